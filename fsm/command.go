@@ -1,0 +1,193 @@
+package fsm
+
+import "time"
+
+// Command is one entry of the log. Exactly one of the pointers is set; a command with none is the empty entry that the
+// leader appends so that followers learn the previous commit at once.
+type Command struct {
+	Schema Schema    `json:"schema"`
+	At     time.Time `json:"at"`              // stamped by the leader that proposes
+	Actor  string    `json:"actor,omitempty"` // who caused it, for the timeline
+
+	Init        *Init        `json:"init,omitempty"`
+	PutNode     *PutNode     `json:"put_node,omitempty"`
+	RemoveNode  *RemoveNode  `json:"remove_node,omitempty"`
+	SetFacts    *SetFacts    `json:"set_facts,omitempty"`
+	SetDrain    *SetDrain    `json:"set_drain,omitempty"`
+	SetGrantors *SetGrantors `json:"set_grantors,omitempty"`
+	SetSchema   *SetSchema   `json:"set_schema,omitempty"`
+	Configure   *Configure   `json:"configure,omitempty"`
+	SetAdmin    *SetAdmin    `json:"set_admin,omitempty"`
+	SetHealth   *SetHealth   `json:"set_health,omitempty"`
+	Decide      *Decide      `json:"decide,omitempty"`
+	Fenced      *Fenced      `json:"fenced,omitempty"`
+	Raise       *Raise       `json:"raise,omitempty"`
+	Record      *Record      `json:"record,omitempty"`
+}
+
+// Init is the first entry of a cluster: its id, its first node (epoch = index), the grantor set of that node, default
+// settings. Refused when the cluster has an id.
+type Init struct {
+	ClusterID string   `json:"cluster_id"`
+	Node      Node     `json:"node"`
+	Settings  Settings `json:"settings"`
+}
+
+// PutNode adds a node (node epoch and Joined = index) or updates address, facts, role, zone and weight of a known one,
+// keeping epoch and drain state. Refused with ErrNameTaken when the name belongs to another store, and when the store
+// belongs to another name.
+type PutNode struct {
+	Node Node `json:"node"`
+}
+
+// RemoveNode removes a node. Refused with ErrNodeOwns while it owns an address (a released, unconfirmed one included) and
+// with ErrNodeGrants while it is a grantor.
+type RemoveNode struct {
+	Node  NodeID  `json:"node"`
+	Store StoreID `json:"store"`
+}
+
+// SetFacts replaces what a node reported of itself; refused when the store is not the node's.
+type SetFacts struct {
+	Node  NodeID  `json:"node"`
+	Store StoreID `json:"store"`
+	Facts Facts   `json:"facts"`
+}
+
+// SetDrain starts or ends draining; Leaving (which implies Draining) is never taken back by Draining=false alone.
+type SetDrain struct {
+	Node     NodeID `json:"node"`
+	Draining bool   `json:"draining"`
+	Leaving  bool   `json:"leaving,omitempty"`
+}
+
+// SetGrantors replaces the grantor set. Refused unless the current set's index is Prev, exactly one member differs (one
+// added or one removed), every member is a known node with that store, and the set is not empty. Members' new Index = index.
+type SetGrantors struct {
+	Prev    uint64    `json:"prev"`
+	Members []Grantor `json:"members"`
+}
+
+// SetSchema moves to a newer schema; refused unless every node's facts say that it understands it, and never backwards.
+type SetSchema struct {
+	Schema Schema `json:"schema"`
+}
+
+// Configure replaces the whole configuration as one transaction. Refused with ErrConflict when Base is not the current
+// ConfigVersion (Force skips that), and with the problems when Config.Validate finds any. A VIP whose address is owned and
+// that is dropped or re-addressed leaves its assignment behind with Release set (the tombstone). Server states are kept for
+// servers that stay and made for new ones (unknown, or up when the service has no checks).
+type Configure struct {
+	Base   uint64 `json:"base"`
+	Force  bool   `json:"force,omitempty"`
+	Config Config `json:"config"`
+}
+
+// SetAdmin sets a server's admin state. Refused when the server is not configured.
+type SetAdmin struct {
+	Server ServerKey `json:"server"`
+	Admin  Admin     `json:"admin"`
+}
+
+// SetHealth commits edges of verdicts; servers that are gone are skipped, and verdicts that do not change make no event.
+type SetHealth struct {
+	Verdicts []ServerVerdict `json:"verdicts"`
+}
+
+// ServerVerdict is one edge.
+type ServerVerdict struct {
+	Server  ServerKey `json:"server"`
+	Verdict Verdict   `json:"verdict"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+// Decide carries the planner's and operators' decisions. Each is checked by itself; the ones that are stale are refused and
+// named in the Result, the others happen.
+type Decide struct {
+	Assign  []Assign       `json:"assign,omitempty"`
+	Release []StartRelease `json:"release,omitempty"`
+	Cancel  []Cancel       `json:"cancel,omitempty"`
+}
+
+// Assign gives an address an owner, or (Owner "") records that its owner has given it up.
+//
+// It is refused unless the record's assignment epoch is Epoch (0 = no record), and either nobody owns the address, or a
+// Release with index ReleaseIndex is still current; a proposer sends that only after the owner confirmed exactly that index
+// (design §3 “Planned moves”). The new owner must be a known director whose node epoch is OwnerEpoch, and a VIP named VIP
+// must be configured at this address; with Owner "" neither is asked, and a record whose address is no longer configured is
+// deleted.
+type Assign struct {
+	Key          AddressKey `json:"key"`
+	VIP          string     `json:"vip"`
+	Owner        NodeID     `json:"owner"`
+	OwnerEpoch   Epoch      `json:"owner_epoch,omitempty"`
+	Epoch        Epoch      `json:"epoch"`
+	ReleaseIndex uint64     `json:"release_index,omitempty"`
+	Reason       Reason     `json:"reason"`
+}
+
+// StartRelease asks the owner to give the address up. Refused unless the record's epoch is Epoch, it has an owner and no
+// release is pending. The release's Index = index.
+type StartRelease struct {
+	Key    AddressKey `json:"key"`
+	Epoch  Epoch      `json:"epoch"`
+	To     NodeID     `json:"to,omitempty"`
+	Reason Reason     `json:"reason"`
+}
+
+// Cancel withdraws a pending release: the owner keeps the address. Refused unless that release is current, or when the
+// address is no longer configured.
+type Cancel struct {
+	Key          AddressKey `json:"key"`
+	ReleaseIndex uint64     `json:"release_index"`
+	Reason       Reason     `json:"reason"`
+}
+
+// Fenced is the one entry that takes VIPs from a node that a majority of grantors promised to refuse, after their grants
+// had run out. Refused unless the node's epoch is still Epoch and the grantor set still the one of GrantorIndex. Raises the
+// node's epoch to this index, moves each address in Moves whose assignment epoch still matches to its new owner, and
+// clears the owner of whatever else the node owned (design §3 “Fence”).
+type Fenced struct {
+	Node         NodeID `json:"node"`
+	Epoch        Epoch  `json:"epoch"`
+	GrantorIndex uint64 `json:"grantor_index"`
+	Moves        []Move `json:"moves,omitempty"`
+	Text         string `json:"text,omitempty"` // what was seen, e.g. "silent for 0.21 s at n2, n3"
+}
+
+// Move is one address that a Fenced entry gives to another node; To's node epoch must be ToEpoch.
+type Move struct {
+	Key     AddressKey `json:"key"`
+	VIP     string     `json:"vip"`
+	Epoch   Epoch      `json:"epoch"` // assignment epoch it was planned on
+	To      NodeID     `json:"to"`
+	ToEpoch Epoch      `json:"to_epoch"`
+	Reason  Reason     `json:"reason"`
+}
+
+// Raise gives a node a new epoch and moves nothing: the answer to an orphaned promise. Refused unless the node's epoch is
+// Epoch.
+type Raise struct {
+	Node  NodeID `json:"node"`
+	Epoch Epoch  `json:"epoch"`
+}
+
+// Record adds an event that a node reported.
+type Record struct {
+	Event Event `json:"event"`
+}
+
+// Result is what Apply says of a command.
+type Result struct {
+	Index uint64 `json:"index"`
+	// Err is why the whole command was refused; the state has not changed but for its index.
+	Err error `json:"-"`
+	// Refused lists the decisions of a Decide or the moves of a Fenced that were stale. The rest was applied.
+	Refused []Refusal `json:"refused,omitempty"`
+}
+
+// Refusal says which decision was refused and why.
+type Refusal struct {
+	Key AddressKey `json:"key"`
+	Why string     `json:"why"`
+}

@@ -1,0 +1,47 @@
+package fsm
+
+// Schema is a version of the command and state format.
+type Schema uint32
+
+// MaxSchema is the newest schema this build understands.
+const MaxSchema Schema = 1
+
+// State is all that the cluster has agreed. A published State is never changed; see Apply.
+type State struct {
+	ClusterID string `json:"cluster_id"` // "" until Init
+	Index     uint64 `json:"index"`      // of the last applied entry
+	Schema    Schema `json:"schema"`
+
+	Nodes    map[NodeID]Node `json:"nodes"`
+	Grantors GrantorSet      `json:"grantors"`
+
+	Config        Config `json:"config"`
+	ConfigVersion uint64 `json:"config_version"` // index of the entry that last changed Config; 0 = never
+
+	Assignments map[AddressKey]Assignment `json:"assignments"`
+	Servers     map[ServerKey]ServerState `json:"servers"`
+
+	Events Timeline `json:"events"`
+}
+
+// VIPByKey finds the configured VIP that has the address; ok is false for a tombstone.
+func (s *State) VIPByKey(k AddressKey) (VIP, bool) {
+	for _, v := range s.Config.VIPs {
+		if v.Key() == k {
+			return v, true
+		}
+	}
+	return VIP{}, false
+}
+
+// Owned returns the keys that node owns, sorted. A released but unconfirmed address counts as owned.
+func (s *State) Owned(node NodeID) []AddressKey {
+	var out []AddressKey
+	for k, a := range s.Assignments {
+		if a.Owner == node && node != "" {
+			out = append(out, k)
+		}
+	}
+	sortKeys(out)
+	return out
+}
