@@ -1,0 +1,95 @@
+# quorate: `make demo` shows it, `make test` proves it. Each does its own set-up. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO        ?= go
+BIN       := bin
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# The packages that need neither root nor namespaces nor another kernel.
+UNIT       = $(shell $(GO) list ./... | grep -v /integration)
+
+# Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
+PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
+             ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/quorate and bin/quorate-lab (static, no cgo)
+	@mkdir -p $(BIN)
+	$(GOBUILD) -o $(BIN)/ ./cmd/quorate ./cmd/quorate-lab
+
+.PHONY: demo
+demo: need-root build ## three directors in network namespaces, real traffic, one of everything that goes wrong (60 s)
+	$(BIN)/quorate-lab demo
+
+.PHONY: test
+test: need-root deps build lint test-unit test-cross test-sim test-hosts test-ipvs ## everything, on this machine; at most 20 minutes on two cores
+	@echo "make test: all passed"
+
+.PHONY: check
+check: ## the fast subset for every save: vet, unit tests without the race detector; under two minutes
+	$(GO) vet ./...
+	$(GO) test -short $(UNIT) ./integration/sim/...
+
+.PHONY: test-unit
+test-unit: ## unit tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(UNIT)
+
+.PHONY: test-cross
+test-cross: ## it builds for arm64, and the client commands for darwin
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
+
+.PHONY: test-sim
+test-sim: ## fault schedules in virtual time, and the planted mutants that they must catch
+	$(GO) test -timeout 10m ./integration/sim/...
+
+.PHONY: test-hosts
+test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
+	$(GO) test -timeout 12m -count=1 ./integration ./integration/lab
+
+.PHONY: test-ipvs
+test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
+	$(GO) test -timeout 8m -count=1 ./integration/uml/...
+
+.PHONY: bench
+bench: need-root deps build ## failover and idle cost beside keepalived, in one run
+	$(BIN)/quorate-lab bench failover --runs 10
+	$(BIN)/quorate-lab bench idle
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 20s) each
+	@for p in $$(grep -rl --include='*_test.go' 'func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -ho 'func Fuzz[A-Za-z0-9]*' $$p/*_test.go | cut -d' ' -f2); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} $$p; done; done
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'd: $$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: generate
+generate: ## write again what is generated from the code: docs/reference
+	$(GO) generate ./...
+
+.PHONY: deps
+deps: ## install the Debian packages that the tests need
+	@missing=""; for p in $(PACKAGES); do [ -e "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "missing:$$missing — as root: apt-get install$$missing"; exit 1; fi; \
+	  echo "installing$$missing"; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+.PHONY: need-root
+need-root:
+	@[ "$$(id -u)" = 0 ] || { echo "this target makes network namespaces: run it as root (sudo make $(MAKECMDGOALS))"; exit 1; }
+
+.PHONY: clean
+clean: ## remove what the build made
+	rm -rf $(BIN)
