@@ -1,0 +1,105 @@
+package health
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Type names a kind of probe.
+type Type string
+
+// The kinds of probe.
+const (
+	TypeTCP  Type = "tcp"  // connect, then close
+	TypeHTTP Type = "http" // GET, status in range
+)
+
+// Target is one thing to probe and how. A field left zero has the default that is named with it.
+type Target struct {
+	// ID is the identity under which results are reported. Two checks that ask the same question share one probe by
+	// sharing an ID; that is for the caller to arrange.
+	ID       string         `json:"id"`
+	Type     Type           `json:"type"`
+	Addr     netip.AddrPort `json:"addr"`
+	Interval time.Duration  `json:"interval"` // from the start of one probe to the start of the next; 2 s
+	Timeout  time.Duration  `json:"timeout"`  // for a whole probe, connecting included; 1 s
+	Rise     int            `json:"rise"`     // successes in a row until up; 2
+	Fall     int            `json:"fall"`     // failures in a row until down; 3
+	HTTP     HTTP           `json:"http,omitzero"`
+}
+
+// HTTP is the part of a Target that only HTTP has.
+type HTTP struct {
+	Path   string        `json:"path"`             // with its query, if any; "/"
+	Host   string        `json:"host,omitempty"`   // Host header; the address and port
+	Status []StatusRange `json:"status,omitempty"` // any of them will do; 200–299
+}
+
+// IsZero reports whether nothing is set.
+func (h HTTP) IsZero() bool { return h.Path == "" && h.Host == "" && len(h.Status) == 0 }
+
+// StatusRange is an inclusive range of HTTP status codes.
+type StatusRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// String is "200-299", or "204" for a range of one.
+func (r StatusRange) String() string {
+	if r.From == r.To {
+		return fmt.Sprint(r.From)
+	}
+	return fmt.Sprintf("%d-%d", r.From, r.To)
+}
+
+// withDefaults returns the target with the zero fields filled in, and without what its type does not use.
+func (t Target) withDefaults() Target {
+	if t.Interval <= 0 {
+		t.Interval = 2 * time.Second
+	}
+	if t.Timeout <= 0 {
+		t.Timeout = min(time.Second, t.Interval)
+	}
+	if t.Rise < 1 {
+		t.Rise = 2
+	}
+	if t.Fall < 1 {
+		t.Fall = 3
+	}
+	if t.Type != TypeHTTP {
+		t.HTTP = HTTP{}
+		return t
+	}
+	if t.HTTP.Path == "" {
+		t.HTTP.Path = "/"
+	}
+	if len(t.HTTP.Status) == 0 {
+		t.HTTP.Status = []StatusRange{{200, 299}}
+	}
+	t.HTTP.Status = slices.Clone(t.HTTP.Status)
+	return t
+}
+
+// sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
+// to the other. How often and how patiently they ask does not matter.
+func (t Target) sameQuestion(o Target) bool {
+	return t.Type == o.Type && t.Addr == o.Addr &&
+		t.HTTP.Path == o.HTTP.Path && t.HTTP.Host == o.HTTP.Host && slices.Equal(t.HTTP.Status, o.HTTP.Status)
+}
+
+// accepts reports whether the status is in one of the ranges.
+func (h HTTP) accepts(status int) bool {
+	return slices.ContainsFunc(h.Status, func(r StatusRange) bool { return r.From <= status && status <= r.To })
+}
+
+// wanted lists the ranges for a message: "200-299, 304".
+func (h HTTP) wanted() string {
+	s := make([]string, len(h.Status))
+	for i, r := range h.Status {
+		s[i] = r.String()
+	}
+	return strings.Join(s, ", ")
+}
