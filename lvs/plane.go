@@ -1,0 +1,110 @@
+package lvs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Plane makes one kernel facility match a wanted set of services.
+type Plane interface {
+	// Name of the plane: "ipvs", "nft".
+	Name() string
+	// Capabilities are what the plane and this kernel can do. They do not change while the plane is open.
+	Capabilities() Capabilities
+	// Reconcile lists the kernel, applies the difference to want and reports what is there afterwards. It carries on
+	// after an error, joins the errors, and the Status is valid besides them. managed are the addresses whose services
+	// are ours (those of want are in any case): a service of ours that is not wanted is removed, whatever else the
+	// kernel holds is not touched. Safe for concurrent use; calls run one after the other.
+	Reconcile(managed []netip.Addr, want []Service) (Status, error)
+	// Close releases the plane's sockets and leaves the kernel as it is.
+	Close() error
+}
+
+// Capabilities are what a plane can do on this kernel.
+type Capabilities struct {
+	Plane      string   `json:"plane"`
+	Forwards   []string `json:"forwards"`
+	Schedulers []string `json:"schedulers"` // done exactly
+	Protocols  []string `json:"protocols"`
+	Masquerade bool     `json:"masquerade"`
+	// Approximates maps schedulers that the plane cannot do exactly to the one it uses instead.
+	Approximates map[string]string `json:"approximates,omitempty"`
+	// Cures maps a refused method ("dr", "masquerade", a scheduler) to what to do about it.
+	Cures map[string]string `json:"-"`
+}
+
+// AllSchedulers are the schedulers that the plane accepts, exact and approximated, sorted.
+func (c Capabilities) AllSchedulers() []string {
+	all := append(slices.Collect(maps.Keys(c.Approximates)), c.Schedulers...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Effective is the scheduler that the plane really uses for the one that is asked for.
+func (c Capabilities) Effective(scheduler string) string {
+	if e, ok := c.Approximates[scheduler]; ok {
+		return e
+	}
+	return scheduler
+}
+
+// Note says how a service is carried out otherwise than its words say; empty when it is done exactly.
+func (c Capabilities) Note(s Service) string {
+	if e, ok := c.Approximates[s.Scheduler]; ok {
+		return fmt.Sprintf("%s on %s works as %s", s.Scheduler, c.Plane, e)
+	}
+	return ""
+}
+
+// Check reports why the plane cannot carry out a service: what is wrong, and what to do instead. nil when it can.
+func (c Capabilities) Check(s Service) error {
+	errs := []error{s.validate()}
+	refuse := func(what, value string, can []string) {
+		if slices.Contains(can, value) {
+			return
+		}
+		cure := c.Cures[value]
+		if cure == "" {
+			cure = "use one of " + strings.Join(can, ", ")
+		}
+		errs = append(errs, fmt.Errorf("%s %q is not possible on %s: %s", what, value, c.Plane, cure))
+	}
+	refuse("protocol", s.Protocol, c.Protocols)
+	refuse("forwarding method", s.Forward, c.Forwards)
+	refuse("scheduler", s.Scheduler, c.AllSchedulers())
+	switch {
+	case !s.Masquerade:
+	case s.Forward != NAT:
+		errs = append(errs, fmt.Errorf("masquerade needs forward = \"nat\", not %q: with it replies do not pass the director", s.Forward))
+	case !c.Masquerade:
+		errs = append(errs, fmt.Errorf("masquerade is not possible on %s in this version: %s", c.Plane, c.Cures["masquerade"]))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("service %v: %w", s.Key(), err)
+	}
+	return nil
+}
+
+// Accept splits want into the services that the plane can carry out, in canonical form, and the reasons why it cannot
+// do the others. Of two services with one key the first is taken.
+func (c Capabilities) Accept(want []Service) (ok []Service, refused map[Key]error) {
+	refused = make(map[Key]error)
+	seen := make(map[Key]bool, len(want))
+	for _, s := range Canonical(want) {
+		err := c.Check(s)
+		if seen[s.Key()] {
+			err = fmt.Errorf("service %v is wanted twice: give one of them another port", s.Key())
+		}
+		seen[s.Key()] = true
+		if err != nil {
+			refused[s.Key()] = err
+			continue
+		}
+		ok = append(ok, s)
+	}
+	return ok, refused
+}
