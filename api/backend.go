@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+
+	"quorate/fsm"
+)
+
+// DefaultSocket is where an agent listens unless told otherwise.
+const DefaultSocket = "/run/quorate/quorate.sock"
+
+// Reader gives the agreed state. All methods may be called from any goroutine.
+type Reader interface {
+	// State is the last state applied on this node: immutable, never nil, possibly old.
+	State() *fsm.State
+	// Read returns a state at least as new as every write that was answered before the call, which a quorum has
+	// confirmed. Without a quorum it waits until ctx ends.
+	Read(ctx context.Context) (*fsm.State, error)
+	// Changed is closed when State next changes. Get it before State, or a change between the two is missed.
+	Changed() <-chan struct{}
+}
+
+// Proposer commits a command. The error is that of fsm.State.Apply (errors.Is with fsm's sentinels holds, whichever node
+// applied it), [ErrNoQuorum], or the context's.
+type Proposer interface {
+	Propose(ctx context.Context, c fsm.Command) (fsm.Result, error)
+}
+
+// Membership changes what this agent is a member of.
+type Membership interface {
+	// Bootstrap makes this node the first of a new cluster and returns the token with which others join.
+	Bootstrap(ctx context.Context) (token string, err error)
+	// Join adds this node to the cluster of the agent at addr ("host:port").
+	Join(ctx context.Context, addr, token string) error
+	// Leave hands this node's VIPs over, then removes it from the cluster; it returns when that is done.
+	Leave(ctx context.Context) error
+	// Token is the current join token.
+	Token() (string, error)
+}
+
+// Inspector tells what this node knows of the others, apart from what is agreed.
+type Inspector interface {
+	// Members of the cluster, this node included, in any order. Zone, weight and drain state are filled in from the
+	// agreed state by the server.
+	Members() []Member
+	// Leader as this node knows it.
+	Leader() (fsm.NodeID, bool)
+	// Hints for a preview. A nil Able means that this node does not know (it does not lead); the server then takes the
+	// members that are alive.
+	Hints() fsm.Hints
+}
+
+// Reporter tells what a node's own kernel and programs do.
+type Reporter interface {
+	// Local is this node's report. It never waits for the network.
+	Local() NodeStatus
+	// Ask fetches another node's report.
+	Ask(ctx context.Context, node fsm.NodeID) (NodeStatus, error)
+}

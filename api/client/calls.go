@@ -1,0 +1,145 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+
+	"quorate/api"
+	"quorate/fsm"
+)
+
+func call[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) (T, error) {
+	var out T
+	err := c.do(ctx, method, path, query, in, &out)
+	return out, err
+}
+
+// waiting makes the wait parameter; 0 = do not wait.
+func waiting(d time.Duration) url.Values {
+	if d <= 0 {
+		return nil
+	}
+	return url.Values{"wait": {d.String()}}
+}
+
+// Version is the agent's build.
+func (c *Client) Version(ctx context.Context) (api.Version, error) {
+	return call[api.Version](ctx, c, http.MethodGet, "/v1/version", nil, nil)
+}
+
+// Status is the whole cluster at a glance.
+func (c *Client) Status(ctx context.Context) (api.Status, error) {
+	return call[api.Status](ctx, c, http.MethodGet, "/v1/status", nil, nil)
+}
+
+// Node is the agent's report about its own node.
+func (c *Client) Node(ctx context.Context) (api.NodeStatus, error) {
+	return call[api.NodeStatus](ctx, c, http.MethodGet, "/v1/node", nil, nil)
+}
+
+// Bootstrap makes the agent's node the first of a new cluster.
+func (c *Client) Bootstrap(ctx context.Context) (api.Bootstrapped, error) {
+	return call[api.Bootstrapped](ctx, c, http.MethodPost, "/v1/bootstrap", nil, nil)
+}
+
+// Join adds the agent's node to the cluster of the member at addr.
+func (c *Client) Join(ctx context.Context, addr, token string) (api.Joined, error) {
+	return call[api.Joined](ctx, c, http.MethodPost, "/v1/join", nil, api.JoinRequest{Addr: addr, Token: token})
+}
+
+// Leave takes the agent's node out of its cluster; it returns when that is done.
+func (c *Client) Leave(ctx context.Context) (api.Joined, error) {
+	return call[api.Joined](ctx, c, http.MethodPost, "/v1/leave", nil, nil)
+}
+
+// Token is the join token; only over the unix socket.
+func (c *Client) Token(ctx context.Context) (api.Token, error) {
+	return call[api.Token](ctx, c, http.MethodGet, "/v1/token", nil, nil)
+}
+
+// Members are the nodes of the cluster.
+func (c *Client) Members(ctx context.Context) (api.Members, error) {
+	return call[api.Members](ctx, c, http.MethodGet, "/v1/members", nil, nil)
+}
+
+// Config is the configuration with its version.
+func (c *Client) Config(ctx context.Context) (api.Config, error) {
+	return call[api.Config](ctx, c, http.MethodGet, "/v1/config", nil, nil)
+}
+
+// Plan says what a configuration would change; problems of it are part of the answer.
+func (c *Client) Plan(ctx context.Context, cfg fsm.Config) (api.Plan, error) {
+	return call[api.Plan](ctx, c, http.MethodPost, "/v1/plan", nil, api.PlanRequest{Config: cfg})
+}
+
+// Apply replaces the configuration, as one transaction. base is the version that it was made for.
+func (c *Client) Apply(ctx context.Context, cfg fsm.Config, base uint64, force bool) (api.Applied, error) {
+	return call[api.Applied](ctx, c, http.MethodPut, "/v1/config", nil, api.ApplyRequest{Base: base, Force: force, Config: cfg})
+}
+
+// VIPs are all VIPs.
+func (c *Client) VIPs(ctx context.Context) (api.VIPs, error) {
+	return call[api.VIPs](ctx, c, http.MethodGet, "/v1/vips", nil, nil)
+}
+
+// VIP is one VIP, by name or address.
+func (c *Client) VIP(ctx context.Context, name string) (api.VIPDetail, error) {
+	return call[api.VIPDetail](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(name), nil, nil)
+}
+
+// MoveVIP moves a VIP and its group to another node, and waits up to wait until that node has it.
+func (c *Client) MoveVIP(ctx context.Context, name string, to fsm.NodeID, wait time.Duration) (api.Moved, error) {
+	return call[api.Moved](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/move", waiting(wait), api.MoveRequest{To: to})
+}
+
+// Services are all virtual services.
+func (c *Client) Services(ctx context.Context) (api.Services, error) {
+	return call[api.Services](ctx, c, http.MethodGet, "/v1/services", nil, nil)
+}
+
+// Service is one virtual service with its servers.
+func (c *Client) Service(ctx context.Context, name string) (api.Service, error) {
+	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+url.PathEscape(name), nil, nil)
+}
+
+// Servers are the real servers of all services.
+func (c *Client) Servers(ctx context.Context) (api.Servers, error) {
+	return call[api.Servers](ctx, c, http.MethodGet, "/v1/servers", nil, nil)
+}
+
+// SetAdmin drains or enables a real server.
+func (c *Client) SetAdmin(ctx context.Context, service string, address netip.AddrPort, admin fsm.Admin) (api.RealServer, error) {
+	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+url.PathEscape(service)+"/"+url.PathEscape(address.String())+"/admin",
+		nil, api.AdminRequest{Admin: admin})
+}
+
+// DrainNode moves all VIPs away from a node, and waits up to wait until it owns none.
+func (c *Client) DrainNode(ctx context.Context, node fsm.NodeID, wait time.Duration) (api.Drained, error) {
+	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(node))+"/drain", waiting(wait), nil)
+}
+
+// ResumeNode ends a drain.
+func (c *Client) ResumeNode(ctx context.Context, node fsm.NodeID) (api.Drained, error) {
+	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(node))+"/resume", nil, nil)
+}
+
+// Events are events after a place in the timeline ("" = the oldest kept), at most limit (0 = 1000).
+func (c *Client) Events(ctx context.Context, after string, limit int) (api.Events, error) {
+	q := url.Values{}
+	if after != "" {
+		q.Set("after", after)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return call[api.Events](ctx, c, http.MethodGet, "/v1/events", q, nil)
+}
+
+// LastEvents are the latest n events, oldest first.
+func (c *Client) LastEvents(ctx context.Context, n int) (api.Events, error) {
+	return call[api.Events](ctx, c, http.MethodGet, "/v1/events", url.Values{"last": {strconv.Itoa(n)}}, nil)
+}

@@ -1,0 +1,120 @@
+package api
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quorate/fsm"
+)
+
+// Config is the configuration with its version.
+type Config struct {
+	Version uint64     `json:"version" doc:"Index of the entry that last changed it; 0 = never"`
+	Config  fsm.Config `json:"config"`
+}
+
+// PlanRequest asks what a configuration would change.
+type PlanRequest struct {
+	Config fsm.Config `json:"config"`
+}
+
+// Plan is what applying a configuration would do.
+type Plan struct {
+	Base     uint64            `json:"base" doc:"Version that it was compared with: the base of an apply that carries out just this plan"`
+	Changes  []fsm.Change      `json:"changes" nullable:"false" doc:"Objects that would change, in a stable order"`
+	Moves    []fsm.PlannedMove `json:"moves" nullable:"false" doc:"VIPs that would get another owner"`
+	Problems fsm.Problems      `json:"problems" nullable:"false" doc:"What is wrong with it; with any, an apply would be refused"`
+}
+
+// ApplyRequest replaces the configuration.
+type ApplyRequest struct {
+	Base   uint64     `json:"base,omitempty" doc:"Version that the change was made for; refused with conflict when it is not the current one"`
+	Force  bool       `json:"force,omitempty" doc:"Replace whatever is there, base is ignored"`
+	Config fsm.Config `json:"config"`
+}
+
+// Applied is what an apply did.
+type Applied struct {
+	Version uint64            `json:"version" doc:"Of the configuration now"`
+	Changed bool              `json:"changed" doc:"false: the configuration was the same already"`
+	Changes []fsm.Change      `json:"changes" nullable:"false"`
+	Moves   []fsm.PlannedMove `json:"moves" nullable:"false" doc:"VIPs that move now; they do so after the answer"`
+}
+
+type (
+	configOutput struct{ Body Config }
+	planInput    struct{ Body PlanRequest }
+	planOutput   struct{ Body Plan }
+	applyInput   struct{ Body ApplyRequest }
+	applyOutput  struct{ Body Applied }
+)
+
+func (s *Server) registerConfig(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "config", Method: "GET", Path: "/v1/config", Tags: []string{"config"},
+		Summary: "The configuration and its version",
+	}, func(context.Context, *struct{}) (*configOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		return &configOutput{Body: Config{Version: st.ConfigVersion, Config: st.Config}}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "plan", Method: "POST", Path: "/v1/plan", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody,
+		Summary:     "What a configuration would change, and which VIPs would move",
+		Description: "Changes nothing. Problems of the configuration are part of the answer.",
+	}, s.plan)
+	huma.Register(h, huma.Operation{
+		OperationID: "apply", Method: "PUT", Path: "/v1/config", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody,
+		Summary: "Replace the configuration",
+		Description: "One transaction: all of it or nothing. Refused with conflict when base is not the current version, and with " +
+			"invalid-config and the list of problems when it has any.",
+	}, s.apply)
+}
+
+func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
+	st, err := s.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints())
+	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems)}}, nil
+}
+
+func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error) {
+	st, err := s.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req := in.Body
+	// Apply checks the version again; this answers before the problems of a plan that was made for something else.
+	if req.Base != st.ConfigVersion && !req.Force {
+		return nil, newError(CodeConflict, 409, "the configuration is at version %d and the change was made for %d: somebody applied another in between; "+
+			"look at `quorate plan` again, or use --force to replace it", st.ConfigVersion, req.Base)
+	}
+	p, problems := fsm.PreviewConfig(st, req.Config, s.hints())
+	if len(problems) > 0 {
+		return nil, invalidConfig(problems)
+	}
+	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves)}
+	if len(out.Changes) == 0 && st.ConfigVersion != 0 && reflect.DeepEqual(st.Config, req.Config) {
+		return &applyOutput{Body: out}, nil
+	}
+	_, st, err = s.propose(ctx, fsm.Command{Configure: &fsm.Configure{Base: req.Base, Force: req.Force, Config: req.Config}})
+	if err != nil {
+		return nil, err
+	}
+	out.Version, out.Changed = st.ConfigVersion, true
+	return &applyOutput{Body: out}, nil
+}
+
+// list is l as an answer has it: never null.
+func list[L ~[]E, E any](l L) L {
+	if l == nil {
+		return L{}
+	}
+	return l
+}

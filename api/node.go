@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quorate/fsm"
+)
+
+// Phase is how far an agent has come.
+type Phase string
+
+// The phases of an agent.
+const (
+	PhaseWaiting  Phase = "waiting"  // in no cluster; waits for bootstrap or join
+	PhaseStarting Phase = "starting" // a member that has not passed its start barrier: it acts on nothing yet
+	PhaseReady    Phase = "ready"    // carries out what is agreed
+	PhaseLeaving  Phase = "leaving"  // hands its VIPs over
+)
+
+// NodeStatus is one node's report about itself: what it should carry out and what its kernel really has.
+type NodeStatus struct {
+	Node      fsm.NodeID `json:"node"`
+	Addr      string     `json:"addr,omitempty" doc:"host:port at which peers reach it"`
+	Version   string     `json:"version,omitempty"`
+	Phase     Phase      `json:"phase" enum:"waiting,starting,ready,leaving"`
+	ClusterID string     `json:"cluster_id,omitempty"`
+	Leader    fsm.NodeID `json:"leader,omitempty" doc:"The leader as this node knows it"`
+	Applied   uint64     `json:"applied" doc:"Index of the last entry applied here"`
+	Epoch     fsm.Epoch  `json:"epoch,omitempty" doc:"Its node epoch"`
+	Started   time.Time  `json:"started"`
+	Lease     Lease      `json:"lease"`
+	Fence     Fence      `json:"fence"`
+	DataPlane DataPlane  `json:"data_plane"`
+	Addresses []Address  `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
+	Services  []Carried  `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
+	Links     []fsm.Link `json:"links,omitempty"`
+	Problems  []string   `json:"problems,omitempty" doc:"What its preflight and its actuators complain about"`
+}
+
+// Lease is the node's quorum lease, without which it carries no address.
+type Lease struct {
+	Held        bool      `json:"held"`
+	Epoch       fsm.Epoch `json:"epoch,omitempty" doc:"Node epoch under which it was granted"`
+	RemainingMS int64     `json:"remaining_ms,omitempty" doc:"How long it lasts if it is not renewed"`
+	Reason      string    `json:"reason,omitempty" doc:"Why it is not held"`
+}
+
+// Fence is what silences a node that has lost its lease, even when its agent is dead.
+type Fence struct {
+	Kind   string `json:"kind" doc:"bpf, nft, lifetime (the address expires by itself after at most two seconds) or none" example:"lifetime"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// DataPlane is the kernel's load balancer on that node.
+type DataPlane struct {
+	Name    string `json:"name" doc:"ipvs, nft or none"`
+	Problem string `json:"problem,omitempty" doc:"What it could not carry out, and the cure"`
+}
+
+// Address is one cluster address on one node.
+type Address struct {
+	Prefix     netip.Prefix `json:"prefix" doc:"Address and prefix length on the interface"`
+	Network    string       `json:"network,omitempty"`
+	VIP        string       `json:"vip,omitempty" doc:"Name of the VIP; empty for a leftover"`
+	Link       string       `json:"link,omitempty" doc:"Interface"`
+	Wanted     bool         `json:"wanted" doc:"The agreed state and the lease say that it should be here"`
+	Present    bool         `json:"present" doc:"The kernel has it"`
+	ValidForMS int64        `json:"valid_for_ms,omitempty" doc:"How long the kernel keeps it if it is not renewed"`
+	Reason     string       `json:"reason,omitempty" doc:"Why it is wanted, or not"`
+	Problem    string       `json:"problem,omitempty"`
+}
+
+// Carried is one service in one node's data plane.
+type Carried struct {
+	Service string `json:"service"`
+	VIP     string `json:"vip,omitempty"`
+	Wanted  bool   `json:"wanted"`
+	Present bool   `json:"present"`
+	Servers int    `json:"servers" doc:"Real servers in the kernel's table"`
+	Problem string `json:"problem,omitempty"`
+}
+
+type nodeOutput struct{ Body NodeStatus }
+
+func (s *Server) registerNode(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "node", Method: "GET", Path: "/v1/node", Tags: []string{"node"},
+		Summary:     "This agent",
+		Description: "What this node should carry out and what its kernel really has. Answers before there is a cluster, too.",
+	}, func(context.Context, *struct{}) (*nodeOutput, error) {
+		return &nodeOutput{Body: s.reporter.Local()}, nil
+	})
+}

@@ -1,0 +1,209 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"quorate/fsm"
+)
+
+const (
+	maxBody       = 64 << 10 // any request but a configuration
+	maxConfigBody = 16 << 20 // about 100,000 real servers
+	shutdownGrace = 5 * time.Second
+)
+
+// Options of a Server. All but Metrics and Log are needed.
+type Options struct {
+	Reader     Reader
+	Proposer   Proposer
+	Membership Membership
+	Inspector  Inspector
+	Reporter   Reporter
+	Metrics    prometheus.Gatherer // nil: /metrics is not served
+	Version    string              // of this build
+	Log        *slog.Logger        // nil: nothing is logged
+}
+
+// Server answers HTTP. It is safe for concurrent use.
+type Server struct {
+	reader     Reader
+	proposer   Proposer
+	membership Membership
+	inspector  Inspector
+	reporter   Reporter
+	version    string
+	log        *slog.Logger
+	handler    http.Handler
+	openapi    *huma.OpenAPI
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed when Serve begins to stop: ends streams and waits
+}
+
+// NewServer builds the handler; it starts nothing.
+func NewServer(o Options) *Server {
+	s := &Server{
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter,
+		version: o.Version, log: o.Log, closing: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	h := humago.New(mux, configuration())
+	for _, register := range []func(huma.API){
+		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
+		s.registerServices, s.registerDrain, s.registerEvents,
+	} {
+		register(h)
+	}
+	s.openapi = h.OpenAPI()
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	}
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("/", s.notRouted(mux))
+	s.handler = s.guard(mux)
+	return s
+}
+
+// configuration describes the API itself. The version is that of the API, not of the build, so that the description of
+// one API never changes with a release.
+func configuration() huma.Config {
+	c := huma.DefaultConfig("quorate", "v1")
+	c.Info.Description = "The API of a quorate agent: who owns each virtual IP and why, the real servers behind it, and the configuration " +
+		"of the whole cluster. Every agent answers for the whole cluster; writes are forwarded to the leader. Durations inside " +
+		"a configuration are integers in nanoseconds."
+	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.DocsPath = ""     // its page loads scripts from elsewhere
+	c.CreateHooks = nil // no $schema member in answers
+	c.SchemasPath = ""  // the schemas are in the description
+	c.RejectUnknownQueryParameters = true
+	c.Tags = []*huma.Tag{
+		{Name: "cluster", Description: "The whole cluster and who belongs to it"},
+		{Name: "node", Description: "This agent and its kernel"},
+		{Name: "config", Description: "The configuration, as one transaction"},
+		{Name: "vips", Description: "Virtual IPs and their owners"},
+		{Name: "services", Description: "Virtual services and real servers"},
+		{Name: "events", Description: "What happened and why"},
+	}
+	return c
+}
+
+// ServeHTTP implements http.Handler. A request that comes this way and not through Serve counts as one from a stranger.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// OpenAPI is the description of the API as JSON, indented and stable.
+func (s *Server) OpenAPI() ([]byte, error) { return indent(s.openapi) }
+
+// Serve answers on all listeners until ctx ends, then lets requests under way finish for up to five seconds and closes
+// the listeners. Streams and waits end at once. A Server serves once. The error is nil when it stopped because ctx ended.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	srv := &http.Server{
+		Handler:           s,
+		ConnContext:       withPeer,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		// Above every wait; streams set their own deadline at each write.
+		WriteTimeout:   MaxWait + time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		g.Go(func() error {
+			err := srv.Serve(l)
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
+			}
+			return err
+		})
+	}
+	g.Go(func() error {
+		<-gctx.Done()
+		s.closeOnce.Do(func() { close(s.closing) })
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		if err := srv.Shutdown(grace); err != nil {
+			s.log.Warn("api: requests were cut off", "reason", err)
+			return srv.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// guard refuses what a web browser sends on behalf of another site: the TCP listener trusts every process of this
+// machine, and a browser is one.
+func (s *Server) guard(next http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !peerOf(r.Context()).local {
+			if !localHost(r.Host) {
+				writeError(w, newError(CodeForbidden, http.StatusForbidden, "host %.80q is not an address of this machine: use http://127.0.0.1:PORT", r.Host))
+				return
+			}
+			if err := cross.Check(r); err != nil {
+				writeError(w, newError(CodeForbidden, http.StatusForbidden, "refused: a web page of another site asked for it (%v)", err))
+				return
+			}
+		}
+		if s.log.Enabled(r.Context(), slog.LevelDebug) {
+			start := time.Now()
+			defer func() {
+				s.log.Debug("api request", "method", r.Method, "path", r.URL.Path, "actor", actor(r.Context()), "took", time.Since(start))
+			}()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// healthz answers 200 while the agent runs, in a cluster or not: it is for whoever restarts dead processes.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok " + string(s.reporter.Local().Phase) + "\n"))
+}
+
+// notRouted answers for paths and methods that nothing is registered for.
+func (s *Server) notRouted(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, m := range []string{"GET", "POST", "PUT", "DELETE"} {
+			probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
+				allowed = append(allowed, m)
+			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			writeError(w, newError(CodeMethod, http.StatusMethodNotAllowed, "%s %.200s: use %s", r.Method, r.URL.Path, strings.Join(allowed, " or ")))
+			return
+		}
+		writeError(w, notFound("there is nothing at %.200s: the API is described at /openapi.json", r.URL.Path))
+	}
+}
+
+// able lists the nodes that the leader, or else gossip, takes to be able to own VIPs.
+func (s *Server) hints() fsm.Hints {
+	h := s.inspector.Hints()
+	if h.Able == nil {
+		h.Able = map[fsm.NodeID]bool{}
+		for _, m := range s.inspector.Members() {
+			h.Able[m.ID] = m.Alive
+		}
+	}
+	return h
+}

@@ -1,0 +1,224 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quorate/fsm"
+)
+
+// ServiceSummary is one virtual service with how many of its servers take traffic.
+type ServiceSummary struct {
+	Name       string       `json:"name"`
+	VIP        string       `json:"vip"`
+	Address    netip.Addr   `json:"address,omitzero" doc:"Of the VIP"`
+	Port       uint16       `json:"port"`
+	Protocol   fsm.Protocol `json:"protocol"`
+	Scheduler  string       `json:"scheduler"`
+	Forward    fsm.Forward  `json:"forward"`
+	Masquerade bool         `json:"masquerade,omitempty"`
+	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Node that owns the VIP and so carries the service"`
+	Servers    int          `json:"servers"`
+	Up         int          `json:"up" doc:"Servers with verdict up"`
+	In         int          `json:"in" doc:"Servers that get new connections: up, enabled, weight above 0"`
+	Draining   int          `json:"draining"`
+	Problem    string       `json:"problem,omitempty"`
+}
+
+// Service is one virtual service in full.
+type Service struct {
+	ServiceSummary
+	Checks      []fsm.Check  `json:"checks,omitempty"`
+	RealServers []RealServer `json:"real_servers" nullable:"false"`
+}
+
+// RealServer is one real server: configured weight, admin state and agreed verdict.
+type RealServer struct {
+	Service string         `json:"service"`
+	Address netip.AddrPort `json:"address"`
+	Weight  int            `json:"weight" doc:"As configured"`
+	Verdict fsm.Verdict    `json:"verdict" enum:"unknown,up,down"`
+	Admin   fsm.Admin      `json:"admin" enum:"enabled,drain"`
+	In      bool           `json:"in" doc:"It gets new connections"`
+	Detail  string         `json:"detail,omitempty" doc:"Last error of a check"`
+	Since   time.Time      `json:"since,omitzero" doc:"When the verdict changed"`
+}
+
+// Services is the answer of /v1/services.
+type Services struct {
+	Index    uint64           `json:"index"`
+	Services []ServiceSummary `json:"services" nullable:"false"`
+}
+
+// Servers is the answer of /v1/servers.
+type Servers struct {
+	Index   uint64       `json:"index"`
+	Servers []RealServer `json:"servers" nullable:"false"`
+}
+
+// AdminRequest sets a server's admin state.
+type AdminRequest struct {
+	Admin fsm.Admin `json:"admin" enum:"enabled,drain" doc:"drain: no new connections, established ones go on"`
+}
+
+type (
+	servicesOutput struct{ Body Services }
+	serviceOutput  struct{ Body Service }
+	serversOutput  struct{ Body Servers }
+	serverOutput   struct{ Body RealServer }
+	nameInput      struct {
+		Name string `path:"name" maxLength:"200"`
+	}
+	adminInput struct {
+		Service string `path:"service" maxLength:"200"`
+		Address string `path:"address" maxLength:"200" example:"10.0.0.11:8080"`
+		Body    AdminRequest
+	}
+)
+
+func (s *Server) registerServices(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "services", Method: "GET", Path: "/v1/services", Tags: []string{"services"},
+		Summary: "The virtual services",
+	}, func(context.Context, *struct{}) (*servicesOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		return &servicesOutput{Body: Services{Index: st.Index, Services: servicesOf(st)}}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "service", Method: "GET", Path: "/v1/services/{name}", Tags: []string{"services"},
+		Summary: "One virtual service with its real servers",
+	}, func(_ context.Context, in *nameInput) (*serviceOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		svc, ok := st.Config.Services[in.Name]
+		if !ok {
+			return nil, notFound("no service %.80q: %s", in.Name, have("services", st.Config.Services))
+		}
+		return &serviceOutput{Body: Service{ServiceSummary: summaryOf(st, svc), Checks: svc.Checks, RealServers: serversOf(st, svc)}}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "servers", Method: "GET", Path: "/v1/servers", Tags: []string{"services"},
+		Summary: "The real servers of all services",
+	}, func(context.Context, *struct{}) (*serversOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		out := Servers{Index: st.Index, Servers: []RealServer{}}
+		for _, sum := range servicesOf(st) {
+			out.Servers = append(out.Servers, serversOf(st, st.Config.Services[sum.Name])...)
+		}
+		return &serversOutput{Body: out}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "server-admin", Method: "POST", Path: "/v1/servers/{service}/{address}/admin", Tags: []string{"services"}, MaxBodyBytes: maxBody,
+		Summary: "Drain or enable a real server",
+	}, s.setAdmin)
+}
+
+func (s *Server) setAdmin(ctx context.Context, in *adminInput) (*serverOutput, error) {
+	addr, err := netip.ParseAddrPort(in.Address)
+	if err != nil {
+		return nil, invalidRequest("path.address", "%.80q is not ADDRESS:PORT, e.g. 10.0.0.11:8080 or [2001:db8::1]:80", in.Address)
+	}
+	st, err := s.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := fsm.ServerKey{Service: in.Service, Address: addr}
+	if _, err := findServer(st, key); err != nil {
+		return nil, err
+	}
+	_, st, err = s.propose(ctx, fsm.Command{SetAdmin: &fsm.SetAdmin{Server: key, Admin: in.Body.Admin}})
+	if err != nil {
+		return nil, err
+	}
+	srv, err := findServer(st, key)
+	if err != nil {
+		return nil, err
+	}
+	return &serverOutput{Body: srv}, nil
+}
+
+func findServer(st *fsm.State, key fsm.ServerKey) (RealServer, error) {
+	svc, ok := st.Config.Services[key.Service]
+	if !ok {
+		return RealServer{}, notFound("no service %.80q: %s", key.Service, have("services", st.Config.Services))
+	}
+	all := serversOf(st, svc)
+	for _, r := range all {
+		if r.Address == key.Address {
+			return r, nil
+		}
+	}
+	names := map[string]bool{}
+	for _, r := range all {
+		names[r.Address.String()] = true
+	}
+	return RealServer{}, notFound("service %s has no server %s: %s", key.Service, key.Address, have("servers", names))
+}
+
+func serversOf(st *fsm.State, svc fsm.Service) []RealServer {
+	out := make([]RealServer, 0, len(svc.Servers))
+	for _, srv := range svc.Servers {
+		r := RealServer{Service: svc.Name, Address: srv.Address, Weight: srv.Weight, Verdict: fsm.Unknown, Admin: fsm.Enabled}
+		if ss, ok := st.Servers[fsm.ServerKey{Service: svc.Name, Address: srv.Address}]; ok {
+			r.Verdict, r.Admin, r.Detail, r.Since = ss.Verdict, ss.Admin, ss.Detail, ss.Since
+		}
+		r.In = r.Verdict == fsm.Up && r.Admin != fsm.Drain && r.Weight > 0
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b RealServer) int { return a.Address.Compare(b.Address) })
+	return out
+}
+
+func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
+	sum := ServiceSummary{
+		Name: svc.Name, VIP: svc.VIP, Port: svc.Port, Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward,
+		Masquerade: svc.Masquerade, Servers: len(svc.Servers),
+	}
+	if v, ok := st.Config.VIPs[svc.VIP]; ok {
+		sum.Address = v.Address.Addr()
+		sum.Owner = st.Assignments[v.Key()].Owner
+	}
+	for _, r := range serversOf(st, svc) {
+		if r.Verdict == fsm.Up {
+			sum.Up++
+		}
+		if r.In {
+			sum.In++
+		}
+		if r.Admin == fsm.Drain {
+			sum.Draining++
+		}
+	}
+	switch {
+	case sum.Servers == 0:
+		sum.Problem = "it has no servers: add `server \"ADDRESS:PORT\" {}` blocks"
+	case sum.In == 0 && sum.Up > 0:
+		sum.Problem = "no server takes new connections: those that are up are drained or have weight 0; `quorate server enable` puts one back"
+	case sum.In == 0:
+		sum.Problem = "no server is up: `quorate service show " + svc.Name + "` says why"
+	}
+	return sum
+}
+
+// servicesOf lists all services by name.
+func servicesOf(st *fsm.State) []ServiceSummary {
+	out := make([]ServiceSummary, 0, len(st.Config.Services))
+	for _, svc := range st.Config.Services {
+		out = append(out, summaryOf(st, svc))
+	}
+	slices.SortFunc(out, func(a, b ServiceSummary) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}

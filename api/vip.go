@@ -1,0 +1,209 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"quorate/fsm"
+)
+
+// VIPState is what is going on with a VIP, agreed and actual together.
+type VIPState string
+
+// The states of a VIP.
+const (
+	VIPHeld      VIPState = "held"      // its owner's kernel has it, and nobody else's
+	VIPMoving    VIPState = "moving"    // the owner was asked to give it up, or the new owner is about to put it up
+	VIPUnowned   VIPState = "unowned"   // nobody owns it
+	VIPUnknown   VIPState = "unknown"   // its owner does not answer this node
+	VIPDuplicate VIPState = "duplicate" // more than one node reports it
+	VIPReleasing VIPState = "releasing" // no longer configured; its last owner has not confirmed yet that it is gone
+)
+
+// VIP is one virtual IP: configured, agreed and actual.
+type VIP struct {
+	Name       string       `json:"name"`
+	Address    netip.Addr   `json:"address"`
+	Prefix     netip.Prefix `json:"prefix,omitzero" doc:"As configured; absent for a leftover"`
+	Network    string       `json:"network,omitempty"`
+	Interface  string       `json:"interface,omitempty" doc:"As configured; empty = the one that has the subnet"`
+	Group      string       `json:"group,omitempty"`
+	Prefer     []fsm.NodeID `json:"prefer,omitempty"`
+	Preempt    bool         `json:"preempt"`
+	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
+	State      VIPState     `json:"state" enum:"held,moving,unowned,unknown,duplicate,releasing"`
+	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner; empty = nobody"`
+	Epoch      fsm.Epoch    `json:"epoch,omitempty" doc:"Index of the entry that made the assignment"`
+	Reason     *fsm.Reason  `json:"reason,omitempty" doc:"Why it is where it is"`
+	Release    *fsm.Release `json:"release,omitempty" doc:"Set while the owner is asked to give it up"`
+	Link       string       `json:"link,omitempty" doc:"Interface that carries it"`
+	PresentOn  []fsm.NodeID `json:"present_on,omitempty" doc:"Nodes whose kernel has it"`
+	Services   []string     `json:"services,omitempty" doc:"Services on this VIP"`
+	Problem    string       `json:"problem,omitempty" doc:"What is wrong with it, and what to look at"`
+}
+
+// reports are the answers of the nodes that were asked; a node that did not answer has an error.
+type reports map[fsm.NodeID]report
+
+type report struct {
+	status NodeStatus
+	err    error
+}
+
+// vipsOf puts together what is configured, agreed and reported, sorted by name, leftovers last. A node that was not asked has no entry,
+// and a VIP that it owns is in state unknown.
+func vipsOf(st *fsm.State, rs reports) []VIP {
+	out := make([]VIP, 0, len(st.Config.VIPs))
+	configured := map[fsm.AddressKey]bool{}
+	for _, v := range st.Config.VIPs {
+		configured[v.Key()] = true
+		a, ok := st.Assignments[v.Key()]
+		e := VIP{
+			Name: v.Name, Address: v.Address.Addr(), Prefix: v.Address, Network: v.Network, Interface: v.Interface,
+			Group: v.Group, Prefer: v.Prefer, Preempt: v.Preempt, Configured: true, Services: servicesOn(st, v.Name),
+		}
+		out = append(out, e.agreed(st, a, ok).actual(v.Key(), rs))
+	}
+	for k, a := range st.Assignments {
+		if configured[k] || a.Owner == "" {
+			continue
+		}
+		e := VIP{Name: a.VIP, Address: k.Addr, Network: k.Network}
+		out = append(out, e.agreed(st, a, true).actual(k, rs))
+	}
+	slices.SortFunc(out, func(a, b VIP) int {
+		switch {
+		case a.Configured != b.Configured && a.Configured:
+			return -1
+		case a.Configured != b.Configured:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Address.Compare(b.Address), cmp.Compare(a.Network, b.Network))
+	})
+	return out
+}
+
+func (e VIP) agreed(st *fsm.State, a fsm.Assignment, ok bool) VIP {
+	if !ok {
+		return e
+	}
+	e.Owner, e.Epoch, e.Release = a.Owner, a.Epoch, a.Release
+	if a.Reason.Code != "" {
+		e.Reason = &a.Reason
+	}
+	if n, known := st.Nodes[a.Owner]; known {
+		e.Link, _ = n.Facts.LinkFor(e.Address, e.Interface)
+	}
+	return e
+}
+
+// actual fills in what the kernels have and what follows from it.
+func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
+	var complaint string
+	for id, r := range rs {
+		if r.err != nil {
+			continue
+		}
+		for _, a := range r.status.Addresses {
+			if a.Prefix.Addr() != k.Addr || a.Network != k.Network {
+				continue
+			}
+			if a.Present {
+				e.PresentOn = append(e.PresentOn, id)
+				if id == e.Owner && a.Link != "" {
+					e.Link = a.Link
+				}
+			}
+			if a.Problem != "" {
+				complaint = fmt.Sprintf("%s: %s", id, a.Problem)
+			}
+		}
+	}
+	slices.Sort(e.PresentOn)
+	owner, asked := rs[e.Owner]
+	switch {
+	case len(e.PresentOn) > 1:
+		e.State = VIPDuplicate
+		e.Problem = fmt.Sprintf("%s is on more than one node: %s; in a planned move that lasts milliseconds, otherwise stop the agent on the wrong one",
+			e.Address, joinNodes(e.PresentOn))
+	case !e.Configured:
+		e.State = VIPReleasing
+		e.Problem = fmt.Sprintf("no longer configured, but %s has not confirmed that it gave %s up", e.Owner, e.Address)
+	case e.Owner == "":
+		e.State = VIPUnowned
+		e.Problem = "nobody owns it"
+		if e.Reason != nil && e.Reason.Text != "" {
+			e.Problem += ": " + e.Reason.Text
+		} else {
+			e.Problem += ": no node is able to carry it; look at `quorate members` and `quorate status`"
+		}
+	case e.Release != nil:
+		e.State = VIPMoving
+	case !asked || owner.err != nil:
+		e.State = VIPUnknown
+		e.Problem = fmt.Sprintf("%s owns it and does not answer this node", e.Owner)
+	case !slices.Contains(e.PresentOn, e.Owner):
+		e.State = VIPMoving
+		e.Problem = fmt.Sprintf("%s owns it and does not have it on an interface yet", e.Owner)
+		if !owner.status.Lease.Held {
+			e.Problem += ", as it holds no lease"
+		}
+	default:
+		e.State = VIPHeld
+	}
+	if complaint != "" {
+		e.Problem = complaint
+	}
+	return e
+}
+
+func servicesOn(st *fsm.State, vip string) []string {
+	var out []string
+	for name, svc := range st.Config.Services {
+		if svc.VIP == vip {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func joinNodes(ids []fsm.NodeID) string {
+	s := make([]string, len(ids))
+	for i, id := range ids {
+		s[i] = string(id)
+	}
+	return strings.Join(s, ", ")
+}
+
+// findVIP finds a VIP by name, or by address ("192.0.2.10", "192.0.2.10@dmz").
+func findVIP(st *fsm.State, name string) (fsm.VIP, error) {
+	if v, ok := st.Config.VIPs[name]; ok {
+		return v, nil
+	}
+	for _, v := range st.Config.VIPs {
+		if v.Key().String() == name || v.Address.String() == name {
+			return v, nil
+		}
+	}
+	return fsm.VIP{}, notFound("no VIP %.80q: %s", name, have("VIPs", st.Config.VIPs))
+}
+
+// have lists what there is, for the message about what there is not.
+func have[T any](noun string, m map[string]T) string {
+	if len(m) == 0 {
+		return "the configuration has no " + noun
+	}
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	if len(names) > 10 {
+		names = append(names[:10], "…")
+	}
+	return "there are " + strings.Join(names, ", ")
+}

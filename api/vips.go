@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quorate/fsm"
+)
+
+// VIPs is the answer of /v1/vips.
+type VIPs struct {
+	Index uint64 `json:"index"`
+	VIPs  []VIP  `json:"vips" nullable:"false"`
+}
+
+// VIPDetail is one VIP with what happened to it.
+type VIPDetail struct {
+	VIP
+	Events []fsm.Event `json:"events" nullable:"false" doc:"Its latest events, oldest first"`
+}
+
+type (
+	vipsOutput struct{ Body VIPs }
+	vipOutput  struct{ Body VIPDetail }
+)
+
+// vipEvents is how many events a VIPDetail carries.
+const vipEvents = 10
+
+func (s *Server) registerVIPs(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "vips", Method: "GET", Path: "/v1/vips", Tags: []string{"vips"},
+		Summary: "The VIPs, their owners and why",
+	}, func(ctx context.Context, _ *struct{}) (*vipsOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		return &vipsOutput{Body: VIPs{Index: st.Index, VIPs: vipsOf(st, s.askFor(ctx, st, askLimit))}}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "vip", Method: "GET", Path: "/v1/vips/{name}", Tags: []string{"vips"},
+		Summary:     "One VIP and why it is where it is",
+		Description: "By name or by address.",
+	}, func(ctx context.Context, in *nameInput) (*vipOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		v, err := findVIP(st, in.Name)
+		if err != nil {
+			return nil, err
+		}
+		d := VIPDetail{VIP: s.oneVIP(ctx, st, v.Key()), Events: []fsm.Event{}}
+		for _, e := range st.Events {
+			if e.VIP == v.Name {
+				d.Events = append(d.Events, e)
+			}
+		}
+		d.Events = d.Events[max(0, len(d.Events)-vipEvents):]
+		return &vipOutput{Body: d}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "vip-move", Method: "POST", Path: "/v1/vips/{name}/move", Tags: []string{"vips"}, MaxBodyBytes: maxBody,
+		Summary: "Move a VIP to another node",
+		Description: "The whole group moves with it. With wait the answer comes when the new owner's kernel has it, or when the time is up; " +
+			"done says which.",
+	}, s.move)
+}
+
+// askFor asks all nodes for their reports for at most d.
+func (s *Server) askFor(ctx context.Context, st *fsm.State, d time.Duration) reports {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return s.ask(ctx, st)
+}
+
+// oneVIP asks every node for its report and returns the VIP with that key.
+func (s *Server) oneVIP(ctx context.Context, st *fsm.State, k fsm.AddressKey) VIP {
+	for _, v := range vipsOf(st, s.askFor(ctx, st, askLimit)) {
+		if v.Address == k.Addr && v.Network == k.Network {
+			return v
+		}
+	}
+	return VIP{Address: k.Addr, Network: k.Network}
+}
