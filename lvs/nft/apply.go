@@ -1,0 +1,242 @@
+package nft
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+)
+
+// transaction collects the steps from one ruleset to another. The kernel carries them out together or not at all.
+type transaction struct {
+	conn    *nftables.Conn
+	table   *nftables.Table
+	sets    map[string]*nftables.Set
+	changed int
+	err     error
+}
+
+// apply makes the kernel's table, listed as have, equal to want, and returns the number of changes.
+func apply(have, want *ruleset) (int, error) {
+	if !have.exists && !want.exists {
+		return 0, nil
+	}
+	c, err := nftables.New(nftables.WithSockOptions(largeBuffers))
+	if err != nil {
+		return 0, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	t := &transaction{
+		conn:  c,
+		table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet},
+		sets:  make(map[string]*nftables.Set),
+	}
+	switch {
+	case !want.exists:
+		t.conn.DelTable(t.table)
+		t.changed++
+	case !have.exists:
+		t.conn.AddTable(t.table)
+		t.fill(&ruleset{}, want)
+	case !sameFrame(have, want):
+		// Somebody changed the frame: hooks, sets, the dormant flag. Made anew inside the same transaction, at the price
+		// of the counters.
+		t.conn.DelTable(t.table)
+		t.conn.AddTable(t.table)
+		t.fill(&ruleset{}, want)
+	default:
+		t.fill(have, want)
+	}
+	if t.err != nil || t.changed == 0 {
+		return 0, t.err
+	}
+	if err := t.conn.Flush(); err != nil {
+		return t.changed, fmt.Errorf("changing table inet %s: %w", tableName, err)
+	}
+	return t.changed, nil
+}
+
+// sameFrame reports whether the parts that do not depend on the services are as they should be.
+func sameFrame(have, want *ruleset) bool {
+	if have.flags != want.flags || len(have.sets) != len(want.sets) {
+		return false
+	}
+	for name, w := range want.sets {
+		h := have.sets[name]
+		if h == nil || h.vmap != w.vmap || h.family != w.family {
+			return false
+		}
+	}
+	for name, w := range want.chains {
+		if h := have.chains[name]; h != nil && h.hook != w.hook {
+			return false
+		}
+	}
+	for name, h := range have.chains {
+		if w := want.chains[name]; w == nil && h.hook != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// fill adds the steps, in an order in which every reference has its target: sets, chains, rules, elements; then what
+// nothing refers to any more.
+func (t *transaction) fill(have, want *ruleset) {
+	for _, name := range slices.Sorted(maps.Keys(want.sets)) {
+		t.set(name, have.sets[name], want.sets[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.chains)) {
+		if have.chains[name] == nil {
+			t.addChain(name, want.chains[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.chains)) {
+		t.rules(name, have.chains[name], want.chains[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.sets)) {
+		t.elements(name, have.sets[name], want.sets[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.chains)) {
+		if want.chains[name] == nil {
+			c := &nftables.Chain{Table: t.table, Name: name}
+			t.conn.FlushChain(c)
+			t.conn.DelChain(c)
+			t.changed++
+		}
+	}
+}
+
+func (t *transaction) set(name string, have, want *set) {
+	s := &nftables.Set{Table: t.table, Name: name, KeyType: want.family.keyType(), KeyByteOrder: binaryutil.BigEndian}
+	if want.vmap {
+		s.IsMap, s.DataType = true, nftables.TypeVerdict
+	}
+	t.sets[name] = s
+	if have == nil {
+		t.fail(t.conn.AddSet(s, nil))
+		t.changed++
+	}
+}
+
+func (t *transaction) addChain(name string, want *chain) {
+	c := &nftables.Chain{Table: t.table, Name: name}
+	if want.base != nil {
+		b := *want.base
+		b.Table, c = t.table, &b
+	}
+	t.conn.AddChain(c)
+	t.changed++
+}
+
+// rules makes the rules of one chain right. A rule that only differs in its content is replaced in its place, so that
+// the counter ahead of it counts on; any other difference means a flush of the chain.
+func (t *transaction) rules(name string, have, want *chain) {
+	if have == nil {
+		have = &chain{}
+	}
+	if have.equal(&chain{hook: have.hook, rules: want.rules}) {
+		return
+	}
+	c := &nftables.Chain{Table: t.table, Name: name}
+	keep := 0
+	for keep < min(len(have.rules), len(want.rules)) && have.rules[keep].canonical() == want.rules[keep].canonical() {
+		keep++
+	}
+	if len(have.rules) > keep+1 || len(want.rules) > keep+1 {
+		if len(have.rules) > 0 {
+			t.conn.FlushChain(c)
+		}
+		for _, r := range want.rules {
+			t.rule(c, r, 0)
+		}
+		t.changed++
+		return
+	}
+	switch { // exactly the last rule differs, is missing or is too much
+	case len(want.rules) == keep:
+		t.fail(t.conn.DelRule(&nftables.Rule{Table: t.table, Chain: c, Handle: have.rules[keep].handle}))
+	case len(have.rules) == keep:
+		t.rule(c, want.rules[keep], 0)
+	default:
+		t.rule(c, want.rules[keep], have.rules[keep].handle)
+	}
+	t.changed++
+}
+
+// rule adds a rule, or replaces the one with the handle. Its slots become an anonymous map, which lives and dies with it.
+func (t *transaction) rule(c *nftables.Chain, r rule, handle uint64) {
+	exprs := slices.Clone(r.exprs)
+	if r.slots != nil {
+		f := inet4
+		elems := make([]nftables.SetElement, 0, len(r.slots))
+		for i := range len(r.slots) {
+			k := slot(i)
+			v := r.slots[k]
+			if len(v) > inet4.size+4 {
+				f = inet6
+			}
+			elems = append(elems, nftables.SetElement{Key: k[:], Val: []byte(v)})
+		}
+		// The key is declared a packet mark, the one type of four bytes that nft prints in the host's byte order here.
+		m := &nftables.Set{
+			Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark,
+			DataType: nftables.MustConcatSetType(f.addrType, nftables.TypeInetService),
+		}
+		t.fail(t.conn.AddSet(m, elems))
+		for i, e := range exprs {
+			if l, ok := e.(*expr.Lookup); ok {
+				l := *l
+				l.SetName, l.SetID = m.Name, m.ID
+				exprs[i] = &l
+			}
+		}
+	}
+	nr := &nftables.Rule{Table: t.table, Chain: c, Handle: handle, Exprs: exprs}
+	if r.comment != "" {
+		nr.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
+	}
+	t.conn.AddRule(nr)
+}
+
+// elementsPerMessage keeps the list of elements below the 64 KiB that one netlink attribute can hold.
+const elementsPerMessage = 400
+
+func (t *transaction) elements(name string, have, want *set) {
+	if have == nil {
+		have = &set{}
+	}
+	var add, remove []nftables.SetElement
+	for _, k := range slices.Sorted(maps.Keys(have.elems)) {
+		if v, ok := want.elems[k]; !ok || v != have.elems[k] {
+			remove = append(remove, nftables.SetElement{Key: []byte(k)})
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(want.elems)) {
+		v := want.elems[k]
+		if h, ok := have.elems[k]; ok && h == v {
+			continue
+		}
+		e := nftables.SetElement{Key: []byte(k)}
+		if want.vmap {
+			e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: v}
+		}
+		add = append(add, e)
+	}
+	t.changed += len(add) + len(remove)
+	for part := range slices.Chunk(remove, elementsPerMessage) {
+		t.fail(t.conn.SetDeleteElements(t.sets[name], part))
+	}
+	for part := range slices.Chunk(add, elementsPerMessage) {
+		t.fail(t.conn.SetAddElements(t.sets[name], part))
+	}
+}
+
+func (t *transaction) fail(err error) {
+	if t.err == nil && err != nil {
+		t.err = fmt.Errorf("building the transaction for table inet %s: %w", tableName, err)
+	}
+}

@@ -1,0 +1,213 @@
+package nft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// listAttempts bounds how often a list is taken again because another program changed the kernel's rules meanwhile.
+const listAttempts = 10
+
+// errChanging is returned when the kernel's rules never stood still.
+var errChanging = errors.New("listing table inet quorate: other programs keep changing the kernel's rules: find them with \"nft monitor\"")
+
+// list reads our table. It is taken again until the kernel's generation is the same before and after, so that the parts,
+// which are separate requests, belong together (nf_tables_api.c, nf_tables_getgen).
+func list() (*ruleset, error) {
+	c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(largeBuffers))
+	if err != nil {
+		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	defer c.CloseLasting()
+	for range listAttempts {
+		before, err := generation()
+		if err != nil {
+			return nil, err
+		}
+		rs, err := listOnce(c)
+		after, gerr := generation()
+		if gerr != nil {
+			return nil, gerr
+		}
+		if before != after {
+			continue // also when err != nil: what vanished in between gives errors too
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing table inet %s: %w", tableName, err)
+		}
+		return rs, nil
+	}
+	return nil, errChanging
+}
+
+func listOnce(c *nftables.Conn) (*ruleset, error) {
+	rs := &ruleset{chains: map[string]*chain{}, sets: map[string]*set{}}
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, err
+	}
+	var table *nftables.Table
+	for _, t := range tables {
+		if t.Name == tableName {
+			table, rs.exists, rs.flags = t, true, t.Flags
+		}
+	}
+	if table == nil {
+		return rs, nil
+	}
+	anonymous, err := rs.listSets(c, table)
+	if err != nil {
+		return nil, err
+	}
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, err
+	}
+	for _, nc := range chains {
+		if nc.Table.Name != tableName {
+			continue
+		}
+		ch := &chain{}
+		if nc.Hooknum != nil && nc.Priority != nil && nc.Policy != nil {
+			ch.base = nc
+			ch.hook = ch.hookText()
+		}
+		if ch.rules, err = listRules(c, table, nc, anonymous); err != nil {
+			return nil, err
+		}
+		rs.chains[nc.Name] = ch
+	}
+	return rs, nil
+}
+
+// listSets reads the named sets into rs and returns the content of the anonymous ones by name.
+func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string]map[[4]byte]string, error) {
+	sets, err := c.GetSets(table)
+	if err != nil {
+		return nil, err
+	}
+	anonymous := make(map[string]map[[4]byte]string)
+	for _, s := range sets {
+		s.Table = table // the library leaves it out
+		elems, err := c.GetSetElements(s)
+		if err != nil {
+			return nil, fmt.Errorf("set %s: %w", s.Name, err)
+		}
+		if s.Anonymous {
+			slots := make(map[[4]byte]string, len(elems))
+			for _, e := range elems {
+				if len(e.Key) == 4 {
+					slots[[4]byte(e.Key)] = string(e.Val)
+				}
+			}
+			anonymous[s.Name] = slots
+			continue
+		}
+		named := &set{vmap: s.IsMap, elems: make(map[string]string, len(elems))}
+		for _, f := range families {
+			if s.Name[len(s.Name)-1:] == f.suffix {
+				named.family = f
+			}
+		}
+		for _, e := range elems {
+			value := ""
+			if s.IsMap {
+				value = gotoChain(e.Val)
+			}
+			named.elems[string(e.Key)] = value
+		}
+		rs.sets[s.Name] = named
+	}
+	return anonymous, nil
+}
+
+// gotoChain decodes the verdict of a map's element, NFTA_VERDICT_CODE and NFTA_VERDICT_CHAIN. Anything but a goto is
+// rendered so that it differs from every chain's name.
+func gotoChain(raw []byte) string {
+	ad, err := netlink.NewAttributeDecoder(raw)
+	if err != nil {
+		return "?"
+	}
+	ad.ByteOrder = binary.BigEndian
+	code, name := int32(0), ""
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			code = int32(ad.Uint32())
+		case unix.NFTA_VERDICT_CHAIN:
+			name = ad.String()
+		}
+	}
+	if ad.Err() != nil || expr.VerdictKind(code) != expr.VerdictGoto {
+		return fmt.Sprintf("verdict %d %s", code, name)
+	}
+	return name
+}
+
+func listRules(c *nftables.Conn, table *nftables.Table, nc *nftables.Chain, anonymous map[string]map[[4]byte]string) ([]rule, error) {
+	listed, err := c.GetRules(table, nc)
+	if err != nil {
+		return nil, fmt.Errorf("rules of chain %s: %w", nc.Name, err)
+	}
+	var rules []rule
+	for _, l := range listed {
+		r := rule{handle: l.Handle, exprs: l.Exprs}
+		r.comment, _ = userdata.GetString(l.UserData, userdata.TypeComment)
+		for _, e := range l.Exprs {
+			if lookup, ok := e.(*expr.Lookup); ok {
+				if slots, ok := anonymous[lookup.SetName]; ok {
+					r.slots = slots
+				}
+			}
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+// generation reads the number that the kernel changes with every transaction of any program (NFT_MSG_GETGEN).
+func generation() (uint32, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return 0, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	defer c.Close()
+	answers, err := c.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, // struct nfgenmsg
+	})
+	if err != nil {
+		return 0, fmt.Errorf("asking nf_tables for its generation: %w", err)
+	}
+	for _, m := range answers {
+		if len(m.Data) < 4 {
+			continue
+		}
+		ad, err := netlink.NewAttributeDecoder(m.Data[4:])
+		if err != nil {
+			continue
+		}
+		ad.ByteOrder = binary.BigEndian
+		for ad.Next() {
+			if ad.Type() == unix.NFTA_GEN_ID {
+				return ad.Uint32(), ad.Err()
+			}
+		}
+	}
+	return 0, errors.New("asking nf_tables for its generation: no number in the answer")
+}
+
+// bufferBytes holds a whole transaction, which is one message to the kernel, and its acknowledgements. A socket takes
+// what it needs, not all of it.
+const bufferBytes = 64 << 20
+
+func largeBuffers(c *netlink.Conn) error {
+	return errors.Join(c.SetReadBuffer(bufferBytes), c.SetWriteBuffer(bufferBytes))
+}

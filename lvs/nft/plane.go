@@ -1,0 +1,182 @@
+package nft
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+
+	"github.com/google/nftables/expr"
+
+	"quorate/lvs"
+)
+
+// approximates are the schedulers that count connections or need a table of the kernel's own, and what stands for them.
+var approximates = map[string]string{"lc": "rr", "wlc": "wrr", "mh": "sh"}
+
+func effective(scheduler string) string {
+	if e, ok := approximates[scheduler]; ok {
+		return e
+	}
+	return scheduler
+}
+
+const noNetfilter = "use forward = \"nat\", or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+
+// capabilities of nftables, the same on every kernel that has it.
+var capabilities = lvs.Capabilities{
+	Plane:        "nft",
+	Forwards:     []string{lvs.NAT},
+	Schedulers:   []string{"rr", "sh", "wrr"},
+	Protocols:    []string{lvs.TCP, lvs.UDP},
+	Masquerade:   true,
+	Approximates: approximates,
+	Cures:        map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter},
+}
+
+// Plane balances through the table "inet quorate" of one network namespace.
+type Plane struct {
+	mu sync.Mutex // Reconcile is serial
+}
+
+// New checks that the kernel has nf_tables and that this process may change it. The plane works in the network namespace
+// of the thread that calls Reconcile.
+func New() (*Plane, error) {
+	if _, err := generation(); err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			return nil, fmt.Errorf("nft: %w: NET_ADMIN is missing: run as root or with AmbientCapabilities=CAP_NET_ADMIN", err)
+		}
+		return nil, fmt.Errorf("nft: %w: nf_tables is not loaded: run modprobe nf_tables nft_chain_nat nft_numgen nft_hash", err)
+	}
+	return &Plane{}, nil
+}
+
+// Name implements lvs.Plane.
+func (p *Plane) Name() string { return "nft" }
+
+// Capabilities implements lvs.Plane.
+func (p *Plane) Capabilities() lvs.Capabilities { return capabilities }
+
+// Close implements lvs.Plane. The table stays.
+func (p *Plane) Close() error { return nil }
+
+// reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
+const reconcileAttempts = 3
+
+// Reconcile implements lvs.Plane. managed is not needed: everything in our table is ours.
+func (p *Plane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ok, refused := capabilities.Accept(want)
+	wanted := compile(ok)
+	changed, have, err := converge(wanted)
+	status := lvs.Compare(capabilities, want, observe(have, wanted, ok), refused)
+	status.Changed = changed
+	status.Problems = lvs.PreflightFor(ok, localAddrs())
+	return status, errors.Join(status.Err(), err)
+}
+
+// converge lists, changes, and lists again until the kernel has what is wanted. What counts is the list: an error of the
+// transaction is reported only when the list shows that it mattered.
+func converge(want *ruleset) (changed int, have *ruleset, err error) {
+	have = &ruleset{}
+	for range reconcileAttempts {
+		listed, lerr := list()
+		if lerr != nil {
+			return changed, have, errors.Join(err, lerr)
+		}
+		have = listed
+		n, aerr := apply(have, want)
+		if n == 0 {
+			return changed, have, aerr
+		}
+		changed, err = changed+n, aerr
+	}
+	if err == nil {
+		err = fmt.Errorf("table inet %s differs again after each change: another program writes to it: find it with \"nft monitor\"", tableName)
+	}
+	return changed, have, err
+}
+
+// observe reads services back from a listed ruleset. Where the kernel has exactly what was compiled, it is the service
+// as it was wanted; where it has not, the weights are numbers of slots.
+func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
+	wanted := make(map[lvs.Key]lvs.Service, len(want))
+	for _, s := range want {
+		wanted[s.Key()] = s
+	}
+	var out []lvs.Observed
+	for _, f := range families {
+		dispatch := have.sets["services"+f.suffix]
+		if dispatch == nil {
+			continue
+		}
+		for raw, name := range dispatch.elems {
+			k, ok := f.parseKey(raw)
+			c := have.chains[name]
+			if !ok || c == nil {
+				continue
+			}
+			masquerade := have.sets["masq"+f.suffix].has(raw)
+			s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Forward: lvs.NAT, Masquerade: masquerade}
+			w, known := wanted[k]
+			if same := compiled.chains[name]; known && same != nil && c.equal(same) && masquerade == w.Masquerade {
+				s = w
+			} else {
+				s.Scheduler, s.Destinations = c.decode()
+			}
+			out = append(out, lvs.Observed{Service: s, Connections: c.connections()})
+		}
+	}
+	return out
+}
+
+// connections that the chain's counter has seen: NAT chains see one packet of each.
+func (c *chain) connections() uint64 {
+	for _, r := range c.rules {
+		for _, e := range r.exprs {
+			if n, ok := e.(*expr.Counter); ok {
+				return n.Packets
+			}
+		}
+	}
+	return 0
+}
+
+// decode reads scheduler and destinations back from a chain that is not as compiled.
+func (c *chain) decode() (scheduler string, out []lvs.Destination) {
+	weights := make(map[netip.AddrPort]int)
+	for _, r := range c.rules {
+		if r.slots == nil {
+			continue
+		}
+		scheduler = r.comment
+		for _, raw := range r.slots {
+			if a, ok := parseTarget(raw); ok {
+				weights[a]++
+			}
+		}
+	}
+	for a, w := range weights {
+		out = append(out, lvs.Destination{Addr: a, Weight: w})
+	}
+	return scheduler, out
+}
+
+func localAddrs() []netip.Addr {
+	var out []netip.Addr
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // then every server counts as remote: at worst a needless hint
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				out = append(out, ip.Unmap())
+			}
+		}
+	}
+	return out
+}
