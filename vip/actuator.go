@@ -1,0 +1,379 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxRounds bounds one pass: a foreign IPv6 address with another prefix length needs three (take over, remove, put), and
+// a removal that drags others along one more.
+const maxRounds = 5
+
+// Options are what an Actuator needs.
+type Options struct {
+	Kernel    Kernel
+	Announcer Announcer    // nil: nothing is announced
+	Log       *slog.Logger // nil: slog.Default
+	// OnEvent is told of what happens without the caller asking for it. It is called without a lock held, from Run or from
+	// within Reconcile, and should return soon. nil: events are only logged.
+	OnEvent func(Event)
+}
+
+// Actuator makes the kernel's addresses match what the caller wants. See the package documentation for the rules. Its
+// methods may be called from several goroutines; passes over the kernel are serial, and of Reconcile and Clear calls that
+// wait for one another only the latest is carried out.
+type Actuator struct {
+	kernel    Kernel
+	announcer Announcer
+	log       *slog.Logger
+	onEvent   func(Event)
+
+	opinion opinion
+	tickets atomic.Uint64 // order of Reconcile and Clear calls
+	urgent  atomic.Int32  // Clears that wait: a pass under way stops adding and announcing
+	running atomic.Bool
+
+	wake  chan struct{} // the kernel changed
+	renew chan struct{} // the caller's word moved on
+	timer chan struct{} // the schedule changed
+
+	mu       sync.Mutex // serialises passes; guards what follows
+	ticket   uint64     // of the last call carried out
+	want     []Wanted
+	managed  map[netip.Addr]struct{}
+	records  map[key]*record // of wanted addresses
+	links    map[string]linkState
+	foreign  map[Address]struct{} // conflicts of the last pass, without lifetime
+	schedule schedule
+	retryAt  time.Time
+	status   Status
+	events   []Event // to be delivered when mu is free
+}
+
+// record is what is remembered of a wanted address: for events, for the limit, for status. Never to decide what the
+// kernel holds.
+type record struct {
+	held      bool      // the last list had it as ours, or we put it since
+	expires   time.Time // when the kernel drops it if nobody renews
+	lost      bool      // was held once and has gone: the next put is a put-back
+	guard     guard
+	fought    bool  // told so
+	announce  error // of the last announcement
+	announced time.Time
+}
+
+// linkState is what makes an address worth announcing again when it changes.
+type linkState struct {
+	ready bool // up and with carrier
+	mac   string
+}
+
+// New returns an Actuator that wants nothing yet. It starts nothing: call Run.
+func New(o Options) *Actuator {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Actuator{
+		kernel: o.Kernel, announcer: o.Announcer, log: o.Log, onEvent: o.OnEvent,
+		wake: make(chan struct{}, 1), renew: make(chan struct{}, 1), timer: make(chan struct{}, 1),
+		records: map[key]*record{}, foreign: map[Address]struct{}{}, schedule: schedule{},
+	}
+}
+
+// Reconcile makes the kernel match want and returns what is really there. It removes what is ours and not wanted, adds
+// what is missing and announces it at once, and renews lifetimes that are due. It works through failures; each
+// address has its own Err, and Run tries again. The set is copied.
+//
+// The call is the caller's word for everything in want, good for each Wanted.Lifetime from the instant of the call.
+func (a *Actuator) Reconcile(want []Wanted) Status {
+	at := time.Now()
+	return a.call(func() { a.accept(want, at) })
+}
+
+// Clear gives everything up, quickly: it interrupts a pass under way instead of waiting for it. It is Reconcile(nil) in
+// a hurry.
+func (a *Actuator) Clear() Status {
+	a.urgent.Add(1)
+	return a.call(func() {
+		a.urgent.Add(-1)
+		a.accept(nil, time.Now())
+	})
+}
+
+// Keep says that what the caller last said to Reconcile still holds, for another Lifetime of each address from now. It
+// never waits for the kernel; Run renews what is due. It returns false when some of it had lapsed already: that is given
+// up, and only Reconcile brings it back.
+func (a *Actuator) Keep() bool {
+	ok, due := a.opinion.keep(time.Now())
+	if due {
+		signal(a.renew)
+	}
+	return ok
+}
+
+// Manage says which addresses are the cluster's, wherever they are wanted. A foreign address equal to one of them is
+// reported as a conflict. The set is copied; the next pass uses it.
+func (a *Actuator) Manage(addrs []netip.Addr) {
+	managed := make(map[netip.Addr]struct{}, len(addrs))
+	for _, x := range addrs {
+		managed[x] = struct{}{}
+	}
+	if k, ok := a.kernel.(interface{ Manage([]netip.Addr) }); ok {
+		k.Manage(slices.Clone(addrs))
+	}
+	a.mu.Lock()
+	a.managed = managed
+	a.mu.Unlock()
+	signal(a.wake)
+}
+
+// Status is what the last pass found.
+func (a *Actuator) Status() Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.snapshot()
+}
+
+// call runs a pass for the caller, after accept has taken the new wanted set in. Of calls that waited for the lock, those
+// overtaken by a later one do nothing.
+func (a *Actuator) call(accept func()) Status {
+	ticket := a.tickets.Add(1)
+	a.mu.Lock()
+	if ticket < a.ticket {
+		defer a.mu.Unlock()
+		return a.snapshot()
+	}
+	a.ticket = ticket
+	accept()
+	a.pass()
+	s := a.snapshot()
+	events := a.takeEvents()
+	a.mu.Unlock()
+	a.deliver(events)
+	signal(a.timer)
+	return s
+}
+
+// accept makes want the wanted set. What is no longer in it is announced no more from here on.
+func (a *Actuator) accept(want []Wanted, at time.Time) {
+	a.want = slices.Clone(want)
+	a.opinion.say(a.want, at)
+	keep := make(map[key]*record, len(want))
+	for _, w := range want {
+		if r := a.records[w.key()]; r != nil {
+			keep[w.key()] = r
+		} else {
+			keep[w.key()] = &record{}
+		}
+	}
+	for k := range a.schedule {
+		if keep[k] == nil {
+			a.schedule.cancel(k)
+		}
+	}
+	a.records = keep
+}
+
+// pass brings the kernel to the wanted set: list, diff, apply, and again until there is nothing left to do.
+func (a *Actuator) pass() {
+	now := time.Now()
+	a.retryAt = time.Time{}
+	a.lapse(now)
+
+	have, links, err := a.survey()
+	if err != nil {
+		a.failed(now, err)
+		return
+	}
+	a.notice(have, links, now)
+
+	failed := map[key]error{} // also of removals
+	var p plan
+	due := a.due
+	for range maxRounds {
+		p = diff(view{Want: a.want, Managed: a.managed, Have: have, Links: links, Due: due, Hold: a.hold})
+		p.Steps = slices.DeleteFunc(p.Steps, func(s step) bool { return failed[s.key()] != nil })
+		if len(p.Steps) == 0 {
+			break
+		}
+		if !a.apply(p.Steps, failed) {
+			a.status = Status{At: now, Err: ErrInterrupted} // the Clear that did it makes its own in a moment
+			return
+		}
+		due = nil // one renewal a pass is enough, whatever the kernel made of it
+		if have, links, err = a.survey(); err != nil {
+			a.failed(now, err)
+			return
+		}
+	}
+	a.conflicts(p.Conflicts)
+	a.report(have, links, p, failed)
+}
+
+// survey lists the kernel. links is nil when the kernel cannot tell.
+func (a *Actuator) survey() ([]Address, map[string]Link, error) {
+	s, ok := a.kernel.(interface {
+		Survey() ([]Address, []Link, error)
+	})
+	if !ok {
+		have, err := a.kernel.List()
+		return have, nil, err
+	}
+	have, list, err := s.Survey()
+	if err != nil {
+		return nil, nil, err
+	}
+	links := make(map[string]Link, len(list))
+	for _, l := range list {
+		links[l.Name] = l
+	}
+	return have, links, nil
+}
+
+// failed is the end of a pass that could not list the kernel.
+func (a *Actuator) failed(now time.Time, err error) {
+	a.retryAt = now.Add(retryEvery)
+	a.status = Status{At: now, Err: fmt.Errorf("list addresses: %w", err)}
+	for _, w := range a.want {
+		a.status.Addresses = append(a.status.Addresses, AddressStatus{Prefix: w.Prefix, Link: w.Link, Wanted: true, Err: a.status.Err})
+	}
+	a.log.Warn("addresses cannot be listed", "reason", err)
+}
+
+// lapse gives up what the caller has not spoken for in time.
+func (a *Actuator) lapse(now time.Time) {
+	for _, k := range a.opinion.drop(now) {
+		a.schedule.cancel(k)
+		delete(a.records, k)
+		a.want = slices.DeleteFunc(a.want, func(w Wanted) bool {
+			if w.key() != k {
+				return false
+			}
+			a.event(EventLapsed, w.Prefix, w.Link, fmt.Sprintf("%s given up: nobody has said for %s that it is to stay", w, w.lifetime()))
+			return true
+		})
+	}
+}
+
+// due says whether a wanted address that is there has to be renewed: the caller's word moved on by a third of the
+// lifetime, or the kernel's entry has another lifetime than we gave it.
+func (a *Actuator) due(w Wanted, have Address) bool {
+	return a.opinion.due(w.key()) || have.ValidFor > w.lifetime() || have.ValidFor < w.lifetime()/3
+}
+
+// hold says why an address that another program removed or changed is not put back yet.
+func (a *Actuator) hold(w Wanted) error {
+	r := a.records[w.key()]
+	if !r.lost {
+		return nil
+	}
+	now := time.Now()
+	wait := r.guard.wait(now)
+	if wait <= 0 {
+		return nil
+	}
+	a.retryAt = earlier(a.retryAt, now.Add(wait))
+	if !r.fought {
+		r.fought = true
+		a.event(EventFought, w.Prefix, w.Link, fmt.Sprintf("another program keeps removing %s; it is put back once every %s: find the program (ip monitor address)", w, putBackEvery))
+	}
+	return fmt.Errorf("%w: %s: find the program (ip monitor address)", ErrFought, w)
+}
+
+// apply carries the steps out, and says whether it got through them all. Failures land in failed.
+func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {
+	for _, s := range steps {
+		if s.Remove != nil {
+			if err := a.kernel.Remove(*s.Remove); err != nil {
+				failed[s.key()] = err
+				a.log.Warn("address not removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", err)
+			} else {
+				a.log.Info("address removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", s.Why)
+			}
+			continue
+		}
+		if a.urgent.Load() > 0 {
+			return false
+		}
+		if failed[s.key()] != nil { // it has to leave first, and did not
+			continue
+		}
+		if err := a.put(*s.Put, s.Why); err != nil {
+			failed[s.key()] = err
+		}
+	}
+	return true
+}
+
+// put adds or renews one address and announces it when it is new.
+func (a *Actuator) put(w Wanted, why why) error {
+	k, now := w.key(), time.Now()
+	left := a.opinion.left(k, now)
+	if left <= 0 {
+		return fmt.Errorf("%s: nobody has said for %s that it is to stay", w, w.lifetime())
+	}
+	r := a.records[k]
+	w.Lifetime = left
+	if err := a.kernel.Put(w); err != nil {
+		a.log.Warn("address not put", "vip", w.Prefix, "link", w.Link, "reason", why, "err", err)
+		return err
+	}
+	a.opinion.tell(k, now, left)
+	r.held, r.expires = true, now.Add(wholeSeconds(left))
+	if why == whyRenew {
+		a.log.Debug("address renewed", "vip", w.Prefix, "link", w.Link)
+		return nil
+	}
+	switch {
+	case r.lost: // a put-back
+		r.lost = false
+		r.guard.take(now)
+		r.fought = r.fought && r.guard.level(now) > 1
+	case why == whyTakeOver:
+		a.event(EventTakenOver, w.Prefix, w.Link, fmt.Sprintf("%s was held by this host outside our control; it is ours now", w))
+	}
+	a.log.Info("address put", "vip", w.Prefix, "link", w.Link, "reason", why)
+	a.schedule.begin(k, now)
+	a.announce(k, now)
+	return nil
+}
+
+// announce sends one announcement for k and moves its schedule on.
+func (a *Actuator) announce(k key, now time.Time) {
+	a.schedule.sent(k, now)
+	r := a.records[k]
+	if a.announcer == nil || r == nil {
+		return
+	}
+	err := a.announcer.Announce(k.Link, k.Addr)
+	switch {
+	case errors.Is(err, ErrNoNeighbours):
+		r.announce = nil
+	case err != nil:
+		if r.announce == nil {
+			a.log.Warn("address not announced", "vip", k.Addr, "link", k.Link, "reason", err)
+		}
+		r.announce = fmt.Errorf("announce: %w", err)
+	default:
+		r.announce, r.announced = nil, now
+	}
+}
+
+// wholeSeconds rounds up to what the kernel counts.
+func wholeSeconds(d time.Duration) time.Duration {
+	return max((d + time.Second - 1).Truncate(time.Second), minLifetime)
+}
+
+// signal wakes whoever listens on c; one that is pending already is enough.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

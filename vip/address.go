@@ -1,0 +1,111 @@
+package vip
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Forever is the lifetime of an address that the kernel never drops by itself.
+const Forever = time.Duration(math.MaxInt64)
+
+// minLifetime is the shortest lifetime that the kernel can keep: it counts whole seconds.
+const minLifetime = time.Second
+
+// Wanted is one address that this host is to carry.
+type Wanted struct {
+	// Prefix is the address with the prefix length that it gets on the link, e.g. 192.0.2.10/24.
+	Prefix netip.Prefix
+	// Link is the name of the network interface.
+	Link string
+	// Lifetime is how long the address stays after the caller's last word (Reconcile or Keep). Fractions of a second are
+	// cut, and it is at least a second: the kernel counts whole seconds.
+	Lifetime time.Duration
+}
+
+// String is the form used in logs and tests, e.g. "192.0.2.10/24 on eth0".
+func (w Wanted) String() string { return w.Prefix.String() + " on " + w.Link }
+
+// check says what makes w impossible to carry out.
+func (w Wanted) check() error {
+	a := w.Prefix.Addr()
+	switch {
+	case !w.Prefix.IsValid():
+		return fmt.Errorf("address %q: not an address with a prefix length, such as 192.0.2.10/24", w.Prefix)
+	case a.Is4In6():
+		return fmt.Errorf("address %s: write an IPv4 address as such, not mapped into IPv6", w.Prefix)
+	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("address %s: not a unicast address that a link can carry", w.Prefix)
+	case w.Link == "":
+		return fmt.Errorf("address %s: no link named", w.Prefix)
+	}
+	return nil
+}
+
+// lifetime is Lifetime as the kernel can keep it: rounded down, so that it is never more than was asked for, but at least
+// a second.
+func (w Wanted) lifetime() time.Duration {
+	return max(w.Lifetime.Truncate(time.Second), minLifetime)
+}
+
+// Address is one address that the kernel has.
+type Address struct {
+	Prefix netip.Prefix
+	Link   string
+	// Ours says that it carries our mark.
+	Ours bool
+	// ValidFor is what is left of its lifetime, in whole seconds; Forever when it has none.
+	ValidFor time.Duration
+}
+
+// Link is a network interface as it is now.
+type Link struct {
+	Name  string
+	Index int
+	MAC   net.HardwareAddr // nil where the link has none
+	Up    bool             // administratively up
+	// Carrier says that the link can pass frames (IFF_RUNNING); false also when it is down.
+	Carrier bool
+	// Prefixes are the subnets on the link, masked and sorted, without those of addresses that are ours and without
+	// IPv6 link-local ones, which every link has.
+	Prefixes []netip.Prefix
+
+	loopback bool
+}
+
+// Kernel is where the addresses are. Its methods may be called from several goroutines.
+//
+// A Kernel that has a method Survey() ([]Address, []Link, error) is asked that instead of List; then missing and downed
+// links are told apart from other failures, and addresses are announced again when their link comes back. One that has
+// a method Manage([]netip.Addr) is told the cluster's addresses.
+type Kernel interface {
+	// List returns every address of the host, ours and foreign.
+	List() ([]Address, error)
+	// Put adds the address with our mark, or, where it exists, sets mark and lifetime. The lifetime is rounded up to
+	// whole seconds.
+	Put(Wanted) error
+	// Remove removes the address. That it is not there is no error.
+	Remove(Address) error
+	// Watch calls wake once when it listens and then whenever addresses or links changed, until ctx ends (then it returns
+	// nil) or it cannot go on. wake does not block.
+	Watch(ctx context.Context, wake func()) error
+}
+
+// Announcer tells the neighbours on a link that an address is here now.
+type Announcer interface {
+	// Announce sends one gratuitous ARP (IPv4) or one unsolicited neighbour advertisement (IPv6).
+	Announce(link string, addr netip.Addr) error
+}
+
+// key is what an address is known by: the kernel has an IPv6 address once per link, and we never want an IPv4 address
+// twice on one.
+type key struct {
+	Addr netip.Addr
+	Link string
+}
+
+func (w Wanted) key() key  { return key{w.Prefix.Addr(), w.Link} }
+func (a Address) key() key { return key{a.Prefix.Addr(), a.Link} }

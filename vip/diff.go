@@ -1,0 +1,177 @@
+package vip
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// why is the reason of a step.
+type why uint8
+
+const (
+	_            why = iota
+	whyMissing       // wanted, not there
+	whyRenew         // wanted, there, its lifetime is due
+	whyTakeOver      // wanted, there, foreign
+	whyUnwanted      // ours, not wanted
+	whyPrefix        // ours, wanted with another prefix length
+	whyOtherLink     // ours, wanted on another link
+)
+
+func (w why) String() string {
+	switch w {
+	case whyMissing:
+		return "missing"
+	case whyRenew:
+		return "renew"
+	case whyTakeOver:
+		return "take over"
+	case whyUnwanted:
+		return "unwanted"
+	case whyPrefix:
+		return "other prefix length"
+	case whyOtherLink:
+		return "other link"
+	}
+	return fmt.Sprintf("why(%d)", uint8(w))
+}
+
+// step is one change to the kernel: a removal (Remove set) or a put (Put set).
+type step struct {
+	Why    why
+	Put    *Wanted
+	Remove *Address
+}
+
+func (s step) key() key {
+	if s.Put != nil {
+		return s.Put.key()
+	}
+	return s.Remove.key()
+}
+
+// view is all that a diff looks at.
+type view struct {
+	Want    []Wanted
+	Managed map[netip.Addr]struct{} // the cluster's addresses, wanted here or not
+	Have    []Address
+	Links   map[string]Link // nil: not known, no link is doubted
+	// Due says whether the lifetime of a wanted address that is there has to be renewed. nil: never.
+	Due func(Wanted, Address) bool
+	// Hold says why an address that is missing or foreign may not be put now. nil: it always may.
+	Hold func(Wanted) error
+}
+
+// blocked is a wanted address that cannot be carried out now.
+type blocked struct {
+	Wanted Wanted
+	Err    error
+}
+
+// plan is what a diff finds.
+type plan struct {
+	Steps     []step // in the order in which to carry them out: removals first
+	Conflicts []Address
+	Blocked   []blocked
+}
+
+// diff compares what is wanted with what is there. It is pure, and the same view gives the same plan.
+//
+// Removals come first: what is given up must be silent soonest, and an address can change its link or its prefix length
+// only by leaving first. An address on a link that is missing or down is not put, so that one broken link does not hide
+// behind a kernel's error number; its removal elsewhere still happens.
+func diff(v view) plan {
+	var p plan
+	want := make(map[netip.Addr]Wanted, len(v.Want))
+	var order []Wanted
+	for _, w := range v.Want {
+		if err := w.check(); err != nil {
+			p.Blocked = append(p.Blocked, blocked{w, err})
+			continue
+		}
+		if first, ok := want[w.Prefix.Addr()]; ok {
+			if first.key() != w.key() || first.Prefix != w.Prefix {
+				p.Blocked = append(p.Blocked, blocked{w, fmt.Errorf("%w: %s is also wanted as %s; drop one of them", ErrTwice, w, first)})
+			}
+			continue
+		}
+		want[w.Prefix.Addr()] = w
+		order = append(order, w)
+	}
+
+	have := make(map[key][]Address, len(v.Have))
+	for _, a := range slices.SortedFunc(slices.Values(v.Have), compareAddresses) {
+		w, wanted := want[a.Prefix.Addr()]
+		_, managed := v.Managed[a.Prefix.Addr()]
+		switch {
+		case a.Ours && !wanted:
+			p.Steps = append(p.Steps, step{Why: whyUnwanted, Remove: &a})
+		case a.Ours && a.Link != w.Link:
+			p.Steps = append(p.Steps, step{Why: whyOtherLink, Remove: &a})
+		case a.Ours && a.Prefix != w.Prefix:
+			p.Steps = append(p.Steps, step{Why: whyPrefix, Remove: &a})
+		case a.Ours:
+			have[a.key()] = append(have[a.key()], a)
+		case wanted && a.Link == w.Link && (a.Prefix == w.Prefix || a.Prefix.Addr().Is6()):
+			// An IPv6 address exists once per link: a put changes the foreign entry whatever its prefix length, and the
+			// next round corrects that as one of ours.
+			have[a.key()] = append(have[a.key()], a)
+		case wanted || managed:
+			p.Conflicts = append(p.Conflicts, a)
+		}
+	}
+
+	for _, w := range order {
+		if err := linkError(v.Links, w); err != nil {
+			p.Blocked = append(p.Blocked, blocked{w, err})
+			continue
+		}
+		there := have[w.key()]
+		if len(there) > 0 && there[0].Ours {
+			if v.Due != nil && v.Due(w, there[0]) {
+				p.Steps = append(p.Steps, step{Why: whyRenew, Put: &w})
+			}
+			continue
+		}
+		if v.Hold != nil {
+			if err := v.Hold(w); err != nil {
+				p.Blocked = append(p.Blocked, blocked{w, err})
+				continue
+			}
+		}
+		reason := whyMissing
+		if len(there) > 0 {
+			reason = whyTakeOver
+		}
+		p.Steps = append(p.Steps, step{Why: reason, Put: &w})
+	}
+	return p
+}
+
+// linkError says why nothing can be put on w's link.
+func linkError(links map[string]Link, w Wanted) error {
+	if links == nil {
+		return nil
+	}
+	l, ok := links[w.Link]
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: %s (for %s)", ErrNoLink, w.Link, w.Prefix)
+	case !l.Up:
+		return fmt.Errorf("%w: %s (for %s): ip link set %[2]s up", ErrLinkDown, w.Link, w.Prefix)
+	}
+	return nil
+}
+
+// compareAddresses orders by link, then address, then prefix length; a plan must not depend on the kernel's order.
+func compareAddresses(a, b Address) int {
+	if c := strings.Compare(a.Link, b.Link); c != 0 {
+		return c
+	}
+	if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
+		return c
+	}
+	return a.Prefix.Bits() - b.Prefix.Bits()
+}

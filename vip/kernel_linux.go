@@ -1,0 +1,256 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/mdlayher/netlink"
+	vnl "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Netlink is the Linux kernel's addresses, by rtnetlink.
+//
+// An address is ours when its IFA_PROTO is 0x51 (kernels since 5.18; the first Put asks the kernel whether it knows the
+// attribute). On older kernels there is no mark that would fit every address, and memory of our own is no substitute: it
+// is lost with the process, and then addresses are orphaned. There, what is ours is read from the entry itself:
+//
+//   - IPv4: its label is the link's name with ":q", where that fits (15 characters);
+//   - otherwise: it is one of the addresses given to Manage, has a finite lifetime and noprefixroute, and for IPv6 nodad,
+//     as every entry that we make. An operator's static address has no end, and so stays foreign even if the cluster
+//     manages an equal one; an address from DHCP or SLAAC may have an end, but the cluster does not manage it.
+//
+// Until Manage was called nothing matches the second rule. Its methods may be called from several goroutines.
+type Netlink struct {
+	in func(func() error) error // runs a function in the network namespace
+
+	mu       sync.Mutex
+	conn     *netlink.Conn
+	links    *vnl.Handle
+	marks    marks
+	managed  map[netip.Addr]struct{}
+	indexes  map[string]uint32 // of the last list
+	entries  map[key]addrEntry // of the last list, kept only where marks are by rule
+	promoted map[uint32]bool   // links whose promote_secondaries we have set
+}
+
+// marks says how the kernel keeps our mark.
+type marks uint8
+
+const (
+	marksUnknown marks = iota // not asked yet, or not permitted to
+	marksByProto              // IFA_PROTO
+	marksByRule               // older kernel: see Netlink
+)
+
+// NewKernel opens the kernel of this process's network namespace. It works without privileges for listing; Put and Remove need
+// NET_ADMIN. Close releases its sockets.
+func NewKernel() (*Netlink, error) { return newKernel(here) }
+
+func newKernel(in func(func() error) error) (*Netlink, error) {
+	k := &Netlink{in: in, promoted: map[uint32]bool{}}
+	if err := k.open(); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *Netlink) open() error {
+	return k.in(func() error {
+		conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+		if err != nil {
+			return fmt.Errorf("open rtnetlink: %w", err)
+		}
+		links, err := vnl.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			conn.Close()
+			return fmt.Errorf("open rtnetlink: %w", err)
+		}
+		k.conn, k.links = conn, links
+		return nil
+	})
+}
+
+// Close closes the sockets. The kernel keeps its addresses until their lifetimes end.
+func (k *Netlink) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.links.Close()
+	return k.conn.Close()
+}
+
+// Manage tells which addresses are the cluster's; it matters on kernels before 5.18 only.
+func (k *Netlink) Manage(addrs []netip.Addr) {
+	managed := make(map[netip.Addr]struct{}, len(addrs))
+	for _, a := range addrs {
+		managed[a] = struct{}{}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.managed = managed
+}
+
+// List implements [Kernel].
+func (k *Netlink) List() ([]Address, error) {
+	have, _, err := k.Survey()
+	return have, err
+}
+
+// Put implements [Kernel]. The errors ErrNoLink, ErrLinkDown and ErrPermission say what they can be cured by.
+func (k *Netlink) Put(w Wanted) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.probe(); err != nil {
+		return fmt.Errorf("put %s: %w", w, err)
+	}
+	index, err := k.index(w.Link)
+	if err != nil {
+		return fmt.Errorf("put %s: %w", w, err)
+	}
+	err = k.put(index, w)
+	if errors.Is(err, unix.ENODEV) { // replaced by another link of the same name since the last list
+		delete(k.indexes, w.Link)
+		if index, err = k.index(w.Link); err == nil {
+			err = k.put(index, w)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("put %s: %w", w, explain(err, w.Link))
+	}
+	return nil
+}
+
+// put makes sure that the address is there, is ours, and lasts.
+func (k *Netlink) put(index uint32, w Wanted) error {
+	if w.Prefix.Addr().Is4() && w.Prefix.Bits() < 32 {
+		if err := k.promoteSecondaries(index); err != nil {
+			return err
+		}
+	}
+	label := ""
+	if k.marks == marksByRule {
+		label = linkLabel(w.Link)
+		// Neither label nor flags change on an entry that exists: one that does not carry them has to go first.
+		if e, ok := k.entries[w.key()]; ok && e.prefix == w.Prefix && !k.ours(e, w.Link) {
+			if err := k.remove(index, w.Prefix); err != nil {
+				return err
+			}
+			delete(k.entries, w.key())
+		}
+	}
+	body, err := encodePut(index, w, label)
+	if err != nil {
+		return err
+	}
+	return k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body)
+}
+
+// Remove implements [Kernel].
+func (k *Netlink) Remove(a Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	index, err := k.index(a.Link)
+	if errors.Is(err, ErrNoLink) {
+		return nil // its addresses went with it
+	}
+	if err == nil {
+		err = k.remove(index, a.Prefix)
+	}
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("remove %s from %s: %w", a.Prefix, a.Link, explain(err, a.Link))
+	}
+	return nil
+}
+
+func (k *Netlink) remove(index uint32, p netip.Prefix) error {
+	body, err := encodeRemove(index, p)
+	if err != nil {
+		return err
+	}
+	err = k.do(unix.RTM_DELADDR, 0, body)
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		return nil // gone already
+	}
+	return err
+}
+
+// probe asks the kernel once whether it knows IFA_PROTO. One that does finds the empty attribute out of range before it
+// looks for the link; one that does not skips the attribute and misses the link.
+func (k *Netlink) probe() error {
+	if k.marks != marksUnknown {
+		return nil
+	}
+	body, err := encodeProbe()
+	if err != nil {
+		return err
+	}
+	err = k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Excl, body)
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		k.marks = marksByRule
+	case errors.Is(err, unix.ERANGE) || errors.Is(err, unix.EINVAL):
+		k.marks = marksByProto
+	case err == nil:
+		return errors.New("ask the kernel for IFA_PROTO: it accepted an address on no link")
+	default:
+		return explain(err, "no link")
+	}
+	return nil
+}
+
+// ours says whether an entry is ours; see Netlink.
+func (k *Netlink) ours(e addrEntry, link string) bool {
+	if k.marks != marksByRule {
+		return e.proto == ourProto
+	}
+	addr := e.prefix.Addr()
+	if label := linkLabel(link); addr.Is4() && label != "" {
+		return e.label == label
+	}
+	need := uint32(unix.IFA_F_NOPREFIXROUTE)
+	if addr.Is6() {
+		need |= unix.IFA_F_NODAD
+	}
+	_, managed := k.managed[addr]
+	return managed && e.flags&need == need && e.valid != noLifetimeEnd
+}
+
+// linkLabel is the label that marks an IPv4 address as ours on kernels without IFA_PROTO; empty where it does not fit.
+func linkLabel(link string) string {
+	if l := link + ":q"; len(l) < unix.IFNAMSIZ {
+		return l
+	}
+	return ""
+}
+
+// do sends one request and waits for its acknowledgement. After an error of the socket itself it is opened anew, because
+// replies and requests may be out of step.
+func (k *Netlink) do(typ netlink.HeaderType, flags netlink.HeaderFlags, body []byte) error {
+	_, err := k.execute(netlink.Message{
+		Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags},
+		Data:   body,
+	})
+	return err
+}
+
+func (k *Netlink) execute(m netlink.Message) ([]netlink.Message, error) {
+	reply, err := k.conn.Execute(m)
+	var op *netlink.OpError
+	if err == nil || errors.As(err, &op) && op.Op == "receive" && isErrno(err) {
+		return reply, err
+	}
+	k.conn.Close()
+	k.links.Close()
+	return nil, errors.Join(err, k.open())
+}
+
+// isErrno says that err is the kernel's answer to a request.
+func isErrno(err error) bool {
+	var no unix.Errno
+	return errors.As(err, &no) && no != unix.ENOBUFS && no != unix.EBADF
+}

@@ -1,0 +1,197 @@
+package vip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mdlayher/netlink"
+	vnl "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// dumpTries is how often a list is asked for that the kernel says changed while it was being read (NLM_F_DUMP_INTR).
+const dumpTries = 5
+
+// Links returns the network interfaces of this process's network namespace, sorted by name, without loopback. It needs no
+// privileges.
+func Links() ([]Link, error) {
+	k, err := NewKernel()
+	if err != nil {
+		return nil, err
+	}
+	defer k.Close()
+	_, links, err := k.Survey()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(links, func(l Link) bool { return l.loopback }), nil
+}
+
+// Survey lists addresses and links, loopback too.
+func (k *Netlink) Survey() ([]Address, []Link, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// Listing works without privileges; what is ours is then told by IFA_PROTO.
+	if err := k.probe(); err != nil && !errors.Is(err, ErrPermission) {
+		return nil, nil, err
+	}
+	links, err := k.readLinks()
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := k.readAddresses()
+	if err != nil {
+		return nil, nil, err
+	}
+	names := make(map[uint32]int, len(links))
+	k.indexes = make(map[string]uint32, len(links))
+	for i, l := range links {
+		names[uint32(l.Index)] = i
+		k.indexes[l.Name] = uint32(l.Index)
+	}
+	k.entries = make(map[key]addrEntry)
+	have := make([]Address, 0, len(entries))
+	for _, e := range entries {
+		i, ok := names[e.index]
+		if !ok {
+			continue // a link that came between the two lists; the next survey has it
+		}
+		l := &links[i]
+		a := Address{Prefix: e.prefix, Link: l.Name, Ours: k.ours(e, l.Name), ValidFor: e.validFor()}
+		have = append(have, a)
+		if k.marks == marksByRule {
+			k.entries[a.key()] = e
+		}
+		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
+			l.Prefixes = append(l.Prefixes, p)
+		}
+	}
+	for i := range links {
+		slices.SortFunc(links[i].Prefixes, netip.Prefix.Compare)
+		links[i].Prefixes = slices.Compact(links[i].Prefixes)
+	}
+	return have, links, nil
+}
+
+// readLinks lists the links, sorted by name.
+func (k *Netlink) readLinks() ([]Link, error) {
+	var list []vnl.Link
+	var err error
+	for range dumpTries {
+		if list, err = k.links.LinkList(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	links := make([]Link, 0, len(list))
+	for _, l := range list {
+		at := l.Attrs()
+		links = append(links, Link{
+			Name: at.Name, Index: at.Index, MAC: at.HardwareAddr,
+			Up:       at.Flags&net.FlagUp != 0,
+			Carrier:  at.RawFlags&unix.IFF_RUNNING != 0,
+			loopback: at.Flags&net.FlagLoopback != 0,
+		})
+	}
+	slices.SortFunc(links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
+	return links, nil
+}
+
+// readAddresses lists the addresses of both families.
+func (k *Netlink) readAddresses() ([]addrEntry, error) {
+	var entries []addrEntry
+	for try := 1; ; try++ {
+		reply, err := k.execute(netlink.Message{
+			Header: netlink.Header{Type: unix.RTM_GETADDR, Flags: netlink.Request | netlink.Dump},
+			Data:   make([]byte, ifAddrMsgLen), // AF_UNSPEC: every family
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list addresses: %w", err)
+		}
+		entries = make([]addrEntry, 0, len(reply))
+		torn := false
+		for _, m := range reply {
+			torn = torn || m.Header.Flags&netlink.DumpInterrupted != 0
+			if m.Header.Type != unix.RTM_NEWADDR {
+				continue
+			}
+			e, ok, err := parseAddr(m.Data)
+			if err != nil {
+				return nil, fmt.Errorf("list addresses: %w", err)
+			}
+			if ok {
+				entries = append(entries, e)
+			}
+		}
+		if !torn {
+			return entries, nil
+		}
+		if try == dumpTries {
+			return nil, fmt.Errorf("list addresses: they changed during each of %d tries", dumpTries)
+		}
+	}
+}
+
+// index finds a link that the last survey saw, or a newer one.
+func (k *Netlink) index(link string) (uint32, error) {
+	if i, ok := k.indexes[link]; ok {
+		return i, nil
+	}
+	links, err := k.readLinks()
+	if err != nil {
+		return 0, err
+	}
+	k.indexes = make(map[string]uint32, len(links))
+	for _, l := range links {
+		k.indexes[l.Name] = uint32(l.Index)
+	}
+	if i, ok := k.indexes[link]; ok {
+		return i, nil
+	}
+	return 0, fmt.Errorf("%w: %s", ErrNoLink, link)
+}
+
+// Attributes of RTM_SETLINK that golang.org/x/sys/unix lacks (linux/if_link.h, linux/ip.h).
+const (
+	iflaInetConf            = 1  // IFLA_INET_CONF
+	devconfPromoteSecondary = 20 // IPV4_DEVCONF_PROMOTE_SECONDARIES
+)
+
+// promoteSecondaries makes the kernel keep the other addresses of a subnet when its first one goes. Off, which is the
+// kernel's default (systemd switches it on), removing a VIP that happens to be first in its subnet on the link
+// removes the host's own address too (net/ipv4/devinet.c, __inet_del_ifa), and so does its lifetime's end, when we may be
+// dead: so it is set before the first address is put. By netlink rather than /proc/sys, which containers mount read-only.
+func (k *Netlink) promoteSecondaries(index uint32) error {
+	if k.promoted[index] {
+		return nil
+	}
+	ae := netlink.NewAttributeEncoder()
+	ae.Nested(unix.IFLA_AF_SPEC, func(spec *netlink.AttributeEncoder) error {
+		spec.Nested(unix.AF_INET, func(inet *netlink.AttributeEncoder) error {
+			inet.Nested(iflaInetConf, func(conf *netlink.AttributeEncoder) error {
+				conf.Uint32(devconfPromoteSecondary, 1)
+				return nil
+			})
+			return nil
+		})
+		return nil
+	})
+	attrs, err := ae.Encode()
+	if err != nil {
+		return fmt.Errorf("encode promote_secondaries: %w", err)
+	}
+	b := make([]byte, unix.SizeofIfInfomsg, unix.SizeofIfInfomsg+len(attrs))
+	binary.NativeEndian.PutUint32(b[4:], index)
+	if err := k.do(unix.RTM_SETLINK, 0, append(b, attrs...)); err != nil {
+		return fmt.Errorf("set promote_secondaries: %w", err)
+	}
+	k.promoted[index] = true
+	return nil
+}

@@ -1,0 +1,37 @@
+package vip
+
+import (
+	"net/netip"
+	"time"
+)
+
+// AddressStatus is one address that is wanted, or is ours, or is the cluster's and held by this host outside our control.
+type AddressStatus struct {
+	Prefix netip.Prefix
+	Link   string
+	// Wanted is what the caller's last word said, as far as it still holds.
+	Wanted bool
+	// Actual says that the kernel's list has it on this link.
+	Actual bool
+	// Err is why Wanted and Actual differ, or what else is wrong with it; nil when all is well.
+	Err error
+	// AnnouncedAt is when neighbours were last told; zero when never.
+	AnnouncedAt time.Time
+}
+
+// Status is what the kernel's list showed at the end of a pass.
+type Status struct {
+	At        time.Time
+	Addresses []AddressStatus // sorted by link, then address
+	// Err is set when the kernel could not be listed; then every Actual is false for want of knowledge.
+	Err error
+
+	present map[netip.Addr]struct{}
+}
+
+// Absent says that the kernel's list was read and has addr on no link, ours or foreign: only then may the address be
+// confirmed as given up.
+func (s Status) Absent(addr netip.Addr) bool {
+	_, there := s.present[addr]
+	return s.Err == nil && s.present != nil && !there
+}
