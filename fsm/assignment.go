@@ -1,5 +1,7 @@
 package fsm
 
+import "net/netip"
+
 // Assignment is the agreed ownership of one address. It outlives the VIP that it was made for: when the configuration
 // drops or renames a VIP whose address is owned, the record stays with Release set until the owner has confirmed that it
 // gave the address up (the tombstone of design §3).
@@ -7,12 +9,21 @@ type Assignment struct {
 	Key   AddressKey `json:"key"`
 	VIP   string     `json:"vip"`   // name of the VIP it was made for
 	Owner NodeID     `json:"owner"` // "" = nobody
+	// Address and Interface are those of the VIP when Owner was set: what the owner has put on its link. When the
+	// configuration says something else, the owner has to give the address up before anybody, itself included, gets it anew.
+	Address   netip.Prefix `json:"address"`
+	Interface string       `json:"interface,omitempty"`
 	// Epoch is the assignment epoch: the index of the entry that set Owner. Decisions name it and are refused when it
 	// has changed.
 	Epoch  Epoch  `json:"epoch"`
 	Reason Reason `json:"reason"`
 	// Release is set while the owner is asked to give the address up.
 	Release *Release `json:"release,omitempty"`
+}
+
+// Matches reports whether v is still what the assignment was made for: the same name, address, prefix length and interface.
+func (a Assignment) Matches(v VIP) bool {
+	return a.Key == v.Key() && a.VIP == v.Name && a.Address == v.Address && a.Interface == v.Interface
 }
 
 // Release asks an owner to give an address up. Its identity is the index of the entry that made it; a confirmation is
@@ -35,8 +46,8 @@ const (
 	ReasonRequested  ReasonCode = "requested"  // an operator asked for it
 	ReasonGrouped    ReasonCode = "grouped"    // to join the other VIPs of its group
 	ReasonUnable     ReasonCode = "unable"     // the owner can no longer serve it (interface, data plane, role)
-	ReasonPathFault  ReasonCode = "path-fault" // only the owner cannot reach servers that the others reach
-	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has the VIP at this address
+	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has a VIP of this name at this address
+	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
 	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it
 	ReasonSuperseded ReasonCode = "superseded" // a pending release is no longer wanted
 )

@@ -1,5 +1,7 @@
 package fsm
 
+import "slices"
+
 // Schema is a version of the command and state format.
 type Schema uint32
 
@@ -24,14 +26,34 @@ type State struct {
 	Events Timeline `json:"events"`
 }
 
-// VIPByKey finds the configured VIP that has the address; ok is false for a tombstone.
+// New returns the state before Init.
+func New() *State {
+	return &State{
+		Nodes:       map[NodeID]Node{},
+		Assignments: map[AddressKey]Assignment{},
+		Servers:     map[ServerKey]ServerState{},
+	}
+}
+
+// VIPByKey finds the configured VIP that has the address; ok is false for a tombstone. It is quick for an address whose
+// record bears the VIP's name, and otherwise looks through all VIPs.
 func (s *State) VIPByKey(k AddressKey) (VIP, bool) {
+	if v, ok := s.Config.VIPs[s.Assignments[k].VIP]; ok && v.Key() == k {
+		return v, true
+	}
 	for _, v := range s.Config.VIPs {
 		if v.Key() == k {
 			return v, true
 		}
 	}
 	return VIP{}, false
+}
+
+// Tombstone reports whether somebody owns the address of a without the configuration asking for exactly that any more:
+// the VIP is gone, or has another name, prefix length or interface. The owner has to confirm its release first.
+func (s *State) Tombstone(a Assignment) bool {
+	v, ok := s.Config.VIPs[a.VIP]
+	return a.Owner != "" && (!ok || !a.Matches(v))
 }
 
 // Owned returns the keys that node owns, sorted. A released but unconfirmed address counts as owned.
@@ -42,6 +64,6 @@ func (s *State) Owned(node NodeID) []AddressKey {
 			out = append(out, k)
 		}
 	}
-	sortKeys(out)
+	slices.SortFunc(out, AddressKey.Compare)
 	return out
 }

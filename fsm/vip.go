@@ -48,11 +48,20 @@ func (k AddressKey) String() string {
 	return k.Addr.String() + "@" + k.Network
 }
 
-// MarshalText implements encoding.TextMarshaler, so that the key can be a key of a JSON object.
-func (k AddressKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+// MarshalText implements encoding.TextMarshaler, so that the key can be a key of a JSON object. The zero key is empty.
+func (k AddressKey) MarshalText() ([]byte, error) {
+	if k == (AddressKey{}) {
+		return nil, nil
+	}
+	return []byte(k.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *AddressKey) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*k = AddressKey{}
+		return nil
+	}
 	s, network, _ := strings.Cut(string(b), "@")
 	a, err := netip.ParseAddr(s)
 	if err != nil {

@@ -1,0 +1,253 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+func (e *entry) init(c Init, schema Schema) error {
+	if c.ClusterID == "" || len(c.ClusterID) > 256 || !plainText(c.ClusterID) {
+		return fmt.Errorf("cluster id %q: %w", c.ClusterID, ErrInvalid)
+	}
+	cfg := Config{Settings: c.Settings}.withDefaults()
+	if ps := cfg.Validate(); len(ps) > 0 {
+		return ps
+	}
+	n, err := newNode(c.Node, e.index)
+	if err != nil {
+		return err
+	}
+	e.next.ClusterID = c.ClusterID
+	e.next.Schema = max(1, schema)
+	e.next.Config = cfg
+	e.nodes()[n.ID] = n
+	e.next.Grantors = GrantorSet{Index: e.index, Members: []Grantor{{Node: n.ID, Store: n.Store}}}
+	e.event(Event{Kind: EventCluster, Node: n.ID, Text: fmt.Sprintf("cluster %s formed by %s at %s", c.ClusterID, n.ID, n.Addr)})
+	return nil
+}
+
+// newNode is n as it joins with the entry at index.
+func newNode(n Node, index uint64) (Node, error) {
+	if !validNodeID(n.ID) {
+		return n, fmt.Errorf("node name %q: %w: %s", clip(string(n.ID), 80), ErrInvalid, nodeRule)
+	}
+	if n.Store == "" || len(n.Store) > 256 || !plainText(string(n.Store)) {
+		return n, fmt.Errorf("node %s: store id %q: %w", n.ID, clip(string(n.Store), 80), ErrInvalid)
+	}
+	n, err := n.cleaned()
+	n.Draining, n.Leaving, n.Epoch, n.Joined = false, false, Epoch(index), index
+	return n, err
+}
+
+// cleaned checks and normalises what a node says of itself.
+func (n Node) cleaned() (Node, error) {
+	n.Role = cmp.Or(n.Role, Director)
+	if n.Role != Director && n.Role != Witness {
+		return n, fmt.Errorf("node %s: role %q: %w: use %q or %q", n.ID, clip(string(n.Role), 80), ErrInvalid, Director, Witness)
+	}
+	if n.Weight < 0 || n.Weight > MaxWeight {
+		return n, fmt.Errorf("node %s: weight %d: %w: use 0 to %d", n.ID, n.Weight, ErrInvalid, MaxWeight)
+	}
+	n.Addr, n.Zone, n.Facts = clip(n.Addr, 256), clip(n.Zone, 256), n.Facts.cleaned()
+	return n, nil
+}
+
+// cleaned is a copy that fits into a snapshot and is in order.
+func (f Facts) cleaned() Facts {
+	const most = 4096 // interfaces, prefixes, names
+	f.Version, f.DataPlane = clip(f.Version, 256), clip(f.DataPlane, MaxName)
+	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
+	var links []Link
+	for _, l := range f.Links[:min(len(f.Links), most)] {
+		var prefixes []netip.Prefix
+		for _, p := range l.Prefixes[:min(len(l.Prefixes), most)] {
+			if p.IsValid() {
+				prefixes = append(prefixes, p.Masked())
+			}
+		}
+		slices.SortFunc(prefixes, comparePrefix)
+		links = append(links, Link{Name: clip(l.Name, MaxName), Prefixes: slices.Compact(prefixes)})
+	}
+	slices.SortStableFunc(links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
+	f.Links = links
+	f.Forwards, f.Schedulers, f.Problems = clipAll(f.Forwards, most), clipAll(f.Schedulers, most), clipAll(f.Problems, most)
+	return f
+}
+
+func clipAll[T ~string](in []T, most int) (out []T) {
+	for _, s := range in[:min(len(in), most)] {
+		out = append(out, T(clip(string(s), 256)))
+	}
+	return out
+}
+
+func comparePrefix(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+func (e *entry) putNode(n Node) error {
+	known, ok := e.next.Nodes[n.ID]
+	if !ok {
+		return e.addNode(n)
+	}
+	if known.Store != n.Store {
+		return fmt.Errorf("node %s: %w (%s, not %s); choose another name, or remove the old node first",
+			n.ID, ErrNameTaken, known.Store, clip(string(n.Store), 80))
+	}
+	n, err := n.cleaned()
+	if err != nil {
+		return err
+	}
+	n.Draining, n.Leaving, n.Epoch, n.Joined = known.Draining, known.Leaving, known.Epoch, known.Joined
+	if reflect.DeepEqual(n, known) {
+		return nil
+	}
+	e.nodes()[n.ID] = n
+	var changes []string
+	note := func(what string, was, is any) {
+		if was != is {
+			changes = append(changes, fmt.Sprintf("%s %v → %v", what, was, is))
+		}
+	}
+	note("address", known.Addr, n.Addr)
+	note("role", known.Role, n.Role)
+	note("zone", known.Zone, n.Zone)
+	note("weight", known.Weight, n.Weight)
+	changes = append(changes, factChanges(known.Facts, n.Facts)...)
+	if len(changes) > 0 {
+		e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf("%s changed: %s", n.ID, strings.Join(changes, ", "))})
+	}
+	return nil
+}
+
+func (e *entry) addNode(n Node) error {
+	n, err := newNode(n, e.index)
+	if err != nil {
+		return err
+	}
+	for _, other := range e.next.Nodes {
+		if other.Store == n.Store {
+			return fmt.Errorf("node %s: %w (%s); start it under that name, or with an empty data directory", n.ID, ErrStoreTaken, other.ID)
+		}
+	}
+	if n.Facts.Schema < e.next.Schema {
+		return fmt.Errorf("node %s: %w %d is the newest that it understands, and the cluster is at %d; upgrade quorate on %s",
+			n.ID, ErrSchema, n.Facts.Schema, e.next.Schema, n.ID)
+	}
+	e.nodes()[n.ID] = n
+	e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf("%s joined at %s as %s, weight %d", n.ID, n.Addr, n.Role, n.Weight)})
+	return nil
+}
+
+// member finds a node and checks that it is the one with the store.
+func (e *entry) member(id NodeID, store StoreID) (Node, error) {
+	n, ok := e.next.Nodes[id]
+	if !ok {
+		return n, fmt.Errorf("node %s: %w", clip(string(id), 80), ErrUnknown)
+	}
+	if n.Store != store {
+		return n, fmt.Errorf("node %s: %w: it is store %s, not %s", id, ErrStale, n.Store, clip(string(store), 80))
+	}
+	return n, nil
+}
+
+func (e *entry) removeNode(c RemoveNode) error {
+	n, err := e.member(c.Node, c.Store)
+	if err != nil {
+		return err
+	}
+	if owned := e.next.Owned(n.ID); len(owned) > 0 {
+		return fmt.Errorf("node %s: %w (%d, first %v); drain it, or wait until it is fenced", n.ID, ErrNodeOwns, len(owned), owned[0])
+	}
+	if e.next.Grantors.Has(Grantor{Node: n.ID, Store: n.Store}) {
+		return fmt.Errorf("node %s: %w; it has to leave the grantors first", n.ID, ErrNodeGrants)
+	}
+	delete(e.nodes(), n.ID)
+	e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf("%s was removed", n.ID)})
+	return nil
+}
+
+func (e *entry) setFacts(c SetFacts) error {
+	n, err := e.member(c.Node, c.Store)
+	if err != nil {
+		return err
+	}
+	was := n.Facts
+	n.Facts = c.Facts.cleaned()
+	if reflect.DeepEqual(was, n.Facts) {
+		return nil
+	}
+	e.nodes()[n.ID] = n
+	if changes := factChanges(was, n.Facts); len(changes) > 0 {
+		e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf("%s reports: %s", n.ID, strings.Join(changes, ", "))})
+	}
+	return nil
+}
+
+// factChanges says what a person would want to know of new facts.
+func factChanges(was, is Facts) []string {
+	var out []string
+	note := func(what, was, is string) {
+		if was != is {
+			out = append(out, fmt.Sprintf("%s %s → %s", what, cmp.Or(was, "none"), cmp.Or(is, "none")))
+		}
+	}
+	note("version", was.Version, is.Version)
+	note("data plane", was.DataPlane, is.DataPlane)
+	note("interfaces", linksText(was.Links), linksText(is.Links))
+	note("problems", strings.Join(was.Problems, ", "), strings.Join(is.Problems, ", "))
+	return out
+}
+
+// linksText is like "eth0 (192.0.2.0/24), eth1".
+func linksText(links []Link) string {
+	var out []string
+	for _, l := range links {
+		text := l.Name
+		if len(l.Prefixes) > 0 {
+			text += " (" + join(l.Prefixes, " ") + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+// join is strings.Join of anything printable.
+func join[T any](list []T, sep string) string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = fmt.Sprint(v)
+	}
+	return strings.Join(out, sep)
+}
+
+func (e *entry) setDrain(c SetDrain) error {
+	n, ok := e.next.Nodes[c.Node]
+	if !ok {
+		return fmt.Errorf("node %s: %w", clip(string(c.Node), 80), ErrUnknown)
+	}
+	was := n
+	n.Leaving = n.Leaving || c.Leaving
+	n.Draining = c.Draining || n.Leaving
+	if was.Leaving && !c.Draining && !c.Leaving {
+		return fmt.Errorf("node %s is leaving, which cannot be taken back: %w; remove it and join it again", n.ID, ErrConflict)
+	}
+	var text string
+	switch {
+	case n.Leaving && !was.Leaving:
+		text = "%s leaves: its VIPs go to other nodes, then it is removed"
+	case n.Draining && !was.Draining:
+		text = "%s is drained: its VIPs go to other nodes"
+	case was.Draining && !n.Draining:
+		text = "%s is resumed: it may own VIPs again"
+	default:
+		return nil
+	}
+	e.nodes()[n.ID] = n
+	e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf(text, n.ID)})
+	return nil
+}

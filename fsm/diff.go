@@ -1,0 +1,146 @@
+package fsm
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Op is what a change does to an object.
+type Op string
+
+// The ops.
+const (
+	Added   Op = "added"
+	Changed Op = "changed"
+	Removed Op = "removed"
+)
+
+// Change is the difference of one object between two configurations.
+type Change struct {
+	Object string        `json:"object"` // named as in Problem
+	Op     Op            `json:"op"`
+	Fields []FieldChange `json:"fields,omitempty"` // sorted by key
+}
+
+// FieldChange is one setting of a changed, added (Old "") or removed (New "") object.
+type FieldChange struct {
+	Key string `json:"key"` // as in a configuration file
+	Old string `json:"old,omitempty"`
+	New string `json:"new,omitempty"`
+}
+
+// Diff lists what differs from old to new, sorted by object.
+func Diff(old, new Config) []Change {
+	was, is := old.fields(), new.fields()
+	objects := maps.Clone(was)
+	maps.Copy(objects, is)
+	var out []Change
+	for _, object := range slices.Sorted(maps.Keys(objects)) {
+		c := Change{Object: object, Op: Changed}
+		a, hadIt := was[object]
+		b, hasIt := is[object]
+		switch {
+		case !hadIt:
+			c.Op = Added
+		case !hasIt:
+			c.Op = Removed
+		}
+		keys := maps.Clone(a)
+		if keys == nil {
+			keys = fields{}
+		}
+		maps.Copy(keys, b)
+		for _, k := range slices.Sorted(maps.Keys(keys)) {
+			if a[k] != b[k] {
+				c.Fields = append(c.Fields, FieldChange{Key: k, Old: a[k], New: b[k]})
+			}
+		}
+		if c.Op != Changed || len(c.Fields) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// fields are the settings of one object as text; what is not set is left out.
+type fields map[string]string
+
+func (f fields) set(key, value string) {
+	if value != "" {
+		f[key] = value
+	}
+}
+
+func (f fields) flag(key string, on bool) {
+	if on {
+		f[key] = "true"
+	}
+}
+
+// fields flattens the configuration: object → setting → value.
+func (c Config) fields() map[string]fields {
+	c = c.withDefaults()
+	out := map[string]fields{}
+	object := func(name string) fields {
+		f := fields{}
+		out[name] = f
+		return f
+	}
+	cluster := object("cluster")
+	cluster.set("profile", string(c.Settings.Profile))
+	cluster.set("data_plane", c.Settings.DataPlane)
+	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
+	for name, v := range c.VIPs {
+		f := object("vip." + name)
+		f.set("address", v.Address.String())
+		f.set("network", v.Network)
+		f.set("interface", v.Interface)
+		f.set("group", v.Group)
+		f.set("prefer", join(v.Prefer, ", "))
+		f.flag("preempt", v.Preempt)
+	}
+	for name, g := range c.Groups {
+		f := object("group." + name)
+		f.set("prefer", join(g.Prefer, ", "))
+		f.flag("preempt", g.Preempt)
+	}
+	for name, s := range c.Services {
+		f := object("service." + name)
+		f.set("vip", s.VIP)
+		f.set("port", itoa(s.Port))
+		f.set("protocol", string(s.Protocol))
+		f.set("scheduler", s.Scheduler)
+		f.set("forward", string(s.Forward))
+		f.flag("masquerade", s.Masquerade)
+		for i, check := range s.Checks {
+			check.fields(object("service." + name + ".check." + strconv.Itoa(i)))
+		}
+		for _, server := range s.Servers {
+			object(serverObject("service."+name, server)).set("weight", strconv.Itoa(server.Weight))
+		}
+	}
+	return out
+}
+
+func (c Check) fields(f fields) {
+	f.set("type", string(c.Type))
+	if c.Port != 0 {
+		f.set("port", itoa(c.Port))
+	}
+	f.set("interval", c.Interval.String())
+	f.set("timeout", c.Timeout.String())
+	f.set("rise", strconv.Itoa(c.Rise))
+	f.set("fall", strconv.Itoa(c.Fall))
+	if c.HTTP == nil {
+		return
+	}
+	f.set("path", c.HTTP.Path)
+	f.set("host", c.HTTP.Host)
+	var ranges []string
+	for _, r := range c.HTTP.Status {
+		ranges = append(ranges, strconv.Itoa(r.From)+"-"+strconv.Itoa(r.To))
+	}
+	f.set("status", strings.Join(ranges, ", "))
+}

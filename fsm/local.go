@@ -1,0 +1,97 @@
+package fsm
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Local is what one node has to carry out.
+type Local struct {
+	// NodeEpoch is the epoch under which the node has to hold a live lease before it claims any of the VIPs; 0 when the node
+	// is no member.
+	NodeEpoch Epoch
+	VIPs      []LocalVIP     // it owns and has not been asked to release; sorted by key
+	Releases  []LocalRelease // it has to give up and then confirm; sorted by key
+	// Services on the VIPs, and on those that are being released: they stop with the address, not before it. Sorted by name.
+	Services []LocalService
+}
+
+// LocalVIP is a VIP that the node owns.
+type LocalVIP struct {
+	VIP             VIP
+	Key             AddressKey
+	Link            string // interface to put it on; "" when the node has none for it, which its status has to say
+	AssignmentEpoch Epoch
+}
+
+// LocalRelease is an address that must be gone from the node before it confirms ReleaseIndex.
+type LocalRelease struct {
+	Key             AddressKey
+	VIP             string
+	ReleaseIndex    uint64
+	AssignmentEpoch Epoch
+}
+
+// LocalService is a virtual service together with the servers that traffic may go to.
+type LocalService struct {
+	Service Service
+	Addr    netip.Addr    // of the VIP
+	Servers []LocalServer // that are up; sorted by address
+}
+
+// LocalServer is a server that is in: its verdict is up. Weight 0 (configured or drained) takes no new connections.
+type LocalServer struct {
+	Address netip.AddrPort
+	Weight  int
+}
+
+// LocalOf says what node self has to carry out by this state. Whether it may is up to its lease (design §3).
+func LocalOf(s *State, self NodeID) Local {
+	var l Local
+	n, ok := s.Nodes[self]
+	if !ok {
+		return l
+	}
+	l.NodeEpoch = n.Epoch
+	vips := map[string]bool{}
+	for k, a := range s.Assignments {
+		switch v, ok := s.Config.VIPs[a.VIP]; {
+		case a.Owner != self:
+		case a.Release != nil:
+			l.Releases = append(l.Releases, LocalRelease{Key: k, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch})
+			if ok && v.Key() == k {
+				vips[a.VIP] = true
+			}
+		case ok && a.Matches(v):
+			link, _ := n.Facts.LinkFor(k.Addr, v.Interface)
+			l.VIPs = append(l.VIPs, LocalVIP{VIP: v, Key: k, Link: link, AssignmentEpoch: a.Epoch})
+			vips[a.VIP] = true
+		}
+	}
+	slices.SortFunc(l.VIPs, func(a, b LocalVIP) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(l.Releases, func(a, b LocalRelease) int { return a.Key.Compare(b.Key) })
+	for _, svc := range s.Config.Services {
+		if vips[svc.VIP] {
+			l.Services = append(l.Services, s.localService(svc))
+		}
+	}
+	slices.SortFunc(l.Services, func(a, b LocalService) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	return l
+}
+
+func (s *State) localService(svc Service) LocalService {
+	out := LocalService{Service: svc, Addr: s.Config.VIPs[svc.VIP].Address.Addr()}
+	for _, server := range svc.Servers {
+		st := s.Servers[ServerKey{Service: svc.Name, Address: server.Address}]
+		if st.Verdict != Up {
+			continue
+		}
+		w := server.Weight
+		if st.Admin == Drain {
+			w = 0
+		}
+		out.Servers = append(out.Servers, LocalServer{Address: server.Address, Weight: w})
+	}
+	return out
+}

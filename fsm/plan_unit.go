@@ -1,0 +1,215 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// unit is what has one home: a VIP, or all VIPs of a group.
+type unit struct {
+	id      string // "group/NAME", or the address
+	group   string // "" for a single VIP
+	members []member
+	prefer  []NodeID
+	preempt bool
+
+	fit  []bool // for each node: it could own every member, able or not
+	open []bool // and may be given them now
+
+	avoid int        // index of the node that it was asked to leave for any other; -1 none
+	home  int        // index of the node on which all members should be; -1 none
+	code  ReasonCode // why there, where that is not stickiness
+	why   string     // the same as half a sentence
+	class string     // see place
+}
+
+// member is one VIP of a unit and its record.
+type member struct {
+	vip       VIP
+	key       AddressKey
+	rec       Assignment // the zero record with its key when there is none
+	stale     bool       // somebody owns the address by an earlier configuration of it
+	confirmed bool       // the pending release is confirmed
+}
+
+func (p *planner) makeUnits() []*unit {
+	byID := map[string]*unit{}
+	for _, need := range p.need {
+		v := need.vip
+		k := v.Key()
+		u := &unit{id: k.String(), prefer: v.Prefer, preempt: v.Preempt}
+		if v.Group != "" {
+			u = &unit{id: "group/" + v.Group, group: v.Group}
+			if have, ok := byID[u.id]; ok {
+				u = have
+			}
+			g := p.s.Config.Groups[v.Group]
+			u.prefer, u.preempt = g.Prefer, g.Preempt
+		}
+		rec := p.s.Assignments[k]
+		rec.Key = k
+		u.members = append(u.members, member{vip: v, key: k, rec: rec, stale: p.s.Tombstone(rec), confirmed: p.confirmed(rec)})
+		byID[u.id] = u
+	}
+	units := make([]*unit, 0, len(byID))
+	for _, u := range byID {
+		slices.SortFunc(u.members, func(a, b member) int { return a.key.Compare(b.key) })
+		u.home, u.avoid = -1, -1
+		u.fit, u.open = make([]bool, len(p.nodes)), make([]bool, len(p.nodes))
+		for i, n := range p.nodes {
+			u.fit[i] = !slices.ContainsFunc(u.members, func(m member) bool { return n.misfit(p.need[m.vip.Name]) != "" })
+			u.open[i] = u.fit[i] && p.able(n)
+		}
+		units = append(units, u)
+	}
+	slices.SortFunc(units, func(a, b *unit) int { return strings.Compare(a.id, b.id) })
+	return units
+}
+
+// findHomes settles first what stays or has been decided, so that placement sees how much every node has.
+func (p *planner) findHomes() {
+	var homeless []*unit
+	for _, u := range p.units {
+		if !p.requested(u) && !p.incumbent(u) && !p.underWay(u) {
+			homeless = append(homeless, u)
+		}
+	}
+	p.place(homeless)
+}
+
+// settle makes node i the unit's home.
+func (p *planner) settle(u *unit, i int, why string) {
+	u.home, u.why = i, why
+	p.load[i] += len(u.members)
+}
+
+// owner is the index of the member's owner, or -1.
+func (p *planner) owner(m member) int {
+	if i, ok := p.index[m.rec.Owner]; ok && m.rec.Owner != p.fenced {
+		return i
+	}
+	return -1
+}
+
+// stays reports whether the member's owner may keep it: it is fit and is not to be emptied. An owner that is not able at the
+// moment stays too, because whether it is dead is for a fence to say; but not one that has given the member up.
+func (p *planner) stays(u *unit, m member) bool {
+	i := p.owner(m)
+	return i >= 0 && i != u.avoid && u.fit[i] && !p.nodes[i].Draining && !p.nodes[i].Leaving && (!m.confirmed || p.h.Able[m.rec.Owner])
+}
+
+// requested follows an operator's newest request, pending or carried out. A request that was carried out holds, even against
+// preempt, until the owner cannot have the VIP any more.
+func (p *planner) requested(u *unit) bool {
+	home, newest := -1, uint64(0)
+	take := func(i int, index uint64) {
+		if index > newest {
+			home, newest = i, index
+		}
+	}
+	for _, m := range u.members {
+		rel := m.rec.Release
+		if rel == nil || rel.Reason.Code != ReasonRequested {
+			continue
+		}
+		if i, ok := p.index[rel.To]; ok && u.open[i] {
+			take(i, rel.Index)
+		}
+		if i := p.owner(m); i >= 0 && rel.To == "" {
+			u.avoid, u.open[i] = i, false
+		}
+	}
+	for _, m := range u.members {
+		if m.rec.Reason.Code == ReasonRequested && p.stays(u, m) {
+			take(p.owner(m), uint64(m.rec.Epoch))
+		}
+	}
+	if home < 0 {
+		return false
+	}
+	u.code = ReasonRequested
+	p.settle(u, home, fmt.Sprintf("it was requested on %s", p.nodes[home].ID))
+	return true
+}
+
+// incumbent leaves the unit where most of it is, unless a more preferred node is able and preempt is on.
+func (p *planner) incumbent(u *unit) bool {
+	votes := make([]int, len(p.nodes))
+	expected := make([]bool, len(p.nodes)) // some member is on its way there
+	any := false
+	for _, m := range u.members {
+		if p.stays(u, m) {
+			votes[p.owner(m)]++
+			any = true
+		}
+		if m.rec.Release != nil {
+			if i, ok := p.index[m.rec.Release.To]; ok {
+				expected[i] = true
+			}
+		}
+	}
+	if !any {
+		return false
+	}
+	best := -1
+	for i, n := range votes {
+		if n > 0 && (best < 0 || p.betterHome(u, i, best, votes, expected)) {
+			best = i
+		}
+	}
+	if i := p.mostPreferred(u); u.preempt && i >= 0 && rank(u.prefer, p.nodes[i].ID) < rank(u.prefer, p.nodes[best].ID) {
+		u.code = ReasonPreempted
+		p.settle(u, i, fmt.Sprintf("%s is preferred to %s", p.nodes[i].ID, p.nodes[best].ID))
+		return true
+	}
+	why := fmt.Sprintf("%s has it already", p.nodes[best].ID)
+	if u.group != "" {
+		why = fmt.Sprintf("the group %s is on %s", u.group, p.nodes[best].ID)
+	}
+	p.settle(u, best, why)
+	return true
+}
+
+// betterHome orders two nodes that have members of the unit. A tie goes to the one that members are on their way to, so
+// that a move that has begun is finished.
+func (p *planner) betterHome(u *unit, a, b int, votes []int, expected []bool) bool {
+	if votes[a] != votes[b] {
+		return votes[a] > votes[b]
+	}
+	if expected[a] != expected[b] {
+		return expected[a]
+	}
+	return cmp.Compare(rank(u.prefer, p.nodes[a].ID), rank(u.prefer, p.nodes[b].ID)) < 0
+}
+
+// underWay keeps to the node that pending releases name, as long as it may have the unit.
+func (p *planner) underWay(u *unit) bool {
+	home, newest := -1, uint64(0)
+	for _, m := range u.members {
+		if rel := m.rec.Release; rel != nil && rel.Index > newest {
+			if i, ok := p.index[rel.To]; ok && u.open[i] {
+				home, newest = i, rel.Index
+			}
+		}
+	}
+	if home < 0 {
+		return false
+	}
+	p.settle(u, home, fmt.Sprintf("%s was chosen for it", p.nodes[home].ID))
+	return true
+}
+
+// rank is the place of a node in a list of preference; nodes that are not listed come after all that are.
+func rank(prefer []NodeID, id NodeID) int {
+	if i := slices.Index(prefer, id); i >= 0 {
+		return i
+	}
+	return len(prefer)
+}
+
+// lastLeaves reports whether node i is leaving and no director will remain that its VIPs could wait for.
+func (p *planner) lastLeaves(i int) bool {
+	return p.nodes[i].Leaving && !slices.ContainsFunc(p.nodes, func(n Node) bool { return n.Role == Director && !n.Leaving })
+}
