@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -70,17 +69,18 @@ func listOnce(c *nftables.Conn) (*ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := listRules(anonymous)
+	if err != nil {
+		return nil, err
+	}
 	for _, nc := range chains {
 		if nc.Table.Name != tableName {
 			continue
 		}
-		ch := &chain{}
+		ch := &chain{rules: rules[nc.Name]}
 		if nc.Hooknum != nil && nc.Priority != nil && nc.Policy != nil {
 			ch.base = nc
 			ch.hook = ch.hookText()
-		}
-		if ch.rules, err = listRules(c, table, nc, anonymous); err != nil {
-			return nil, err
 		}
 		rs.chains[nc.Name] = ch
 	}
@@ -149,27 +149,6 @@ func gotoChain(raw []byte) string {
 		return fmt.Sprintf("verdict %d %s", code, name)
 	}
 	return name
-}
-
-func listRules(c *nftables.Conn, table *nftables.Table, nc *nftables.Chain, anonymous map[string]map[[4]byte]string) ([]rule, error) {
-	listed, err := c.GetRules(table, nc)
-	if err != nil {
-		return nil, fmt.Errorf("rules of chain %s: %w", nc.Name, err)
-	}
-	var rules []rule
-	for _, l := range listed {
-		r := rule{handle: l.Handle, exprs: l.Exprs}
-		r.comment, _ = userdata.GetString(l.UserData, userdata.TypeComment)
-		for _, e := range l.Exprs {
-			if lookup, ok := e.(*expr.Lookup); ok {
-				if slots, ok := anonymous[lookup.SetName]; ok {
-					r.slots = slots
-				}
-			}
-		}
-		rules = append(rules, r)
-	}
-	return rules, nil
 }
 
 // generation reads the number that the kernel changes with every transaction of any program (NFT_MSG_GETGEN).

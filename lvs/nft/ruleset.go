@@ -37,6 +37,7 @@ type rule struct {
 	exprs   []expr.Any
 	slots   map[[4]byte]string // of the anonymous map that the rule looks up: slot → address and port, raw
 	comment string
+	foreign []string // names of expressions that none of our rules has; empty in a compiled ruleset
 }
 
 // set is a named set (values "") or verdict map (values are chains), by raw key.
@@ -137,7 +138,8 @@ func (r rule) canonical() string {
 		switch e := e.(type) {
 		case *expr.Counter:
 			b.WriteString("counter\n")
-			continue
+		case *expr.Ct: // the library writes the direction with four bytes, the kernel answers with one
+			fmt.Fprintf(&b, "ct key %d register %d direction %d\n", e.Key, e.Register, e.Direction)
 		case *expr.Lookup:
 			l := *e
 			l.SetID = 0
@@ -148,6 +150,9 @@ func (r rule) canonical() string {
 		default:
 			writeExpr(&b, e)
 		}
+	}
+	for _, k := range r.foreign {
+		fmt.Fprintf(&b, "foreign expression %s\n", k)
 	}
 	keys := slices.SortedFunc(maps.Keys(r.slots), func(a, b [4]byte) int { return strings.Compare(string(a[:]), string(b[:])) })
 	for _, k := range keys {
@@ -160,7 +165,7 @@ func (r rule) canonical() string {
 func writeExpr(b *strings.Builder, e expr.Any) {
 	raw, err := expr.Marshal(unix.NFPROTO_INET, e)
 	if err != nil {
-		fmt.Fprintf(b, "%T %v\n", e, err) // an expression that is none of ours: differs from all of ours
+		fmt.Fprintf(b, "%T %v\n", e, err) // has values that none of ours has
 		return
 	}
 	fmt.Fprintf(b, "%x\n", raw)

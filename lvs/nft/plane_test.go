@@ -1,0 +1,143 @@
+package nft
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/nftables"
+
+	"quorate/lvs"
+	"quorate/lvs/lvstest"
+)
+
+func open() (lvs.Plane, error) { return New() }
+
+func TestContract(t *testing.T) {
+	b := lvstest.NewBed(t)
+	p := b.Plane(t, open)
+	ours := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+	k := lvstest.DriftService(capabilities).Key()
+	change := func(f func(c *nftables.Conn) error) func(*testing.T) {
+		return func(t *testing.T) {
+			t.Helper()
+			err := b.Director.Do(func() error {
+				c, err := nftables.New()
+				if err != nil {
+					return err
+				}
+				if err := f(c); err != nil {
+					return err
+				}
+				return c.Flush()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lvstest.Contract(t, lvstest.Subject{
+		Plane:   p,
+		Foreign: func(t *testing.T) func(*testing.T) { return foreignTable(t, b) },
+		Tamper: map[string]func(*testing.T){
+			"table deleted": change(func(c *nftables.Conn) error { c.DelTable(ours); return nil }),
+			"rules flushed": change(func(c *nftables.Conn) error { c.FlushTable(ours); return nil }),
+			"balancing rule deleted": change(func(c *nftables.Conn) error {
+				rules, err := c.GetRules(ours, &nftables.Chain{Name: chainName(k)})
+				if err != nil {
+					return err
+				}
+				rules[1].Chain = &nftables.Chain{Name: chainName(k)}
+				return c.DelRule(rules[1])
+			}),
+			"rule added": change(func(c *nftables.Conn) error {
+				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: inet4.loadKey()})
+				return nil
+			}),
+			"service undispatched": change(func(c *nftables.Conn) error {
+				s := &nftables.Set{Table: ours, Name: "services4", IsMap: true, KeyType: inet4.keyType(), DataType: nftables.TypeVerdict}
+				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(key(k))}})
+			}),
+			"masquerade removed": change(func(c *nftables.Conn) error {
+				c.FlushSet(&nftables.Set{Table: ours, Name: "masq4"})
+				return nil
+			}),
+			"chain added": change(func(c *nftables.Conn) error {
+				c.AddChain(&nftables.Chain{Table: ours, Name: "intruder"})
+				return nil
+			}),
+			"hook added": change(func(c *nftables.Conn) error {
+				c.AddChain(&nftables.Chain{Table: ours, Name: "intruder", Type: nftables.ChainTypeFilter,
+					Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &policyAccept})
+				return nil
+			}),
+			"set removed": change(func(c *nftables.Conn) error {
+				c.FlushChain(&nftables.Chain{Table: ours, Name: "postrouting"})
+				c.DelSet(&nftables.Set{Table: ours, Name: "masq4"})
+				return nil
+			}),
+		},
+	})
+}
+
+// foreignTable makes a table of another program with a chain on our hook.
+func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
+	foreign := &nftables.Table{Name: "foreign", Family: nftables.TableFamilyINet}
+	count := func() (n int, err error) {
+		err = b.Director.Do(func() error {
+			c, err := nftables.New()
+			if err != nil {
+				return err
+			}
+			rules, err := c.GetRules(foreign, &nftables.Chain{Name: "prerouting"})
+			n = len(rules)
+			return err
+		})
+		return n, err
+	}
+	err := b.Director.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		c.AddTable(foreign)
+		ch := c.AddChain(&nftables.Chain{Table: foreign, Name: "prerouting", Type: nftables.ChainTypeNAT,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest, Policy: &policyAccept})
+		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: inet4.loadKey()})
+		return c.Flush()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T) {
+		t.Helper()
+		if n, err := count(); err != nil || n != 1 {
+			t.Errorf("the foreign table has %d rules (%v), want 1", n, err)
+		}
+	}
+}
+
+func TestTraffic(t *testing.T) {
+	b := lvstest.NewBed(t)
+	lvstest.Traffic(t, b, b.Plane(t, open))
+}
+
+func TestRefusesWhatNetfilterCannotDo(t *testing.T) {
+	s := lvstest.DriftService(capabilities)
+	s.Destinations[0].Addr = netip.AddrPortFrom(s.Destinations[0].Addr.Addr(), s.Port)
+	s.Destinations[1].Addr = netip.AddrPortFrom(s.Destinations[1].Addr.Addr(), s.Port)
+	s.Masquerade = false
+	for _, forward := range []string{lvs.DirectRouting, lvs.Tunnel} {
+		s.Forward = forward
+		err := capabilities.Check(s)
+		if err == nil {
+			t.Fatalf("%s was accepted", forward)
+		}
+		t.Log(err)
+	}
+}
+
+// BenchmarkReconcile measures 500 services with 10 servers each: the first time, one server changed, nothing changed.
+func BenchmarkReconcile(b *testing.B) {
+	bed := lvstest.NewBed(b)
+	lvstest.BenchmarkReconcile(b, bed.Plane(b, open))
+}

@@ -1,0 +1,163 @@
+package nft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// listRules reads all rules of our table in one request, by chain, in their order. The library's GetRules is not used:
+// it needs a request for each chain, cannot read "ct original" (its direction is one byte) and leaves out
+// expressions that it does not know, which would hide what another program wrote.
+func listRules(anonymous map[string]map[[4]byte]string) (map[string][]rule, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	defer c.Close()
+	ae := netlink.NewAttributeEncoder()
+	ae.String(unix.NFTA_RULE_TABLE, tableName)
+	attrs, err := ae.Encode()
+	if err != nil {
+		return nil, err
+	}
+	answers, err := c.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETRULE, Flags: netlink.Request | netlink.Dump},
+		Data:   append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, attrs...), // struct nfgenmsg
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	out := make(map[string][]rule)
+	for _, m := range answers {
+		name, r, err := parseRule(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("a rule of chain %q: %w", name, err)
+		}
+		for _, e := range r.exprs {
+			if l, ok := e.(*expr.Lookup); ok {
+				if slots, ok := anonymous[l.SetName]; ok {
+					r.slots = slots
+				}
+			}
+		}
+		out[name] = append(out[name], r)
+	}
+	return out, nil
+}
+
+var errShort = errors.New("message too short")
+
+// parseRule decodes one NFT_MSG_NEWRULE message.
+func parseRule(data []byte) (chain string, r rule, err error) {
+	if len(data) < 4 {
+		return "", r, errShort
+	}
+	ad, err := netlink.NewAttributeDecoder(data[4:])
+	if err != nil {
+		return "", r, err
+	}
+	ad.ByteOrder = binary.BigEndian
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_RULE_CHAIN:
+			chain = ad.String()
+		case unix.NFTA_RULE_HANDLE:
+			r.handle = ad.Uint64()
+		case unix.NFTA_RULE_USERDATA:
+			r.comment, _ = userdata.GetString(ad.Bytes(), userdata.TypeComment)
+		case unix.NFTA_RULE_EXPRESSIONS:
+			ad.Nested(func(list *netlink.AttributeDecoder) error {
+				for list.Next() {
+					list.Nested(r.parseExpr)
+				}
+				return nil
+			})
+		}
+	}
+	return chain, r, ad.Err()
+}
+
+// parseExpr decodes one expression: its name, then its data.
+func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
+	name, data := "", []byte(nil)
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_EXPR_NAME:
+			name = ad.String()
+		case unix.NFTA_EXPR_DATA:
+			data = ad.Bytes()
+		}
+	}
+	if err := ad.Err(); err != nil {
+		return err
+	}
+	var e expr.Any
+	switch name {
+	case "ct":
+		ct, err := parseCt(data)
+		if err != nil {
+			return err
+		}
+		r.exprs = append(r.exprs, ct)
+		return nil
+	case "counter":
+		e = &expr.Counter{}
+	case "meta":
+		e = &expr.Meta{}
+	case "cmp":
+		e = &expr.Cmp{}
+	case "payload":
+		e = &expr.Payload{}
+	case "lookup":
+		e = &expr.Lookup{}
+	case "numgen":
+		e = &expr.Numgen{}
+	case "hash":
+		e = &expr.Hash{}
+	case "nat":
+		e = &expr.NAT{}
+	case "masq":
+		e = &expr.Masq{}
+	case "reject":
+		e = &expr.Reject{}
+	case "immediate": // ours are verdicts; another value decodes to a verdict that none of ours is
+		e = &expr.Verdict{}
+	default:
+		r.foreign = append(r.foreign, name)
+		return nil
+	}
+	if err := expr.Unmarshal(unix.NFPROTO_INET, data, e); err != nil {
+		return fmt.Errorf("expression %s: %w", name, err)
+	}
+	r.exprs = append(r.exprs, e)
+	return nil
+}
+
+// parseCt decodes a ct expression, whose direction is an u8 (nft_ct.c, nft_ct_policy).
+func parseCt(data []byte) (*expr.Ct, error) {
+	ad, err := netlink.NewAttributeDecoder(data)
+	if err != nil {
+		return nil, err
+	}
+	ad.ByteOrder = binary.BigEndian
+	ct := &expr.Ct{}
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_CT_KEY:
+			ct.Key = expr.CtKey(ad.Uint32())
+		case unix.NFTA_CT_DREG:
+			ct.Register = ad.Uint32()
+		case unix.NFTA_CT_SREG:
+			ct.Register, ct.SourceRegister = ad.Uint32(), true
+		case unix.NFTA_CT_DIRECTION:
+			ct.Direction = uint32(ad.Uint8())
+		}
+	}
+	return ct, ad.Err()
+}
