@@ -126,15 +126,25 @@ func canMove(st *fsm.State, h fsm.Hints, group []fsm.VIP, to fsm.NodeID) error {
 	case !h.Able[to]:
 		return refuse("it is not ready: no lease, or not reached; look at `quorate status`")
 	}
-	for _, v := range group {
-		if _, ok := n.Facts.LinkFor(v.Address.Addr(), v.Interface); !ok {
-			if v.Interface != "" {
-				return refuse("it has no interface %s for %s", v.Interface, v.Address)
-			}
-			return refuse("none of its interfaces has a subnet with %s; name one with interface = \"…\" in the VIP", v.Address.Addr())
-		}
+	if ps := onlyThese(st.Config, group).CheckNodes(map[fsm.NodeID]fsm.Node{to: n}); len(ps) > 0 {
+		return refuse("%s: %s", ps[0].Object, ps[0].What)
 	}
 	return nil
+}
+
+// onlyThese is the part of the configuration that a node needs to fit to own group: the VIPs and their services.
+func onlyThese(c fsm.Config, group []fsm.VIP) fsm.Config {
+	out := fsm.Config{Settings: c.Settings, VIPs: map[string]fsm.VIP{}, Services: map[string]fsm.Service{}}
+	for _, v := range group {
+		v.Prefer, v.Group = nil, ""
+		out.VIPs[v.Name] = v
+	}
+	for name, svc := range c.Services {
+		if _, ok := out.VIPs[svc.VIP]; ok {
+			out.Services[name] = svc
+		}
+	}
+	return out
 }
 
 // withdrawals cancels releases of group that lead elsewhere than to.
