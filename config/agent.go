@@ -1,0 +1,224 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"quorate/fsm"
+)
+
+// DefaultPort is the port of bind when none is written.
+const DefaultPort = 7300
+
+// AgentConfig is what one machine's agent has to know before it is part of a cluster.
+type AgentConfig struct {
+	Name      fsm.NodeID
+	Bind      string // ADDRESS:PORT
+	Advertise string // ADDRESS:PORT; "" = Bind
+	DataDir   string
+	Socket    string
+	HTTP      string // ADDRESS:PORT; "" = none
+	Role      fsm.Role
+	Zone      string
+	Weight    int
+}
+
+// DefaultAgent is what an empty file means.
+func DefaultAgent() AgentConfig {
+	var a AgentConfig
+	newDecoder().keys(agentFile, node{}, rangeOf(""), "", agentObject, &a)
+	return a
+}
+
+// agentObject is how problems call an agent's settings.
+const agentObject = "agent"
+
+// ParseAgent reads an agent's own settings, HCL or JSON. What is not in the file has its default; addresses are
+// completed, so that Bind has its port. The error is Diagnostics. That a setting is missing is not an error here, because
+// a flag may still give it: see Complete.
+func ParseAgent(name string, src []byte) (AgentConfig, error) {
+	d := newDecoder()
+	doc := &Document{places: d.places, first: name}
+	a := AgentConfig{}
+	if len(src) > MaxBytes {
+		d.report(rangeOf(name), "", "", "", &fault{what: errTooLong.Error()})
+		return AgentConfig{}, d.found.orNil()
+	}
+	if body, ok := d.parse(Source{name, src}); ok {
+		n := d.open(agentFile, body)
+		d.keys(agentFile, n, rangeOf(name), "", agentObject, &a)
+		d.children(agentFile, n, agentObject)
+		for _, p := range a.complete() {
+			if !d.failed[agentObject][p.Key] {
+				*d.found = append(*d.found, doc.diagnose(p))
+			}
+		}
+	}
+	d.found.sort(nil)
+	if err := d.found.orNil(); err != nil {
+		return AgentConfig{}, err
+	}
+	return a, nil
+}
+
+// Complete fills in defaults and completes addresses after flags have been added to what ParseAgent read, and checks that
+// everything is there. The error is fsm.Problems, with the object "agent" and the keys of the file. A Weight of 0 stays.
+func (a *AgentConfig) Complete() error {
+	d := DefaultAgent()
+	for _, k := range agentFile.keys {
+		if k.fallback == cty.NilVal || k.name == "weight" || !isEmpty(k.write(a)) {
+			continue
+		}
+		if err := k.read(a, k.write(&d)); err != nil {
+			return err
+		}
+	}
+	problems := a.complete()
+	if a.Name == "" {
+		problems = append(problems, fsm.Problem{Object: agentObject, Key: "name", What: "it is missing", Cure: "give the node a name, unique in the cluster"})
+	}
+	if a.Bind == "" {
+		problems = append(problems, fsm.Problem{Object: agentObject, Key: "bind", What: "it is missing",
+			Cure: "give the address on which the other nodes reach this one, ADDRESS or ADDRESS:PORT"})
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// complete checks the settings that are there, one by one, and completes addresses.
+func (a *AgentConfig) complete() (problems fsm.Problems) {
+	check := func(key, value string, err error) {
+		if err != nil {
+			f := faultOf(err)
+			problems = append(problems, fsm.Problem{Object: agentObject, Key: key, Value: value, What: f.what, Cure: f.cure})
+		}
+	}
+	// Settings that are empty are missing, which is for Complete to say.
+	given := func(key string, value *string, see func(string) (string, error)) {
+		if *value == "" {
+			return
+		}
+		better, err := see(*value)
+		if check(key, *value, err); err == nil {
+			*value = better
+		}
+	}
+	name := string(a.Name)
+	given("name", &name, nodeName)
+	given("bind", &a.Bind, a.bindAddress)
+	given("advertise", &a.Advertise, a.advertiseAddress)
+	given("data_dir", &a.DataDir, absolute)
+	given("socket", &a.Socket, socketPath)
+	given("http", &a.HTTP, httpAddress)
+	given("zone", &a.Zone, zoneName)
+	if a.Role != fsm.Director && a.Role != fsm.Witness {
+		check("role", string(a.Role), faultf("use director or witness", "this is not a known value"))
+	}
+	if a.Weight < 0 || a.Weight > fsm.MaxWeight {
+		check("weight", strconv.Itoa(a.Weight), faultf(fmt.Sprintf("use 0 to %d", fsm.MaxWeight), "it is out of range"))
+	}
+	return problems
+}
+
+func nodeName(s string) (string, error) {
+	if !plain(s) || strings.ToLower(s) != s {
+		return "", faultf(`choose another, like "lb1"`, "a node's name has 1 to %d characters of a-z, 0-9, dot, dash and underscore", fsm.MaxName)
+	}
+	return s, nil
+}
+
+func zoneName(s string) (string, error) {
+	if !plain(s) {
+		return "", faultf("choose another", "a zone has 1 to %d characters of A-Z, a-z, 0-9, dot, dash and underscore", fsm.MaxName)
+	}
+	return s, nil
+}
+
+func plain(s string) bool {
+	return s != "" && len(s) <= fsm.MaxName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == "" &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r > 'z' || r <= ' ' || strings.ContainsRune("!\"#$%&'()*+,/:;<=>?@[\\]^`", r) })
+}
+
+// bindAddress accepts ADDRESS and ADDRESS:PORT.
+func (a *AgentConfig) bindAddress(s string) (string, error) {
+	ap, err := addressPort(s, DefaultPort)
+	switch {
+	case err != nil:
+		return "", err
+	case ap.Addr().IsMulticast():
+		return "", faultf("use an address of this machine", "a multicast address cannot be listened on")
+	case ap.Port() == 0 || ap.Port() == 65535:
+		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
+	case ap.Addr().IsUnspecified() && a.Advertise == "":
+		return "", faultf("name the address, or set advertise", "the other nodes cannot be told to reach this one at %s", ap.Addr())
+	}
+	return ap.String(), nil
+}
+
+// advertiseAddress accepts ADDRESS and ADDRESS:PORT; without a port it is the one of bind.
+func (a *AgentConfig) advertiseAddress(s string) (string, error) {
+	port := uint16(DefaultPort)
+	if b, err := addressPort(a.Bind, DefaultPort); err == nil {
+		port = b.Port()
+	}
+	ap, err := addressPort(s, port)
+	switch {
+	case err != nil:
+		return "", err
+	case ap.Addr().IsUnspecified() || ap.Addr().IsMulticast():
+		return "", faultf("use an address at which the other nodes reach this one", "this is not the address of a host")
+	case ap.Port() == 0 || ap.Port() == 65535:
+		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
+	}
+	return ap.String(), nil
+}
+
+// httpAddress accepts ADDRESS:PORT, and :PORT for loopback.
+func httpAddress(s string) (string, error) {
+	if strings.HasPrefix(s, ":") {
+		s = "127.0.0.1" + s
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil || ap.Port() == 0 {
+		return "", faultf(`write it like "127.0.0.1:7380", or ":7380" for loopback`, "this is no address with a port")
+	}
+	return ap.String(), nil
+}
+
+// addressPort parses an address that may have a port.
+func addressPort(s string, port uint16) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+		return netip.AddrPortFrom(a, port), nil
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}, faultf(fmt.Sprintf(`write it like "192.0.2.1" or "192.0.2.1:%d"; names are not looked up`, DefaultPort), "this is no address")
+	}
+	return ap, nil
+}
+
+func absolute(s string) (string, error) {
+	if !filepath.IsAbs(s) {
+		return "", faultf("begin it with /", "the path is relative, so it would depend on where the agent is started")
+	}
+	return filepath.Clean(s), nil
+}
+
+// maxSocketPath is the room in sockaddr_un, less the zero byte at its end (unix(7)).
+const maxSocketPath = 107
+
+func socketPath(s string) (string, error) {
+	s, err := absolute(s)
+	if err == nil && len(s) > maxSocketPath {
+		err = errors.Join(faultf("use a shorter one", "the path of a unix socket has at most %d bytes", maxSocketPath))
+	}
+	return s, err
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+
+	"quorate/fsm"
+)
+
+// Format writes a configuration as HCL, with comments. The same configuration always gives the same bytes, and Parse reads
+// them back to the same configuration, provided that it is valid. Settings that are off or empty are left out; those with
+// a default are written out, so that a file goes on meaning the same when a default changes.
+func Format(c fsm.Config) []byte {
+	w := &writer{}
+	w.line("# Configuration of a quorate cluster.")
+	w.line("# quorate plan FILE shows what would change, quorate apply FILE changes it.")
+	w.block(clusterBlock, "", &c.Settings, nil)
+	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
+		g := c.Groups[name]
+		w.block(groupBlock, name, &g, nil)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
+		v := c.VIPs[name]
+		w.block(vipBlock, name, &v, nil)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		s := c.Services[name]
+		w.block(serviceBlock, name, &s, func() {
+			for _, check := range s.Checks {
+				if check.HTTP == nil {
+					check.HTTP = &fsm.HTTPCheck{} // only a valid http check has these keys; others do not show them
+				}
+				w.block(checkBlock, string(check.Type), &check, nil)
+			}
+			for _, server := range s.Servers {
+				w.block(serverBlock, server.Address.String(), &server, nil)
+			}
+		})
+	}
+	return hclwrite.Format(w.Bytes())
+}
+
+// writer lays out blocks; hclwrite.Format indents and aligns them.
+type writer struct {
+	bytes.Buffer
+	depth     int
+	explained []*block // whose meaning has been written already
+}
+
+func (w *writer) line(s string) { fmt.Fprintln(w, s) }
+
+// block writes a block with its keys, and what inner writes into it.
+func (w *writer) block(b *block, label string, src any, inner func()) {
+	if w.depth == 0 {
+		w.line("")
+		if !slices.Contains(w.explained, b) {
+			w.explained = append(w.explained, b)
+			w.line("# " + b.doc)
+		}
+	}
+	header := b.name
+	if b.label != "" {
+		header += " " + literalText(cty.StringVal(label))
+	}
+	w.line(header + " {")
+	w.depth++
+	for _, k := range b.keys {
+		if !k.in(label) {
+			continue
+		}
+		if v := k.write(src); !k.omitted(v) {
+			w.line(k.name + " = " + literalText(v))
+		}
+	}
+	if inner != nil {
+		inner()
+	}
+	w.depth--
+	w.line("}")
+}
+
+// literalText is a value as it is written in HCL.
+func literalText(v cty.Value) string {
+	return string(hclwrite.TokensForValue(v).Bytes())
+}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"quorate/fsm"
+)
+
+// file decodes one file into c.
+func (d *decoder) file(n node, name string, c *fsm.Config) {
+	d.keys(clusterFile, n, rangeOf(name), "", "", nil)
+	for _, x := range d.children(clusterFile, n, "") {
+		switch x.schema {
+		case clusterBlock:
+			d.cluster(x, c)
+		case groupBlock:
+			d.group(x, c)
+		case vipBlock:
+			d.vip(x, c)
+		case serviceBlock:
+			d.service(x, c)
+		}
+	}
+}
+
+func (d *decoder) cluster(x known, c *fsm.Config) {
+	var s fsm.Settings
+	d, first := d.claim(x.child, "cluster", "the cluster block")
+	d.leaf(x, "cluster", &s)
+	if first {
+		c.Settings = s
+	}
+}
+
+func (d *decoder) group(x known, c *fsm.Config) {
+	g := fsm.Group{Name: x.label()}
+	object := "group." + g.Name
+	d, first := d.claim(x.child, object, fmt.Sprintf("group %q", g.Name))
+	d.leaf(x, object, &g)
+	if first {
+		put(&c.Groups, g.Name, g)
+	}
+}
+
+func (d *decoder) vip(x known, c *fsm.Config) {
+	v := fsm.VIP{Name: x.label()}
+	object := "vip." + v.Name
+	d, first := d.claim(x.child, object, fmt.Sprintf("vip %q", v.Name))
+	d.leaf(x, object, &v)
+	if first {
+		put(&c.VIPs, v.Name, v)
+	}
+}
+
+func (d *decoder) service(x known, c *fsm.Config) {
+	s := fsm.Service{Name: x.label()}
+	object := "service." + s.Name
+	d, first := d.claim(x.child, object, fmt.Sprintf("service %q", s.Name))
+	n := d.leafKeys(x, object, &s)
+	for _, y := range d.children(serviceBlock, n, object) {
+		switch y.schema {
+		case checkBlock:
+			d.check(y, object, &s)
+		case serverBlock:
+			d.server(y, object, &s)
+		}
+	}
+	if first {
+		put(&c.Services, s.Name, s)
+	}
+}
+
+func (d *decoder) check(x known, service string, s *fsm.Service) {
+	c := fsm.Check{Type: fsm.CheckType(x.label())}
+	if c.Type == fsm.CheckHTTP {
+		c.HTTP = &fsm.HTTPCheck{}
+	}
+	object := service + ".check." + strconv.Itoa(len(s.Checks))
+	d.note(object, "", place{at: x.at})
+	d.leaf(x, object, &c)
+	s.Checks = append(s.Checks, c)
+}
+
+func (d *decoder) server(x known, service string, s *fsm.Service) {
+	address, err := serverOf(x.label())
+	if err != nil {
+		object := service + ".server." + clipName(x.label())
+		d.report(x.names[0], object, "address", d.source(x.names[0]), err)
+		d.leaf(x, object, &fsm.Server{})
+		return
+	}
+	object := service + ".server." + address.String()
+	d, first := d.claim(x.child, object, fmt.Sprintf("server %q of this service", address))
+	server := fsm.Server{Address: address}
+	d.leaf(x, object, &server)
+	if first {
+		s.Servers = append(s.Servers, server)
+	}
+}
+
+// leaf reads a block that has no blocks in it.
+func (d *decoder) leaf(x known, object string, dst any) {
+	d.children(x.schema, d.leafKeys(x, object, dst), object)
+}
+
+// leafKeys reads the label and the keys of a block and returns its content, for the blocks in it.
+func (d *decoder) leafKeys(x known, object string, dst any) node {
+	if x.schema.labelKey != "" {
+		d.note(object, x.schema.labelKey, place{at: x.names[0], text: d.source(x.names[0])})
+	}
+	n := d.open(x.schema, x.body)
+	d.keys(x.schema, n, x.at, x.label(), object, dst)
+	return n
+}
+
+// follows reports whether a problem is only the consequence of a fault that is reported already.
+func (d *decoder) follows(p fsm.Problem) bool {
+	bad := func(object string, keys ...string) bool {
+		for _, k := range keys {
+			if d.failed[object][k] {
+				return true
+			}
+		}
+		return false
+	}
+	if bad(p.Object, p.Key) || bad(p.Object, dependsOn[p.Key]...) {
+		return true
+	}
+	if d.lost && (p.Key == "vip" || p.Key == "group") {
+		return true // perhaps it was in the block that could not be read
+	}
+	if service, ok := serviceOf(p.Object); ok && p.Key == "address" {
+		return bad(service, "vip", "port", "forward")
+	}
+	return false
+}
+
+// dependsOn lists the keys of the same object that a problem with a key may come from.
+var dependsOn = map[string][]string{
+	"timeout":    {"interval"},
+	"port":       {"vip", "protocol"},
+	"masquerade": {"forward"},
+	"prefer":     {"group"},
+	"preempt":    {"group"},
+}
+
+// serviceOf is the service that a server object belongs to.
+func serviceOf(object string) (service string, ok bool) {
+	i := strings.LastIndex(object, ".server.")
+	if i < 0 {
+		return "", false
+	}
+	return object[:i], true
+}
+
+func put[V any](m *map[string]V, name string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[name] = v
+}
+
+func rangeOf(file string) hcl.Range { return hcl.Range{Filename: file} }

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// block describes one kind of block, or a whole file. It is what decoder, Format and Reference share.
+type block struct {
+	name     string
+	label    string // what its label is, as the reference page shows it; "" = it has none
+	labelKey string // the key under which package fsm speaks of the label
+	doc      string
+	once     bool   // at most one in all files
+	refused  string // not "": why this version, which knows the block, cannot do it
+	keys     []key
+	blocks   []*block
+}
+
+// key describes one setting of a block. The any of read and write is a pointer to the block's value.
+type key struct {
+	name     string
+	kind     string // of its value, as the reference page shows it
+	doc      string
+	required bool
+	fallback cty.Value // what it is when it is left out; NilVal = nothing
+	values   []string  // what it may be; nil = see span
+	span     string    // its range, for a person
+	only     string    // the block's label with which the key exists; "" = any
+
+	read  func(dst any, v cty.Value) error // errors are faults
+	write func(src any) cty.Value
+}
+
+// must makes the key required.
+func (k key) must() key {
+	k.required = true
+	return k
+}
+
+// or gives the key a default.
+func (k key) or(v cty.Value) key {
+	k.fallback = v
+	return k
+}
+
+// oneOf documents the values; that they are refused otherwise is for Validate.
+func (k key) oneOf(values ...string) key {
+	k.values = values
+	return k
+}
+
+// within documents the range; that it is kept is for Validate.
+func (k key) within(span string) key {
+	k.span = span
+	return k
+}
+
+// when makes the key exist only in blocks with that label.
+func (k key) when(label string) key {
+	k.only = label
+	return k
+}
+
+// in reports whether the key exists in a block with the label.
+func (k key) in(label string) bool { return k.only == "" || k.only == label }
+
+// omitted reports whether Format leaves the key out: it says nothing that its absence does not say.
+func (k key) omitted(v cty.Value) bool {
+	if v == cty.NilVal {
+		return true
+	}
+	if k.fallback != cty.NilVal && !isEmpty(k.fallback) {
+		return false
+	}
+	return isEmpty(v)
+}
+
+// isEmpty reports whether v is "", 0, false or a list of nothing.
+func isEmpty(v cty.Value) bool {
+	switch t := v.Type(); {
+	case t == cty.String:
+		return v.AsString() == ""
+	case t == cty.Number:
+		return v.RawEquals(cty.Zero)
+	case t == cty.Bool:
+		return v.False()
+	default:
+		return v.LengthInt() == 0
+	}
+}
+
+// takes reports whether the label is one of those that the block may have, where they are few ("tcp|http").
+func (b *block) takes(label string) bool {
+	return !strings.Contains(b.label, "|") || slices.Contains(strings.Split(b.label, "|"), label)
+}
+
+func (b *block) key(name string) (key, bool) {
+	i := slices.IndexFunc(b.keys, func(k key) bool { return k.name == name })
+	if i < 0 {
+		return key{}, false
+	}
+	return b.keys[i], true
+}
+
+func (b *block) block(name string) *block {
+	i := slices.IndexFunc(b.blocks, func(x *block) bool { return x.name == name })
+	if i < 0 {
+		return nil
+	}
+	return b.blocks[i]
+}
+
+// header is how the block begins in a file: service "NAME".
+func (b *block) header() string {
+	if b.label == "" {
+		return b.name
+	}
+	return b.name + ` "` + b.label + `"`
+}
+
+// suggest is the cure for a name that is not known: the known one that looks like it, or all of them.
+func suggest(name string, known []string) string {
+	for _, k := range known {
+		if levenshtein.Distance(strings.ToLower(name), k, nil) <= max(1, len(k)/3) {
+			return "did you mean " + k + "?"
+		}
+	}
+	if len(known) == 0 {
+		return "leave it out"
+	}
+	return "use one of " + strings.Join(known, ", ")
+}
+
+func (b *block) keyNames(label string) []string {
+	var names []string
+	for _, k := range b.keys {
+		if k.in(label) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+func (b *block) blockNames() []string {
+	var names []string
+	for _, x := range b.blocks {
+		if x.refused == "" {
+			names = append(names, x.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"quorate/fsm"
+)
+
+// The table of a cluster's configuration.
+
+var clusterFile = &block{
+	doc:    "What the whole cluster is to do. It is applied as one transaction.",
+	blocks: []*block{clusterBlock, groupBlock, vipBlock, serviceBlock},
+}
+
+var clusterBlock = &block{
+	name: "cluster", once: true,
+	doc: "Settings of the cluster as a whole.",
+	keys: []key{
+		text("profile", func(s *fsm.Settings) *fsm.Profile { return &s.Profile },
+			"Timing of leases and elections. `lan`: a lost owner is replaced within half a second; `fast`: faster, for machines that keep real-time promises; `wan`: for nodes far apart.").
+			or(cty.StringVal(string(fsm.DefaultSettings().Profile))).oneOf(string(fsm.LAN), string(fsm.Fast), string(fsm.WAN)),
+		text("data_plane", func(s *fsm.Settings) *string { return &s.DataPlane },
+			"What balances the load in the kernel. `auto`: IPVS where the kernel has it, else nftables.").
+			or(cty.StringVal(fsm.DefaultSettings().DataPlane)).oneOf("auto", "ipvs", "nft"),
+		number("observers", func(s *fsm.Settings) *int { return &s.Observers },
+			"How many nodes probe each server; all of them if there are fewer. The majority decides.").
+			or(cty.NumberIntVal(int64(fsm.DefaultSettings().Observers))).within("1 to 99"),
+	},
+}
+
+var groupBlock = &block{
+	name: "group", label: "NAME", labelKey: "name",
+	doc: "VIPs that always have the same owner, and where they go.",
+	keys: []key{
+		list("prefer", func(g *fsm.Group) *[]fsm.NodeID { return &g.Prefer },
+			"Nodes in the order in which they should own the group; nodes not listed come after them."),
+		flag("preempt", func(g *fsm.Group) *bool { return &g.Preempt },
+			"Move the group back when a more preferred node can own it again. Otherwise it stays where it is."),
+	},
+}
+
+var vipBlock = &block{
+	name: "vip", label: "NAME", labelKey: "name",
+	doc: "A virtual IP address, which one node at a time owns.",
+	keys: []key{
+		prefix("address", func(v *fsm.VIP) *netip.Prefix { return &v.Address },
+			"The address, IPv4 or IPv6, with the prefix length of its subnet.").must(),
+		text("network", func(v *fsm.VIP) *string { return &v.Network },
+			"Name of the layer-2 network, where the same address exists on several."),
+		text("interface", func(v *fsm.VIP) *string { return &v.Interface },
+			"Network interface that carries the address. Left out: the one that has the subnet, on each node."),
+		text("group", func(v *fsm.VIP) *string { return &v.Group },
+			"Group that the VIP belongs to. The group then says `prefer` and `preempt`."),
+		list("prefer", func(v *fsm.VIP) *[]fsm.NodeID { return &v.Prefer },
+			"Nodes in the order in which they should own the VIP; nodes not listed come after them."),
+		flag("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
+			"Move the VIP back when a more preferred node can own it again. Otherwise it stays where it is."),
+	},
+	blocks: []*block{{
+		name: "vrrp", doc: "Speak VRRP for this VIP, beside keepalived.",
+		refused: "this version does not speak VRRP yet",
+	}},
+}
+
+var serviceBlock = &block{
+	name: "service", label: "NAME", labelKey: "name",
+	doc: "A virtual service: traffic to a port of a VIP, spread over real servers.",
+	keys: []key{
+		text("vip", func(s *fsm.Service) *string { return &s.VIP }, "Name of the VIP.").must(),
+		number("port", func(s *fsm.Service) *uint16 { return &s.Port }, "Port of the VIP.").must().within("1 to 65535"),
+		text("protocol", func(s *fsm.Service) *fsm.Protocol { return &s.Protocol }, "Transport protocol.").
+			or(cty.StringVal(string(fsm.TCP))).oneOf(string(fsm.TCP), string(fsm.UDP)),
+		text("scheduler", func(s *fsm.Service) *string { return &s.Scheduler },
+			"How a server is chosen for a new connection, by the name that IPVS gives it. Not every data plane has all of them; `quorate plan` says so.").
+			or(cty.StringVal("wlc")).oneOf(fsm.Schedulers()...),
+		text("forward", func(s *fsm.Service) *fsm.Forward { return &s.Forward },
+			"Forwarding method. `nat`: rewrite the destination, answers come back through the director; `dr`: direct routing, servers answer by themselves; `tun`: the same through an IP tunnel.").
+			or(cty.StringVal(string(fsm.NAT))).oneOf(string(fsm.NAT), string(fsm.DirectRouting), string(fsm.Tunnel)),
+		flag("masquerade", func(s *fsm.Service) *bool { return &s.Masquerade },
+			"Rewrite the source to the director's address too, for servers whose way back does not lead through it. `nat` only."),
+	},
+	blocks: []*block{checkBlock, serverBlock},
+}
+
+var checkBlock = &block{
+	name: "check", label: "tcp|http", labelKey: "type",
+	doc: "How the servers are probed. `tcp` connects; `http` sends a GET, follows no redirect and looks at the status. A server is up when all checks pass. Without a check all servers are taken to be up.",
+	keys: []key{
+		number("port", func(c *fsm.Check) *uint16 { return &c.Port }, "Port to probe. Left out: the server's.").within("1 to 65535"),
+		duration("interval", func(c *fsm.Check) *time.Duration { return &c.Interval }, "Time from one probe to the next.").
+			or(cty.StringVal("2s")).within("50ms to 1h"),
+		duration("timeout", func(c *fsm.Check) *time.Duration { return &c.Timeout }, "Time for one whole probe; at most the interval.").
+			or(cty.StringVal("1s")).within("1ms to 1h"),
+		number("rise", func(c *fsm.Check) *int { return &c.Rise }, "Successes in a row until a server is up.").
+			or(cty.NumberIntVal(2)).within("1 to 100"),
+		number("fall", func(c *fsm.Check) *int { return &c.Fall }, "Failures in a row until a server is down.").
+			or(cty.NumberIntVal(3)).within("1 to 100"),
+		text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to GET.").
+			or(cty.StringVal("/")).when(string(fsm.CheckHTTP)),
+		text("host", func(c *fsm.Check) *string { return &c.HTTP.Host }, "Host header. Left out: the server's address and port.").
+			when(string(fsm.CheckHTTP)),
+		statuses("status", func(c *fsm.Check) *[]fsm.StatusRange { return &c.HTTP.Status }, "Status codes that count as success.").
+			or(cty.TupleVal([]cty.Value{cty.StringVal("200-299")})).within("100 to 599").when(string(fsm.CheckHTTP)),
+	},
+}
+
+var serverBlock = &block{
+	name: "server", label: "ADDRESS:PORT", labelKey: "address",
+	doc: "A real server, e.g. `10.0.0.11:8080` or `[2001:db8::11]:8080`.",
+	keys: []key{
+		number("weight", func(s *fsm.Server) *int { return &s.Weight },
+			"Share of the connections relative to the other servers; 0 = no new ones.").
+			or(cty.NumberIntVal(1)).within("0 to 65535"),
+	},
+}

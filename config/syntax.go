@@ -1,0 +1,144 @@
+package config
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+// node is the content of a file or block in the form that both syntaxes share: what is written, known or not.
+type node struct {
+	attrs  []attr
+	blocks []child
+}
+
+// attr is key = value.
+type attr struct {
+	name string
+	at   hcl.Range // of the name
+	expr hcl.Expression
+}
+
+// child is a block inside a node.
+type child struct {
+	name   string
+	labels []string
+	at     hcl.Range // of the header
+	names  []hcl.Range
+	body   hcl.Body
+}
+
+// parse turns text into a body. ok is false when the syntax is broken, so that what the body holds says little.
+func (d *decoder) parse(s Source) (body hcl.Body, ok bool) {
+	if at, f := tooDeep(s); f != nil {
+		d.report(at, "", "", "", f)
+		return nil, false
+	}
+	text := bytes.TrimPrefix(s.Text, []byte("\xef\xbb\xbf"))
+	d.texts[s.Name] = text
+	var file *hcl.File
+	var found hcl.Diagnostics
+	if s.isJSON() {
+		file, found = json.Parse(text, s.Name)
+	} else {
+		file, found = hclsyntax.ParseConfig(text, s.Name, hcl.InitialPos)
+	}
+	d.syntax(s.Name, found)
+	// A key that is set twice breaks nothing else.
+	broken := slices.ContainsFunc(found, func(x *hcl.Diagnostic) bool { return x.Summary != attributeTwice })
+	if broken || file == nil || file.Body == nil {
+		return nil, false
+	}
+	return file.Body, true
+}
+
+// attributeTwice is what hclsyntax says of a key that is set twice.
+const attributeTwice = "Attribute redefined"
+
+// syntax reports what the HCL library found, in its words but for what operators write most often.
+func (d *decoder) syntax(file string, found hcl.Diagnostics) {
+	for _, x := range found {
+		at := hcl.Range{Filename: file}
+		if x.Subject != nil {
+			at = *x.Subject
+		}
+		f := &fault{what: strings.ToLower(x.Summary[:1]) + x.Summary[1:], cure: strings.Join(strings.Fields(x.Detail), " ")}
+		switch x.Summary {
+		case "Invalid single-argument block definition":
+			f = &fault{"a block that is written on one line can hold one key only", "put each key on a line of its own"}
+		case "Missing newline after argument":
+			f = &fault{"there is more on this line after the value", "put each key on a line of its own"}
+		case "Missing newline after block definition":
+			f = &fault{"there is more on this line after the block", "begin the next block on a line of its own"}
+		case "Unclosed configuration block":
+			f = &fault{"the block is not closed", "add the missing }"}
+		}
+		d.report(at, "", "", "", f)
+	}
+}
+
+// open lists what a body holds. b says which names are blocks, which the JSON form does not show by itself.
+func (d *decoder) open(b *block, body hcl.Body) node {
+	if native, ok := body.(*hclsyntax.Body); ok {
+		return openHCL(native)
+	}
+	return d.openJSON(b, body)
+}
+
+func openHCL(body *hclsyntax.Body) node {
+	var n node
+	for _, a := range body.Attributes {
+		n.attrs = append(n.attrs, attr{name: a.Name, at: a.NameRange, expr: a.Expr})
+	}
+	n.sort()
+	for _, b := range body.Blocks {
+		n.blocks = append(n.blocks, child{name: b.Type, labels: b.Labels, at: b.DefRange(), names: b.LabelRanges, body: b.Body})
+	}
+	return n
+}
+
+func (d *decoder) openJSON(b *block, body hcl.Body) node {
+	schema := &hcl.BodySchema{}
+	for _, k := range b.keys {
+		schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: k.name})
+	}
+	for _, inner := range b.blocks {
+		header := hcl.BlockHeaderSchema{Type: inner.name}
+		if inner.label != "" {
+			header.LabelNames = []string{inner.label}
+		}
+		schema.Blocks = append(schema.Blocks, header)
+	}
+	content, rest, found := body.PartialContent(schema)
+	others, more := rest.JustAttributes()
+	// PartialContent has said already what is wrong with the shape of the body as a whole.
+	if !found.HasErrors() {
+		found = append(found, more...)
+	}
+	d.syntax(body.MissingItemRange().Filename, found)
+
+	var n node
+	for _, attrs := range []hcl.Attributes{content.Attributes, others} {
+		for _, a := range attrs {
+			n.attrs = append(n.attrs, attr{name: a.Name, at: a.NameRange, expr: a.Expr})
+		}
+	}
+	n.sort()
+	for _, x := range content.Blocks {
+		at := x.DefRange
+		if len(x.LabelRanges) > 0 {
+			at = x.LabelRanges[0]
+		}
+		n.blocks = append(n.blocks, child{name: x.Type, labels: x.Labels, at: at, names: x.LabelRanges, body: x.Body})
+	}
+	return n
+}
+
+// sort puts attributes, which come from maps, into the order of the file.
+func (n *node) sort() {
+	slices.SortFunc(n.attrs, func(a, b attr) int { return a.at.Start.Byte - b.at.Start.Byte })
+}

@@ -1,0 +1,314 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"quorate/fsm"
+)
+
+// The constructors below make a key of each kind. field says where in the block's value the setting lives.
+
+func text[T any, S ~string](name string, field func(*T) *S, doc string) key {
+	return key{
+		name: name, kind: "string", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			s, err := stringOf(v)
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = S(s)
+			return nil
+		},
+		write: func(src any) cty.Value { return cty.StringVal(string(*field(src.(*T)))) },
+	}
+}
+
+func number[T any, N ~int | ~uint16](name string, field func(*T) *N, doc string) key {
+	return key{
+		name: name, kind: "number", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			n, err := numberOf[N](v)
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = n
+			return nil
+		},
+		write: func(src any) cty.Value { return cty.NumberIntVal(int64(*field(src.(*T)))) },
+	}
+}
+
+func flag[T any](name string, field func(*T) *bool, doc string) key {
+	return key{
+		name: name, kind: "true or false", doc: doc, fallback: cty.False,
+		read: func(dst any, v cty.Value) error {
+			if v.Type() != cty.Bool {
+				return faultf("write true or false, without quotes", "this is %s, not true or false", aKind(v))
+			}
+			*field(dst.(*T)) = v.True()
+			return nil
+		},
+		write: func(src any) cty.Value { return cty.BoolVal(*field(src.(*T))) },
+	}
+}
+
+func duration[T any](name string, field func(*T) *time.Duration, doc string) key {
+	return key{
+		name: name, kind: "duration", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			d, err := durationOf(v)
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = d
+			return nil
+		},
+		write: func(src any) cty.Value { return cty.StringVal(durationText(*field(src.(*T)))) },
+	}
+}
+
+func prefix[T any](name string, field func(*T) *netip.Prefix, doc string) key {
+	return key{
+		name: name, kind: "address with prefix length", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			s, err := stringOf(v)
+			if err != nil {
+				return err
+			}
+			p, err := prefixOf(s)
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = p
+			return nil
+		},
+		write: func(src any) cty.Value {
+			p := *field(src.(*T))
+			if !p.IsValid() {
+				return cty.NilVal
+			}
+			return cty.StringVal(p.String())
+		},
+	}
+}
+
+func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
+	return key{
+		name: name, kind: "list of strings", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			var out []S
+			err := eachOf(v, `["n1", "n2"]`, func(item cty.Value) error {
+				s, err := stringOf(item)
+				out = append(out, S(s))
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = out
+			return nil
+		},
+		write: func(src any) cty.Value {
+			var out []cty.Value
+			for _, s := range *field(src.(*T)) {
+				out = append(out, cty.StringVal(string(s)))
+			}
+			return cty.TupleVal(out)
+		},
+	}
+}
+
+func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string) key {
+	return key{
+		name: name, kind: "list of status codes and ranges", doc: doc,
+		read: func(dst any, v cty.Value) error {
+			var out []fsm.StatusRange
+			err := eachOf(v, `["200-299"]`, func(item cty.Value) error {
+				r, err := statusOf(item)
+				out = append(out, r)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			*field(dst.(*T)) = out
+			return nil
+		},
+		write: func(src any) cty.Value {
+			var out []cty.Value
+			for _, r := range *field(src.(*T)) {
+				s := strconv.Itoa(r.From)
+				if r.To != r.From {
+					s += "-" + strconv.Itoa(r.To)
+				}
+				out = append(out, cty.StringVal(s))
+			}
+			return cty.TupleVal(out)
+		},
+	}
+}
+
+func stringOf(v cty.Value) (string, error) {
+	if v.Type() != cty.String {
+		return "", faultf("write it in quotes", "this is %s, not a string", aKind(v))
+	}
+	s := v.AsString()
+	if s == "" {
+		return "", faultf("write a value, or leave the key out", "it is empty")
+	}
+	return s, nil
+}
+
+func numberOf[N ~int | ~uint16](v cty.Value) (N, error) {
+	if v.Type() != cty.Number {
+		cure := "write a whole number, without quotes"
+		if v.Type() == cty.String {
+			if _, err := strconv.Atoi(v.AsString()); err == nil {
+				cure = "write it without quotes: " + v.AsString()
+			}
+		}
+		return 0, faultf(cure, "this is %s, not a number", aKind(v))
+	}
+	// What the type holds is decided here; what makes sense is for Validate.
+	low, high := int64(math.MinInt32), int64(math.MaxInt32)
+	if N(0)-1 > 0 {
+		low, high = 0, math.MaxUint16
+	}
+	n, accuracy := v.AsBigFloat().Int64()
+	switch {
+	case accuracy != big.Exact && n != math.MaxInt64 && n != math.MinInt64:
+		return 0, faultf("write a whole number", "this is not a whole number")
+	case n < low || n > high:
+		return 0, faultf("", "it is out of range")
+	}
+	return N(n), nil
+}
+
+func durationOf(v cty.Value) (time.Duration, error) {
+	if v.Type() == cty.Number {
+		n := v.AsBigFloat().Text('f', -1)
+		if len(n) > 9 {
+			n = "2"
+		}
+		return 0, faultf(fmt.Sprintf(`write it with its unit, in quotes: "%ss" or "%sms"`, n, n), "this is a number, not a duration")
+	}
+	s, err := stringOf(v)
+	if err != nil {
+		return 0, err
+	}
+	d, err := time.ParseDuration(s)
+	if err == nil {
+		return d, nil
+	}
+	if _, bare := strconv.ParseFloat(s, 64); bare == nil && len(s) <= 9 {
+		return 0, faultf(fmt.Sprintf(`write "%ss" for seconds or "%sms" for milliseconds`, s, s), "the duration has no unit")
+	}
+	return 0, faultf(`write it like "2s", "200ms" or "1m30s"`, "this is no duration")
+}
+
+// durationText is Duration.String without the zeros at its end: 1m, not 1m0s.
+func durationText(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func prefixOf(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err == nil {
+		return p, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		example := "/24"
+		if a.Is6() {
+			example = "/64"
+		}
+		return p, faultf(fmt.Sprintf(`write the length of the subnet it is in, like "%s%s"`, a, example), "the address has no prefix length")
+	}
+	return p, faultf(`write it like "192.0.2.10/24"`, "this is no address with a prefix length")
+}
+
+// serverOf parses the label of a server block.
+func serverOf(s string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddrPort(s)
+	if err == nil {
+		return a, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPort{}, faultf(fmt.Sprintf("write it like %q", netip.AddrPortFrom(a, 80)), "the server has no port")
+	}
+	host, port, _ := strings.Cut(s, ":")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPort{}, faultf("use 1 to 65535", "the port %q is out of range or no number", port)
+	}
+	return netip.AddrPort{}, faultf(`write it like "10.0.0.11:8080" or "[2001:db8::11]:8080"; names are not looked up`, "this is no address with a port")
+}
+
+func statusOf(v cty.Value) (fsm.StatusRange, error) {
+	if v.Type() == cty.Number {
+		n, err := numberOf[int](v)
+		return fsm.StatusRange{From: n, To: n}, err
+	}
+	s, err := stringOf(v)
+	if err != nil {
+		return fsm.StatusRange{}, err
+	}
+	from, to, isRange := strings.Cut(s, "-")
+	if !isRange {
+		to = from
+	}
+	low, err1 := strconv.ParseUint(strings.TrimSpace(from), 10, 16)
+	high, err2 := strconv.ParseUint(strings.TrimSpace(to), 10, 16)
+	if err1 != nil || err2 != nil {
+		return fsm.StatusRange{}, faultf(`write it like "200" or "200-299"`, "%q is no status code and no range of them", s)
+	}
+	return fsm.StatusRange{From: int(low), To: int(high)}, nil
+}
+
+// eachOf visits the items of a list.
+func eachOf(v cty.Value, example string, visit func(cty.Value) error) error {
+	if !v.Type().IsTupleType() {
+		return faultf("write a list, like "+example, "this is %s, not a list", aKind(v))
+	}
+	if v.LengthInt() == 0 {
+		return faultf("write a list like "+example+", or leave the key out", "the list is empty")
+	}
+	for _, item := range v.AsValueSlice() {
+		if item.IsNull() {
+			return faultf("take it out", "an item of the list is null")
+		}
+		if err := visit(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aKind names what kind of value v is.
+func aKind(v cty.Value) string {
+	switch t := v.Type(); {
+	case t == cty.String:
+		return "a string"
+	case t == cty.Number:
+		return "a number"
+	case t == cty.Bool:
+		return "true or false"
+	case t.IsTupleType():
+		return "a list"
+	default:
+		return "an object"
+	}
+}
