@@ -132,43 +132,31 @@ func (t *transaction) addChain(name string, want *chain) {
 	t.changed++
 }
 
-// rules makes the rules of one chain right. A rule that only differs in its content is replaced in its place, so that
-// the counter ahead of it counts on; any other difference means a flush of the chain.
+// rules makes the rules of one chain right: those from the first that differs on are deleted and added. The counter,
+// which is a service's first rule, counts on.
 func (t *transaction) rules(name string, have, want *chain) {
 	if have == nil {
 		have = &chain{}
 	}
-	if have.equal(&chain{hook: have.hook, rules: want.rules}) {
+	keep := 0
+	for keep < min(len(have.rules), len(want.rules)) && have.rules[keep].equal(want.rules[keep]) {
+		keep++
+	}
+	if keep == len(have.rules) && keep == len(want.rules) {
 		return
 	}
 	c := &nftables.Chain{Table: t.table, Name: name}
-	keep := 0
-	for keep < min(len(have.rules), len(want.rules)) && have.rules[keep].canonical() == want.rules[keep].canonical() {
-		keep++
+	for _, r := range have.rules[keep:] {
+		t.fail(t.conn.DelRule(&nftables.Rule{Table: t.table, Chain: c, Handle: r.handle}))
 	}
-	if len(have.rules) > keep+1 || len(want.rules) > keep+1 {
-		if len(have.rules) > 0 {
-			t.conn.FlushChain(c)
-		}
-		for _, r := range want.rules {
-			t.rule(c, r, 0)
-		}
-		t.changed++
-		return
-	}
-	switch { // exactly the last rule differs, is missing or is too much
-	case len(want.rules) == keep:
-		t.fail(t.conn.DelRule(&nftables.Rule{Table: t.table, Chain: c, Handle: have.rules[keep].handle}))
-	case len(have.rules) == keep:
-		t.rule(c, want.rules[keep], 0)
-	default:
-		t.rule(c, want.rules[keep], have.rules[keep].handle)
+	for _, r := range want.rules[keep:] {
+		t.rule(c, r)
 	}
 	t.changed++
 }
 
-// rule adds a rule, or replaces the one with the handle. Its slots become an anonymous map, which lives and dies with it.
-func (t *transaction) rule(c *nftables.Chain, r rule, handle uint64) {
+// rule appends a rule. Its slots become an anonymous map, which lives and dies with it.
+func (t *transaction) rule(c *nftables.Chain, r rule) {
 	exprs := slices.Clone(r.exprs)
 	if r.slots != nil {
 		f := inet4
@@ -181,7 +169,8 @@ func (t *transaction) rule(c *nftables.Chain, r rule, handle uint64) {
 			}
 			elems = append(elems, nftables.SetElement{Key: k[:], Val: []byte(v)})
 		}
-		// The key is declared a packet mark, the one type of four bytes that nft prints in the host's byte order here.
+		// The key is declared a packet mark because nft cannot print a map with keys of type integer. The library declares
+		// its byte order as the network's, so that nft prints the bytes of a slot's number swapped, which has no effect.
 		m := &nftables.Set{
 			Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark,
 			DataType: nftables.MustConcatSetType(f.addrType, nftables.TypeInetService),
@@ -195,7 +184,7 @@ func (t *transaction) rule(c *nftables.Chain, r rule, handle uint64) {
 			}
 		}
 	}
-	nr := &nftables.Rule{Table: t.table, Chain: c, Handle: handle, Exprs: exprs}
+	nr := &nftables.Rule{Table: t.table, Chain: c, Exprs: exprs}
 	if r.comment != "" {
 		nr.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
 	}

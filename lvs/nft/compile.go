@@ -15,6 +15,16 @@ import (
 // hashSeed is the same everywhere, so that a source keeps its server when the VIP moves to another director.
 const hashSeed = 0x71756f72
 
+// labelBit is the connection label that marks connections to be masqueraded, from the service's chain to postrouting.
+// Connection labels (nf_conntrack_labels.c) keep the bits of others and, other than packet marks, do not steer routing.
+const labelBit = 113
+
+func masqueradeLabel() []byte {
+	b := make([]byte, 16)
+	b[labelBit/8] = 1 << (labelBit % 8) // a bitmap of words in the host's order; the machines this runs on are little-endian
+	return b
+}
+
 // The base chains. NAT comes 5 before the usual priority, so that a rule such as a container runtime's "DNAT whatever
 // comes to a local address" does not take a service's connections first.
 var (
@@ -36,17 +46,20 @@ func compile(services []lvs.Service) *ruleset {
 	rs.base("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter)
 	for _, f := range families {
 		rs.sets["services"+f.suffix] = &set{family: f, vmap: true, elems: map[string]string{}}
-		rs.sets["masq"+f.suffix] = &set{family: f, elems: map[string]string{}}
 		rs.sets["closed"+f.suffix] = &set{family: f, elems: map[string]string{}}
 
 		dispatch := rule{exprs: append(f.loadKey(), &expr.Lookup{SourceRegister: 1, SetName: "services" + f.suffix, IsDestRegSet: true})}
 		rs.add("prerouting", dispatch)
 		rs.add("output", dispatch)
-		rs.add("postrouting", rule{exprs: append(f.loadOriginalKey(),
-			&expr.Lookup{SourceRegister: 1, SetName: "masq" + f.suffix}, &expr.Masq{})})
 		rs.add("input", rule{exprs: append(f.loadKey(),
 			&expr.Lookup{SourceRegister: 1, SetName: "closed" + f.suffix}, &expr.Verdict{Kind: expr.VerdictGoto, Chain: "closed"})})
 	}
+	rs.add("postrouting", rule{exprs: []expr.Any{
+		&expr.Ct{Key: expr.CtKeyLABELS, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 16, Mask: masqueradeLabel(), Xor: make([]byte, 16)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 16)},
+		&expr.Masq{},
+	}})
 	rs.chains["closed"] = &chain{rules: []rule{
 		{exprs: []expr.Any{
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
@@ -76,7 +89,10 @@ func (rs *ruleset) service(s lvs.Service) {
 	rs.chains[name] = c
 	rs.sets["services"+f.suffix].elems[k] = name
 	if s.Masquerade {
-		rs.sets["masq"+f.suffix].elems[k] = ""
+		c.rules = append(c.rules, rule{exprs: []expr.Any{
+			&expr.Immediate{Register: 1, Data: masqueradeLabel()},
+			&expr.Ct{Key: expr.CtKeyLABELS, Register: 1, SourceRegister: true},
+		}})
 	}
 	if !s.Usable() {
 		rs.sets["closed"+f.suffix].elems[k] = ""
@@ -140,17 +156,6 @@ func (f *family) loadKey() []expr.Any {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.daddr, Len: uint32(f.size)},
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: f.regProto},
 		&expr.Payload{DestRegister: f.regEnd, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-	}
-}
-
-// loadOriginalKey loads the same of the connection's first packet, before translation.
-func (f *family) loadOriginalKey() []expr.Any {
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f.proto}},
-		&expr.Ct{Key: expr.CtKeyDST, Register: 1}, // takes all of register 1, an IPv4 address fills a quarter: load it first
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: f.regProto},
-		&expr.Ct{Key: expr.CtKeyPROTODST, Register: f.regEnd},
 	}
 }
 

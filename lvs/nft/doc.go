@@ -4,8 +4,9 @@
 // to a service is looked up once, whatever the number of services, and sent to a real server by destination NAT:
 //
 //	prerouting, output ─► services4/services6 [address . protocol . port] ─► chain of the service:
-//	                                           counter; numgen (wrr, rr) or jhash of the source (sh) ─► slot ─► DNAT
-//	postrouting        ─► masq4/masq6 [original address . protocol . port]     ─► masquerade
+//	                                           counter; label when it masquerades;
+//	                                           numgen (wrr, rr) or jhash of the source (sh) ─► slot ─► DNAT
+//	postrouting        ─► connection has the label                             ─► masquerade
 //	input              ─► closed4/closed6 [address . protocol . port]          ─► reject
 //
 // NAT chains see the first packet of a connection only; the rest follows the conntrack entry. So a change of the table

@@ -119,13 +119,9 @@ func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 			if !ok || c == nil {
 				continue
 			}
-			masquerade := have.sets["masq"+f.suffix].has(raw)
-			s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Forward: lvs.NAT, Masquerade: masquerade}
-			w, known := wanted[k]
-			if same := compiled.chains[name]; known && same != nil && c.equal(same) && masquerade == w.Masquerade {
-				s = w
-			} else {
-				s.Scheduler, s.Destinations = c.decode()
+			s, known := wanted[k]
+			if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
+				s = c.decode(k)
 			}
 			out = append(out, lvs.Observed{Service: s, Connections: c.connections()})
 		}
@@ -145,14 +141,20 @@ func (c *chain) connections() uint64 {
 	return 0
 }
 
-// decode reads scheduler and destinations back from a chain that is not as compiled.
-func (c *chain) decode() (scheduler string, out []lvs.Destination) {
+// decode reads a service back from a chain that is not as compiled.
+func (c *chain) decode(k lvs.Key) lvs.Service {
+	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Forward: lvs.NAT}
 	weights := make(map[netip.AddrPort]int)
 	for _, r := range c.rules {
+		for _, e := range r.exprs {
+			if ct, ok := e.(*expr.Ct); ok && ct.Key == expr.CtKeyLABELS && ct.SourceRegister {
+				s.Masquerade = true
+			}
+		}
 		if r.slots == nil {
 			continue
 		}
-		scheduler = r.comment
+		s.Scheduler = r.comment
 		for _, raw := range r.slots {
 			if a, ok := parseTarget(raw); ok {
 				weights[a]++
@@ -160,9 +162,9 @@ func (c *chain) decode() (scheduler string, out []lvs.Destination) {
 		}
 	}
 	for a, w := range weights {
-		out = append(out, lvs.Destination{Addr: a, Weight: w})
+		s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: w})
 	}
-	return scheduler, out
+	return s
 }
 
 func localAddrs() []netip.Addr {

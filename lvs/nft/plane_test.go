@@ -46,8 +46,9 @@ func TestContract(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				rules[1].Chain = &nftables.Chain{Name: chainName(k)}
-				return c.DelRule(rules[1])
+				last := rules[len(rules)-1]
+				last.Chain = &nftables.Chain{Name: chainName(k)}
+				return c.DelRule(last)
 			}),
 			"rule added": change(func(c *nftables.Conn) error {
 				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: inet4.loadKey()})
@@ -58,7 +59,7 @@ func TestContract(t *testing.T) {
 				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(key(k))}})
 			}),
 			"masquerade removed": change(func(c *nftables.Conn) error {
-				c.FlushSet(&nftables.Set{Table: ours, Name: "masq4"})
+				c.FlushChain(&nftables.Chain{Table: ours, Name: "postrouting"})
 				return nil
 			}),
 			"chain added": change(func(c *nftables.Conn) error {
@@ -71,8 +72,8 @@ func TestContract(t *testing.T) {
 				return nil
 			}),
 			"set removed": change(func(c *nftables.Conn) error {
-				c.FlushChain(&nftables.Chain{Table: ours, Name: "postrouting"})
-				c.DelSet(&nftables.Set{Table: ours, Name: "masq4"})
+				c.FlushChain(&nftables.Chain{Table: ours, Name: "input"})
+				c.DelSet(&nftables.Set{Table: ours, Name: "closed4"})
 				return nil
 			}),
 		},

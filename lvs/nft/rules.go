@@ -12,8 +12,9 @@ import (
 )
 
 // listRules reads all rules of our table in one request, by chain, in their order. The library's GetRules is not used:
-// it needs a request for each chain, cannot read "ct original" (its direction is one byte) and leaves out
-// expressions that it does not know, which would hide what another program wrote.
+// it needs a request for each chain, loses the
+// difference between "ct" loads and stores, and leaves out expressions that it does not know, which would hide what
+// another program wrote.
 func listRules(anonymous map[string]map[[4]byte]string) (map[string][]rule, error) {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
@@ -126,8 +127,10 @@ func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
 		e = &expr.Masq{}
 	case "reject":
 		e = &expr.Reject{}
-	case "immediate": // ours are verdicts; another value decodes to a verdict that none of ours is
-		e = &expr.Verdict{}
+	case "bitwise":
+		e = &expr.Bitwise{}
+	case "immediate":
+		return r.parseImmediate(data)
 	default:
 		r.foreign = append(r.foreign, name)
 		return nil
@@ -139,7 +142,24 @@ func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
 	return nil
 }
 
-// parseCt decodes a ct expression, whose direction is an u8 (nft_ct.c, nft_ct_policy).
+// parseImmediate decodes a value, or a verdict, which is an immediate to register 0.
+func (r *rule) parseImmediate(data []byte) error {
+	value, verdict := &expr.Immediate{}, &expr.Verdict{}
+	if err := expr.Unmarshal(unix.NFPROTO_INET, data, value); err != nil {
+		return fmt.Errorf("expression immediate: %w", err)
+	}
+	if value.Register != unix.NFT_REG_VERDICT {
+		r.exprs = append(r.exprs, value)
+		return nil
+	}
+	if err := expr.Unmarshal(unix.NFPROTO_INET, data, verdict); err != nil {
+		return fmt.Errorf("expression immediate: %w", err)
+	}
+	r.exprs = append(r.exprs, verdict)
+	return nil
+}
+
+// parseCt decodes a ct expression. The library drops the source register.
 func parseCt(data []byte) (*expr.Ct, error) {
 	ad, err := netlink.NewAttributeDecoder(data)
 	if err != nil {
@@ -155,8 +175,8 @@ func parseCt(data []byte) (*expr.Ct, error) {
 			ct.Register = ad.Uint32()
 		case unix.NFTA_CT_SREG:
 			ct.Register, ct.SourceRegister = ad.Uint32(), true
-		case unix.NFTA_CT_DIRECTION:
-			ct.Direction = uint32(ad.Uint8())
+		case unix.NFTA_CT_DIRECTION: // an u8 (nft_ct.c, nft_ct_policy); none of ours has one
+			ct.Direction = 1 + uint32(ad.Uint8())
 		}
 	}
 	return ct, ad.Err()

@@ -47,14 +47,6 @@ type set struct {
 	elems  map[string]string
 }
 
-func (s *set) has(raw string) bool {
-	if s == nil {
-		return false
-	}
-	_, ok := s.elems[raw]
-	return ok
-}
-
 // family holds what differs between IPv4 and IPv6 in the rules.
 type family struct {
 	suffix           string
@@ -130,16 +122,21 @@ func parseTarget(raw string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(a, uint16(raw[n])<<8|uint16(raw[n+1])), true
 }
 
-// canonical renders a rule so that a compiled one and the kernel's list of it are equal: without counts, set ids and the
-// names of anonymous maps, with the content of the map.
+// equal compares a compiled rule with the kernel's list of one.
+func (r rule) equal(o rule) bool {
+	return r.comment == o.comment && maps.Equal(r.slots, o.slots) && r.canonical() == o.canonical()
+}
+
+// canonical renders a rule's expressions so that compiled and listed ones are the same: without counts, set ids and the
+// names of anonymous maps.
 func (r rule) canonical() string {
 	var b strings.Builder
 	for _, e := range r.exprs {
 		switch e := e.(type) {
 		case *expr.Counter:
 			b.WriteString("counter\n")
-		case *expr.Ct: // the library writes the direction with four bytes, the kernel answers with one
-			fmt.Fprintf(&b, "ct key %d register %d direction %d\n", e.Key, e.Register, e.Direction)
+		case *expr.Ct:
+			fmt.Fprintf(&b, "ct key %d register %d store %t direction %d\n", e.Key, e.Register, e.SourceRegister, e.Direction)
 		case *expr.Lookup:
 			l := *e
 			l.SetID = 0
@@ -154,11 +151,6 @@ func (r rule) canonical() string {
 	for _, k := range r.foreign {
 		fmt.Fprintf(&b, "foreign expression %s\n", k)
 	}
-	keys := slices.SortedFunc(maps.Keys(r.slots), func(a, b [4]byte) int { return strings.Compare(string(a[:]), string(b[:])) })
-	for _, k := range keys {
-		fmt.Fprintf(&b, "%x=%x\n", k, r.slots[k])
-	}
-	fmt.Fprintf(&b, "comment %q\n", r.comment)
 	return b.String()
 }
 
@@ -172,7 +164,7 @@ func writeExpr(b *strings.Builder, e expr.Any) {
 }
 
 func (c *chain) equal(o *chain) bool {
-	return c.hook == o.hook && slices.EqualFunc(c.rules, o.rules, func(a, b rule) bool { return a.canonical() == b.canonical() })
+	return c.hook == o.hook && slices.EqualFunc(c.rules, o.rules, rule.equal)
 }
 
 func (c *chain) hookText() string {
