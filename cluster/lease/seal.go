@@ -1,0 +1,135 @@
+package lease
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"quorate/fsm"
+)
+
+// Sealer seals datagrams with the cluster key: AES-256-GCM with random nonces. A datagram is
+//
+//	magic "qLs" · version 1 · salt (16) · nonce (12) · ciphertext · tag (16)
+//
+// The salt is drawn once per process and goes with the cluster key into HKDF-SHA256 (RFC 5869), whose output is that
+// process's key. So the lease shares no key with gossip, and one key seals only what one process sends: NIST SP 800-38D
+// §8.3 allows 2^32 random nonces under one key, which a busy cluster as a whole would use up within months. Magic, version and
+// salt are authenticated.
+//
+// It is safe for concurrent use.
+type Sealer struct {
+	key  []byte
+	own  [saltSize]byte
+	seal cipher.AEAD
+
+	mu    sync.Mutex
+	peers map[[saltSize]byte]cipher.AEAD
+	order [][saltSize]byte // of peers, oldest first
+}
+
+const (
+	headerSize = 4
+	saltSize   = 16
+	prefixSize = headerSize + saltSize
+	// SealOverhead is by how many bytes sealing makes a message longer.
+	SealOverhead = prefixSize + 12 + 16
+	// maxSalts bounds how many processes' keys are kept. They are derived again when needed.
+	maxSalts = 64
+)
+
+var header = [headerSize]byte{'q', 'L', 's', 1}
+
+// ErrSeal is what Open fails with: not ours, another version, another key, or damaged.
+var ErrSeal = errors.New("lease datagram does not open with this cluster's key")
+
+// NewSealer returns a sealer for the cluster key, which has 32 bytes.
+func NewSealer(key []byte) (*Sealer, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("cluster key has %d bytes, want 32", len(key))
+	}
+	s := &Sealer{key: append([]byte(nil), key...), peers: make(map[[saltSize]byte]cipher.AEAD)}
+	rand.Read(s.own[:]) // never fails (crypto/rand since Go 1.24)
+	var err error
+	s.seal, err = s.derive(s.own)
+	return s, err
+}
+
+func (s *Sealer) derive(salt [saltSize]byte) (cipher.AEAD, error) {
+	k, err := hkdf.Key(sha256.New, s.key, salt[:], "quorate lease datagram v1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for lease datagrams: %w", err)
+	}
+	b, err := aes.NewCipher(k)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(b)
+}
+
+// Seal appends the sealed form of plain to dst.
+func (s *Sealer) Seal(dst, plain []byte) []byte {
+	at := len(dst)
+	dst = append(dst, header[:]...)
+	dst = append(dst, s.own[:]...)
+	return s.seal.Seal(dst, nil, plain, dst[at:at+prefixSize])
+}
+
+// Open appends the plain form of a sealed datagram to dst. It fails with ErrSeal.
+func (s *Sealer) Open(dst, sealed []byte) ([]byte, error) {
+	if len(sealed) < SealOverhead || len(sealed) > MaxDatagram || [headerSize]byte(sealed) != header {
+		return dst, ErrSeal
+	}
+	salt := [saltSize]byte(sealed[headerSize:])
+	aead, kept, err := s.peer(salt)
+	if err != nil {
+		return dst, err
+	}
+	out, err := aead.Open(dst, nil, sealed[prefixSize:], sealed[:prefixSize])
+	if err != nil {
+		return dst, ErrSeal
+	}
+	if !kept {
+		s.keep(salt, aead) // only after it opened something: a stranger cannot fill the table
+	}
+	return out, nil
+}
+
+func (s *Sealer) peer(salt [saltSize]byte) (aead cipher.AEAD, kept bool, err error) {
+	s.mu.Lock()
+	aead, kept = s.peers[salt]
+	s.mu.Unlock()
+	if !kept {
+		aead, err = s.derive(salt)
+	}
+	return aead, kept, err
+}
+
+func (s *Sealer) keep(salt [saltSize]byte, aead cipher.AEAD) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.peers[salt]; ok {
+		return
+	}
+	if len(s.order) == maxSalts {
+		delete(s.peers, s.order[0])
+		s.order = append(s.order[:0], s.order[1:]...)
+	}
+	s.peers[salt] = aead
+	s.order = append(s.order, salt)
+}
+
+// SealMessage appends the sealed datagram that carries m from a node. scratch holds the plain form meanwhile and is returned
+// for the next call.
+func (s *Sealer) SealMessage(dst, scratch []byte, from fsm.NodeID, m Message) (sealed, plain []byte, err error) {
+	plain, err = AppendMarshal(scratch[:0], from, m)
+	if err != nil {
+		return dst, scratch, err
+	}
+	return s.Seal(dst, plain), plain, nil
+}
