@@ -1,0 +1,18 @@
+// Package sim runs the parts that keep the promise, the agreed state (fsm) and the quorum lease (cluster/lease), as whole
+// clusters in virtual time under random faults, and checks after every step that no address has two holders.
+//
+// What is real: fsm.State.Apply, the planner, lease.Machine with its codec: the same code that the agent runs. What is
+// modelled: Raft, as one ordered log that commits where the leader reaches a majority of the voters (its leaders may be
+// deposed without knowing, its followers lag, a restart begins at an old snapshot); the network (delay, loss, duplication,
+// cuts in one or both directions); disks (slow, lost); clocks (each within ±1 % of real time, BOOTTIME slewed besides); the
+// actuator, which opens and closes addresses some time after it learns of a change; and the kernel's clock that ends what
+// it opened, which is the lease itself.
+//
+// Everything is driven from one seed by one goroutine, so that a seed replays to the letter:
+//
+//	go test ./integration/sim -run TestSchedules -seed 4711 -v
+//
+// The mutants in package mutant are the test of this test: each undoes one rule in the code under test, and the schedules
+// must find it. Whole clusters with hashicorp/raft itself, also in virtual time but not replayable (Raft seeds its own
+// timeouts), are in package cluster's tests.
+package sim

@@ -1,0 +1,105 @@
+package sim
+
+import (
+	"flag"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	seed      = flag.Int64("seed", 0, "replay this one schedule")
+	from      = flag.Int64("from", 1, "first seed")
+	schedules = flag.Int("schedules", 1200, "how many schedules to run")
+)
+
+// schedule is the cluster that a seed stands for.
+func schedule(seed int64) Options {
+	sizes := []int{3, 3, 3, 5, 2, 4}
+	return Options{Seed: seed, Nodes: sizes[seed%int64(len(sizes))], Faults: 8 * time.Second, Heal: 5 * time.Second}
+}
+
+func TestSchedules(t *testing.T) {
+	if *seed != 0 {
+		opt := schedule(*seed)
+		opt.Trace = true
+		st, v := Run(opt)
+		if v != nil {
+			t.Fatal(v)
+		}
+		t.Logf("seed %d: %+v", *seed, st)
+		return
+	}
+	n := *schedules
+	if testing.Short() {
+		n = min(n, 100)
+	}
+	var next, steps, held, entries atomic.Int64
+	next.Store(*from)
+	var mu sync.Mutex
+	commits := map[string]int{}
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				s := next.Add(1) - 1
+				if s >= *from+int64(n) || failed.Load() {
+					return
+				}
+				st, v := Run(schedule(s))
+				steps.Add(int64(st.Steps))
+				held.Add(int64(st.Held))
+				entries.Add(int64(st.Entries))
+				mu.Lock()
+				for what, n := range st.Commits {
+					commits[what] += n
+				}
+				mu.Unlock()
+				if v != nil {
+					failed.Store(true)
+					t.Errorf("%v\nreplay: go test ./integration/sim -run TestSchedules -seed %d", v, s)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d schedules, seeds %d to %d: %d steps, an address held in %d %%, %d entries %v",
+		n, *from, *from+int64(n)-1, steps.Load(), held.Load()*100/max(1, steps.Load()), entries.Load(), commits)
+	for _, what := range []string{"fenced", "moved by fence", "handed over", "raised", "grantors", "removed", "joined", "configured"} {
+		if commits[what]*20 < n && !failed.Load() {
+			t.Errorf("%q happened %d times in %d schedules: they test too little of it", what, commits[what], n)
+		}
+	}
+	if held.Load()*2 < steps.Load() && !failed.Load() {
+		t.Errorf("addresses were held in fewer than half of the steps: the schedules test too little")
+	}
+}
+
+// TestReplay: the same seed is the same history, to the letter.
+func TestReplay(t *testing.T) {
+	for s := range int64(5) {
+		opt := schedule(s + 1)
+		opt.Trace = true
+		a, b := newWorld(opt), newWorld(opt)
+		for _, w := range []*World{a, b} {
+			w.found()
+			w.raftTick()
+			w.operator()
+			w.faults()
+			for w.now < 3*time.Second {
+				w.next(3 * time.Second)
+			}
+		}
+		if len(a.trace) != len(b.trace) {
+			t.Fatalf("seed %d: %d lines, then %d", s+1, len(a.trace), len(b.trace))
+		}
+		for i := range a.trace {
+			if a.trace[i] != b.trace[i] {
+				t.Fatalf("seed %d, line %d:\n%s\n%s", s+1, i, a.trace[i], b.trace[i])
+			}
+		}
+	}
+}
