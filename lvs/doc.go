@@ -15,7 +15,7 @@
 // Established connections outlive every change: services are edited in place, never removed and added again; a
 // destination with weight 0 gets no new connections and keeps those it has.
 //
-//	plane, err := ipvs.New(nil)
+//	plane, err := ipvs.New()
 //	status, err := plane.Reconcile(
 //		[]netip.Addr{netip.MustParseAddr("192.0.2.10")},
 //		[]lvs.Service{{

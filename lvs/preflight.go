@@ -2,9 +2,9 @@ package lvs
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -22,9 +22,10 @@ var forwarding = []struct {
 // reads the network namespace of the calling thread and changes nothing.
 func Preflight() []string { return preflight(true, true) }
 
-// PreflightFor is Preflight for what the given services need: IP forwarding of their address families, when a
-// destination is on another host and nat or tun sends to it. local are the host's own addresses.
-func PreflightFor(want []Service, local []netip.Addr) []string {
+// PreflightFor is Preflight for what the given services need: IP forwarding of their address families, when nat or tun
+// sends to a destination on another host.
+func PreflightFor(want []Service) []string {
+	local := localAddrs()
 	var v4, v6 bool
 	for _, s := range want {
 		if s.Forward == DirectRouting {
@@ -32,7 +33,7 @@ func PreflightFor(want []Service, local []netip.Addr) []string {
 		}
 		for _, d := range s.Destinations {
 			a := d.Addr.Addr().Unmap()
-			if a.IsLoopback() || slices.Contains(local, a) {
+			if a.IsLoopback() || local[a] {
 				continue
 			}
 			v4, v6 = v4 || a.Is4(), v6 || a.Is6()
@@ -52,6 +53,23 @@ func preflight(v4, v6 bool) []string {
 			continue // a kernel without the protocol has no such sysctl and nothing to forward
 		}
 		out = append(out, fmt.Sprintf("%s is 0, so packets to servers on other hosts are dropped: run sysctl -w %s=1 and keep it in /etc/sysctl.d/", f.sysctl, f.sysctl))
+	}
+	return out
+}
+
+// localAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.
+func localAddrs() map[netip.Addr]bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	out := make(map[netip.Addr]bool, len(addrs))
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				out[ip.Unmap()] = true
+			}
+		}
 	}
 	return out
 }

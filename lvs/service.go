@@ -132,7 +132,9 @@ func Canonical(services []Service) []Service {
 	return out
 }
 
-func canonical(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+func canonical(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
 
 // Text renders services one per line with their destinations indented below, sorted, for tests and logs.
 func Text(services []Service) string {

@@ -3,7 +3,6 @@ package nft
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -74,7 +73,7 @@ func (p *Plane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, error
 	changed, have, err := converge(wanted)
 	status := lvs.Compare(capabilities, want, observe(have, wanted, ok), refused)
 	status.Changed = changed
-	status.Problems = lvs.PreflightFor(ok, localAddrs())
+	status.Problems = lvs.PreflightFor(ok)
 	return status, errors.Join(status.Err(), err)
 }
 
@@ -165,20 +164,4 @@ func (c *chain) decode(k lvs.Key) lvs.Service {
 		s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: w})
 	}
 	return s
-}
-
-func localAddrs() []netip.Addr {
-	var out []netip.Addr
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil // then every server counts as remote: at worst a needless hint
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok {
-				out = append(out, ip.Unmap())
-			}
-		}
-	}
-	return out
 }

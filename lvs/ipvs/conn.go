@@ -1,0 +1,233 @@
+package ipvs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotLoaded says that the kernel does not offer IPVS.
+var ErrNotLoaded = errors.New("ip_vs is not loaded: run modprobe ip_vs, and keep it in /etc/modules-load.d/")
+
+const (
+	headerLen = unix.NLMSG_HDRLEN + 4 // netlink and generic netlink
+	// batchCommands bounds the commands of one system call, so that the answers, were all of them errors, fit into the
+	// default receive buffer.
+	batchCommands = 64
+	receiveBuffer = 1 << 16 // more than the kernel puts into one datagram of a dump (NLMSG_GOODSIZE, 8 or 32 KiB)
+	dumpAttempts  = 5
+)
+
+// conn is a generic netlink socket of one network namespace, for one caller at a time. The kernel answers inside the
+// system call that asks, so nothing blocks for long; the timeout is for the impossible.
+type conn struct {
+	fd     int
+	family uint16
+	seq    uint32
+	buf    []byte
+}
+
+// command is one request; its payload is without headers.
+type command struct {
+	cmd     uint8
+	payload []byte
+}
+
+// dial opens a socket in the network namespace of the calling thread.
+func dial() (*conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_GENERIC)
+	if err != nil {
+		return nil, fmt.Errorf("opening a generic netlink socket: %w", err)
+	}
+	c := &conn{fd: fd, buf: make([]byte, receiveBuffer)}
+	timeout := unix.Timeval{Sec: 5}
+	err = errors.Join(
+		unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
+		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1), // errors without a copy of the request
+	)
+	if err == nil {
+		err = c.resolve()
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *conn) close() error { return unix.Close(c.fd) }
+
+// resolve asks for the number of the family, which exists as soon as ip_vs is loaded. Some kernels load it on being asked.
+func (c *conn) resolve() error {
+	ae := netlink.NewAttributeEncoder()
+	ae.String(unix.CTRL_ATTR_FAMILY_NAME, familyName)
+	payload, err := ae.Encode()
+	if err != nil {
+		return err
+	}
+	c.family = unix.GENL_ID_CTRL
+	answers, err := c.request(command{unix.CTRL_CMD_GETFAMILY, payload}, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return ErrNotLoaded
+	}
+	if err != nil {
+		return fmt.Errorf("looking up the netlink family %s: %w", familyName, err)
+	}
+	for _, a := range answers {
+		if len(a) < 4 {
+			continue
+		}
+		ad, err := netlink.NewAttributeDecoder(a[4:])
+		if err != nil {
+			return err
+		}
+		for ad.Next() {
+			if ad.Type() == unix.CTRL_ATTR_FAMILY_ID {
+				c.family = ad.Uint16()
+				return ad.Err()
+			}
+		}
+	}
+	return ErrNotLoaded
+}
+
+// request sends one command and returns the payloads of its answers.
+func (c *conn) request(cmd command, flags uint16) ([][]byte, error) {
+	c.seq++
+	if err := c.send(c.encode(nil, cmd, unix.NLM_F_ACK|flags)); err != nil {
+		return nil, err
+	}
+	var answers [][]byte
+	interrupted := false
+	for {
+		messages, err := c.receive()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range messages {
+			if m.Header.Seq != c.seq {
+				continue // left over from a request that was given up
+			}
+			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
+			switch m.Header.Type {
+			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
+				err := errno(m)
+				if err == nil && interrupted {
+					err = unix.EINTR
+				}
+				return answers, err
+			default:
+				answers = append(answers, slices.Clone(m.Data)) // the buffer is used again
+			}
+		}
+	}
+}
+
+// dump is a request whose answer is a list. It is repeated when the kernel says that the list changed under it.
+func (c *conn) dump(cmd command) (answers [][]byte, err error) {
+	for range dumpAttempts {
+		answers, err = c.request(cmd, unix.NLM_F_DUMP)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return answers, err
+}
+
+// batch carries out commands in order, many in one system call, also after one has failed. It returns the error of
+// each; the second result is of the socket and leaves unknown how far the kernel came.
+func (c *conn) batch(commands []command) ([]error, error) {
+	errs := make([]error, len(commands))
+	done := 0
+	for part := range slices.Chunk(commands, batchCommands) {
+		first := c.seq + 1
+		var b []byte
+		for i, cmd := range part {
+			c.seq++
+			flags := uint16(0)
+			if i == len(part)-1 {
+				flags = unix.NLM_F_ACK // errors are answered in any case, and this answer is the last
+			}
+			b = c.encode(b, cmd, flags)
+		}
+		if err := c.send(b); err != nil {
+			return errs, err
+		}
+		if err := c.answers(first, errs[done:done+len(part)]); err != nil {
+			return errs, err
+		}
+		done += len(part)
+	}
+	return errs, nil
+}
+
+// answers collects the errors of the commands numbered from first on, up to the acknowledgement of the last.
+func (c *conn) answers(first uint32, errs []error) error {
+	for {
+		messages, err := c.receive()
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			i := m.Header.Seq - first
+			if m.Header.Type != unix.NLMSG_ERROR || i >= uint32(len(errs)) {
+				continue
+			}
+			errs[i] = errno(m)
+			if m.Header.Seq == c.seq {
+				return nil
+			}
+		}
+	}
+}
+
+func (c *conn) encode(b []byte, cmd command, flags uint16) []byte {
+	size := headerLen + len(cmd.payload)
+	b = binary.NativeEndian.AppendUint32(b, uint32(size))
+	b = binary.NativeEndian.AppendUint16(b, c.family)
+	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|flags)
+	b = binary.NativeEndian.AppendUint32(b, c.seq)
+	b = binary.NativeEndian.AppendUint32(b, 0)
+	b = append(b, cmd.cmd, familyVersion, 0, 0)
+	b = append(b, cmd.payload...)
+	return append(b, make([]byte, (unix.NLMSG_ALIGNTO-size%unix.NLMSG_ALIGNTO)%unix.NLMSG_ALIGNTO)...)
+}
+
+func (c *conn) send(b []byte) error {
+	if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return os.NewSyscallError("sendto", err)
+	}
+	return nil
+}
+
+// receive reads one datagram. The messages share the connection's buffer.
+func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
+	for {
+		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("recvfrom", err)
+		}
+		return syscall.ParseNetlinkMessage(c.buf[:n])
+	}
+}
+
+// errno of an NLMSG_ERROR or NLMSG_DONE message; nil for an acknowledgement.
+func errno(m syscall.NetlinkMessage) error {
+	if len(m.Data) < 4 {
+		return nil
+	}
+	if n := int32(binary.NativeEndian.Uint32(m.Data)); n < 0 {
+		return syscall.Errno(-n)
+	}
+	return nil
+}
