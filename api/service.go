@@ -71,7 +71,10 @@ type (
 	serviceOutput  struct{ Body Service }
 	serversOutput  struct{ Body Servers }
 	serverOutput   struct{ Body RealServer }
-	nameInput      struct {
+	serversInput   struct {
+		Service string `query:"service" maxLength:"200" doc:"Only those of this service"`
+	}
+	nameInput struct {
 		Name string `path:"name" maxLength:"200"`
 	}
 	adminInput struct {
@@ -108,14 +111,20 @@ func (s *Server) registerServices(h huma.API) {
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "servers", Method: "GET", Path: "/v1/servers", Tags: []string{"services"},
-		Summary: "The real servers of all services",
-	}, func(context.Context, *struct{}) (*serversOutput, error) {
+		Summary: "The real servers",
+	}, func(_ context.Context, in *serversInput) (*serversOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
 			return nil, err
 		}
+		if _, ok := st.Config.Services[in.Service]; !ok && in.Service != "" {
+			return nil, notFound("no service %.80q: %s", in.Service, have("services", st.Config.Services))
+		}
 		out := Servers{Index: st.Index, Servers: []RealServer{}}
 		for _, sum := range servicesOf(st) {
+			if in.Service != "" && in.Service != sum.Name {
+				continue
+			}
 			out.Servers = append(out.Servers, serversOf(st, st.Config.Services[sum.Name])...)
 		}
 		return &serversOutput{Body: out}, nil

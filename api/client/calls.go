@@ -106,9 +106,13 @@ func (c *Client) Service(ctx context.Context, name string) (api.Service, error) 
 	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+url.PathEscape(name), nil, nil)
 }
 
-// Servers are the real servers of all services.
-func (c *Client) Servers(ctx context.Context) (api.Servers, error) {
-	return call[api.Servers](ctx, c, http.MethodGet, "/v1/servers", nil, nil)
+// Servers are the real servers of one service, or of all ("").
+func (c *Client) Servers(ctx context.Context, service string) (api.Servers, error) {
+	var q url.Values
+	if service != "" {
+		q = url.Values{"service": {service}}
+	}
+	return call[api.Servers](ctx, c, http.MethodGet, "/v1/servers", q, nil)
 }
 
 // SetAdmin drains or enables a real server.

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate/api"
+)
+
+// usageError is a command line that makes no sense; the program exits with 2.
+type usageError struct {
+	cmd *cobra.Command
+	err error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// silent is a failure about which everything has been said.
+var errSaid = errors.New("failed")
+
+// report tells why a command failed: text, or with --output json the problem document, both on standard error.
+func (a *app) report(err error) {
+	if errors.Is(err, errSaid) {
+		return
+	}
+	if a.output == "json" {
+		a.reportJSON(err)
+		return
+	}
+	var ue *usageError
+	var refused *api.Error
+	switch {
+	case errors.As(err, &ue):
+		fmt.Fprintf(a.err, "quorate: %s\nSee `%s --help`.\n", ue, ue.cmd.CommandPath())
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.err, "quorate: interrupted; what was asked for may still be carried out")
+	case errors.As(err, &refused) && len(refused.Problems) > 0:
+		fmt.Fprintf(a.err, "quorate: %v\n", err)
+		for _, p := range refused.Problems {
+			fmt.Fprintf(a.err, "  %s\n", p)
+		}
+	default:
+		text := err.Error()
+		if strings.Contains(text, "\n") {
+			fmt.Fprintf(a.err, "quorate:\n%s\n", text)
+			return
+		}
+		fmt.Fprintf(a.err, "quorate: %s\n", text)
+	}
+}
+
+func (a *app) reportJSON(err error) {
+	var doc *api.Error
+	if !errors.As(err, &doc) {
+		kind := "urn:quorate:cli:failed"
+		if errors.As(err, new(*usageError)) {
+			kind = "urn:quorate:cli:usage"
+		}
+		doc = &api.Error{Type: kind, Title: "The command failed", Detail: err.Error()}
+	}
+	b, encErr := json.MarshalIndent(doc, "", "  ")
+	if encErr != nil {
+		b = []byte(err.Error())
+	}
+	fmt.Fprintf(a.err, "%s\n", b)
+}

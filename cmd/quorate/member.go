@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate/api"
+	"quorate/api/client"
+)
+
+func (a *app) bootstrapCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "bootstrap",
+		Short: "Make this node the first of a new cluster",
+		Long: `Make this node the first of a new cluster, and print the command with which others join it.
+
+The agent must be running and in no cluster yet. It keeps its membership over restarts, so this is done once in the life of
+a cluster, on one node.`,
+		Example: `  quorate bootstrap
+  quorate bootstrap --output json | jq -r .token`,
+		Args: needs(),
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+			b, err := c.Bootstrap(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(b, func(w io.Writer) {
+				fmt.Fprintf(w, "Cluster %s is formed; %s (%s) is its first node.\n", b.ClusterID, b.Node, b.Addr)
+				if b.Join != "" {
+					fmt.Fprintf(w, "\nOn each further node, with its agent running:\n\n  %s\n", b.Join)
+				}
+				fmt.Fprintf(w, "\nThen, on any node: quorate apply FILE\n")
+			})
+		}),
+	}
+}
+
+func (a *app) joinCommand() *cobra.Command {
+	var token, file string
+	cmd := &cobra.Command{
+		Use:   "join ADDRESS",
+		Short: "Add this node to a cluster",
+		Long: `Add this node to the cluster of the member at ADDRESS (IP:PORT, as ` + "`quorate token`" + ` prints it).
+
+The token comes from --token, from a file, or from QUORATE_TOKEN; the last two keep it out of the process list.`,
+		Example: `  quorate join 10.0.0.1:7300 --token QT1-…
+  quorate join 10.0.0.1:7300 --token-file /root/token
+  QUORATE_TOKEN=QT1-… quorate join 10.0.0.1:7300`,
+		Args: needs("the ADDRESS of a member"),
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			t, err := a.joinToken(token, file)
+			if err != nil {
+				return &usageError{cmd, err}
+			}
+			j, err := c.Join(cmd.Context(), args[0], t)
+			if err != nil {
+				return err
+			}
+			return a.print(j, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is now a node of cluster %s.\n", j.Node, j.ClusterID)
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&token, "token", "", "the join token (default $QUORATE_TOKEN)")
+	cmd.Flags().StringVar(&file, "token-file", "", "read the token from this file, - for standard input")
+	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+	return cmd
+}
+
+// maxToken is far above the length of any token.
+const maxToken = 4096
+
+func (a *app) joinToken(token, file string) (string, error) {
+	switch {
+	case token != "":
+	case file == "-":
+		b, err := io.ReadAll(io.LimitReader(a.in, maxToken+1))
+		if err != nil {
+			return "", fmt.Errorf("read the token from standard input: %w", err)
+		}
+		token = string(b)
+	case file != "":
+		f, err := os.Open(file)
+		if err != nil {
+			return "", fmt.Errorf("read the token: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		b, err := io.ReadAll(io.LimitReader(f, maxToken+1))
+		if err != nil {
+			return "", fmt.Errorf("read the token: %w", err)
+		}
+		token = string(b)
+	default:
+		token = a.getenv("QUORATE_TOKEN")
+	}
+	token = strings.TrimSpace(token)
+	switch {
+	case token == "":
+		return "", errors.New("no token: give --token, --token-file or QUORATE_TOKEN; `quorate token` on a member prints it")
+	case len(token) > maxToken:
+		return "", errors.New("that is too long to be a token: `quorate token` on a member prints it")
+	}
+	return token, nil
+}
+
+func (a *app) leaveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "leave",
+		Short: "Hand this node's VIPs over and take it out of the cluster",
+		Long: `Hand this node's VIPs over to the others, then take it out of the cluster. It returns when the node is no member any more.
+
+The other nodes must be a majority. A node that is lost and cannot leave by itself keeps counting as a member until it
+is back.`,
+		Example: `  quorate leave`,
+		Args:    needs(),
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+			j, err := c.Leave(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(j, func(w io.Writer) {
+				fmt.Fprintf(w, "%s has left cluster %s.\n", j.Node, j.ClusterID)
+			})
+		}),
+	}
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "token",
+		Short: "Print the token with which nodes join",
+		Long: `Print the token with which nodes join, and nothing else.
+
+Whoever has it can add nodes and read what the nodes tell each other: treat it like a password. Agents give it out over
+their unix socket only.`,
+		Example: `  quorate token
+  ssh n2 quorate join 10.0.0.1:7300 --token-file - <<< "$(quorate token)"`,
+		Args: needs(),
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+			t, err := c.Token(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(t, func(w io.Writer) { fmt.Fprintln(w, t.Token) })
+		}),
+	}
+}
+
+func (a *app) membersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "members",
+		Short: "List the nodes of the cluster",
+		Example: `  quorate members
+  quorate members --output json | jq -r '.members[] | select(.alive | not) | .id'`,
+		Long: `List the nodes of the cluster as the agent sees them. The node marked * is the one that answers.`,
+		Args: needs(),
+		RunE: a.members(),
+	}
+}
+
+// members is shared by `members` and `node list`.
+func (a *app) members() func(*cobra.Command, []string) error {
+	return a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+		ms, err := c.Members(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return a.print(ms, func(w io.Writer) {
+			t := a.table("NODE", "ADDRESS", "STATE", "RAFT", "ROLE", "WEIGHT", "ZONE", "VERSION")
+			for _, m := range ms.Members {
+				name := string(m.ID)
+				if m.ID == ms.Node {
+					name += "*"
+				}
+				t.row(name, m.Addr, memberState(m), raftRole(m), m.Role, m.Weight, m.Zone, m.Version)
+			}
+			t.write(w, "")
+		})
+	})
+}
+
+func memberState(m api.Member) cell {
+	switch {
+	case !m.Alive:
+		return cell{"silent", bad}
+	case m.Leaving:
+		return cell{"leaving", warn}
+	case m.Draining:
+		return cell{"drained", warn}
+	default:
+		return cell{"alive", good}
+	}
+}
+
+func raftRole(m api.Member) string {
+	switch {
+	case m.Leader:
+		return "leader"
+	case m.Voter:
+		return "voter"
+	default:
+		return "non-voter"
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate/api"
+	"quorate/api/client"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// app is one run of the program: where it reads and writes, and the flags that all commands share.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	color    bool
+
+	socket string
+	output string
+}
+
+// execute runs one command line and returns the exit code.
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	a.report(err)
+	if errors.As(err, new(*usageError)) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "quorate",
+		Short: "Virtual IPs and load balancing for a group of Linux directors that agree by majority",
+		Long: `quorate keeps each virtual IP on exactly one of a group of Linux load balancers ("directors").
+
+The nodes agree by majority on who owns each virtual IP and on the table of real servers, and each node makes its own
+kernel match: addresses, ARP and neighbour announcements, IPVS or nftables services.
+
+Start with:
+  quorate agent --name n1 --bind 10.0.0.1:7300   on every node
+  quorate bootstrap                              on the first node
+  quorate join 10.0.0.1:7300 --token T           on the others, with the token that bootstrap printed
+  quorate apply FILE                             the configuration of the whole cluster, on any node
+  quorate status                                 who owns what, and why`,
+		Example: `  quorate status
+  quorate plan cluster.hcl
+  quorate vip move web n2`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd) },
+		CompletionOptions: cobra.CompletionOptions{},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
+	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the agent to talk to: path of its unix socket, or http://ADDRESS:PORT (default $QUORATE_SOCKET, else "+api.DefaultSocket+")")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text for people, json for the API's own answer")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	root.AddGroup(
+		&cobra.Group{ID: "member", Title: "Cluster:"},
+		&cobra.Group{ID: "config", Title: "Configuration:"},
+		&cobra.Group{ID: "operate", Title: "Operation:"},
+		&cobra.Group{ID: "other", Title: "Other:"},
+	)
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	add(root, "member", a.agentCommand(), a.bootstrapCommand(), a.joinCommand(), a.leaveCommand(), a.tokenCommand(), a.membersCommand())
+	add(root, "config", a.planCommand(), a.applyCommand(), a.exportCommand())
+	add(root, "operate", a.statusCommand(), a.vipCommand(), a.serviceCommand(), a.serverCommand(), a.nodeCommand(), a.eventsCommand())
+	add(root, "other", a.versionCommand(), a.docsCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	family(root)
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			family(c)
+		}
+	}
+	return root
+}
+
+func add(root *cobra.Command, group string, cmds ...*cobra.Command) {
+	for _, c := range cmds {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// family makes a command that only has subcommands answer a wrong or missing one as wrong usage, with a suggestion.
+func family(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
+	if c.RunE != nil || c.Run != nil {
+		return
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("there is no command %q", strings.TrimSpace(cmd.CommandPath()+" "+args[0]))
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return &usageError{cmd, errors.New(text)}
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		cmd.SetOut(cmd.ErrOrStderr())
+		_ = cmd.Help()
+		return &usageError{cmd, fmt.Errorf("%s needs a command", cmd.CommandPath())}
+	}
+}
+
+func (a *app) checkOutput(cmd *cobra.Command) error {
+	switch a.output {
+	case "text", "json":
+		return nil
+	default:
+		return &usageError{cmd, fmt.Errorf("--output %q: want text or json", a.output)}
+	}
+}
+
+// client is one for the agent that --socket, QUORATE_SOCKET or the default names.
+func (a *app) client() (*client.Client, error) {
+	at := a.socket
+	if at == "" {
+		at = a.getenv("QUORATE_SOCKET")
+	}
+	if at == "" {
+		at = api.DefaultSocket
+	}
+	return client.New(at)
+}
+
+// ask makes a client for the run function of a command that needs one.
+func (a *app) ask(run func(cmd *cobra.Command, c *client.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return &usageError{cmd, err}
+		}
+		defer c.Close()
+		return run(cmd, c, args)
+	}
+}
+
+// needs demands one argument for each name; a last name that ends in … takes one or more.
+func needs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		many := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "…")
+		switch {
+		case len(args) < len(names):
+			return &usageError{cmd, fmt.Errorf("%s needs %s", cmd.CommandPath(), strings.TrimSuffix(strings.Join(names[len(args):], " and "), "…"))}
+		case len(args) > len(names) && !many:
+			return &usageError{cmd, fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[len(names)])}
+		}
+		return nil
+	}
+}
+
+// buildVersion is the linker's version, else the module's, else what the version control says.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "devel-" + s.Value[:12]
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate/api"
+	"quorate/api/client"
+	"quorate/fsm"
+)
+
+func (a *app) vipCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "vip",
+		Short: "List, look at and move virtual IPs",
+		Long:  `List the virtual IPs with their owners, ask why one is where it is, and move one.`,
+		Example: `  quorate vip list
+  quorate vip show web
+  quorate vip move web n2`,
+	}
+	cmd.AddCommand(a.vipList(), a.vipShow(), a.vipMove())
+	return cmd
+}
+
+func (a *app) vipList() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the VIPs, who owns each and why",
+		Long: `List the VIPs. OWNER is what the cluster agreed; STATE compares it with what the kernels have: held, moving, unowned,
+unknown (the owner does not answer), duplicate, releasing (no longer configured, not confirmed gone).`,
+		Example: `  quorate vip list`,
+		Args:    needs(),
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+			vs, err := c.VIPs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(vs, func(w io.Writer) {
+				if len(vs.VIPs) == 0 {
+					fmt.Fprintln(w, "The configuration has no VIPs.")
+				}
+				a.vipTable(vs.VIPs).write(w, "")
+			})
+		}),
+	}
+}
+
+func (a *app) vipTable(vips []api.VIP) *table {
+	t := a.table("VIP", "ADDRESS", "OWNER", "LINK", "STATE", "WHY")
+	for _, v := range vips {
+		t.row(v.Name, vipAddress(v), cell{orDash(string(v.Owner)), plain}, v.Link, vipState(v.State), vipWhy(v))
+	}
+	return t
+}
+
+func vipAddress(v api.VIP) string {
+	s := v.Address.String()
+	if v.Prefix.IsValid() {
+		s = v.Prefix.String()
+	}
+	if v.Network != "" {
+		s += "@" + v.Network
+	}
+	return s
+}
+
+func vipState(s api.VIPState) cell {
+	switch s {
+	case api.VIPHeld:
+		return cell{string(s), good}
+	case api.VIPMoving, api.VIPUnknown, api.VIPReleasing:
+		return cell{string(s), warn}
+	default:
+		return cell{string(s), bad}
+	}
+}
+
+// vipWhy is one sentence: what is going on, or else why it is there.
+func vipWhy(v api.VIP) string {
+	switch {
+	case v.Release != nil && v.Release.To != "":
+		return fmt.Sprintf("%s → %s: %s", v.Owner, v.Release.To, reasonText(v.Release.Reason))
+	case v.Release != nil:
+		return fmt.Sprintf("%s gives it up: %s", v.Owner, reasonText(v.Release.Reason))
+	case v.Reason != nil:
+		return reasonText(*v.Reason)
+	default:
+		return v.Problem
+	}
+}
+
+func reasonText(r fsm.Reason) string {
+	if r.Text == "" {
+		return string(r.Code)
+	}
+	return string(r.Code) + ": " + r.Text
+}
+
+func (a *app) vipShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show VIP",
+		Short: "Show one VIP and why it is where it is",
+		Long:  `Show one VIP, by name or by address: its owner, why, what the kernels have, and its latest events.`,
+		Example: `  quorate vip show web
+  quorate vip show 192.0.2.10`,
+		Args:              needs("the name of a VIP"),
+		ValidArgsFunction: a.completeVIPs,
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			v, err := c.VIP(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(v, func(w io.Writer) { a.writeVIP(w, v) })
+		}),
+	}
+}
+
+func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
+	s := vipState(v.State)
+	fmt.Fprintf(w, "VIP         %s\n", v.Name)
+	fmt.Fprintf(w, "Address     %s\n", vipAddress(v.VIP))
+	fmt.Fprintf(w, "Owner       %s\n", orDash(string(v.Owner)))
+	fmt.Fprintf(w, "State       %s\n", a.paint(s.tone, s.text))
+	fmt.Fprintf(w, "Why         %s\n", oneLine(orDash(vipWhy(v.VIP))))
+	fmt.Fprintf(w, "Assigned    by entry %d\n", v.Epoch)
+	fmt.Fprintf(w, "Present on  %s\n", join(v.PresentOn))
+	fmt.Fprintf(w, "Interface   %s\n", orDash(v.Link))
+	if v.Group != "" {
+		fmt.Fprintf(w, "Group       %s\n", v.Group)
+	}
+	preempt := ""
+	if v.Preempt {
+		preempt = ", preempt on"
+	}
+	fmt.Fprintf(w, "Prefers     %s%s\n", join(v.Prefer), preempt)
+	fmt.Fprintf(w, "Services    %s\n", join(v.Services))
+	if v.Problem != "" {
+		a.writeProblems(w, []string{v.Problem})
+	}
+	if len(v.Events) > 0 {
+		fmt.Fprintf(w, "\nLatest events:\n")
+		for _, e := range v.Events {
+			fmt.Fprintf(w, "  %s\n", a.eventLine(e))
+		}
+	}
+}
+
+func (a *app) vipMove() *cobra.Command {
+	var wait time.Duration
+	var to string
+	cmd := &cobra.Command{
+		Use:   "move VIP NODE",
+		Short: "Move a VIP to another node",
+		Long: `Move a VIP, and the others of its group, to another node by a planned move: the owner gives it up, confirms that its kernel
+no longer has it, and the new owner takes it.
+
+By default the command waits until the new owner's kernel has it, and fails when that has not come about in time.`,
+		Example: `  quorate vip move web n2
+  quorate vip move web --to n2 --wait 0   # ask for it and return at once`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if to != "" {
+				return needs("the name of a VIP")(cmd, args)
+			}
+			return needs("the name of a VIP", "the NODE that shall own it")(cmd, args)
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, s string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return a.completeNodes(cmd, nil, s)
+			}
+			return a.completeVIPs(cmd, args, s)
+		},
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			if err := checkWait(cmd, wait); err != nil {
+				return err
+			}
+			if to == "" {
+				to = args[1]
+			}
+			m, err := c.MoveVIP(cmd.Context(), args[0], fsm.NodeID(to), wait)
+			if err != nil {
+				return err
+			}
+			if err := a.print(m, func(w io.Writer) { writeMoved(w, m) }); err != nil {
+				return err
+			}
+			if wait > 0 && !m.Done {
+				return fmt.Errorf("%s was not on %s within %s: %s", m.VIP, m.To, wait, m.Note)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the node, instead of the second argument")
+	waitFlag(cmd, &wait, 30*time.Second)
+	return cmd
+}
+
+func writeMoved(w io.Writer, m api.Moved) {
+	from := orDash(string(m.From))
+	if m.From == "" {
+		from = "nobody"
+	}
+	names := join(m.VIPs)
+	switch {
+	case m.Index == 0 && m.From == m.To:
+		fmt.Fprintf(w, "%s is on %s already.\n", names, m.To)
+	case m.Done:
+		fmt.Fprintf(w, "%s moved from %s to %s in %s.\n", names, from, m.To, took(m.Took))
+	default:
+		fmt.Fprintf(w, "%s is asked to move from %s to %s.\n", names, from, m.To)
+	}
+	if m.Note != "" && m.Done {
+		fmt.Fprintf(w, "Note: %s\n", m.Note)
+	}
+}
