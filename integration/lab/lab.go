@@ -158,6 +158,11 @@ func (l *Lab) number() int {
 	return l.numbers & 0xffff
 }
 
+// closer is a function that closes something.
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
 // onClose has c closed before the network goes; c may be closed earlier, too.
 func (l *Lab) onClose(c io.Closer) {
 	l.mu.Lock()

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestTrafficThroughTheBridge(t *testing.T) {
@@ -61,8 +63,8 @@ func TestHostIsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(out), ":"); n != 2 || !strings.HasSuffix(string(out), "\n1\n") {
-		t.Errorf("want lo, eth0 and forwarding, got\n%s", out)
+	if n := strings.Count(out.Stdout, ":"); n != 2 || !strings.HasSuffix(out.Stdout, "\n1\n") {
+		t.Errorf("want lo, eth0 and forwarding, got\n%s", out.Stdout)
 	}
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
 	if err != nil {
@@ -84,6 +86,27 @@ func TestHostIsAlone(t *testing.T) {
 	}
 	if b, _ := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); string(b) != before {
 		t.Error("the machine's ip_forward changed")
+	}
+}
+
+func TestProgramWithoutCapabilities(t *testing.T) {
+	l := newLab(t)
+	a := addHost(t, l, "a", "192.0.2.1/24")
+	caps := func(without ...uintptr) uint64 {
+		t.Helper()
+		r, err := a.RunProgram(t.Context(), Program{Path: "sed", Args: []string{"-n", "s/CapEff:\t//p", "/proc/self/status"}, Without: without})
+		if err != nil || r.Code != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		set, err := strconv.ParseUint(strings.TrimSpace(r.Stdout), 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	all, some := caps(), caps(unix.CAP_NET_ADMIN, unix.CAP_NET_RAW)
+	if want := all &^ (1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW); some != want || all == want {
+		t.Errorf("capabilities %x, and without two %x; want %x", all, some, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,10 @@ type Program struct {
 	// Lines, if set, is called with each line of standard output, from one goroutine, until the program has ended.
 	// Otherwise standard output goes to the log.
 	Lines func(line []byte)
-	// Capabilities, if not nil, are the only ones that the program has (CAP_NET_ADMIN …, numbers of linux/capability.h).
-	Capabilities []uintptr
+	// Stdout and Stderr, if set, get the output instead of the log.
+	Stdout, Stderr io.Writer
+	// Without, if not empty, are capabilities that the program and whatever it starts cannot have (unix.CAP_NET_ADMIN …).
+	Without []uintptr
 }
 
 // Process is a program that runs, or ran, on a host. Its methods may be called from several goroutines.
@@ -69,8 +72,14 @@ func (p *Process) start(ctx context.Context, ns *namespace, prog Program) error 
 	cmd := exec.CommandContext(ctx, prog.Path, prog.Args...)
 	cmd.Env = append(append(os.Environ(), marker+"="+p.host.lab.ID), prog.Env...)
 	cmd.Dir = p.host.Dir
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, AmbientCaps: prog.Capabilities}
+	cmd.Stdout, cmd.Stderr = io.Writer(log), io.Writer(log)
+	if prog.Stdout != nil {
+		cmd.Stdout = prog.Stdout
+	}
+	if prog.Stderr != nil {
+		cmd.Stderr = prog.Stderr
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return p.Signal(syscall.SIGKILL) }
 	p.cmd = cmd
 
@@ -81,7 +90,12 @@ func (p *Process) start(ctx context.Context, ns *namespace, prog Program) error 
 			return err
 		}
 	}
-	if err := ns.onKeeper(cmd.Start); err != nil {
+	if len(prog.Without) > 0 {
+		err = ns.startWithout(prog.Without, cmd.Start, p.done)
+	} else {
+		err = ns.onKeeper(cmd.Start)
+	}
+	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(p.host.lab.ctx, func() { _ = p.Signal(syscall.SIGKILL) })
@@ -164,19 +178,30 @@ func (h *Host) Command(ctx context.Context, path string, args ...string) (*Proce
 	return h.Start(ctx, Program{Path: path, Args: args})
 }
 
-// Run runs path on the host to its end and returns what it wrote. The error is nil for exit status 0.
-func (h *Host) Run(ctx context.Context, path string, args ...string) ([]byte, error) {
-	p, err := h.Command(ctx, path, args...)
+// Result is how a program ended.
+type Result struct {
+	Stdout, Stderr string
+	Code           int // exit status; -1 when a signal ended it
+}
+
+// Run runs path on the host to its end. That it exits with another status than 0 is no error, that it cannot be started
+// is one.
+func (h *Host) Run(ctx context.Context, path string, args ...string) (Result, error) {
+	return h.RunProgram(ctx, Program{Path: path, Args: args})
+}
+
+// RunProgram is Run with all that a Program can say, but for its output.
+func (h *Host) RunProgram(ctx context.Context, prog Program) (Result, error) {
+	var out, errs bytes.Buffer
+	prog.Stdout, prog.Stderr = &out, &errs
+	p, err := h.Start(ctx, prog)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	<-p.done
-	out, err := os.ReadFile(p.Log)
-	if p.err != nil {
-		err = p.err
-	}
 	h.forget(p)
-	return out, err
+	_ = os.Remove(p.Log) // empty
+	return Result{out.String(), errs.String(), p.cmd.ProcessState.ExitCode()}, ctx.Err()
 }
 
 // forget drops a process that has ended.

@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Config is a configuration file of a cluster in the making: the text that a user would write.
+type Config struct {
+	text strings.Builder
+}
+
+// VIP adds a VIP; more are further lines of its block, e.g. `prefer = ["n1"]`.
+func (c *Config) VIP(name string, p netip.Prefix, more ...string) *Config {
+	c.block("vip", name, append([]string{fmt.Sprintf("address = %q", p)}, more...))
+	return c
+}
+
+// Web adds a service on port 80 of a VIP with an HTTP check of /healthz every 200 ms: two failures take a server out, two
+// successes put it in.
+func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
+	lines := []string{
+		fmt.Sprintf("vip = %q", vip), `port = 80`, `protocol = "tcp"`, `scheduler = "wrr"`, `forward = "nat"`, `masquerade = true`,
+		`check "http" {`, `  path = "/healthz"`, `  interval = "200ms"`, `  timeout = "150ms"`, `  rise = 2`, `  fall = 2`, `}`,
+	}
+	for _, s := range servers {
+		lines = append(lines, fmt.Sprintf("server %q {}", s))
+	}
+	c.block("service", name, lines)
+	return c
+}
+
+func (c *Config) block(kind, name string, lines []string) {
+	fmt.Fprintf(&c.text, "%s %q {\n", kind, name)
+	for _, l := range lines {
+		fmt.Fprintf(&c.text, "  %s\n", l)
+	}
+	c.text.WriteString("}\n")
+}
+
+// String is the file's text.
+func (c *Config) String() string { return c.text.String() }
