@@ -143,6 +143,9 @@ func (e *entry) startRelease(c StartRelease) {
 	case rec.Release != nil:
 		e.refuse(c.Key, "release %d is pending already", rec.Release.Index)
 		return
+	case c.To == rec.Owner:
+		e.refuse(c.Key, "%s has it already", c.To)
+		return
 	case c.To != "" && e.next.Nodes[c.To].Role != Director:
 		e.refuse(c.Key, "%q is no director of this cluster", clip(string(c.To), 80))
 		return

@@ -72,8 +72,9 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 	p.load = make([]int, len(p.nodes))
 	p.held = newContested(s)
 	for k, a := range s.Assignments {
-		// What this very plan clears is in nobody's way: it comes first in the Decide.
-		if s.Tombstone(a) && (a.Owner == fenced || p.forgets(k, a)) {
+		// What this very entry clears is in nobody's way: a Fenced clears what its node owned, and a Decide begins with what is
+		// to be forgotten.
+		if s.Tombstone(a) && (a.Owner == fenced || fenced == "" && p.forgets(k, a)) {
 			p.held[k.Addr]--
 		}
 	}
@@ -170,7 +171,7 @@ func (p *planner) decideReleasing(d *Decide, u *unit, m member) {
 	}
 	switch owner := p.index[m.rec.Owner]; {
 	case u.home == owner:
-		d.Cancel = append(d.Cancel, p.cancel(m, Reason{ReasonSuperseded, "the cause of its release has gone"}))
+		d.Cancel = append(d.Cancel, p.cancel(m, p.keepReason(u, m)))
 	case u.home < 0 && !p.lastLeaves(owner):
 		d.Cancel = append(d.Cancel, p.cancel(m, Reason{ReasonNoNode, "no other node is able: " + p.whyNone(u)}))
 	}

@@ -43,6 +43,22 @@ func (p *planner) handOverReason(u *unit, m member) Reason {
 	}
 }
 
+// keepReason says why the owner does not have to release the member any more.
+func (p *planner) keepReason(u *unit, m member) Reason {
+	rel := m.rec.Release
+	to, known := p.index[rel.To]
+	switch {
+	case rel.Reason.Code != ReasonRequested || u.code == ReasonRequested:
+		return Reason{ReasonSuperseded, fmt.Sprintf("what %s was to release it for has changed", m.rec.Owner)}
+	case rel.To == "":
+		return Reason{ReasonNoNode, "no other node is able: " + p.whyNone(u)}
+	case known && !u.open[to]:
+		return Reason{ReasonNoNode, "it was requested elsewhere, but " + p.whyNot(u, to)}
+	default:
+		return Reason{ReasonNoNode, fmt.Sprintf("it was requested on %s, which has gone", rel.To)}
+	}
+}
+
 // whyNone says why no node may have the unit.
 func (p *planner) whyNone(u *unit) string {
 	var reasons []string

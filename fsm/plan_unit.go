@@ -117,8 +117,8 @@ func (p *planner) requested(u *unit) bool {
 		if i, ok := p.index[rel.To]; ok && u.open[i] {
 			take(i, rel.Index)
 		}
-		if i := p.owner(m); i >= 0 && rel.To == "" {
-			u.avoid, u.open[i] = i, false
+		if i := p.owner(m); i >= 0 && rel.To == "" && p.placeable(u, i) {
+			u.avoid, u.open[i] = i, false // anywhere else
 		}
 	}
 	for _, m := range u.members {
@@ -132,6 +132,16 @@ func (p *planner) requested(u *unit) bool {
 	u.code = ReasonRequested
 	p.settle(u, home, fmt.Sprintf("it was requested on %s", p.nodes[home].ID))
 	return true
+}
+
+// placeable reports whether placement would find a node other than i for the unit.
+func (p *planner) placeable(u *unit, i int) bool {
+	for j, n := range p.nodes {
+		if j != i && u.open[j] && (n.Weight > 0 || slices.Contains(u.prefer, n.ID)) {
+			return true
+		}
+	}
+	return false
 }
 
 // incumbent leaves the unit where most of it is, unless a more preferred node is able and preempt is on.
@@ -159,9 +169,7 @@ func (p *planner) incumbent(u *unit) bool {
 			best = i
 		}
 	}
-	if i := p.mostPreferred(u); u.preempt && i >= 0 && rank(u.prefer, p.nodes[i].ID) < rank(u.prefer, p.nodes[best].ID) {
-		u.code = ReasonPreempted
-		p.settle(u, i, fmt.Sprintf("%s is preferred to %s", p.nodes[i].ID, p.nodes[best].ID))
+	if p.preempted(u, best) {
 		return true
 	}
 	why := fmt.Sprintf("%s has it already", p.nodes[best].ID)
@@ -169,6 +177,17 @@ func (p *planner) incumbent(u *unit) bool {
 		why = fmt.Sprintf("the group %s is on %s", u.group, p.nodes[best].ID)
 	}
 	p.settle(u, best, why)
+	return true
+}
+
+// preempted takes the unit's most preferred node that is able instead of node i, where preempt is on.
+func (p *planner) preempted(u *unit, i int) bool {
+	best := p.mostPreferred(u)
+	if !u.preempt || best < 0 || rank(u.prefer, p.nodes[best].ID) >= rank(u.prefer, p.nodes[i].ID) {
+		return false
+	}
+	u.code = ReasonPreempted
+	p.settle(u, best, fmt.Sprintf("%s is preferred to %s", p.nodes[best].ID, p.nodes[i].ID))
 	return true
 }
 
@@ -196,6 +215,9 @@ func (p *planner) underWay(u *unit) bool {
 	}
 	if home < 0 {
 		return false
+	}
+	if p.preempted(u, home) {
+		return true // no need to move it twice
 	}
 	p.settle(u, home, fmt.Sprintf("%s was chosen for it", p.nodes[home].ID))
 	return true

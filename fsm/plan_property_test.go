@@ -1,0 +1,391 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestFreshPlacementByWeight: VIPs placed all at once, on nodes that can all have them, are each node's exact share of
+// the weights rounded down or up.
+func TestFreshPlacementByWeight(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		weights := rapid.SliceOfN(rapid.IntRange(0, 10), 1, 12).Draw(rt, "weights")
+		total := rapid.IntRange(0, 60).Draw(rt, "vips")
+		w.form(weights...)
+		w.configure(vips(total))
+		w.plan()
+		sum := 0
+		for _, x := range weights {
+			sum += x
+		}
+		got := counts(w.s)
+		for i, x := range weights {
+			id := NodeID(fmt.Sprintf("n%d", i+1))
+			exact := 0.0
+			if sum > 0 {
+				exact = float64(total) * float64(x) / float64(sum)
+			}
+			if n := float64(got[id]); n < math.Floor(exact-1e-9) || n > math.Ceil(exact+1e-9) {
+				rt.Fatalf("%s of weight %d of %d has %v of %d VIPs, its share is %.2f", id, x, sum, n, total, exact)
+			}
+		}
+	})
+}
+
+// TestFailoverSpreads: what a fenced node leaves is shared by weight over those that remain, and nothing else moves.
+func TestFailoverSpreads(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		n := rapid.IntRange(2, 8).Draw(rt, "nodes")
+		total := rapid.IntRange(1, 60).Draw(rt, "vips")
+		w.form(slices.Repeat([]int{1}, n)...)
+		w.configure(vips(total))
+		w.plan()
+		before := owners(w.s)
+		victim := NodeID(fmt.Sprintf("n%d", rapid.IntRange(1, n).Draw(rt, "victim")))
+		w.fence(victim)
+		after := owners(w.s)
+		for k, id := range before {
+			if id != victim && after[k] != id || after[k] == victim || after[k] == "" {
+				rt.Fatalf("%v went from %s to %q when %s was fenced", k, id, after[k], victim)
+			}
+		}
+		c := counts(w.s)
+		for _, other := range slices.Sorted(maps.Keys(w.s.Nodes)) {
+			if other != victim && (c[other] < total/(n-1) || c[other] > (total+n-2)/(n-1)) {
+				rt.Fatalf("%s has %d of %d VIPs on %d nodes", other, c[other], total, n-1)
+			}
+		}
+	})
+}
+
+// TestNothingMovesWithoutCause: a node that joins, a weight that changes, a VIP that comes or goes and a server that fails
+// move nothing that is placed.
+func TestNothingMovesWithoutCause(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		cfg, s := drawCluster(rt, w)
+		w.settle()
+		before := owners(w.s)
+		switch rapid.IntRange(0, 4).Draw(rt, "change") {
+		case 0:
+			w.must(Command{PutNode: &PutNode{Node: director("n9", 5)}})
+			w.hints.Able["n9"] = true
+		case 1:
+			n := w.s.Nodes["n1"]
+			n.Weight = rapid.IntRange(0, 10).Draw(rt, "weight")
+			w.must(Command{PutNode: &PutNode{Node: n}})
+		case 2:
+			cfg.VIPs = maps.Clone(cfg.VIPs)
+			cfg.VIPs["more"] = VIP{Name: "more", Address: netip.MustParsePrefix("192.0.2.250/24")}
+			w.configure(cfg)
+		case 3: // a node is not able for a while: only a fence may take from it
+			delete(w.hints.Able, "n1")
+		case 4: // everybody is silent towards a new leader
+			w.hints.Able = map[NodeID]bool{}
+		}
+		w.settle()
+		for k, id := range before {
+			if got := owners(w.s)[k]; got != id {
+				rt.Fatalf("%v moved from %s to %q: %v", k, id, got, w.s.Assignments[k].Reason)
+			}
+		}
+		_ = s
+	})
+}
+
+// TestDrainMovesOnlyItsOwn: draining moves what the node owns and nothing else, and resuming moves nothing back but for
+// preempt.
+func TestDrainMovesOnlyItsOwn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		drawCluster(rt, w)
+		w.settle()
+		before := owners(w.s)
+		w.must(Command{SetDrain: &SetDrain{Node: "n1", Draining: true}})
+		w.settle()
+		drained := owners(w.s)
+		for k, id := range before {
+			switch got := drained[k]; {
+			case id != "n1" && got != id:
+				rt.Fatalf("%v moved from %s to %s when n1 was drained", k, id, got)
+			case id == "n1" && got == "n1" && openElsewhere(w, k):
+				rt.Fatalf("%v stayed on the draining n1", k)
+			}
+		}
+		w.must(Command{SetDrain: &SetDrain{Node: "n1"}})
+		w.settle()
+		for k, id := range drained {
+			if got := owners(w.s)[k]; got != id && w.s.Assignments[k].Reason.Code != ReasonPreempted {
+				rt.Fatalf("%v moved from %s to %s when n1 was resumed: %v", k, id, got, w.s.Assignments[k].Reason)
+			}
+		}
+	})
+}
+
+// openElsewhere reports whether another node could have taken all VIPs of k's unit.
+func openElsewhere(w *world, k AddressKey) bool {
+	p := newPlanner(w.s, w.hints, "")
+	for _, u := range p.units {
+		if !slices.ContainsFunc(u.members, func(m member) bool { return m.key == k }) {
+			continue
+		}
+		for i, n := range p.nodes {
+			if u.open[i] && (n.Weight > 0 || slices.Contains(u.prefer, n.ID)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// drawCluster makes a cluster of 2 to 5 able directors, a random configuration for it, and applies that.
+func drawCluster(rt *rapid.T, w *world) (Config, *State) {
+	n := rapid.IntRange(2, 5).Draw(rt, "nodes")
+	w.form(rapid.SliceOfN(rapid.IntRange(0, 3), n, n).Draw(rt, "weights")...)
+	cfg := drawConfig(rt, n)
+	w.configure(cfg)
+	return cfg, w.s
+}
+
+// drawConfig is a valid configuration with groups, preferences and services.
+func drawConfig(rt *rapid.T, nodes int) Config {
+	c := Config{VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
+	prefer := rapid.Custom(func(rt *rapid.T) []NodeID {
+		all := rapid.Permutation([]NodeID{"n1", "n2", "n3", "n4", "n5"}[:nodes]).Draw(rt, "order")
+		return all[:rapid.IntRange(0, nodes).Draw(rt, "listed")]
+	})
+	for _, g := range []string{"g1", "g2"} {
+		c.Groups[g] = Group{Name: g, Prefer: prefer.Draw(rt, "prefer"), Preempt: rapid.Bool().Draw(rt, "preempt")}
+	}
+	for i := range rapid.IntRange(0, 8).Draw(rt, "vips") {
+		// Few names and addresses, so that a second configuration renames and swaps.
+		name := fmt.Sprintf("v%d", i)
+		host := rapid.IntRange(1, 10).Draw(rt, "host")
+		v := VIP{Name: name, Address: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(host)}), rapid.SampledFrom([]int{24, 24, 25}).Draw(rt, "bits"))}
+		v.Network = rapid.SampledFrom([]string{"", "", "", "dmz"}).Draw(rt, "network")
+		if v.Group = rapid.SampledFrom([]string{"", "", "g1", "g2"}).Draw(rt, "group"); v.Group == "" {
+			v.Prefer, v.Preempt = prefer.Draw(rt, "prefer"), rapid.Bool().Draw(rt, "preempt")
+		}
+		taken := false
+		for _, other := range c.VIPs {
+			taken = taken || other.Key() == v.Key()
+		}
+		if taken {
+			continue
+		}
+		c.VIPs[name] = v
+		if rapid.IntRange(0, 3).Draw(rt, "service") == 0 {
+			c.Services["s-"+name] = Service{Name: "s-" + name, VIP: name, Port: 80, Protocol: TCP, Forward: rapid.SampledFrom([]Forward{NAT, NAT, DirectRouting}).Draw(rt, "forward"),
+				Scheduler: "rr", Servers: []Server{{netip.MustParseAddrPort("10.0.0.1:80"), 1}}}
+		}
+	}
+	return c
+}
+
+// TestRandomHistory drives clusters through random commands, plans, confirmations, fences and configurations. checkStep
+// looks at every state; this test at every plan, and at the end of the history once the faults stop.
+func TestRandomHistory(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		w.encode = false
+		drawCluster(rt, w)
+		steps := rapid.IntRange(5, 60).Draw(rt, "steps")
+		for range steps {
+			randomStep(rt, w)
+			before := snapshotOf(rt, w.s)
+			checkPlan(rt, w)
+			if !slices.Equal(before, snapshotOf(rt, w.s)) {
+				rt.Fatal("planning changed the state")
+			}
+		}
+		restored, err := Restore(bytes.NewReader(snapshotOf(rt, w.s)))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if !slices.Equal(snapshotOf(rt, restored), snapshotOf(rt, w.s)) {
+			rt.Fatal("the state is another one after a snapshot")
+		}
+		calm(rt, w)
+	})
+}
+
+func randomStep(rt *rapid.T, w *world) {
+	ids := slices.Sorted(maps.Keys(w.s.Nodes))
+	id := rapid.SampledFrom(ids).Draw(rt, "node")
+	keys := sortedKeys(w.s.Assignments)
+	before := snapshotOf(w.t, w.s)
+	old := w.s
+	switch rapid.IntRange(0, 12).Draw(rt, "step") {
+	case 0:
+		w.configure(drawConfig(rt, 5))
+	case 1:
+		w.apply(Command{SetDrain: &SetDrain{Node: id, Draining: rapid.Bool().Draw(rt, "draining")}})
+	case 2:
+		if rapid.IntRange(0, 3).Draw(rt, "leave") == 0 {
+			w.apply(Command{SetDrain: &SetDrain{Node: id, Draining: true, Leaving: true}})
+		}
+	case 3:
+		w.hints.Able[id] = rapid.Bool().Draw(rt, "able")
+	case 4, 5:
+		w.plan()
+	case 6:
+		if len(keys) > 0 {
+			k := rapid.SampledFrom(keys).Draw(rt, "confirm")
+			if rel := w.s.Assignments[k].Release; rel != nil {
+				w.hints.Confirmed[k] = rel.Index
+			}
+		}
+	case 7:
+		w.fence(id)
+		w.hints.Able[id] = false
+	case 8:
+		w.apply(Command{RemoveNode: &RemoveNode{Node: id, Store: w.s.Nodes[id].Store}})
+	case 9:
+		n := director(NodeID(fmt.Sprintf("n%d", rapid.IntRange(1, 6).Draw(rt, "joins"))), rapid.IntRange(0, 3).Draw(rt, "weight"))
+		if rapid.IntRange(0, 3).Draw(rt, "other") == 0 {
+			n.Facts.Links = nil
+		}
+		if rapid.Bool().Draw(rt, "ipvs") {
+			n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting}
+		}
+		w.apply(Command{PutNode: &PutNode{Node: n}})
+	case 10: // an operator
+		if len(keys) > 0 {
+			k := rapid.SampledFrom(keys).Draw(rt, "move")
+			to := id
+			if rapid.IntRange(0, 4).Draw(rt, "anywhere") == 0 {
+				to = ""
+			}
+			w.apply(Command{Decide: &Decide{Release: []StartRelease{{Key: k, Epoch: w.s.Assignments[k].Epoch, To: to, Reason: Reason{ReasonRequested, "asked for"}}}}})
+		}
+	case 11: // stale and false decisions
+		if len(keys) > 0 {
+			k := rapid.SampledFrom(keys).Draw(rt, "stale")
+			a := w.s.Assignments[k]
+			x := Assign{Key: k, VIP: a.VIP, Owner: id, OwnerEpoch: w.s.Nodes[id].Epoch, Epoch: a.Epoch}
+			switch rapid.IntRange(0, 2).Draw(rt, "how") {
+			case 0:
+				x.Epoch--
+			case 1:
+				x.OwnerEpoch--
+			case 2:
+				x.ReleaseIndex = rapid.Uint64Range(0, w.s.Index).Draw(rt, "index")
+			}
+			w.apply(Command{Decide: &Decide{Assign: []Assign{x}}})
+		}
+	case 12:
+		w.apply(Command{Raise: &Raise{Node: id, Epoch: w.s.Nodes[id].Epoch}})
+	}
+	if !slices.Equal(before, snapshotOf(w.t, old)) {
+		rt.Fatal("a published state was changed")
+	}
+}
+
+// checkPlan checks the plan that would be made now, without carrying it out in w.
+func checkPlan(rt *rapid.T, w *world) {
+	d, ok := Plan(w.s, w.hints)
+	if again, _ := Plan(w.s, w.hints); !reflect.DeepEqual(d, again) {
+		rt.Fatalf("two plans for the same state:\n%+v\n%+v", d, again)
+	}
+	if !ok {
+		return
+	}
+	for _, a := range d.Assign {
+		n := w.s.Nodes[a.Owner]
+		back := w.s.Assignments[a.Key].Owner == a.Owner // keep serving rather than drop
+		if a.Owner != "" && (!w.hints.Able[a.Owner] || (n.Draining || n.Leaving) && !back) {
+			rt.Fatalf("assigned to a node that is not able: %+v", a)
+		}
+		if a.Owner != "" {
+			if why := n.misfit(w.s.Config.needsOf()[a.VIP]); why != "" {
+				rt.Fatalf("assigned to a node that does not fit: %s: %+v", why, a)
+			}
+		}
+		if a.Reason.Code == "" || a.Reason.Text == "" {
+			rt.Fatalf("no reason: %+v", a)
+		}
+	}
+	for _, r := range d.Release {
+		if r.Reason.Code == "" || r.Reason.Text == "" || r.To != "" && !w.hints.Able[r.To] {
+			rt.Fatalf("release: %+v", r)
+		}
+	}
+	s, first := w.s, d
+	for round := 0; ; round++ {
+		next, res := s.Apply(s.Index+1, Command{Decide: &d})
+		if len(res.Refused) > 0 {
+			rt.Fatalf("Apply refused the plan: %+v", res.Refused)
+		}
+		checkStep(w.t, s, next, Command{Decide: &d}, res)
+		s = next
+		if d, ok = Plan(s, w.hints); !ok {
+			return
+		}
+		// An address that waits for itself on another network needs a second round.
+		if round > 0 || !sameAddressTwice(s) {
+			rt.Fatalf("the plan is not a fixpoint: after %+v\ncomes %+v", first, d)
+		}
+	}
+}
+
+func sameAddressTwice(s *State) bool {
+	seen := map[netip.Addr]bool{}
+	for k := range s.Assignments {
+		if seen[k.Addr] {
+			return true
+		}
+		seen[k.Addr] = true
+	}
+	for _, v := range s.Config.VIPs {
+		if v.Network != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// calm ends all faults: every VIP that some node can have gets an owner, groups are together, drained nodes are empty.
+func calm(rt *rapid.T, w *world) {
+	for id := range w.s.Nodes {
+		w.hints.Able[id] = true
+	}
+	w.settle()
+	p := newPlanner(w.s, w.hints, "")
+	for _, u := range p.units {
+		can := false
+		for i, n := range p.nodes {
+			can = can || u.open[i] && (n.Weight > 0 || slices.Contains(u.prefer, n.ID))
+		}
+		for _, m := range u.members {
+			a := w.s.Assignments[m.key]
+			n := w.s.Nodes[a.Owner]
+			switch {
+			case can && a.Owner == "":
+				rt.Fatalf("%v has no owner", m.key)
+			case can && (n.Draining || n.Leaving):
+				rt.Fatalf("%v is still on %s", m.key, a.Owner)
+			case can && a.Owner != w.s.Assignments[u.members[0].key].Owner:
+				rt.Fatalf("group %s is split", u.group)
+			case a.Release != nil:
+				rt.Fatalf("the release of %v is still pending", m.key)
+			case w.s.Tombstone(a):
+				rt.Fatalf("%v is still a tombstone", m.key)
+			}
+		}
+	}
+	for k := range w.s.Assignments {
+		if _, ok := w.s.VIPByKey(k); !ok {
+			rt.Fatalf("the record of %v was not forgotten", k)
+		}
+	}
+}

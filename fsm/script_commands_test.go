@@ -1,0 +1,417 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// script is what runs the commands of a script.
+type script struct{ *world }
+
+// args are the words after a command: plain ones, and key=value.
+type args struct {
+	words []string
+	set   map[string]string
+}
+
+func parseArgs(fields []string) args {
+	a := args{set: map[string]string{}}
+	for _, f := range fields {
+		if k, v, ok := strings.Cut(f, "="); ok {
+			a.set[k] = v
+		} else {
+			a.words = append(a.words, f)
+		}
+	}
+	return a
+}
+
+func (a args) has(word string) bool { return slices.Contains(a.words, word) }
+
+func (a args) num(key string, otherwise uint64) uint64 {
+	v, ok := a.set[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func (a args) first() string {
+	if len(a.words) == 0 {
+		return ""
+	}
+	return a.words[0]
+}
+
+func (st *script) run(line, body []string) string {
+	a := parseArgs(line[1:])
+	id := NodeID(a.first())
+	store := StoreID(a.set["store"])
+	if store == "" {
+		store = st.s.Nodes[id].Store
+	}
+	switch line[0] {
+	case "init":
+		return st.do(Command{Init: &Init{ClusterID: "c1", Node: node(a)}})
+	case "node":
+		return st.do(Command{PutNode: &PutNode{Node: node(a)}})
+	case "facts":
+		return st.do(Command{SetFacts: &SetFacts{Node: id, Store: store, Facts: node(a).Facts}})
+	case "remove":
+		return st.do(Command{RemoveNode: &RemoveNode{Node: id, Store: store}})
+	case "drain", "resume", "leave":
+		return st.do(Command{SetDrain: &SetDrain{Node: id, Draining: line[0] != "resume", Leaving: line[0] == "leave"}})
+	case "grantors":
+		c := SetGrantors{Prev: a.num("prev", st.s.Grantors.Index)}
+		for _, w := range a.words {
+			n := st.s.Nodes[NodeID(w)]
+			c.Members = append(c.Members, Grantor{Node: NodeID(w), Store: n.Store})
+		}
+		return st.do(Command{SetGrantors: &c})
+	case "schema":
+		return st.do(Command{SetSchema: &SetSchema{Schema: Schema(a.num("to", 0))}})
+	case "config":
+		return st.do(Command{Configure: &Configure{Base: a.num("base", st.s.ConfigVersion), Force: a.has("force"), Config: config(body)}})
+	case "preview":
+		return st.preview(config(body))
+	case "health":
+		return st.do(Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: server(a.words[0]), Verdict: Verdict(a.words[1]), Detail: strings.Join(a.words[2:], " ")}}}})
+	case "admin":
+		return st.do(Command{SetAdmin: &SetAdmin{Server: server(a.words[0]), Admin: Admin(a.words[1])}})
+	case "empty":
+		return st.do(Command{})
+	case "raise":
+		return st.do(Command{Raise: &Raise{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch)))}})
+	case "record":
+		return st.do(Command{Actor: "n1", Record: &Record{Event: Event{Node: id, Text: strings.Join(a.words[1:], " ")}}})
+	case "assign", "release", "cancel":
+		return st.decision(line[0], a)
+	case "fence":
+		f := PlanFence(st.s, st.hints, id, Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch))), a.num("set", st.s.Grantors.Index), "silent for 0.21 s at n2, n3")
+		if a.has("no-moves") {
+			f.Moves = nil
+		}
+		return st.do(Command{Fenced: &f})
+	case "able":
+		st.able(nodeIDs(strings.Join(a.words, ","))...)
+		return "able: " + strings.Join(a.words, " ")
+	case "confirm":
+		return st.confirmed(a)
+	case "plan":
+		return st.planned(a.has("dry"))
+	case "settle":
+		before := len(st.s.Events)
+		st.settle()
+		return "ok\n" + st.eventsSince(before)
+	case "state":
+		return st.state()
+	case "local":
+		return localText(LocalOf(st.s, id))
+	case "waiting":
+		var out strings.Builder
+		for _, w := range Waiting(st.s, st.hints) {
+			fmt.Fprintf(&out, "%s (%v) owner %q: %s\n", w.VIP, w.Key, w.Owner, w.Reason.Text)
+		}
+		return out.String()
+	case "observers":
+		return fmt.Sprint(Observers(st.s, server(a.first())))
+	default:
+		return "unknown command " + line[0]
+	}
+}
+
+// do applies a command and prints what came of it.
+func (st *script) do(c Command) string {
+	c.Actor = "test"
+	before := len(st.s.Events)
+	res := st.apply(c)
+	var out strings.Builder
+	if res.Err != nil {
+		fmt.Fprintf(&out, "error: %v\n", res.Err)
+		if ps := (Problems)(nil); errors.As(res.Err, &ps) != errors.Is(res.Err, ErrInvalid) && len(ps) > 0 {
+			out.WriteString("problems do not match ErrInvalid\n")
+		}
+		return out.String()
+	}
+	fmt.Fprintf(&out, "ok, index %d\n", st.s.Index)
+	for _, r := range res.Refused {
+		fmt.Fprintf(&out, "refused %v: %s\n", r.Key, r.Why)
+	}
+	out.WriteString(st.eventsSince(before))
+	return out.String()
+}
+
+func (st *script) eventsSince(n int) string {
+	var out strings.Builder
+	for _, ev := range st.s.Events[n:] {
+		fmt.Fprintf(&out, "  %s", ev.Kind)
+		if ev.Reason != "" {
+			fmt.Fprintf(&out, "/%s", ev.Reason)
+		}
+		fmt.Fprintf(&out, ": %s\n", ev.Text)
+	}
+	return out.String()
+}
+
+func (st *script) key(name string) AddressKey {
+	if v, ok := st.s.Config.VIPs[name]; ok {
+		return v.Key()
+	}
+	var k AddressKey
+	if err := k.UnmarshalText([]byte(name)); err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func (st *script) decision(verb string, a args) string {
+	k := st.key(a.first())
+	rec := st.s.Assignments[k]
+	index := uint64(0)
+	if rec.Release != nil {
+		index = rec.Release.Index
+	}
+	why := Reason{Code: ReasonCode(a.set["reason"]), Text: strings.ReplaceAll(a.set["text"], "_", " ")}
+	epoch := Epoch(a.num("epoch", uint64(rec.Epoch)))
+	var d Decide
+	switch verb {
+	case "assign":
+		owner := NodeID(a.set["owner"])
+		name := a.set["vip"]
+		if v, ok := st.s.VIPByKey(k); ok && name == "" {
+			name = v.Name
+		}
+		d.Assign = []Assign{{Key: k, VIP: name, Owner: owner, OwnerEpoch: Epoch(a.num("owner-epoch", uint64(st.s.Nodes[owner].Epoch))),
+			Epoch: epoch, ReleaseIndex: a.num("release", index), Reason: why}}
+	case "release":
+		d.Release = []StartRelease{{Key: k, Epoch: epoch, To: NodeID(a.set["to"]), Reason: why}}
+	case "cancel":
+		d.Cancel = []Cancel{{Key: k, ReleaseIndex: a.num("release", index), Reason: why}}
+	}
+	return st.do(Command{Decide: &d})
+}
+
+func (st *script) confirmed(a args) string {
+	if a.has("all") {
+		st.confirm()
+		return "ok"
+	}
+	k := st.key(a.first())
+	rec := st.s.Assignments[k]
+	index := uint64(0)
+	if rec.Release != nil {
+		index = rec.Release.Index
+	}
+	st.hints.Confirmed[k] = a.num("release", index)
+	return fmt.Sprintf("%v: release %d is confirmed", k, st.hints.Confirmed[k])
+}
+
+func (st *script) planned(dry bool) string {
+	d, ok := Plan(st.s, st.hints)
+	if !ok {
+		return "nothing to do"
+	}
+	var out strings.Builder
+	for _, x := range d.Assign {
+		fmt.Fprintf(&out, "assign %v to %q, release %d: %s: %s\n", x.Key, x.Owner, x.ReleaseIndex, x.Reason.Code, x.Reason.Text)
+	}
+	for _, x := range d.Release {
+		fmt.Fprintf(&out, "release %v to %q: %s: %s\n", x.Key, x.To, x.Reason.Code, x.Reason.Text)
+	}
+	for _, x := range d.Cancel {
+		fmt.Fprintf(&out, "cancel %v, release %d: %s: %s\n", x.Key, x.ReleaseIndex, x.Reason.Code, x.Reason.Text)
+	}
+	if !dry {
+		res := st.apply(Command{Decide: &d})
+		if res.Err != nil || len(res.Refused) > 0 {
+			fmt.Fprintf(&out, "REFUSED: %v %v\n", res.Err, res.Refused)
+		}
+		if _, more := Plan(st.s, st.hints); more {
+			out.WriteString("and there is more\n")
+		}
+	}
+	return out.String()
+}
+
+func (st *script) preview(c Config) string {
+	pre, problems := PreviewConfig(st.s, c, st.hints)
+	var out strings.Builder
+	for _, p := range problems {
+		fmt.Fprintln(&out, p)
+	}
+	for _, ch := range pre.Changes {
+		fmt.Fprintf(&out, "%s %s", ch.Op, ch.Object)
+		for _, f := range ch.Fields {
+			fmt.Fprintf(&out, " %s: %q → %q", f.Key, f.Old, f.New)
+		}
+		out.WriteString("\n")
+	}
+	for _, m := range pre.Moves {
+		fmt.Fprintf(&out, "move %s (%v) %q → %q: %s: %s\n", m.VIP, m.Key, m.From, m.To, m.Reason.Code, m.Reason.Text)
+	}
+	return out.String()
+}
+
+// state prints nodes, assignments and servers.
+func (st *script) state() string {
+	var out strings.Builder
+	s := st.s
+	var grantors []string
+	for _, g := range s.Grantors.Members {
+		grantors = append(grantors, string(g.Node))
+	}
+	fmt.Fprintf(&out, "index %d config %d grantors %v of %d\n", s.Index, s.ConfigVersion, grantors, s.Grantors.Index)
+	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
+		n := s.Nodes[id]
+		fmt.Fprintf(&out, "node %s epoch %d weight %d %s", id, n.Epoch, n.Weight, n.Role)
+		if n.Draining {
+			out.WriteString(" draining")
+		}
+		if n.Leaving {
+			out.WriteString(" leaving")
+		}
+		out.WriteString("\n")
+	}
+	for _, k := range sortedKeys(s.Assignments) {
+		a := s.Assignments[k]
+		fmt.Fprintf(&out, "%s (%v) owner %q epoch %d %s", a.VIP, k, a.Owner, a.Epoch, a.Reason.Code)
+		if a.Release != nil {
+			fmt.Fprintf(&out, ", release %d to %q %s", a.Release.Index, a.Release.To, a.Release.Reason.Code)
+		}
+		out.WriteString("\n")
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(s.Servers), ServerKey.Compare) {
+		sv := s.Servers[k]
+		fmt.Fprintf(&out, "server %v %s %s %s\n", k, sv.Verdict, sv.Admin, sv.Detail)
+	}
+	return out.String()
+}
+
+func localText(l Local) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "epoch %d\n", l.NodeEpoch)
+	for _, v := range l.VIPs {
+		fmt.Fprintf(&out, "vip %s %v on %q, assignment %d\n", v.VIP.Name, v.VIP.Address, v.Link, v.AssignmentEpoch)
+	}
+	for _, r := range l.Releases {
+		fmt.Fprintf(&out, "release %v (%s), then confirm %d\n", r.Key, r.VIP, r.ReleaseIndex)
+	}
+	for _, s := range l.Services {
+		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, s.Servers)
+	}
+	return out.String()
+}
+
+// node is like `n1 weight=2 links=eth0:192.0.2.0/24,2001:db8::/64;eth1 plane=ipvs role=witness store=x addr=y`.
+func node(a args) Node {
+	n := director(NodeID(a.first()), int(a.num("weight", 1)))
+	if v, ok := a.set["store"]; ok {
+		n.Store = StoreID(v)
+	}
+	if v, ok := a.set["addr"]; ok {
+		n.Addr = v
+	}
+	if v, ok := a.set["role"]; ok {
+		n.Role = Role(v)
+	}
+	n.Facts.Schema = Schema(a.num("schema", 1))
+	switch a.set["plane"] {
+	case "ipvs":
+		n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting, Tunnel}
+		n.Facts.Schedulers = Schedulers()
+	case "none":
+		n.Facts.DataPlane, n.Facts.Forwards, n.Facts.Schedulers = "none", nil, nil
+	}
+	if links, ok := a.set["links"]; ok {
+		n.Facts.Links = nil
+		for _, text := range strings.Split(links, ";") {
+			name, prefixes, _ := strings.Cut(text, ":")
+			l := Link{Name: name}
+			for _, p := range strings.Split(prefixes, ",") {
+				if p != "" {
+					l.Prefixes = append(l.Prefixes, netip.MustParsePrefix(p))
+				}
+			}
+			n.Facts.Links = append(n.Facts.Links, l)
+		}
+	}
+	return n
+}
+
+func server(text string) ServerKey {
+	var k ServerKey
+	if err := k.UnmarshalText([]byte(text)); err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func nodeIDs(text string) []NodeID {
+	var out []NodeID
+	for _, id := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		out = append(out, NodeID(id))
+	}
+	return out
+}
+
+// config reads lines like
+//
+//	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
+//	group g prefer=n1 preempt
+//	service http vip=web port=80 forward=dr scheduler=wlc check servers=10.0.0.1:80*2,10.0.0.2:80
+//	set profile=fast observers=2
+func config(lines []string) Config {
+	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
+	for _, line := range lines {
+		f := strings.Fields(line)
+		a := parseArgs(f[1:])
+		name := a.first()
+		switch f[0] {
+		case "set":
+			if v, ok := a.set["profile"]; ok {
+				c.Settings.Profile = Profile(v)
+			}
+			c.Settings.Observers = int(a.num("observers", 3))
+		case "vip":
+			p, err := netip.ParsePrefix(a.words[1])
+			if err != nil {
+				panic(err)
+			}
+			c.VIPs[name] = VIP{Name: name, Address: p, Network: a.set["network"], Interface: a.set["interface"], Group: a.set["group"],
+				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
+		case "group":
+			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
+		case "service":
+			s := Service{Name: name, VIP: a.set["vip"], Port: uint16(a.num("port", 80)), Protocol: TCP, Scheduler: "rr", Forward: NAT}
+			if v, ok := a.set["scheduler"]; ok {
+				s.Scheduler = v
+			}
+			if v, ok := a.set["forward"]; ok {
+				s.Forward = Forward(v)
+			}
+			if a.has("check") {
+				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}}
+			}
+			for _, text := range strings.FieldsFunc(a.set["servers"], func(r rune) bool { return r == ',' }) {
+				addr, weight, _ := strings.Cut(text, "*")
+				w := 1
+				if weight != "" {
+					w, _ = strconv.Atoi(weight)
+				}
+				s.Servers = append(s.Servers, Server{Address: netip.MustParseAddrPort(addr), Weight: w})
+			}
+			c.Services[name] = s
+		}
+	}
+	return c
+}

@@ -1,0 +1,269 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// tb is what *testing.T, *testing.B, *testing.F and *rapid.T have in common.
+type tb interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// world is a state with the means to change it, for tests. Every step is checked against what must hold of any state.
+type world struct {
+	t     tb
+	s     *State
+	hints Hints
+	// encode sends commands through Encode and Decode, as the log does.
+	encode bool
+}
+
+func newWorld(t tb) *world {
+	return &world{t: t, s: New(), hints: Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}, encode: true}
+}
+
+var epochTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// apply applies a command at the next index.
+func (w *world) apply(c Command) Result {
+	w.t.Helper()
+	c.At = epochTime.Add(time.Duration(w.s.Index) * time.Second)
+	if w.encode {
+		b, err := Encode(c)
+		if err != nil {
+			return Result{Err: err}
+		}
+		if c, err = Decode(b); err != nil {
+			w.t.Fatalf("decode of what was encoded: %v", err)
+		}
+	}
+	next, res := w.s.Apply(w.s.Index+1, c)
+	checkStep(w.t, w.s, next, c, res)
+	w.s = next
+	return res
+}
+
+// must is apply of a command that has to be accepted.
+func (w *world) must(c Command) {
+	w.t.Helper()
+	if res := w.apply(c); res.Err != nil || len(res.Refused) > 0 {
+		w.t.Fatalf("%s: %v, refused %v", c.Kind(), res.Err, res.Refused)
+	}
+}
+
+// plan applies one plan; false means that there was none.
+func (w *world) plan() bool {
+	w.t.Helper()
+	d, ok := Plan(w.s, w.hints)
+	if ok {
+		w.must(Command{Actor: "planner", Decide: &d})
+	}
+	return ok
+}
+
+// confirm makes the owners confirm all pending releases.
+func (w *world) confirm() {
+	for k, a := range w.s.Assignments {
+		if a.Release != nil {
+			w.hints.Confirmed[k] = a.Release.Index
+		}
+	}
+}
+
+// settle plans and confirms until nothing is left to do.
+func (w *world) settle() {
+	w.t.Helper()
+	for range 20 {
+		w.confirm()
+		if !w.plan() {
+			return
+		}
+	}
+	w.t.Fatalf("the plan does not come to an end")
+}
+
+func (w *world) able(ids ...NodeID) {
+	w.hints.Able = map[NodeID]bool{}
+	for _, id := range ids {
+		w.hints.Able[id] = true
+	}
+}
+
+// fence takes everything from a node.
+func (w *world) fence(id NodeID) {
+	w.t.Helper()
+	f := PlanFence(w.s, w.hints, id, w.s.Nodes[id].Epoch, w.s.Grantors.Index, "silent")
+	w.must(Command{Actor: "leader", Fenced: &f})
+}
+
+// nftFacts are those of a node with interface eth0 in 192.0.2.0/24 and 2001:db8::/64, and the nft data plane.
+func nftFacts() Facts {
+	return Facts{Schema: 1, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"},
+		Links: []Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("2001:db8::/64")}}}}
+}
+
+func director(id NodeID, weight int) Node {
+	return Node{ID: id, Store: StoreID("store-" + id), Addr: "10.0.0." + string(id) + ":7300", Role: Director, Weight: weight, Facts: nftFacts()}
+}
+
+// form makes a cluster of directors with the given weights, named n1, n2 …, all able.
+func (w *world) form(weights ...int) {
+	w.t.Helper()
+	var ids []NodeID
+	for i, weight := range weights {
+		n := director(NodeID(fmt.Sprintf("n%d", i+1)), weight)
+		ids = append(ids, n.ID)
+		if i == 0 {
+			w.must(Command{Init: &Init{ClusterID: "c1", Node: n}})
+			continue
+		}
+		w.must(Command{PutNode: &PutNode{Node: n}})
+	}
+	w.able(ids...)
+}
+
+func (w *world) configure(c Config) {
+	w.t.Helper()
+	w.must(Command{Configure: &Configure{Force: true, Config: c}})
+}
+
+// vips is a configuration of n VIPs without groups.
+func vips(n int) Config {
+	c := Config{VIPs: map[string]VIP{}}
+	for i := range n {
+		name := fmt.Sprintf("v%04d", i)
+		addr := netip.AddrFrom4([4]byte{198, 51, byte(1 + i/250), byte(1 + i%250)})
+		c.VIPs[name] = VIP{Name: name, Address: netip.PrefixFrom(addr, 16)}
+	}
+	return c
+}
+
+// owners maps each owned address to its owner.
+func owners(s *State) map[AddressKey]NodeID {
+	out := map[AddressKey]NodeID{}
+	for k, a := range s.Assignments {
+		if a.Owner != "" {
+			out[k] = a.Owner
+		}
+	}
+	return out
+}
+
+// counts is how many addresses each node owns.
+func counts(s *State) map[NodeID]int {
+	out := map[NodeID]int{}
+	for _, id := range owners(s) {
+		out[id]++
+	}
+	return out
+}
+
+func snapshotOf(t tb, s *State) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := s.Snapshot(&b); err != nil {
+		t.Fatalf("snapshot: %v", err)
+	}
+	return b.Bytes()
+}
+
+// checkStep fails unless next is a state that may follow prev.
+func checkStep(t tb, prev, next *State, c Command, res Result) {
+	t.Helper()
+	if next.Index != prev.Index+1 {
+		t.Fatalf("index %d after %d", next.Index, prev.Index)
+	}
+	if next.Schema < prev.Schema || next.Grantors.Index < prev.Grantors.Index || next.ConfigVersion < prev.ConfigVersion {
+		t.Fatalf("%s: schema, grantor set or configuration went back", c.Kind())
+	}
+	for id, n := range next.Nodes {
+		was, known := prev.Nodes[id]
+		if n.ID != id || n.Epoch == 0 || uint64(n.Epoch) > next.Index || known && n.Epoch < was.Epoch || !known && n.Epoch != Epoch(next.Index) {
+			t.Fatalf("%s: node %s: epoch %d after %d", c.Kind(), id, n.Epoch, was.Epoch)
+		}
+		if known && n.Store != was.Store {
+			t.Fatalf("%s: node %s became another store", c.Kind(), id)
+		}
+	}
+	for id := range prev.Nodes {
+		if _, still := next.Nodes[id]; !still && (len(prev.Owned(id)) > 0 || slices.ContainsFunc(prev.Grantors.Members, func(g Grantor) bool { return g.Node == id })) {
+			t.Fatalf("%s: node %s was removed while it owned or granted", c.Kind(), id)
+		}
+	}
+	for _, g := range next.Grantors.Members {
+		if next.Nodes[g.Node].Store != g.Store {
+			t.Fatalf("%s: grantor %v is no member", c.Kind(), g)
+		}
+	}
+	for k, a := range next.Assignments {
+		checkRecord(t, prev, next, k, a, c)
+	}
+	for k, a := range prev.Assignments {
+		if _, still := next.Assignments[k]; !still && a.Owner != "" && !mayTake(a, prev, next, c) {
+			t.Fatalf("%s: the record of %v, owned by %s, was forgotten", c.Kind(), k, a.Owner)
+		}
+	}
+	servers := 0
+	for name, svc := range next.Config.Services {
+		for _, server := range svc.Servers {
+			servers++
+			if _, ok := next.Servers[ServerKey{name, server.Address}]; !ok {
+				t.Fatalf("%s: server %v of %s has no state", c.Kind(), server.Address, name)
+			}
+		}
+	}
+	if servers != len(next.Servers) {
+		t.Fatalf("%s: %d servers have %d states", c.Kind(), servers, len(next.Servers))
+	}
+	if len(next.Events) > MaxEvents {
+		t.Fatalf("%d events", len(next.Events))
+	}
+	if res.Err != nil && !maps.Equal(owners(prev), owners(next)) {
+		t.Fatalf("%s was refused and changed owners", c.Kind())
+	}
+}
+
+func checkRecord(t tb, prev, next *State, k AddressKey, a Assignment, c Command) {
+	t.Helper()
+	was, existed := prev.Assignments[k]
+	switch {
+	case a.Key != k:
+		t.Fatalf("%s: %v filed under %v", c.Kind(), a.Key, k)
+	case uint64(a.Epoch) > next.Index || existed && a.Epoch < was.Epoch:
+		t.Fatalf("%s: %v: epoch %d after %d", c.Kind(), k, a.Epoch, was.Epoch)
+	case a.Owner != "" && next.Nodes[a.Owner].ID == "":
+		t.Fatalf("%s: %v is owned by %s, which is no member", c.Kind(), k, a.Owner)
+	case a.Owner == "" && a.Release != nil:
+		t.Fatalf("%s: %v has a release and no owner", c.Kind(), k)
+	case next.Tombstone(a) && a.Release == nil:
+		t.Fatalf("%s: %v is no longer configured for %s, and nobody asked it to release", c.Kind(), k, a.VIP)
+	case existed && was.Owner != "" && (a.Owner != was.Owner || a.Epoch != was.Epoch) && !mayTake(was, prev, next, c):
+		t.Fatalf("%s: %v was taken from %s without its release", c.Kind(), k, was.Owner)
+	case existed && (a.Owner != was.Owner) && a.Epoch != Epoch(next.Index):
+		t.Fatalf("%s: %v changed its owner and kept its epoch", c.Kind(), k)
+	}
+	if _, ok := next.VIPByKey(k); !ok && a.Owner == "" {
+		t.Fatalf("%s: %v is neither owned nor configured", c.Kind(), k)
+	}
+	for other, b := range next.Assignments {
+		if other != k && other.Addr == k.Addr && next.Tombstone(b) && a.Owner != "" && a.Epoch == Epoch(next.Index) {
+			t.Fatalf("%s: %v was given away while %s still owns %v", c.Kind(), k, b.Owner, other)
+		}
+	}
+}
+
+// mayTake reports whether the command may end the ownership that a records: it fences the owner, or it names the release.
+func mayTake(a Assignment, prev, next *State, c Command) bool {
+	if c.Fenced != nil && c.Fenced.Node == a.Owner && next.Nodes[a.Owner].Epoch > prev.Nodes[a.Owner].Epoch {
+		return true
+	}
+	return c.Decide != nil && slices.ContainsFunc(c.Decide.Assign, func(x Assign) bool {
+		return x.Key == a.Key && a.Release != nil && x.ReleaseIndex == a.Release.Index && x.Epoch == a.Epoch
+	})
+}
