@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -44,7 +43,7 @@ const agentObject = "agent"
 // a flag may still give it: see Complete.
 func ParseAgent(name string, src []byte) (AgentConfig, error) {
 	d := newDecoder()
-	doc := &Document{places: d.places, first: name}
+	doc := &Document{files: d.files, places: d.places, first: name}
 	a := AgentConfig{}
 	if len(src) > MaxBytes {
 		d.report(rangeOf(name), "", "", "", &fault{what: errTooLong.Error()})
@@ -142,9 +141,14 @@ func zoneName(s string) (string, error) {
 	return s, nil
 }
 
+// plain is the rule of names in package fsm; a test holds the two together.
 func plain(s string) bool {
-	return s != "" && len(s) <= fsm.MaxName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == "" &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r > 'z' || r <= ' ' || strings.ContainsRune("!\"#$%&'()*+,/:;<=>?@[\\]^`", r) })
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= fsm.MaxName
 }
 
 // bindAddress accepts ADDRESS and ADDRESS:PORT.
@@ -216,9 +220,8 @@ func absolute(s string) (string, error) {
 const maxSocketPath = 107
 
 func socketPath(s string) (string, error) {
-	s, err := absolute(s)
-	if err == nil && len(s) > maxSocketPath {
-		err = errors.Join(faultf("use a shorter one", "the path of a unix socket has at most %d bytes", maxSocketPath))
+	if len(s) > maxSocketPath {
+		return "", faultf("use a shorter one", "the path of a unix socket has at most %d bytes", maxSocketPath)
 	}
-	return s, err
+	return absolute(s)
 }

@@ -20,7 +20,7 @@ type place struct {
 // decoder collects what files say: the faults, and where each object and key stands. Objects have the names that package
 // fsm gives them in problems.
 type decoder struct {
-	texts  map[string][]byte
+	files  files
 	found  *Diagnostics
 	places map[string]map[string]place // object -> key ("" = the object itself) -> place
 	failed map[string]map[string]bool  // object -> key whose value could not be read
@@ -28,14 +28,20 @@ type decoder struct {
 }
 
 func newDecoder() *decoder {
-	return &decoder{found: new(Diagnostics), texts: map[string][]byte{}, places: map[string]map[string]place{}, failed: map[string]map[string]bool{}}
+	return &decoder{found: new(Diagnostics), files: files{}, places: map[string]map[string]place{}, failed: map[string]map[string]bool{}}
 }
+
+// maxFound bounds the faults that are collected; a file with more is not the right file.
+const maxFound = 1000
 
 // report adds a diagnostic.
 func (d *decoder) report(at hcl.Range, object, key, source string, err error) {
+	if len(*d.found) >= maxFound {
+		return
+	}
 	f := faultOf(err)
 	*d.found = append(*d.found, Diagnostic{
-		Position: positionOf(at), Source: source,
+		Position: d.files.position(at), Source: source,
 		Problem: fsm.Problem{Object: object, Key: key, Value: source, What: f.what, Cure: f.cure},
 	})
 }
@@ -61,29 +67,16 @@ func (d *decoder) fail(object, key string) {
 
 // claim notes an object and returns the decoder for what is in it. When the object has been defined before, that is
 // reported, and the decoder is one that still finds faults, but takes nothing for defined.
-func (d *decoder) claim(c child, object, what string) (inner *decoder, first bool) {
+func (d *decoder) claim(c child, object, what, cure string) (inner *decoder, first bool) {
 	before, twice := d.places[object][""]
 	if !twice {
 		d.note(object, "", place{at: c.at})
 		return d, true
 	}
-	d.report(c.at, object, "", "", faultf("rename or remove one of them", "%s is already defined at %s", what, positionOf(before.at)))
+	d.report(c.at, object, "", "", faultf(cure, "%s is already defined at %s", what, d.files.position(before.at)))
 	aside := newDecoder()
-	aside.found, aside.texts = d.found, d.texts
+	aside.found, aside.files = d.found, d.files
 	return aside, false
-}
-
-// source is what is written in a range, on one line and shortened.
-func (d *decoder) source(r hcl.Range) string {
-	text := d.texts[r.Filename]
-	if !r.CanSliceBytes(text) {
-		return ""
-	}
-	s := strings.ToValidUTF8(strings.Join(strings.Fields(string(r.SliceBytes(text))), " "), "?")
-	if runes := []rune(s); len(runes) > 60 {
-		s = string(runes[:59]) + "…"
-	}
-	return s
 }
 
 // keys reads the attributes of a node into dst and fills in the defaults. label is the block's, where keys depend on it.
@@ -94,6 +87,9 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		switch {
 		case !known:
 			d.report(a.at, object, "", "", d.unknownKey(b, a, label))
+			if meant := similar(a.name, b.keyNames(label)); meant != "" {
+				d.fail(object, meant) // which is then not missing, but misspelt
+			}
 		case !k.in(label) && !b.takes(label):
 			// That the label is wrong is said elsewhere; what the key may be under the right one is not known.
 		case !k.in(label):
@@ -115,7 +111,7 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		}
 		if a, ok := written[k.name]; ok {
 			d.value(k, a, object, dst)
-		} else if k.required {
+		} else if k.required && !d.failed[object][k.name] {
 			d.report(at, object, k.name, "", faultf(fmt.Sprintf("add %s = …, %s", k.name, aOrAn(k.kind)), "it is missing"))
 			d.fail(object, k.name)
 		}
@@ -125,10 +121,10 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 // value reads one attribute.
 func (d *decoder) value(k key, a attr, object string, dst any) {
 	at := a.expr.Range()
-	p := place{at: at, text: d.source(at)}
+	p := place{at: at, text: d.files.source(at)}
 	v, err := literal(a.expr)
 	if err == nil {
-		p.items = d.items(a.expr)
+		p.items = d.items(k, a.expr)
 		err = k.read(dst, v)
 	}
 	d.note(object, k.name, p)
@@ -143,16 +139,19 @@ func (d *decoder) value(k key, a attr, object string, dst any) {
 	d.fail(object, k.name)
 }
 
-// items finds the places of the strings in a list.
-func (d *decoder) items(expr hcl.Expression) map[string]place {
+// items finds the places of the items of a list.
+func (d *decoder) items(k key, expr hcl.Expression) map[string]place {
+	if k.item == nil {
+		return nil
+	}
 	exprs, found := hcl.ExprList(expr)
 	if found.HasErrors() {
 		return nil
 	}
 	items := map[string]place{}
 	for _, x := range exprs {
-		if v, err := literal(x); err == nil && v.Type() == cty.String {
-			items[v.AsString()] = place{at: x.Range(), text: d.source(x.Range())}
+		if v, err := literal(x); err == nil {
+			items[k.item(v)] = place{at: x.Range(), text: d.files.source(x.Range())}
 		}
 	}
 	return items
@@ -162,7 +161,10 @@ func (d *decoder) unknownKey(b *block, a attr, label string) error {
 	if inner := b.block(a.name); inner != nil {
 		return faultf(fmt.Sprintf("write %s { … }", inner.header()), "%s is a block, not a key", a.name)
 	}
-	return faultf(suggest(a.name, b.keyNames(label)), "there is no key %q here", clipName(a.name))
+	if len(b.keys) == 0 {
+		return faultf("put it into one of the blocks "+strings.Join(b.blockNames(), ", "), "there is no key %q here", clip(a.name, 40))
+	}
+	return faultf(suggest(a.name, b.keyNames(label)), "there is no key %q here", clip(a.name, 40))
 }
 
 // children checks the blocks of a node and returns those that can be read, with what they are. owner is the object that
@@ -206,7 +208,7 @@ func (d *decoder) unknownBlock(b *block, c child) error {
 	if k, ok := b.key(c.name); ok {
 		return faultf(fmt.Sprintf("write %s = …, %s", k.name, aOrAn(k.kind)), "%s is a key, not a block", c.name)
 	}
-	return faultf(suggest(c.name, b.blockNames()), "there is no block %q here", clipName(c.name))
+	return faultf(suggest(c.name, b.blockNames()), "there is no block %q here", clip(c.name, 40))
 }
 
 func aOrAn(kind string) string {
@@ -217,12 +219,4 @@ func aOrAn(kind string) string {
 		return "an " + kind
 	}
 	return "a " + kind
-}
-
-// clipName keeps a name that somebody wrote from filling the screen.
-func clipName(s string) string {
-	if runes := []rune(s); len(runes) > 40 {
-		return string(runes[:39]) + "…"
-	}
-	return s
 }

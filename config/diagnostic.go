@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"quorate/fsm"
 )
 
@@ -25,10 +23,6 @@ func (p Position) String() string {
 		return p.File
 	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-}
-
-func positionOf(r hcl.Range) Position {
-	return Position{File: r.Filename, Line: r.Start.Line, Column: r.Start.Column}
 }
 
 // Diagnostic is one thing that is wrong with a file: where, and a problem in the words of package fsm.

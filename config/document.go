@@ -12,6 +12,7 @@ import (
 type Document struct {
 	Config fsm.Config
 
+	files  files
 	places map[string]map[string]place
 	rank   map[string]int // of the files, in the order they were given
 	first  string         // the first file
@@ -27,7 +28,7 @@ func Parse(name string, src []byte) (*Document, error) {
 // messages; what is defined twice is refused wherever it is.
 func ParseAll(sources ...Source) (*Document, error) {
 	d := newDecoder()
-	doc := &Document{places: d.places, rank: map[string]int{}}
+	doc := &Document{files: d.files, places: d.places, rank: map[string]int{}}
 	c := fsm.Config{}
 	// Without a cluster block its defaults hold.
 	d.keys(clusterBlock, node{}, rangeOf(""), "", "cluster", &c.Settings)
@@ -58,10 +59,8 @@ func ParseAll(sources ...Source) (*Document, error) {
 	}
 	doc.Config = c
 	if readable {
-		for _, p := range c.Validate() {
-			if !d.follows(p) {
-				*d.found = append(*d.found, doc.diagnose(p))
-			}
+		for _, p := range d.validate(c) {
+			*d.found = append(*d.found, doc.diagnose(p))
 		}
 	}
 	d.found.sort(doc.rank)
@@ -91,7 +90,7 @@ func (doc *Document) Locate(p fsm.Problem) (pos Position, ok bool) {
 	if !ok {
 		return Position{File: doc.first}, false
 	}
-	return positionOf(pl.at), true
+	return doc.files.position(pl.at), true
 }
 
 func (doc *Document) diagnose(p fsm.Problem) Diagnostic {
@@ -103,7 +102,7 @@ func (doc *Document) diagnose(p fsm.Problem) Diagnostic {
 	if source == "" {
 		source = quoted(p.Value)
 	}
-	return Diagnostic{Position: positionOf(pl.at), Problem: p, Source: source}
+	return Diagnostic{Position: doc.files.position(pl.at), Problem: p, Source: source}
 }
 
 // quoted is a value for a message when what is written in the file is not known.
@@ -111,7 +110,7 @@ func quoted(value string) string {
 	if value == "" {
 		return ""
 	}
-	return strconv.Quote(clipName(value))
+	return strconv.Quote(clip(value, 60))
 }
 
 // find looks for the key, then the object, then the objects around it.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,7 +31,7 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 
 func (d *decoder) cluster(x known, c *fsm.Config) {
 	var s fsm.Settings
-	d, first := d.claim(x.child, "cluster", "the cluster block")
+	d, first := d.claim(x.child, "cluster", "the cluster block", "remove one of them")
 	d.leaf(x, "cluster", &s)
 	if first {
 		c.Settings = s
@@ -39,7 +41,7 @@ func (d *decoder) cluster(x known, c *fsm.Config) {
 func (d *decoder) group(x known, c *fsm.Config) {
 	g := fsm.Group{Name: x.label()}
 	object := "group." + g.Name
-	d, first := d.claim(x.child, object, fmt.Sprintf("group %q", g.Name))
+	d, first := d.claim(x.child, object, fmt.Sprintf("group %q", g.Name), renameOrRemove)
 	d.leaf(x, object, &g)
 	if first {
 		put(&c.Groups, g.Name, g)
@@ -49,7 +51,7 @@ func (d *decoder) group(x known, c *fsm.Config) {
 func (d *decoder) vip(x known, c *fsm.Config) {
 	v := fsm.VIP{Name: x.label()}
 	object := "vip." + v.Name
-	d, first := d.claim(x.child, object, fmt.Sprintf("vip %q", v.Name))
+	d, first := d.claim(x.child, object, fmt.Sprintf("vip %q", v.Name), renameOrRemove)
 	d.leaf(x, object, &v)
 	if first {
 		put(&c.VIPs, v.Name, v)
@@ -59,7 +61,7 @@ func (d *decoder) vip(x known, c *fsm.Config) {
 func (d *decoder) service(x known, c *fsm.Config) {
 	s := fsm.Service{Name: x.label()}
 	object := "service." + s.Name
-	d, first := d.claim(x.child, object, fmt.Sprintf("service %q", s.Name))
+	d, first := d.claim(x.child, object, fmt.Sprintf("service %q", s.Name), renameOrRemove)
 	n := d.leafKeys(x, object, &s)
 	for _, y := range d.children(serviceBlock, n, object) {
 		switch y.schema {
@@ -88,19 +90,21 @@ func (d *decoder) check(x known, service string, s *fsm.Service) {
 func (d *decoder) server(x known, service string, s *fsm.Service) {
 	address, err := serverOf(x.label())
 	if err != nil {
-		object := service + ".server." + clipName(x.label())
-		d.report(x.names[0], object, "address", d.source(x.names[0]), err)
+		object := service + ".server." + clip(x.label(), 40)
+		d.report(x.names[0], object, "address", d.files.source(x.names[0]), err)
 		d.leaf(x, object, &fsm.Server{})
 		return
 	}
 	object := service + ".server." + address.String()
-	d, first := d.claim(x.child, object, fmt.Sprintf("server %q of this service", address))
+	d, first := d.claim(x.child, object, fmt.Sprintf("server %q of this service", address), "remove one of them")
 	server := fsm.Server{Address: address}
 	d.leaf(x, object, &server)
 	if first {
 		s.Servers = append(s.Servers, server)
 	}
 }
+
+const renameOrRemove = "rename or remove one of them"
 
 // leaf reads a block that has no blocks in it.
 func (d *decoder) leaf(x known, object string, dst any) {
@@ -110,11 +114,31 @@ func (d *decoder) leaf(x known, object string, dst any) {
 // leafKeys reads the label and the keys of a block and returns its content, for the blocks in it.
 func (d *decoder) leafKeys(x known, object string, dst any) node {
 	if x.schema.labelKey != "" {
-		d.note(object, x.schema.labelKey, place{at: x.names[0], text: d.source(x.names[0])})
+		d.note(object, x.schema.labelKey, place{at: x.names[0], text: d.files.source(x.names[0])})
 	}
 	n := d.open(x.schema, x.body)
 	d.keys(x.schema, n, x.at, x.label(), object, dst)
 	return n
+}
+
+// validate is what c.Validate finds, without what is only the consequence of a fault that is reported already.
+func (d *decoder) validate(c fsm.Config) fsm.Problems {
+	// A service whose port could not be read must not be compared with the others.
+	readable := c
+	readable.Services = maps.Clone(c.Services)
+	maps.DeleteFunc(readable.Services, func(name string, _ fsm.Service) bool {
+		failed := d.failed["service."+name]
+		return failed["vip"] || failed["port"] || failed["protocol"]
+	})
+	among := map[fsm.Problem]bool{}
+	for _, p := range readable.Validate() {
+		among[p] = true
+	}
+	return slices.DeleteFunc(c.Validate(), func(p fsm.Problem) bool {
+		_, service := c.Services[strings.TrimPrefix(p.Object, "service.")]
+		clash := service && p.Key == "port" && !among[p]
+		return clash || d.follows(p)
+	})
 }
 
 // follows reports whether a problem is only the consequence of a fault that is reported already.

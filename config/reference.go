@@ -8,6 +8,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+//go:generate go test -run TestReferencePage -update .
+
 // Reference is the page docs/reference/config.md in Markdown: every file, block and key, its type, default and meaning. It
 // is made from the table that the decoder follows; a test holds the page in the repository against it.
 func Reference() []byte {
@@ -62,7 +64,9 @@ service "web" {
 ` + "```" + `
 
 - Comments begin with ` + "`#`" + ` or ` + "`//`" + `, or stand between ` + "`/*`" + ` and ` + "`*/`" + `; in JSON, under the key ` + "`\"//\"`" + `.
-- Each key stands on a line of its own. HCL allows one key, no more, on the line of its block: ` + "`server \"10.0.0.12:8080\" { weight = 2 }`" + `.
+- HCL wants each key on a line of its own, but for a block with a single key: ` + "`server \"10.0.0.12:8080\" { weight = 2 }`" + `.
+  Several on one line, with blanks between them, are understood as well: ` + "`check \"http\" { path = \"/\"  interval = \"2s\" }`" + `. Other programs
+  that read HCL may not take that.
 - Values are written out: there are no variables, functions or operators.
 - Durations have a unit: ` + "`\"200ms\"`, `\"2s\"`, `\"1m30s\"`" + `.
 - Names have 1 to 63 characters of A-Z, a-z, 0-9, dot, dash and underscore; names of nodes have no capitals.

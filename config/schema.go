@@ -33,6 +33,7 @@ type key struct {
 
 	read  func(dst any, v cty.Value) error // errors are faults
 	write func(src any) cty.Value
+	item  func(cty.Value) string // of a list: how package fsm calls an item
 }
 
 // must makes the key required.
@@ -124,15 +125,27 @@ func (b *block) header() string {
 
 // suggest is the cure for a name that is not known: the known one that looks like it, or all of them.
 func suggest(name string, known []string) string {
+	if k := similar(name, known); k != "" {
+		return "did you mean " + k + "?"
+	}
+	switch len(known) {
+	case 0:
+		return "leave it out"
+	case 1:
+		return "leave it out, or use " + known[0]
+	default:
+		return "use one of " + strings.Join(known, ", ")
+	}
+}
+
+// similar is the known name that the given one looks like, or "".
+func similar(name string, known []string) string {
 	for _, k := range known {
-		if levenshtein.Distance(strings.ToLower(name), k, nil) <= max(1, len(k)/3) {
-			return "did you mean " + k + "?"
+		if len(name) < 2*len(k) && levenshtein.Distance(strings.ToLower(name), k, nil) <= max(1, len(k)/3) {
+			return k
 		}
 	}
-	if len(known) == 0 {
-		return "leave it out"
-	}
-	return "use one of " + strings.Join(known, ", ")
+	return ""
 }
 
 func (b *block) keyNames(label string) []string {

@@ -38,7 +38,7 @@ var groupBlock = &block{
 	keys: []key{
 		list("prefer", func(g *fsm.Group) *[]fsm.NodeID { return &g.Prefer },
 			"Nodes in the order in which they should own the group; nodes not listed come after them."),
-		flag("preempt", func(g *fsm.Group) *bool { return &g.Preempt },
+		boolean("preempt", func(g *fsm.Group) *bool { return &g.Preempt },
 			"Move the group back when a more preferred node can own it again. Otherwise it stays where it is."),
 	},
 }
@@ -57,7 +57,7 @@ var vipBlock = &block{
 			"Group that the VIP belongs to. The group then says `prefer` and `preempt`."),
 		list("prefer", func(v *fsm.VIP) *[]fsm.NodeID { return &v.Prefer },
 			"Nodes in the order in which they should own the VIP; nodes not listed come after them."),
-		flag("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
+		boolean("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
 			"Move the VIP back when a more preferred node can own it again. Otherwise it stays where it is."),
 	},
 	blocks: []*block{{
@@ -80,7 +80,7 @@ var serviceBlock = &block{
 		text("forward", func(s *fsm.Service) *fsm.Forward { return &s.Forward },
 			"Forwarding method. `nat`: rewrite the destination, answers come back through the director; `dr`: direct routing, servers answer by themselves; `tun`: the same through an IP tunnel.").
 			or(cty.StringVal(string(fsm.NAT))).oneOf(string(fsm.NAT), string(fsm.DirectRouting), string(fsm.Tunnel)),
-		flag("masquerade", func(s *fsm.Service) *bool { return &s.Masquerade },
+		boolean("masquerade", func(s *fsm.Service) *bool { return &s.Masquerade },
 			"Rewrite the source to the director's address too, for servers whose way back does not lead through it. `nat` only."),
 	},
 	blocks: []*block{checkBlock, serverBlock},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,34 +40,57 @@ func (d *decoder) parse(s Source) (body hcl.Body, ok bool) {
 		return nil, false
 	}
 	text := bytes.TrimPrefix(s.Text, []byte("\xef\xbb\xbf"))
-	d.texts[s.Name] = text
-	var file *hcl.File
+	d.files[s.Name] = &file{text: text}
+	var parsed *hcl.File
 	var found hcl.Diagnostics
 	if s.isJSON() {
-		file, found = json.Parse(text, s.Name)
-	} else {
-		file, found = hclsyntax.ParseConfig(text, s.Name, hcl.InitialPos)
+		parsed, found = json.Parse(text, s.Name)
+	} else if parsed, found = hclsyntax.ParseConfig(text, s.Name, hcl.InitialPos); found.HasErrors() {
+		if broken := breakLines(text, s.Name); !bytes.Equal(broken, text) {
+			d.files[s.Name].moved = true
+			parsed, found = hclsyntax.ParseConfig(broken, s.Name, hcl.InitialPos)
+		}
 	}
 	d.syntax(s.Name, found)
 	// A key that is set twice breaks nothing else.
 	broken := slices.ContainsFunc(found, func(x *hcl.Diagnostic) bool { return x.Summary != attributeTwice })
-	if broken || file == nil || file.Body == nil {
+	if broken || parsed == nil || parsed.Body == nil {
 		return nil, false
 	}
-	return file.Body, true
+	return parsed.Body, true
 }
 
-// attributeTwice is what hclsyntax says of a key that is set twice.
-const attributeTwice = "Attribute redefined"
+// What the HCL library says of some faults.
+const (
+	attributeTwice     = "Attribute redefined"
+	attributeTwiceJSON = "Duplicate argument"
+	stringBroken       = "Invalid multi-line string"
+	stringOpen         = "Unterminated template string"
+)
 
-// syntax reports what the HCL library found, in its words but for what operators write most often.
+// syntax reports what the HCL library found, in its words but for what operators write most often. Of several faults at one
+// place only the first is worth reading, and of strings that are not closed the first in the file.
 func (d *decoder) syntax(file string, found hcl.Diagnostics) {
+	seen := map[int]bool{}
+	openString := false
 	for _, x := range found {
+		if x.Subject != nil {
+			if seen[x.Subject.Start.Byte] {
+				continue
+			}
+			seen[x.Subject.Start.Byte] = true
+		}
+		if x.Summary == stringBroken || x.Summary == stringOpen {
+			if openString {
+				continue
+			}
+			openString = true
+		}
 		at := hcl.Range{Filename: file}
 		if x.Subject != nil {
 			at = *x.Subject
 		}
-		f := &fault{what: strings.ToLower(x.Summary[:1]) + x.Summary[1:], cure: strings.Join(strings.Fields(x.Detail), " ")}
+		f := &fault{what: sentence(x.Summary), cure: sentence(x.Detail)}
 		switch x.Summary {
 		case "Invalid single-argument block definition":
 			f = &fault{"a block that is written on one line can hold one key only", "put each key on a line of its own"}
@@ -76,10 +100,28 @@ func (d *decoder) syntax(file string, found hcl.Diagnostics) {
 			f = &fault{"there is more on this line after the block", "begin the next block on a line of its own"}
 		case "Unclosed configuration block":
 			f = &fault{"the block is not closed", "add the missing }"}
+		case stringBroken, stringOpen:
+			f = &fault{"the string is not closed on its line", `add the missing "`}
+		case attributeTwice, attributeTwiceJSON:
+			what, _, _ := strings.Cut(x.Detail, ". ")
+			f = &fault{sentence(what), "remove one of them"}
 		}
 		d.report(at, "", "", "", f)
 	}
 }
+
+// sentence puts a text of the HCL library into the form of ours: one line, no capital at the start, no stop at the end.
+func sentence(s string) string {
+	s = strings.TrimSuffix(strings.Join(strings.Fields(s), " "), ".")
+	s = hclPosition.ReplaceAllString(s, "$1:$2")
+	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' || strings.HasPrefix(s, "A ") {
+		s = strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}
+
+// hclPosition is a range as the HCL library prints it: 2,3-10 or 2,3-4,1.
+var hclPosition = regexp.MustCompile(`\b(\d+),(\d+)-\d+(?:,\d+)?\b`)
 
 // open lists what a body holds. b says which names are blocks, which the JSON form does not show by itself.
 func (d *decoder) open(b *block, body hcl.Body) node {

@@ -46,7 +46,7 @@ func number[T any, N ~int | ~uint16](name string, field func(*T) *N, doc string)
 	}
 }
 
-func flag[T any](name string, field func(*T) *bool, doc string) key {
+func boolean[T any](name string, field func(*T) *bool, doc string) key {
 	return key{
 		name: name, kind: "true or false", doc: doc, fallback: cty.False,
 		read: func(dst any, v cty.Value) error {
@@ -103,6 +103,10 @@ func prefix[T any](name string, field func(*T) *netip.Prefix, doc string) key {
 func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
 	return key{
 		name: name, kind: "list of strings", doc: doc,
+		item: func(v cty.Value) string {
+			s, _ := stringOf(v)
+			return s
+		},
 		read: func(dst any, v cty.Value) error {
 			var out []S
 			err := eachOf(v, `["n1", "n2"]`, func(item cty.Value) error {
@@ -129,6 +133,10 @@ func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
 func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string) key {
 	return key{
 		name: name, kind: "list of status codes and ranges", doc: doc,
+		item: func(v cty.Value) string {
+			r, _ := statusOf(v)
+			return fmt.Sprintf("%d-%d", r.From, r.To)
+		},
 		read: func(dst any, v cty.Value) error {
 			var out []fsm.StatusRange
 			err := eachOf(v, `["200-299"]`, func(item cty.Value) error {
@@ -158,7 +166,11 @@ func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string)
 
 func stringOf(v cty.Value) (string, error) {
 	if v.Type() != cty.String {
-		return "", faultf("write it in quotes", "this is %s, not a string", aKind(v))
+		cure := "write it in quotes"
+		if !v.Type().IsPrimitiveType() {
+			cure = "write one value, in quotes"
+		}
+		return "", faultf(cure, "this is %s, not a string", aKind(v))
 	}
 	s := v.AsString()
 	if s == "" {

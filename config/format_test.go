@@ -1,0 +1,184 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"quorate/fsm"
+)
+
+// drawConfig makes a random valid configuration with everything in it that a file can say.
+func drawConfig(t *rapid.T) fsm.Config {
+	name := rapid.StringMatching(`[a-zA-Z0-9._-]{1,12}`)
+	node := rapid.Map(rapid.StringMatching(`[a-z0-9._-]{1,8}`), func(s string) fsm.NodeID { return fsm.NodeID(s) })
+	prefer := rapid.SliceOfNDistinct(node, 0, 3, rapid.ID)
+	c := fsm.Config{Settings: fsm.Settings{
+		Profile:   rapid.SampledFrom([]fsm.Profile{fsm.LAN, fsm.Fast, fsm.WAN}).Draw(t, "profile"),
+		DataPlane: rapid.SampledFrom([]string{"auto", "ipvs", "nft"}).Draw(t, "plane"),
+		Observers: rapid.IntRange(1, 99).Draw(t, "observers"),
+	}}
+	c.Groups = map[string]fsm.Group{}
+	for _, n := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "groups") {
+		c.Groups[n] = fsm.Group{Name: n, Prefer: prefer.Draw(t, "prefer"), Preempt: rapid.Bool().Draw(t, "preempt")}
+	}
+	c.VIPs = map[string]fsm.VIP{}
+	for i, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "vips") {
+		v := fsm.VIP{
+			Name:      n,
+			Address:   netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/%d", 10+i, rapid.SampledFrom([]int{24, 25, 32}).Draw(t, "bits"))),
+			Network:   rapid.SampledFrom([]string{"", "dmz", "a.b-c"}).Draw(t, "network"),
+			Interface: rapid.SampledFrom([]string{"", "eth0", "bond0.12", "${x}", `"\`, "%{y}"}).Draw(t, "interface"),
+		}
+		if rapid.Bool().Draw(t, "v6") {
+			v.Address = netip.MustParsePrefix(fmt.Sprintf("2001:db8::%x/64", 10+i))
+		}
+		if len(c.Groups) > 0 && rapid.Bool().Draw(t, "grouped") {
+			v.Group = rapid.SampledFrom(keysOf(c.Groups)).Draw(t, "group")
+		} else {
+			v.Prefer, v.Preempt = prefer.Draw(t, "prefer"), rapid.Bool().Draw(t, "preempt")
+		}
+		c.VIPs[n] = v
+	}
+	if len(c.VIPs) == 0 {
+		return c
+	}
+	c.Services = map[string]fsm.Service{}
+	for i, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "services") {
+		vip := c.VIPs[rapid.SampledFrom(keysOf(c.VIPs)).Draw(t, "vip")]
+		c.Services[n] = drawService(t, n, vip, uint16(80+i))
+	}
+	return c
+}
+
+func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service {
+	s := fsm.Service{
+		Name: name, VIP: vip.Name, Port: port,
+		Protocol:  rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP}).Draw(t, "protocol"),
+		Scheduler: rapid.SampledFrom(fsm.Schedulers()).Draw(t, "scheduler"),
+		Forward:   rapid.SampledFrom([]fsm.Forward{fsm.NAT, fsm.DirectRouting, fsm.Tunnel}).Draw(t, "forward"),
+	}
+	s.Masquerade = s.Forward == fsm.NAT && rapid.Bool().Draw(t, "masquerade")
+	for range rapid.IntRange(0, 3).Draw(t, "checks") {
+		interval := time.Duration(rapid.Int64Range(int64(50*time.Millisecond), int64(time.Hour)).Draw(t, "interval"))
+		if rapid.Bool().Draw(t, "round") {
+			interval = max(time.Second, interval.Round(time.Minute))
+		}
+		c := fsm.Check{
+			Type: fsm.CheckTCP, Port: rapid.Uint16().Draw(t, "port"), Interval: interval,
+			Timeout: time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(interval)).Draw(t, "timeout")),
+			Rise:    rapid.IntRange(1, 100).Draw(t, "rise"), Fall: rapid.IntRange(1, 100).Draw(t, "fall"),
+		}
+		if rapid.Bool().Draw(t, "http") {
+			c.Type = fsm.CheckHTTP
+			c.HTTP = &fsm.HTTPCheck{
+				Path: "/" + rapid.StringMatching(`[!-~]{0,10}`).Draw(t, "path"),
+				Host: rapid.SampledFrom([]string{"", "www.example.org", "a:80"}).Draw(t, "host"),
+			}
+			for range rapid.IntRange(1, 3).Draw(t, "ranges") {
+				from := rapid.IntRange(100, 599).Draw(t, "from")
+				c.HTTP.Status = append(c.HTTP.Status, fsm.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")})
+			}
+		}
+		s.Checks = append(s.Checks, c)
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "servers") {
+		a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", 1+i))
+		if vip.Address.Addr().Is6() {
+			a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%d", 1+i))
+		}
+		p := port
+		if s.Forward == fsm.NAT {
+			p = rapid.Uint16Range(1, 65535).Draw(t, "server port")
+		}
+		s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(a, p), Weight: rapid.IntRange(0, 65535).Draw(t, "weight")})
+	}
+	return s
+}
+
+func keysOf[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// TestRoundTrip is the law of Format: what it writes means the same, and is written in one way only. It also holds
+// breakLines to its law: what it makes of everything on one line means the same too.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawConfig(t)
+		if ps := c.Validate(); len(ps) > 0 {
+			t.Fatalf("the generator made a configuration that is not valid: %v", ps)
+		}
+		text := Format(c)
+		doc, err := Parse("x.hcl", text)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		equal(t, doc.Config, c)
+		if again := Format(doc.Config); !bytes.Equal(again, text) {
+			t.Fatalf("written twice:\n%s\n%s", text, again)
+		}
+
+		doc, err = Parse("x.hcl", []byte(oneLine(string(text))))
+		if err != nil {
+			t.Fatalf("on one line: %v in\n%s", err, oneLine(string(text)))
+		}
+		equal(t, doc.Config, c)
+	})
+}
+
+// oneLine joins the lines of a file, without its comments.
+func oneLine(text string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestFormatGolden(t *testing.T) {
+	c := webConfig()
+	c.Groups = map[string]fsm.Group{"pair": {Name: "pair", Preempt: true}}
+	c.VIPs["db"] = fsm.VIP{Name: "db", Address: netip.MustParsePrefix("2001:db8::5/64"), Group: "pair", Interface: "eth1"}
+	golden(t, "testdata/good/format.hcl", Format(c))
+}
+
+// TestFormatAnything must not fail on what Validate would refuse: an export shows what there is.
+func TestFormatAnything(t *testing.T) {
+	out := Format(fsm.Config{
+		VIPs:     map[string]fsm.VIP{"x": {}},
+		Services: map[string]fsm.Service{"s": {Checks: []fsm.Check{{Type: fsm.CheckHTTP}, {}}, Servers: []fsm.Server{{}}}},
+	})
+	if !bytes.Contains(out, []byte(`vip "x" {`)) {
+		t.Errorf("%s", out)
+	}
+}
+
+// golden compares with a file, or writes it with -update.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is out of date (go generate ./config writes the reference page, go test ./config -update all):\n%s", path, got)
+	}
+}

@@ -1,0 +1,145 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"quorate/fsm"
+)
+
+// TestReferencePage holds the page in the repository against the table.
+func TestReferencePage(t *testing.T) { golden(t, "../docs/reference/config.md", Reference()) }
+
+// TestReferenceExamples parses the two examples of the page, which must mean the same.
+func TestReferenceExamples(t *testing.T) {
+	page := string(Reference())
+	example := func(lang string) fsm.Config {
+		_, rest, _ := strings.Cut(page, "```"+lang+"\n")
+		text, _, ok := strings.Cut(rest, "```")
+		if !ok {
+			t.Fatalf("no example in %s", lang)
+		}
+		doc, err := Parse("example."+lang, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc.Config
+	}
+	equal(t, example("json"), example("hcl"))
+}
+
+// TestTable walks over the table: everything has a meaning, and defaults are values that their keys can have.
+func TestTable(t *testing.T) {
+	var walk func(b *block)
+	walk = func(b *block) {
+		if b.doc == "" || b.doc[len(b.doc)-1] != '.' {
+			t.Errorf("block %s: doc %q", b.name, b.doc)
+		}
+		names := map[string]bool{}
+		for _, k := range b.keys {
+			if k.doc == "" || k.kind == "" || k.read == nil || k.write == nil || names[k.name] {
+				t.Errorf("%s: key %s is not complete, or there twice", b.name, k.name)
+			}
+			names[k.name] = true
+			if k.values != nil && k.fallback != cty.NilVal && !slices.Contains(k.values, k.fallback.AsString()) {
+				t.Errorf("%s: default of %s is none of its values", b.name, k.name)
+			}
+			if k.required && k.fallback != cty.NilVal {
+				t.Errorf("%s: %s is required and has a default", b.name, k.name)
+			}
+		}
+		for _, inner := range b.blocks {
+			if names[inner.name] {
+				t.Errorf("%s: %s is a key and a block", b.name, inner.name)
+			}
+			walk(inner)
+		}
+	}
+	walk(clusterFile)
+	walk(agentFile)
+}
+
+// TestTableKnowsWhatValidateKnows holds the values that the table documents against the rules of package fsm, which are
+// what counts: each of them is accepted, and anything else is not.
+func TestTableKnowsWhatValidateKnows(t *testing.T) {
+	for _, b := range []*block{clusterBlock, serviceBlock} {
+		for _, k := range b.keys {
+			for _, value := range append(slices.Clone(k.values), "nonsense") {
+				if k.values == nil {
+					continue
+				}
+				c := webConfig()
+				s := c.Services["web-http"]
+				s.Servers = nil // their ports depend on the forwarding method
+				var dst any = &s
+				if b == clusterBlock {
+					dst = &c.Settings
+				}
+				if err := k.read(dst, cty.StringVal(value)); err != nil {
+					t.Fatal(err)
+				}
+				c.Services["web-http"] = s
+				if ps := c.Validate(); (len(ps) == 0) != (value != "nonsense") {
+					t.Errorf("%s = %q: %v", k.name, value, ps)
+				}
+			}
+		}
+	}
+}
+
+// TestNamesOfNodes holds the rule for an agent's name against the one that the cluster applies to names of nodes.
+func TestNamesOfNodes(t *testing.T) {
+	candidates := []string{"", "lb1", "LB1", "a.b-c_d", "a b", "größe", "a/b", "a\n", strings.Repeat("x", 63), strings.Repeat("x", 64)}
+	for r := range rune(0x180) {
+		candidates = append(candidates, "a"+string(r))
+	}
+	for _, s := range candidates {
+		c := fsm.Config{Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{"g": {Name: "g", Prefer: []fsm.NodeID{fsm.NodeID(s)}}}}
+		_, err := nodeName(s)
+		if ps := c.Validate(); (err == nil) != (len(ps) == 0) {
+			t.Errorf("%q: the agent says %v, the cluster %v", s, err, ps)
+		}
+		c = fsm.Config{Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{s: {Name: s}}}
+		if ps := c.Validate(); plain(s) != (len(ps) == 0) {
+			t.Errorf("%q: plain says %v, the cluster %v", s, plain(s), ps)
+		}
+	}
+}
+
+// TestEveryKeyIsLocated holds the names of keys in problems against those of the table, so that none is without a place.
+func TestEveryKeyIsLocated(t *testing.T) {
+	known := map[string]bool{"": true}
+	for _, b := range []*block{clusterBlock, groupBlock, vipBlock, serviceBlock, checkBlock, serverBlock} {
+		known[b.labelKey] = true
+		for _, k := range b.keys {
+			known[k.name] = true
+		}
+	}
+	// Everything that can be wrong at once is.
+	c := fsm.Config{
+		Settings: fsm.Settings{Profile: "x", DataPlane: "x", Observers: -1},
+		Groups:   map[string]fsm.Group{"a b": {Name: "a b", Prefer: []fsm.NodeID{"X"}}},
+		VIPs:     map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
+		Services: map[string]fsm.Service{"s": {
+			Name: "s", VIP: "none", Masquerade: true,
+			Checks:  []fsm.Check{{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Host: "/", Status: []fsm.StatusRange{{}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}}},
+			Servers: []fsm.Server{{Weight: -1}, {Weight: -1}},
+		}},
+	}
+	keys := map[string]bool{}
+	for _, p := range c.Validate() {
+		keys[p.Key] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !known[key] {
+			t.Errorf("problems speak of a key %q that files do not have", key)
+		}
+	}
+	if len(keys) < 15 {
+		t.Errorf("only %d keys had problems: %v", len(keys), keys)
+	}
+}
