@@ -24,7 +24,8 @@ type ServiceStatus struct {
 	Have *Service `json:"have,omitempty"` // nil = the kernel does not have it; a destination with weight 0 may be absent
 	Note string   `json:"note,omitempty"` // e.g. "wlc on nft works as wrr"
 	Err  string   `json:"err,omitempty"`  // why Have is not Want
-	// Connections counts those that the kernel balanced since it has the service.
+	// Connections counts those that the kernel balanced since it has the service. IPVS adds them up every two seconds
+	// (ip_vs_est.c).
 	Connections  uint64              `json:"connections"`
 	Destinations []DestinationStatus `json:"destinations,omitempty"` // sorted by address
 }

@@ -69,13 +69,15 @@ func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 	for _, a := range managed {
 		ours[a.Unmap()] = true
 	}
+	methods := make(map[lvs.Key]string, len(ok))
 	for _, s := range ok {
 		ours[s.Addr] = true
+		methods[s.Key()] = s.Forward
 	}
 
 	changed, have, err := 0, []lvs.Observed(nil), error(nil)
 	for attempt := range reconcileAttempts {
-		if have, err = p.list(ours); err != nil {
+		if have, err = p.list(ours, methods); err != nil {
 			break
 		}
 		changes := lvs.Diff(services(have), ok)
@@ -91,7 +93,7 @@ func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 			errs[k] = e
 		}
 		if len(failed) > 0 { // what the kernel refuses it would refuse again
-			have, err = p.list(ours)
+			have, err = p.list(ours, methods)
 			break
 		}
 	}
@@ -109,8 +111,9 @@ func services(have []lvs.Observed) []lvs.Service {
 	return out
 }
 
-// list reads the services on the given addresses with their destinations.
-func (p *Plane) list(ours map[netip.Addr]bool) ([]lvs.Observed, error) {
+// list reads the services on the given addresses with their destinations. wanted is the forwarding method to be shown
+// for a service without destinations, which has none in the kernel.
+func (p *Plane) list(ours map[netip.Addr]bool, wanted map[lvs.Key]string) ([]lvs.Observed, error) {
 	all, err := listServices(p.conn)
 	if err != nil {
 		return nil, err
@@ -140,7 +143,9 @@ func (p *Plane) list(ours map[netip.Addr]bool) ([]lvs.Observed, error) {
 		}
 		// The method belongs to a destination in the kernel. Several in one service are somebody else's work: shown
 		// together they differ from what is wanted, and all destinations are edited.
-		o.Service.Forward = joined(methods)
+		if o.Service.Forward = joined(methods); len(destinations) == 0 {
+			o.Service.Forward = wanted[s.key]
+		}
 		out = append(out, o)
 	}
 	return out, nil

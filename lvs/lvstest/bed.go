@@ -99,6 +99,40 @@ func NewBed(t testing.TB) *Bed {
 	return b
 }
 
+// Direct prepares a server for direct routing, or with tunnel for IP-in-IP: it has the IPv4 VIP itself, does not
+// answer ARP for it, and reaches the client over the switch without passing the director.
+func (b *Bed) Direct(s *Server, tunnel bool) error {
+	link := "lo"
+	if tunnel {
+		link = "tunl0" // exists in every namespace once the module ipip is loaded
+		if err := s.up(link); err != nil {
+			return err
+		}
+	}
+	err := errors.Join(
+		s.Do(func() error {
+			return errors.Join(sysctl("net/ipv4/conf/all/arp_ignore", "1"), sysctl("net/ipv4/conf/all/arp_announce", "2"),
+				sysctl("net/ipv4/conf/"+link+"/rp_filter", "0"))
+		}),
+		s.address(link, VIP4.String()+"/32"),
+		b.plug(b.Client, "back"),
+	)
+	if err != nil {
+		return err
+	}
+	return s.link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName("back")
+		if err != nil {
+			return err
+		}
+		_, dst, err := net.ParseCIDR("192.0.2.0/24")
+		if err != nil {
+			return err
+		}
+		return n.RouteAdd(&netlink.Route{Dst: dst, LinkIndex: l.Attrs().Index, Scope: netlink.SCOPE_LINK})
+	})
+}
+
 // Plane opens a plane in the director's namespace; its Reconcile runs there too.
 func (b *Bed) Plane(t testing.TB, open func() (lvs.Plane, error)) lvs.Plane {
 	t.Helper()

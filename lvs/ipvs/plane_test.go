@@ -1,0 +1,217 @@
+package ipvs
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	moby "github.com/moby/ipvs"
+	"golang.org/x/sys/unix"
+
+	"quorate/lvs"
+	"quorate/lvs/lvstest"
+)
+
+func open() (lvs.Plane, error) { return New() }
+
+// newBed skips where the kernel has no IPVS; the tests run in full inside User-Mode Linux, see integration/uml.
+func newBed(t testing.TB) *lvstest.Bed {
+	t.Helper()
+	if p, err := New(); errors.Is(err, ErrNotLoaded) {
+		t.Skip(err)
+	} else if err == nil {
+		p.Close()
+	}
+	return lvstest.NewBed(t)
+}
+
+// other is another program that uses IPVS, with a library of its own.
+type other struct {
+	bed *lvstest.Bed
+}
+
+func (o other) do(t *testing.T, f func(h *moby.Handle) error) {
+	t.Helper()
+	err := o.bed.Director.Do(func() error {
+		h, err := moby.New("")
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		return f(h)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mobyService(addr netip.Addr, port uint16, scheduler string) *moby.Service {
+	return &moby.Service{Address: net.IP(addr.AsSlice()), Protocol: unix.IPPROTO_TCP, Port: port, SchedName: scheduler,
+		AddressFamily: unix.AF_INET, Netmask: 0xffffffff}
+}
+
+func mobyDestination(a netip.AddrPort, weight int, forward uint32) *moby.Destination {
+	return &moby.Destination{Address: net.IP(a.Addr().AsSlice()), Port: a.Port(), Weight: weight, ConnectionFlags: forward,
+		AddressFamily: unix.AF_INET}
+}
+
+func TestContract(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	o := other{b}
+	drift := lvstest.DriftService(p.Capabilities())
+	svc := mobyService(drift.Addr, drift.Port, drift.Scheduler)
+	s1, s2 := drift.Destinations[0].Addr, drift.Destinations[1].Addr
+	tamper := func(f func(h *moby.Handle) error) func(*testing.T) {
+		return func(t *testing.T) { t.Helper(); o.do(t, f) }
+	}
+	persistent := *svc
+	persistent.Flags, persistent.Timeout = 1, 300 // IP_VS_SVC_F_PERSISTENT
+	lvstest.Contract(t, lvstest.Subject{
+		Plane:   p,
+		Foreign: o.foreign,
+		Tamper: map[string]func(*testing.T){
+			"service deleted":     tamper(func(h *moby.Handle) error { return h.DelService(svc) }),
+			"destination deleted": tamper(func(h *moby.Handle) error { return h.DelDestination(svc, mobyDestination(s1, 0, 0)) }),
+			"weight changed":      tamper(func(h *moby.Handle) error { return h.UpdateDestination(svc, mobyDestination(s2, 77, 0)) }),
+			"method changed": tamper(func(h *moby.Handle) error {
+				return h.UpdateDestination(svc, mobyDestination(s2, 1, moby.ConnectionFlagDirectRoute))
+			}),
+			"scheduler changed": tamper(func(h *moby.Handle) error { return h.UpdateService(mobyService(drift.Addr, drift.Port, "rr")) }),
+			"made persistent":   tamper(func(h *moby.Handle) error { return h.UpdateService(&persistent) }),
+			"destination added": tamper(func(h *moby.Handle) error {
+				return h.NewDestination(svc, mobyDestination(netip.MustParseAddrPort("10.9.0.77:1"), 1, 0))
+			}),
+			"service added": tamper(func(h *moby.Handle) error { return h.NewService(mobyService(drift.Addr, 7777, "rr")) }),
+		},
+	})
+}
+
+// foreign makes a service on an address that is not managed, and one by firewall mark.
+func (o other) foreign(t *testing.T) func(*testing.T) {
+	addressed := mobyService(netip.MustParseAddr("203.0.113.1"), 80, "rr")
+	marked := &moby.Service{FWMark: 99, SchedName: "wlc", AddressFamily: unix.AF_INET, Netmask: 0xffffffff}
+	dest := mobyDestination(netip.MustParseAddrPort("10.9.0.11:80"), 5, 0)
+	o.do(t, func(h *moby.Handle) error {
+		return errors.Join(h.NewService(addressed), h.NewDestination(addressed, dest), h.NewService(marked))
+	})
+	return func(t *testing.T) {
+		t.Helper()
+		o.do(t, func(h *moby.Handle) error {
+			if !h.IsServicePresent(marked) {
+				t.Error("the service by firewall mark is gone")
+			}
+			ds, err := h.GetDestinations(addressed)
+			if err == nil && (len(ds) != 1 || ds[0].Weight != 5) {
+				t.Errorf("the foreign service's destinations are %+v", ds)
+			}
+			return err
+		})
+	}
+}
+
+func TestTraffic(t *testing.T) {
+	b := newBed(t)
+	lvstest.Traffic(t, b, b.Plane(t, open))
+}
+
+// TestMethods sends real traffic by direct routing and through a tunnel: the server has the VIP itself and answers the
+// client without the director.
+func TestMethods(t *testing.T) {
+	for _, forward := range []string{lvs.DirectRouting, lvs.Tunnel} {
+		t.Run(forward, func(t *testing.T) {
+			b := newBed(t)
+			p := b.Plane(t, open)
+			if err := b.Direct(b.Servers[2], forward == lvs.Tunnel); err != nil {
+				t.Fatal(err)
+			}
+			real := netip.AddrPortFrom(b.Servers[2].Addr(lvstest.VIP4).Addr(), lvstest.Port)
+			st, err := p.Reconcile(nil, []lvs.Service{{
+				Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward,
+				Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
+			}})
+			if err != nil {
+				t.Fatalf("%v\n%v", err, st)
+			}
+			c, err := b.Client.Open("tcp", netip.AddrPortFrom(lvstest.VIP4, lvstest.Port), netip.Addr{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if c.Server != "s3" || c.Source != lvstest.Clients(lvstest.VIP4)[0] {
+				t.Errorf("%s saw %v, want s3 to see the client", c.Server, c.Source)
+			}
+		})
+	}
+}
+
+// TestCounters reads what the kernel counts.
+func TestCounters(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	want := []lvs.Service{{
+		Addr: lvstest.VIP4, Port: 80, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT,
+		Destinations: []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}},
+	}}
+	if _, err := p.Reconcile(nil, want); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c, err := b.Client.Open("tcp", netip.AddrPortFrom(lvstest.VIP4, 80), netip.Addr{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	lvstest.Eventually(t, "three established connections are counted", func() (bool, any) {
+		st, err := p.Reconcile(nil, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := st.Services[0]
+		c := s.Destinations[0].Counters
+		return s.Connections == 3 && c != nil && c.Active == 3 && c.Connections == 3, st
+	})
+}
+
+func TestRefusesMasquerade(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	s := lvstest.DriftService(p.Capabilities())
+	s.Masquerade = true
+	st, err := p.Reconcile(nil, []lvs.Service{s})
+	if err == nil || st.Services[0].Have != nil {
+		t.Fatalf("masquerade was accepted:\n%v", st)
+	}
+	t.Log(err)
+}
+
+// TestSchedulers: what the probe found the kernel really takes, and the probe leaves nothing behind.
+func TestSchedulers(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	t.Logf("schedulers: %v", p.Capabilities().Schedulers)
+	for _, name := range p.Capabilities().Schedulers {
+		s := lvstest.DriftService(p.Capabilities())
+		s.Scheduler = name
+		if _, err := p.Reconcile(nil, []lvs.Service{s}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := p.Reconcile(lvstest.Managed, nil); err != nil {
+		t.Error(err)
+	}
+	other{b}.do(t, func(h *moby.Handle) error {
+		left, err := h.GetServices()
+		if len(left) != 0 {
+			t.Errorf("left behind: %+v", left)
+		}
+		return err
+	})
+}
+
+func BenchmarkReconcile(b *testing.B) {
+	bed := newBed(b)
+	lvstest.BenchmarkReconcile(b, bed.Plane(b, open))
+}
