@@ -167,6 +167,14 @@ func clip(s string, n int) string {
 	return s
 }
 
+// plural is like "1 VIP", "2 VIPs".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func (r Reason) clip() Reason {
 	return Reason{Code: ReasonCode(clip(string(r.Code), MaxName)), Text: clip(r.Text, 1024)}
 }

@@ -153,12 +153,12 @@ func (e *entry) startRelease(c StartRelease) {
 	why := c.Reason.clip()
 	rec.Release = &Release{Index: e.index, To: c.To, Reason: why}
 	e.assignments()[c.Key] = rec
-	to := "nobody"
+	how := fmt.Sprintf("%s gives it up", rec.Owner)
 	if c.To != "" {
-		to = string(c.To)
+		how = fmt.Sprintf("%s hands it to %s", rec.Owner, c.To)
 	}
 	e.event(Event{Kind: EventRelease, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-		Text: fmt.Sprintf("%s (%v): %s hands it to %s%s", rec.VIP, c.Key, rec.Owner, to, because(why))})
+		Text: fmt.Sprintf("%s (%v): %s%s", rec.VIP, c.Key, how, because(why))})
 }
 
 func (e *entry) cancel(c Cancel) {

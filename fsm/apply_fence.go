@@ -22,7 +22,7 @@ func (e *entry) fenced(c Fenced) error {
 	if seen := clip(c.Text, 512); seen != "" {
 		text += ": " + seen
 	}
-	e.event(Event{Kind: EventFence, Node: n.ID, Reason: ReasonFenced, Text: fmt.Sprintf("%s; it owned %d VIPs", text, len(owned))})
+	e.event(Event{Kind: EventFence, Node: n.ID, Reason: ReasonFenced, Text: fmt.Sprintf("%s; it owned %s", text, plural(len(owned), "VIP"))})
 
 	held := newContested(e.next)
 	before := make(map[AddressKey]Assignment, len(owned))

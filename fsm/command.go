@@ -54,7 +54,8 @@ type SetFacts struct {
 	Facts Facts   `json:"facts"`
 }
 
-// SetDrain starts or ends draining; Leaving (which implies Draining) is never taken back by Draining=false alone.
+// SetDrain starts or ends draining. Leaving implies Draining and cannot be taken back: to resume a leaving node is refused
+// with ErrConflict.
 type SetDrain struct {
 	Node     NodeID `json:"node"`
 	Draining bool   `json:"draining"`
@@ -75,8 +76,10 @@ type SetSchema struct {
 
 // Configure replaces the whole configuration as one transaction. Refused with ErrConflict when Base is not the current
 // ConfigVersion (Force skips that), and with the problems when Config.Validate finds any. A VIP whose address is owned and
-// that is dropped or re-addressed leaves its assignment behind with Release set (the tombstone). Server states are kept for
-// servers that stay and made for new ones (unknown, or up when the service has no checks).
+// that is dropped, renamed or re-addressed, or gets another prefix length or interface, leaves its assignment behind with
+// Release set (the tombstone); a release that was pending keeps its index. Server states are kept for servers that stay and
+// made for new ones (unknown, or up when the service has no checks). A configuration that is equal to the current one changes
+// nothing, its version included.
 type Configure struct {
 	Base   uint64 `json:"base"`
 	Force  bool   `json:"force,omitempty"`
@@ -115,7 +118,8 @@ type Decide struct {
 // Release with index ReleaseIndex is still current; a proposer sends that only after the owner confirmed exactly that index
 // (design §3 “Planned moves”). The new owner must be a known director whose node epoch is OwnerEpoch, and a VIP named VIP
 // must be configured at this address; with Owner "" neither is asked, and a record whose address is no longer configured is
-// deleted.
+// deleted. The same address on another network, owned by an earlier configuration that its owner has not released yet, is
+// in the way too: another label makes no other wire.
 type Assign struct {
 	Key          AddressKey `json:"key"`
 	VIP          string     `json:"vip"`
@@ -127,7 +131,7 @@ type Assign struct {
 }
 
 // StartRelease asks the owner to give the address up. Refused unless the record's epoch is Epoch, it has an owner and no
-// release is pending. The release's Index = index.
+// release is pending, and To is "" or another director. The release's Index = index.
 type StartRelease struct {
 	Key    AddressKey `json:"key"`
 	Epoch  Epoch      `json:"epoch"`
@@ -135,8 +139,8 @@ type StartRelease struct {
 	Reason Reason     `json:"reason"`
 }
 
-// Cancel withdraws a pending release: the owner keeps the address. Refused unless that release is current, or when the
-// address is no longer configured.
+// Cancel withdraws a pending release: the owner keeps the address. Refused unless that release is current, and when
+// the configuration no longer has the VIP as the owner was given it.
 type Cancel struct {
 	Key          AddressKey `json:"key"`
 	ReleaseIndex uint64     `json:"release_index"`

@@ -11,7 +11,7 @@ var (
 	ErrStoreTaken = errors.New("the data directory belongs to another name")
 	ErrNodeOwns   = errors.New("the node still owns addresses")
 	ErrNodeGrants = errors.New("the node is still a grantor")
-	ErrConflict   = errors.New("somebody else changed it first")
+	ErrConflict   = errors.New("in conflict with an earlier change")
 	ErrStale      = errors.New("made for an earlier state")
 	ErrUnknown    = errors.New("not known")
 	ErrSchema     = errors.New("schema version")

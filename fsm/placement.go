@@ -114,7 +114,7 @@ func (p *planner) seat(u *unit, share []int) {
 			best, bestFits = i, fits
 		}
 	}
-	why := fmt.Sprintf("%s has %d of the %d VIPs that are its share by weight", p.nodes[best].ID, p.load[best], max(share[best], p.load[best]+size))
+	why := fmt.Sprintf("%s has %s, and its share by weight is %d", p.nodes[best].ID, plural(p.load[best], "VIP"), share[best])
 	if choices == 1 {
 		why = fmt.Sprintf("%s is the only node that is able", p.nodes[best].ID)
 	}

@@ -155,7 +155,7 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 	case m.stale:
 		r.Reason = tombstoneReason(m.rec, m.vip, true)
 	case u.home < 0 && p.lastLeaves(owner):
-		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and it is the last director", m.rec.Owner)}
+		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
 	case u.home == owner || !p.mayGet(u, m):
 		return
 	default:
@@ -182,6 +182,9 @@ func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 	canKeep := u.fit[owner] && p.h.Able[m.rec.Owner]
 	var a Assign
 	switch {
+	case u.home == owner && !m.stale:
+		d.Cancel = append(d.Cancel, p.cancel(m, p.keepReason(u, m)))
+		return
 	case p.mayGet(u, m):
 		a = p.assign(m, p.nodes[u.home], p.handOverReason(u, m))
 	case p.blocked(m):

@@ -29,17 +29,17 @@ func (p *planner) handOverReason(u *unit, m member) Reason {
 	case home == m.rec.Owner && m.rec.Reason.Code == ReasonRequested:
 		return m.rec.Reason // it stays requested
 	case home == m.rec.Owner:
-		return Reason{rel.Reason.Code, fmt.Sprintf("%s gets it again: %s", home, rel.Reason.Text)}
+		return Reason{rel.Reason.Code, fmt.Sprintf("%s; it stays on %s", rel.Reason.Text, home)}
 	case home == rel.To:
 		return rel.Reason
-	case rel.Reason.Code == ReasonRemoved:
+	case u.code != "": // requested or preferred there since
+		return Reason{u.code, u.why}
+	case rel.Reason.Code == ReasonRemoved, rel.Reason.Code == ReasonRequested && rel.To != "":
 		return Reason{ReasonPlaced, fmt.Sprintf("%s; %s", rel.Reason.Text, u.why)}
 	case rel.To == "":
 		return Reason{rel.Reason.Code, fmt.Sprintf("%s; %s", rel.Reason.Text, u.why)}
-	case rel.Reason.Code == ReasonRequested:
-		return Reason{ReasonPlaced, fmt.Sprintf("%s was requested but cannot have it now; %s", rel.To, u.why)}
 	default:
-		return Reason{rel.Reason.Code, fmt.Sprintf("%s was to have it but cannot now; %s", rel.To, u.why)}
+		return Reason{rel.Reason.Code, fmt.Sprintf("%s was to have it; %s", rel.To, u.why)}
 	}
 }
 

@@ -130,7 +130,11 @@ func (p *planner) requested(u *unit) bool {
 		return false
 	}
 	u.code = ReasonRequested
-	p.settle(u, home, fmt.Sprintf("it was requested on %s", p.nodes[home].ID))
+	what := "it"
+	if u.group != "" {
+		what = "the group " + u.group
+	}
+	p.settle(u, home, fmt.Sprintf("%s was requested on %s", what, p.nodes[home].ID))
 	return true
 }
 
