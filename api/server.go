@@ -63,7 +63,7 @@ func NewServer(o Options) *Server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
-	h := humago.New(mux, configuration())
+	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
 		s.registerServices, s.registerDrain, s.registerEvents,
@@ -80,34 +80,8 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// configuration describes the API itself. The version is that of the API, not of the build, so that the description of
-// one API never changes with a release.
-func configuration() huma.Config {
-	c := huma.DefaultConfig("quorate", "v1")
-	c.Info.Description = "The API of a quorate agent: who owns each virtual IP and why, the real servers behind it, and the configuration " +
-		"of the whole cluster. Every agent answers for the whole cluster; writes are forwarded to the leader. Durations inside " +
-		"a configuration are integers in nanoseconds."
-	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
-	c.DocsPath = ""     // its page loads scripts from elsewhere
-	c.CreateHooks = nil // no $schema member in answers
-	c.SchemasPath = ""  // the schemas are in the description
-	c.RejectUnknownQueryParameters = true
-	c.Tags = []*huma.Tag{
-		{Name: "cluster", Description: "The whole cluster and who belongs to it"},
-		{Name: "node", Description: "This agent and its kernel"},
-		{Name: "config", Description: "The configuration, as one transaction"},
-		{Name: "vips", Description: "Virtual IPs and their owners"},
-		{Name: "services", Description: "Virtual services and real servers"},
-		{Name: "events", Description: "What happened and why"},
-	}
-	return c
-}
-
 // ServeHTTP implements http.Handler. A request that comes this way and not through Serve counts as one from a stranger.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// OpenAPI is the description of the API as JSON, indented and stable.
-func (s *Server) OpenAPI() ([]byte, error) { return indent(s.openapi) }
 
 // Serve answers on all listeners until ctx ends, then lets requests under way finish for up to five seconds and closes
 // the listeners. Streams and waits end at once. A Server serves once. The error is nil when it stopped because ctx ended.

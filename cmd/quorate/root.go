@@ -71,7 +71,6 @@ Start with:
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd) },
-		CompletionOptions: cobra.CompletionOptions{},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the agent to talk to: path of its unix socket, or http://ADDRESS:PORT (default $QUORATE_SOCKET, else "+api.DefaultSocket+")")
@@ -83,6 +82,8 @@ Start with:
 		&cobra.Group{ID: "operate", Title: "Operation:"},
 		&cobra.Group{ID: "other", Title: "Other:"},
 	)
+	// A command that only has subcommands is runnable just to refuse what is no subcommand.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	add(root, "member", a.agentCommand(), a.bootstrapCommand(), a.joinCommand(), a.leaveCommand(), a.tokenCommand(), a.membersCommand())
@@ -126,7 +127,7 @@ func family(c *cobra.Command) {
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SetOut(cmd.ErrOrStderr())
 		_ = cmd.Help()
-		return &usageError{cmd, fmt.Errorf("%s needs a command", cmd.CommandPath())}
+		return &usageError{cmd, errors.New("which command?")}
 	}
 }
 

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"quorate/api"
+	"quorate/api/apitest"
+	"quorate/fsm"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"quorate": main})
+}
+
+// TestScript runs the scripts of testdata/script: the program as a process, against the API of model agents that listen on
+// unix sockets. A script begins with `cluster n1 n2 n3` (sockets $WORK/n1.sock …, QUORATE_SOCKET names the first) or
+// `waiting n1`, and may `kill`, `revive`, `freeze` and `thaw` nodes and set a server's `verdict`.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			// Unix sockets end at 107 characters; the script's own directory may be longer.
+			dir, err := os.MkdirTemp("", "q")
+			if err != nil {
+				return err
+			}
+			s := &stage{world: apitest.NewWorld(), agents: map[string]*apitest.Agent{}, dir: dir}
+			s.ctx, s.stop = context.WithCancel(context.Background())
+			e.Defer(func() {
+				s.stop()
+				s.running.Wait()
+				_ = os.RemoveAll(dir)
+			})
+			e.Values[stageKey{}] = s
+			e.Vars = append(e.Vars, "TZ=UTC", "SOCKETS="+dir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cluster": func(ts *testscript.TestScript, _ bool, args []string) {
+				s := stageOf(ts)
+				var names []fsm.NodeID
+				for _, n := range args {
+					names = append(names, fsm.NodeID(n))
+				}
+				for i, a := range s.world.Cluster(names...) {
+					s.serve(ts, args[i], a)
+				}
+				ts.Setenv("QUORATE_SOCKET", s.socket(args[0]))
+			},
+			"waiting": func(ts *testscript.TestScript, _ bool, args []string) {
+				s := stageOf(ts)
+				for _, n := range args {
+					s.serve(ts, n, s.world.Agent(fsm.NodeID(n)))
+				}
+				ts.Setenv("QUORATE_SOCKET", s.socket(args[0]))
+			},
+			"kill":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Kill) },
+			"revive": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Revive) },
+			"freeze": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Freeze) },
+			"thaw":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Thaw) },
+			// verdict AGENT SERVICE/ADDRESS up|down [DETAIL]
+			"verdict": func(ts *testscript.TestScript, _ bool, args []string) {
+				var k fsm.ServerKey
+				ts.Check(k.UnmarshalText([]byte(args[1])))
+				v := fsm.ServerVerdict{Server: k, Verdict: fsm.Verdict(args[2]), Detail: strings.Join(args[3:], " ")}
+				_, err := stageOf(ts).agents[args[0]].Propose(context.Background(), fsm.Command{Actor: "n1", SetHealth: &fsm.SetHealth{Verdicts: []fsm.ServerVerdict{v}}})
+				ts.Check(err)
+			},
+			// exits CODE quorate ARGS…
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec(args[1], args[2:]...)
+				code := "0"
+				if err != nil {
+					code = strings.TrimPrefix(err.Error(), "exit status ")
+				}
+				if code != args[0] {
+					ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
+				}
+			},
+			// lines FILE has each of its lines checked for width: nothing ends in blanks.
+			"tidy": func(ts *testscript.TestScript, _ bool, args []string) {
+				for i, l := range strings.Split(ts.ReadFile(args[0]), "\n") {
+					if l != strings.TrimRight(l, " \t") {
+						ts.Fatalf("%s:%d: %q ends in blanks", args[0], i+1, l)
+					}
+				}
+			},
+		},
+	})
+}
+
+// stage is what a script runs against.
+type stage struct {
+	world   *apitest.World
+	agents  map[string]*apitest.Agent
+	dir     string
+	ctx     context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+type stageKey struct{}
+
+func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+func (s *stage) socket(name string) string { return filepath.Join(s.dir, name+".sock") }
+
+func (s *stage) serve(ts *testscript.TestScript, name string, a *apitest.Agent) {
+	s.agents[name] = a
+	l, err := api.ListenUnix(s.socket(name))
+	ts.Check(err)
+	tcp, err := api.ListenTCP("127.0.0.1:0", false)
+	ts.Check(err)
+	ts.Setenv("HTTP_"+name, "http://"+tcp.Addr().String())
+	s.running.Go(func() {
+		if err := api.NewServer(a.Options()).Serve(s.ctx, l, tcp); err != nil {
+			fmt.Fprintf(os.Stderr, "serve %s: %v\n", name, err)
+		}
+	})
+}
+
+func each(ts *testscript.TestScript, names []string, do func(*apitest.Agent)) {
+	for _, n := range names {
+		a, ok := stageOf(ts).agents[n]
+		if !ok {
+			ts.Fatalf("there is no agent %s", n)
+		}
+		do(a)
+	}
+}
