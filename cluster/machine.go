@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"quorate/fsm"
+)
+
+// machine is the replicated state machine as Raft sees it. It only ever goes forward: Raft is started anew when the timing
+// profile changes, and then restores a snapshot and entries that were applied before.
+type machine struct {
+	view *view
+	// applied is called after each step, in order; it must not block.
+	applied func(*fsm.State)
+	// configured is called when a change of Raft's members was committed.
+	configured func()
+
+	// changed is the index of the last applied entry that was not empty.
+	changed atomic.Uint64
+
+	origin time.Time
+	since  atomic.Int64 // when the Apply under way began, in nanoseconds since origin; 0 = none
+
+	once   sync.Once
+	failed chan struct{}
+	err    error // set before failed is closed
+}
+
+func newMachine(v *view, applied func(*fsm.State)) *machine {
+	return &machine{view: v, applied: applied, origin: time.Now(), failed: make(chan struct{})}
+}
+
+// busy is for how long the entry being applied has been worked on; 0 when the machine is idle.
+func (m *machine) busy() time.Duration {
+	since := m.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(m.origin) - time.Duration(since)
+}
+
+// fail stops the machine for good: it applies nothing more.
+func (m *machine) fail(err error) {
+	m.once.Do(func() {
+		m.err = err
+		close(m.failed)
+	})
+}
+
+func (m *machine) broken() error {
+	select {
+	case <-m.failed:
+		return m.err
+	default:
+		return nil
+	}
+}
+
+// Apply implements raft.FSM; its value is an fsm.Result.
+func (m *machine) Apply(l *raft.Log) any {
+	if err := m.broken(); err != nil {
+		return fsm.Result{Index: l.Index, Err: err}
+	}
+	s := m.view.state.Load()
+	if l.Index <= s.Index {
+		return fsm.Result{Index: l.Index, Err: fmt.Errorf("%w: entry %d was applied before", ErrUncertain, l.Index)}
+	}
+	m.since.Store(int64(max(1, time.Since(m.origin))))
+	defer m.since.Store(0)
+	c, err := fsm.Decode(l.Data)
+	if err != nil {
+		// Going on without the entry would make another state of it than the other replicas have.
+		m.fail(fmt.Errorf("entry %d of the log cannot be applied: %w", l.Index, err))
+		return fsm.Result{Index: l.Index, Err: m.err}
+	}
+	next, result := s.Apply(l.Index, c)
+	if c.Kind() != "empty" {
+		m.changed.Store(l.Index)
+	}
+	m.publish(next)
+	return result
+}
+
+// StoreConfiguration implements raft.ConfigurationStore.
+func (m *machine) StoreConfiguration(uint64, raft.Configuration) {
+	if m.configured != nil {
+		m.configured()
+	}
+}
+
+func (m *machine) publish(s *fsm.State) {
+	m.view.set(s)
+	if m.applied != nil {
+		m.applied(s)
+	}
+}
+
+// Snapshot implements raft.FSM. A State does not change, so the snapshot is the State.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if err := m.broken(); err != nil {
+		return nil, err
+	}
+	return snapshot{m.view.state.Load()}, nil
+}
+
+// Restore implements raft.FSM.
+func (m *machine) Restore(r io.ReadCloser) error {
+	defer r.Close()
+	s, err := fsm.Restore(r)
+	if err != nil {
+		return err
+	}
+	if s.Index > m.view.state.Load().Index {
+		m.changed.Store(s.Index)
+		m.publish(s)
+	}
+	return nil
+}
+
+type snapshot struct{ state *fsm.State }
+
+// Persist implements raft.FSMSnapshot.
+func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	if err := s.state.Snapshot(sink); err != nil {
+		_ = sink.Cancel()
+		return err
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (snapshot) Release() {}

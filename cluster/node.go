@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+)
+
+// defaultLimit bounds a request whose context has no deadline of its own: long enough for several elections.
+const defaultLimit = 15 * time.Second
+
+func limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, defaultLimit)
+}
+
+// State is the state that was applied last. It is never nil and never changes; before membership it is empty. It may be
+// older than what the cluster has agreed, see Read.
+func (n *Node) State() *fsm.State { return n.view.state.Load() }
+
+// Changed returns a channel that is closed when the next state is applied. Get it before State, so that no change is missed.
+func (n *Node) Changed() <-chan struct{} { return n.view.wake() }
+
+// Propose commits a command and returns once it is applied on the leader. It is forwarded when another node leads; time and
+// schema are stamped there. What the state machine refuses is returned as an error too, which errors.Is recognises (package
+// fsm's errors), also when another node leads. ErrNoLeader says that nothing happened; ErrUncertain that it may have.
+// Without a deadline it gives up after 15 s.
+func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	m := n.current.Load()
+	if m == nil {
+		return fsm.Result{}, ErrNoMembership
+	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	return m.propose(ctx, cmd)
+}
+
+// Read returns a state that contains all that was committed before the call, which a majority of the voters confirms.
+// Without a deadline it gives up after 15 s.
+func (n *Node) Read(ctx context.Context) (*fsm.State, error) {
+	m := n.current.Load()
+	if m == nil {
+		return nil, ErrNoMembership
+	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	return m.read(ctx)
+}
+
+// Ready returns a channel that is closed once the start barrier of the current membership, or of the next one when there
+// is none, is passed. Until then the node must not act on what is applied (design §3 “Start”).
+func (n *Node) Ready() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ready
+}
+
+// Membership returns a channel that is closed when a membership next begins or ends: what Ready and Lease return changes
+// then.
+func (n *Node) Membership() <-chan struct{} { return n.wake() }
+
+// Lease is the node's lease; nil while it is in no cluster.
+func (n *Node) Lease() *lease.Service {
+	m := n.current.Load()
+	if m == nil || m.talk.Load() == nil {
+		return nil
+	}
+	return m.lease
+}
+
+// Leader is the node that leads, as far as this one knows.
+func (n *Node) Leader() (fsm.NodeID, bool) {
+	m := n.current.Load()
+	if m == nil {
+		return "", false
+	}
+	g, ok := m.consensus.leader()
+	return g.Node, ok
+}
+
+// Observe reports what this node sees of servers. It keeps the last observation of each and tells them to whoever leads,
+// all of them whenever the leader changes, so each transition is reported once. It never blocks.
+func (n *Node) Observe(obs []Observation) {
+	if m := n.current.Load(); m != nil {
+		m.observer.note(obs)
+	}
+}

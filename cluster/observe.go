@@ -1,0 +1,191 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"quorate/fsm"
+)
+
+// maxObservations bounds what one node may report.
+const maxObservations = 100_000
+
+// book is where a leader keeps what the nodes report, for the time of one term.
+type book struct {
+	bell
+	mu   sync.Mutex
+	term uint64 // 0 = this node does not lead
+	seen sightings
+}
+
+// open starts a term with nothing known; 0 closes the book.
+func (b *book) open(term uint64) {
+	b.mu.Lock()
+	b.term, b.seen = term, make(sightings)
+	b.mu.Unlock()
+}
+
+// write notes what a node sees. all says that obs is everything that it sees: what is not in it is forgotten.
+func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.term == 0 {
+		return errNotLeader
+	}
+	m := b.seen[n]
+	if m == nil || all {
+		m = make(map[fsm.ServerKey]Observation, len(obs))
+		b.seen[n] = m
+	}
+	for _, o := range obs {
+		if len(m) >= maxObservations {
+			return fmt.Errorf("%s reports more than %d servers", n, maxObservations)
+		}
+		o.Detail = shorten(o.Detail, maxDetail)
+		m[o.Server] = o
+	}
+	b.ring()
+	return nil
+}
+
+// verdicts are the edges to commit now.
+func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool) []fsm.ServerVerdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return verdicts(s, b.seen, alive)
+}
+
+// observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when
+// there is a new one.
+type observer struct {
+	bell
+	mu      sync.Mutex
+	seen    map[fsm.ServerKey]Observation
+	changed map[fsm.ServerKey]bool
+}
+
+func (o *observer) note(obs []Observation) {
+	o.mu.Lock()
+	if o.seen == nil {
+		o.seen, o.changed = make(map[fsm.ServerKey]Observation), make(map[fsm.ServerKey]bool)
+	}
+	for _, x := range obs {
+		if old, ok := o.seen[x.Server]; ok && old == x || !ok && len(o.seen) >= maxObservations {
+			continue
+		}
+		o.seen[x.Server] = x
+		o.changed[x.Server] = true
+	}
+	o.mu.Unlock()
+	o.ring()
+}
+
+func (o *observer) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.seen)
+}
+
+// prune forgets servers that are not configured any more.
+func (o *observer) prune(s *fsm.State) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k := range o.seen {
+		if _, ok := s.Servers[k]; !ok {
+			delete(o.seen, k)
+			delete(o.changed, k)
+		}
+	}
+}
+
+// take returns what is to be reported, and marks it as reported.
+func (o *observer) take(all bool) []Observation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []Observation
+	for k, x := range o.seen {
+		if all || o.changed[k] {
+			out = append(out, x)
+		}
+	}
+	clear(o.changed)
+	return out
+}
+
+// observeBody is the body of an observe call.
+type observeBody struct {
+	Node fsm.NodeID    `json:"node"`
+	All  bool          `json:"all,omitempty"`
+	Seen []Observation `json:"seen"`
+}
+
+// observeRetry is how long a report that did not reach the leader waits to be sent again.
+const observeRetry = 250 * time.Millisecond
+
+// leaderTerm is the leader and the term that this node knows.
+func (m *membership) leaderTerm() (fsm.Grantor, uint64, bool) {
+	r := m.consensus.raft.Load()
+	leader, ok := m.consensus.leader()
+	if r == nil || !ok {
+		return fsm.Grantor{}, 0, false
+	}
+	return leader, r.CurrentTerm(), true
+}
+
+// report runs the observer until ctx ends.
+func (m *membership) report(ctx context.Context) error {
+	var told fsm.Grantor // the leader that has everything but what is in changed
+	var term uint64
+	for {
+		seen, moved := m.observer.wake(), m.consensus.wake()
+		leader, t, ok := m.leaderTerm()
+		all := leader != told || t != term
+		var failed bool
+		if ok {
+			m.observer.prune(m.view.state.Load())
+			if obs := m.observer.take(all); all || len(obs) > 0 {
+				err := m.sendObservations(ctx, leader, observeBody{Node: m.self.Node, All: all, Seen: obs})
+				if failed = err != nil; failed {
+					told = fsm.Grantor{}
+				} else {
+					told, term = leader, t
+				}
+			}
+		}
+		var retry <-chan time.Time
+		if failed {
+			retry = time.After(observeRetry)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-seen:
+			if failed && !pause(ctx, observeRetry) {
+				return nil
+			}
+		case <-moved:
+		case <-retry:
+		}
+	}
+}
+
+func (m *membership) sendObservations(ctx context.Context, leader fsm.Grantor, body observeBody) error {
+	if leader == m.self {
+		return m.book.write(m.self.Node, body.Seen, body.All)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return m.callMember(ctx, leader, request{Op: opObserve}, body, nil)
+}
+
+// serveObserve takes a report while this node leads.
+func (m *membership) serveObserve(_ context.Context, _ caller, req request) (any, error) {
+	var body observeBody
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, err
+	}
+	return nil, m.book.write(body.Node, body.Seen, body.All)
+}

@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+)
+
+// Options of a Node. Name and Bind are required, and DataDir where Store is nil.
+type Options struct {
+	Name fsm.NodeID
+	// Bind is IP:PORT. TCP PORT carries Raft, calls and gossip's streams, UDP PORT gossip's packets, UDP PORT+1 the lease.
+	Bind string
+	// Advertise is the IP:PORT at which peers reach the node; empty = Bind.
+	Advertise string
+	DataDir   string
+
+	Role   fsm.Role // "" = director
+	Zone   string
+	Weight int // share of VIPs; 0 = owns none unless preferred
+
+	// Facts is what the node reports of itself. It is called now and then, and may list interfaces. nil = nothing but the
+	// schema.
+	Facts func() fsm.Facts
+	// Local is this node's status, as peers get it from Ask. nil = null.
+	Local func() any
+	// OnLease is called at each renewal and loss of the lease, in order, from the goroutine that renews; it must not block.
+	OnLease func(lease.LeaseChanged)
+
+	Network Network      // nil = HostNetwork()
+	Clock   lease.Clock  // nil = lease.SystemClock()
+	Store   StoreFactory // nil = Disk(DataDir)
+	Log     *slog.Logger // nil = discarded
+}
+
+// Node is this process's part in a cluster. Its methods are safe for concurrent use. Those that ask the cluster need Run
+// to be running.
+type Node struct {
+	o      Options
+	addr   addresses
+	log    *slog.Logger
+	mux    *mux
+	view   *view
+	unlock func() error
+
+	// enter hands a new identity from Bootstrap or Join to Run.
+	enter chan identity
+
+	mu       sync.Mutex
+	identity identity // the zero value while the node is free to bootstrap or join
+	past     identity // of the last membership that ended, for messages
+	ready    chan struct{}
+	closed   bool
+	changing sync.Mutex // held by Bootstrap and Join
+
+	current atomic.Pointer[membership]
+	bell    // rung when a membership begins or ends
+}
+
+// Open locks the data directory and reads who the node is. It starts nothing. Run closes what Open opened; without Run,
+// call Close.
+func Open(o Options) (*Node, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	addr, err := parseAddresses(o.Bind, o.Advertise)
+	if err != nil {
+		return nil, err
+	}
+	if o.Name == "" {
+		return nil, errors.New("the node has no name: use --name")
+	}
+	if o.Role == "" {
+		o.Role = fsm.Director
+	}
+	if o.Network == nil {
+		o.Network = HostNetwork()
+	}
+	if s, ok := o.Network.(sourced); ok {
+		o.Network = s.from(addr.bind.Addr())
+	}
+	if o.Facts == nil {
+		o.Facts = func() fsm.Facts { return fsm.Facts{Schema: fsm.MaxSchema} }
+	}
+	if o.Local == nil {
+		o.Local = func() any { return nil }
+	}
+	if o.Store == nil {
+		o.Store = Disk(o.DataDir, o.Log)
+	}
+	unlock, err := o.Store.Lock()
+	if err != nil {
+		return nil, err
+	}
+	if o.Clock == nil {
+		o.Clock = lease.SystemClock()
+	}
+	n := &Node{
+		o: o, addr: addr, log: o.Log.With("node", string(o.Name)), unlock: unlock,
+		mux: newMux(o.Network, o.Log), view: newView(), enter: make(chan identity, 1), ready: make(chan struct{}),
+	}
+	if err := n.loadIdentity(); err != nil {
+		_ = unlock()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) loadIdentity() error {
+	id, ok, err := loadIdentity(n.o.Store.Identity())
+	if err != nil || !ok {
+		return err
+	}
+	if !id.active() {
+		n.past = id
+		return n.o.Store.Retire() // a crash may have come between the two steps of leaving
+	}
+	if id.Node != n.o.Name {
+		return fmt.Errorf("%s belongs to node %s of cluster %s, not to %s: use --name %s, or another --data-dir",
+			n.o.Store.Identity(), id.Node, id.Cluster, n.o.Name, id.Node)
+	}
+	n.identity = id
+	return nil
+}
+
+// Close lets go of the data directory of a node that Run was not called for.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil
+	}
+	n.closed = true
+	return n.unlock()
+}
+
+// Run takes part in the cluster until ctx ends. It waits for Bootstrap or Join while the node is in none, also after it
+// left or was removed. It returns an error when the data directory is damaged, the address cannot be used, or an entry of
+// the log cannot be applied.
+func (n *Node) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, n.Close()) }()
+	ln, err := n.o.Network.Listen(n.addr.bind.String())
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; is another agent running, or is the address not on this machine?", n.addr.bind, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	var listenErr error
+	wg.Go(func() {
+		listenErr = n.mux.serve(ctx, ln)
+		cancel()
+	})
+	defer func() {
+		cancel()
+		wg.Wait()
+		err = errors.Join(err, listenErr)
+	}()
+	for {
+		n.mu.Lock()
+		id := n.identity
+		n.mu.Unlock()
+		if !id.active() {
+			if past := n.past; past.Standing == standingRemoved {
+				n.log.Warn("this node was removed from its cluster", "cluster", past.Cluster, "reason", "run \"quorate join\" to join again")
+			}
+			n.log.Info("not in a cluster; waiting for bootstrap or join", "addr", n.addr.advertise.String())
+			select {
+			case <-ctx.Done():
+				return nil
+			case id = <-n.enter:
+			}
+		}
+		if err := n.live(ctx, id); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// live runs one membership, from its beginning or after a restart, to its end.
+func (n *Node) live(ctx context.Context, id identity) error {
+	m, err := newMembership(n, id)
+	if err != nil {
+		return err
+	}
+	n.current.Store(m)
+	n.ring()
+	end, err := m.run(ctx)
+	n.current.Store(nil)
+	if err != nil || end == "" {
+		n.ring()
+		return err
+	}
+	id = m.identity()
+	id.Standing, id.Key = end, nil
+	if err := saveIdentity(n.o.Store.Identity(), id); err != nil {
+		return err
+	}
+	if err := n.o.Store.Retire(); err != nil {
+		return err
+	}
+	n.log.Info("no longer in a cluster", "cluster", id.Cluster, "reason", string(end))
+	n.mu.Lock()
+	n.identity, n.past, n.ready = identity{}, id, make(chan struct{})
+	n.mu.Unlock()
+	n.view.set(fsm.New())
+	n.ring()
+	return nil
+}

@@ -1,0 +1,295 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"quorate/fsm"
+)
+
+// How much of the log is kept. A command is a few hundred bytes, so the log stays around a megabyte, and a node that was
+// away for less than trailingLogs entries needs no snapshot.
+const (
+	snapshotEvery    = 2048 // entries
+	snapshotInterval = 30 * time.Second
+	trailingLogs     = 1024
+	cachedLogs       = 128
+)
+
+// consensus runs Raft. Raft is stopped and started again, in place, when the timing profile changes: its leader lease
+// cannot be changed while it runs, and must not be longer than the heartbeat timeout. Owners do not notice, because leases
+// do not come from the leader (design §3).
+type consensus struct {
+	self      raft.ServerID
+	stores    *Stores
+	machine   *machine
+	directory *directory
+	streams   func() *raftStreams // a fresh layer for each start
+	// duties are what this node does while it leads; ctx ends with its leadership.
+	duties func(ctx context.Context, term uint64)
+	log    *slog.Logger
+
+	bell // rung when the leader or the role changes
+	raft atomic.Pointer[raft.Raft]
+	now  atomic.Pointer[raftStreams]
+	// established is the term in which this node leads and has committed an entry; 0 = none.
+	established atomic.Uint64
+	nudge       chan struct{}
+}
+
+// raftTimeouts are what a profile means to Raft. The commit timeout may be long, because a decision is followed by an empty
+// entry; short ones cost an idle cluster most of its messages.
+func raftTimeouts(c *raft.Config, p fsm.Profile) {
+	t := p.Timing().Raft
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = t, t, t
+	c.CommitTimeout = max(200*time.Millisecond, t/2)
+}
+
+// transportTimeout bounds one exchange with a peer, the peer's fsync included.
+func transportTimeout(p fsm.Profile) time.Duration { return max(time.Second, 5*p.Timing().Raft) }
+
+// run runs Raft until ctx ends, an error, or the machine fails. profile is asked at each start.
+func (c *consensus) run(ctx context.Context, remembered fsm.Profile) error {
+	p := remembered
+	for ctx.Err() == nil {
+		next, err := c.once(ctx, p)
+		if err != nil {
+			return err
+		}
+		if next != p && ctx.Err() == nil {
+			c.log.Info("timing profile changed", "from", string(p), "to", string(next))
+		}
+		p = next
+	}
+	return nil
+}
+
+// profile is the committed one; remembered before any state is there.
+func (c *consensus) profile(remembered fsm.Profile) fsm.Profile {
+	s := c.machine.view.state.Load()
+	if s.ClusterID == "" {
+		return remembered
+	}
+	return s.Config.Settings.Profile
+}
+
+// once runs Raft with the timeouts of p, and returns with the profile to go on with.
+func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error) {
+	streams := c.streams()
+	log := newHCLog(c.log, "raft")
+	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider:   c.directory,
+		Logger:                  log,
+		Stream:                  streams,
+		MaxPool:                 3,
+		Timeout:                 transportTimeout(p),
+		MsgpackUseNewTimeFormat: true,
+	})
+	defer func() {
+		_ = trans.Close()
+		trans.CloseStreams()
+	}()
+	notify := make(chan bool, 16)
+	conf := raft.DefaultConfig()
+	raftTimeouts(conf, p)
+	conf.LocalID = c.self
+	conf.Logger = log
+	conf.NotifyCh = notify
+	conf.ShutdownOnRemove = false
+	conf.SnapshotInterval, conf.SnapshotThreshold, conf.TrailingLogs = snapshotInterval, snapshotEvery, trailingLogs
+	conf.NoLegacyTelemetry = true
+	watched := &stallWatch{LogStore: c.stores.Log, limit: stallLimit(p), stalled: func(on bool) { c.diskStalled(streams, on) }}
+	cached, err := raft.NewLogCache(cachedLogs, watched)
+	if err != nil {
+		return p, err
+	}
+	var r *raft.Raft
+	err = guardStore("the raft log", func() error {
+		r, err = raft.NewRaft(conf, c.machine, cached, c.stores.Stable, c.stores.Snapshots, trans)
+		return err
+	})
+	if err != nil {
+		return p, fmt.Errorf("start raft: %w", err)
+	}
+	leaders := make(chan raft.Observation, 16)
+	observer := raft.NewObserver(leaders, false, func(o *raft.Observation) bool {
+		_, ok := o.Data.(raft.LeaderObservation)
+		return ok
+	})
+	r.RegisterObserver(observer)
+	c.now.Store(streams)
+	c.raft.Store(r)
+	c.ring()
+
+	next := c.attend(ctx, r, p, notify, leaders)
+
+	c.raft.Store(nil)
+	c.now.Store(nil)
+	c.ring()
+	r.DeregisterObserver(observer)
+	_ = streams.Close() // first, so that nobody inside Raft waits for a peer
+	if err := r.Shutdown().Error(); err != nil {
+		return next, fmt.Errorf("stop raft: %w", err)
+	}
+	return next, c.machine.broken()
+}
+
+// attend follows Raft's role until ctx ends, the machine fails or another profile is committed.
+func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, notify <-chan bool, leaders <-chan raft.Observation) fsm.Profile {
+	var wg sync.WaitGroup
+	stopDuties := func() {}
+	stop := func() {
+		c.established.Store(0)
+		stopDuties()
+		wg.Wait()
+	}
+	defer func() { stop() }()
+	for {
+		changed := c.machine.view.wake()
+		if next := c.profile(p); next.Timing() != p.Timing() {
+			return next
+		}
+		select {
+		case <-ctx.Done():
+			return p
+		case <-c.machine.failed:
+			return p
+		case leading := <-notify:
+			stop()
+			stopDuties = func() {}
+			if leading {
+				dctx, cancel := context.WithCancel(ctx)
+				stopDuties = cancel
+				term := r.CurrentTerm()
+				wg.Go(func() { c.duties(dctx, term) })
+			}
+			c.ring()
+		case <-leaders:
+			c.ring()
+		case <-changed:
+		}
+	}
+}
+
+// diskStalled silences a leader whose disk hangs; the others elect another one.
+func (c *consensus) diskStalled(streams *raftStreams, on bool) {
+	r := c.raft.Load()
+	if on && (r == nil || r.State() != raft.Leader) {
+		return
+	}
+	if on {
+		c.log.Error("the raft log cannot be written; this node stops leading", "reason", errDiskStalled)
+	} else {
+		c.log.Info("the raft log can be written again")
+	}
+	streams.cutOff(on)
+}
+
+// leader is the member that leads, as far as this node knows.
+func (c *consensus) leader() (fsm.Grantor, bool) {
+	r := c.raft.Load()
+	if r == nil {
+		return fsm.Grantor{}, false
+	}
+	_, id := r.LeaderWithID()
+	return splitServerID(id)
+}
+
+// leading reports whether this node leads and may answer for the cluster: it has committed an entry in its term.
+func (c *consensus) leading() bool {
+	r := c.raft.Load()
+	return r != nil && r.State() == raft.Leader && c.established.Load() == r.CurrentTerm()
+}
+
+// servers is Raft's newest configuration, committed or not.
+func (c *consensus) servers() []raft.Server {
+	r := c.raft.Load()
+	if r == nil {
+		return nil
+	}
+	return r.GetConfiguration().Configuration().Servers
+}
+
+// apply appends a command and waits until it is committed and applied here. Errors are errNotLeader (nothing happened),
+// ErrUncertain, or ctx's cause; what the state machine says is in the Result.
+func (c *consensus) apply(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	b, err := fsm.Encode(cmd)
+	if err != nil {
+		return fsm.Result{}, err
+	}
+	r := c.raft.Load()
+	if r == nil {
+		return fsm.Result{}, errNotLeader
+	}
+	future := r.Apply(b, enqueueTimeout(ctx))
+	if err := await(ctx, future); err != nil {
+		return fsm.Result{}, err
+	}
+	if cmd.Kind() != "empty" {
+		c.poke()
+	}
+	result, ok := future.Response().(fsm.Result)
+	if !ok {
+		return fsm.Result{}, fmt.Errorf("%w: raft answered %T", ErrUncertain, future.Response())
+	}
+	return result, nil
+}
+
+func enqueueTimeout(ctx context.Context) time.Duration {
+	if d, ok := ctx.Deadline(); ok {
+		return max(time.Millisecond, time.Until(d))
+	}
+	return time.Duration(math.MaxInt32) * time.Millisecond
+}
+
+// await waits for one of Raft's futures and gives its errors our names.
+func await(ctx context.Context, f raft.Future) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }() // ends when Raft does, at the latest
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUncertain, context.Cause(ctx))
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return fmt.Errorf("%w: %w", errNotLeader, err)
+	default:
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+}
+
+// poke asks for an echo.
+func (c *consensus) poke() {
+	select {
+	case c.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// echo appends an empty entry after each commit, so that the followers learn of the commit in one round trip: Raft tells
+// them the commit index only with the next entry, or after the commit timeout. One echo serves all commits before it.
+func (c *consensus) echo(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.nudge:
+		}
+		if len(c.servers()) < 2 {
+			continue
+		}
+		_, _ = c.apply(ctx, fsm.Command{Schema: c.machine.view.state.Load().Schema, At: time.Now()})
+	}
+}
