@@ -46,8 +46,8 @@ func VIP6(n int) netip.Prefix {
 	return netip.MustParsePrefix(fmt.Sprintf("2001:db8::%d/64", 100+n))
 }
 
-// prefixes of the host whose number is n.
-func prefixes(n int) []netip.Prefix {
+// HostPrefixes are the addresses of the host whose number in the network is n.
+func HostPrefixes(n int) []netip.Prefix {
 	return []netip.Prefix{
 		netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 24),
 		netip.MustParsePrefix(fmt.Sprintf("2001:db8::%d/64", n)),
@@ -72,25 +72,25 @@ func (b *Bed) populate(ctx context.Context, o BedOptions) error {
 		return fmt.Errorf("a bed of %d directors and %d servers: want at most 9 of each", o.Directors, o.Servers)
 	}
 	for i := range o.Directors {
-		d, err := b.AddDirector(o.Binary, fmt.Sprintf("n%d", i+1), prefixes(11+i)...)
+		d, err := b.AddDirector(o.Binary, fmt.Sprintf("n%d", i+1), HostPrefixes(11+i)...)
 		if err != nil {
 			return err
 		}
 		b.Directors = append(b.Directors, d)
 	}
 	var err error
-	if b.Client, err = b.AddHost("client", prefixes(90)...); err != nil {
+	if b.Client, err = b.AddHost("client", HostPrefixes(90)...); err != nil {
 		return err
 	}
 	// A client of thousands of short connections soon uses up the default range.
 	if err := b.Client.Sysctl("net.ipv4.ip_local_port_range", "1024 65535"); err != nil {
 		return err
 	}
-	if b.Bystander, err = b.AddHost("bystander", prefixes(99)...); err != nil {
+	if b.Bystander, err = b.AddHost("bystander", HostPrefixes(99)...); err != nil {
 		return err
 	}
 	for i := range o.Servers {
-		h, err := b.AddHost(fmt.Sprintf("w%d", i+1), prefixes(51+i)...)
+		h, err := b.AddHost(fmt.Sprintf("w%d", i+1), HostPrefixes(51+i)...)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,12 @@ func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
 	return c
 }
 
+// Settings adds the block of cluster-wide settings, e.g. `profile = "fast"`.
+func (c *Config) Settings(lines ...string) *Config {
+	fmt.Fprintf(&c.text, "cluster {\n  %s\n}\n", strings.Join(lines, "\n  "))
+	return c
+}
+
 func (c *Config) block(kind, name string, lines []string) {
 	fmt.Fprintf(&c.text, "%s %q {\n", kind, name)
 	for _, l := range lines {

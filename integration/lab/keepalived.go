@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Keepalived is a real keepalived on a host, for side by side measurements.
+type Keepalived struct {
+	*Process
+}
+
+// KeepalivedOptions say what a keepalived shall do: one VRRP version 3 instance that does not preempt.
+type KeepalivedOptions struct {
+	VIP      netip.Prefix
+	Priority int           // 1 to 254
+	Advert   time.Duration // a multiple of 10 ms, at most 40.95 s
+}
+
+// FindKeepalived returns the path of the program, or an error that says how to get it.
+func FindKeepalived() (string, error) {
+	for _, name := range []string{"keepalived", "/usr/sbin/keepalived"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("keepalived is not installed: apt-get install keepalived")
+}
+
+// StartKeepalived starts keepalived on the host and waits until it takes part (BACKUP or MASTER).
+func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepalived, error) {
+	path, err := FindKeepalived()
+	if err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(h.Dir, "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(o.text(h.Name)), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: []string{
+		"--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", conf,
+		"--pid", filepath.Join(h.Dir, "keepalived.pid"), "--vrrp_pid", filepath.Join(h.Dir, "vrrp.pid"),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	k := &Keepalived{p}
+	return k, Await(ctx, 10*time.Millisecond, func(context.Context) error {
+		select {
+		case <-p.Done():
+			return Final(fmt.Errorf("keepalived on %s ended: %s", h.Name, tail(p.Output(), 10)))
+		default:
+		}
+		if log := p.Output(); !strings.Contains(log, "BACKUP STATE") && !strings.Contains(log, "MASTER STATE") {
+			return fmt.Errorf("keepalived on %s has not entered a state: %s", h.Name, tail(log, 3))
+		}
+		return nil
+	})
+}
+
+func (o KeepalivedOptions) text(router string) string {
+	return fmt.Sprintf(`global_defs {
+  router_id %s
+  vrrp_version 3
+}
+vrrp_instance lab {
+  state BACKUP
+  nopreempt
+  interface eth0
+  virtual_router_id 51
+  priority %d
+  advert_int %.2f
+  virtual_ipaddress {
+    %s dev eth0
+  }
+}
+`, router, o.Priority, o.Advert.Seconds(), o.VIP)
+}

@@ -1,0 +1,52 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Usage is what a process has used.
+type Usage struct {
+	Resident int64         // bytes, now (VmRSS of proc(5))
+	CPU      time.Duration // user and system time of all threads since its start
+}
+
+// Usage reads what the process has used so far.
+func (p *Process) Usage() (Usage, error) {
+	dir := fmt.Sprintf("/proc/%d", p.PID())
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of %s on %s: %w", p.Name, p.host.Name, err)
+	}
+	var u Usage
+	for line := range strings.Lines(string(status)) {
+		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			if err != nil {
+				return Usage{}, fmt.Errorf("usage of %s on %s: VmRSS %q: %w", p.Name, p.host.Name, v, err)
+			}
+			u.Resident = kb << 10
+		}
+	}
+	// A thread that ends takes its time out of the sum; Go keeps its threads. Nanoseconds, where stat has 10 ms steps.
+	stats, err := filepath.Glob(filepath.Join(dir, "task", "*", "schedstat"))
+	if err != nil {
+		return Usage{}, err
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // that thread has ended
+		}
+		ns, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+		if err != nil {
+			return Usage{}, fmt.Errorf("%s: %w", path, err)
+		}
+		u.CPU += time.Duration(ns)
+	}
+	return u, nil
+}
