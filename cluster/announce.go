@@ -205,6 +205,9 @@ func (m *membership) takeAnnouncement(ctx context.Context, body announceBody) (a
 		return announceReply{}, err
 	}
 	s := m.view.state.Load()
+	if s.ClusterID != body.Cluster {
+		return announceReply{}, fmt.Errorf("%w: %w", errNotLeader, fsm.ErrNotInit)
+	}
 	n := body.Node
 	if known, ok := s.Nodes[n.ID]; !ok || known.Store != n.Store {
 		return announceReply{}, fmt.Errorf("%w: cluster %s has no node %s with data directory %s (it was removed); run \"quorate join\" to join again",

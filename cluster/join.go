@@ -213,6 +213,9 @@ func (m *membership) takeJoin(ctx context.Context, n fsm.Node) (joinReply, error
 		return joinReply{}, errNotLeader
 	}
 	s := m.view.state.Load()
+	if s.ClusterID == "" {
+		return joinReply{}, fmt.Errorf("%w: %w", errNotLeader, fsm.ErrNotInit)
+	}
 	if known, ok := s.Nodes[n.ID]; ok && known.Store != n.Store {
 		return joinReply{}, nameTaken(known, n)
 	}
