@@ -1,0 +1,170 @@
+package vip
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	vnl "github.com/vishvananda/netlink"
+)
+
+// TestActuatorOnLinux runs the same life as on the model on the real kernel.
+func TestActuatorOnLinux(t *testing.T) {
+	s, peer := node(t)
+	s.join("eth1", peer, "peer1")
+	testActuator(t, s, s.kernel())
+}
+
+// TestKilledAgentLosesItsAddresses: an actuator that is no more renews nothing, and the kernel cleans up.
+func TestKilledAgentLosesItsAddresses(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	a := New(Options{Kernel: k, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	must(t, s.otherAdds(prefix("192.0.2.1/24"), "eth0"))
+	a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", time.Second), wanted("eth0", "2001:db8::10/64", time.Second)})
+	kept := time.Now()
+	for range 60 { // 3 s: three lifetimes
+		select {
+		case <-time.After(50 * time.Millisecond):
+			if !a.Keep() {
+				t.Fatal("lapsed while kept")
+			}
+			kept = time.Now()
+		case <-done:
+		}
+	}
+	wantTable(t, s, "eth0 192.0.2.1/24 foreign", "eth0 192.0.2.10/24 ours", "eth0 2001:db8::10/64 ours")
+	cancel()
+	must(t, <-done)
+	s.wait("the kernel drops them", func() bool { return s.table() == "eth0 192.0.2.1/24 foreign\n" })
+	// Lifetime, rounded up to a whole second, and the kernel's own slack.
+	if d := time.Since(kept); d > 2500*time.Millisecond {
+		t.Errorf("gone only %v after the last word", d)
+	}
+}
+
+// thousand is a thousand addresses of both families.
+func thousand() []Wanted {
+	var want []Wanted
+	for i := range 500 {
+		v4 := netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)})
+		v6 := netip.MustParseAddr(fmt.Sprintf("2001:db8::1:%x", i))
+		want = append(want,
+			Wanted{Prefix: netip.PrefixFrom(v4.Next(), 16), Link: "eth0", Lifetime: 30 * time.Second},
+			Wanted{Prefix: netip.PrefixFrom(v6, 64), Link: "eth0", Lifetime: 30 * time.Second})
+	}
+	return want
+}
+
+func TestThousandAddresses(t *testing.T) {
+	s, _ := node(t)
+	a, _ := start(t, s.kernel(), s.announcer())
+	quick := func(what string, begin time.Time) {
+		t.Helper()
+		d := time.Since(begin)
+		t.Logf("%s: %v", what, d)
+		if d > time.Second {
+			t.Errorf("%s took %v", what, d)
+		}
+	}
+	begin := time.Now()
+	st := a.Reconcile(thousand())
+	quick("put and announced", begin)
+	if st.Err != nil || len(st.Addresses) != 1000 || slices.ContainsFunc(st.Addresses, func(x AddressStatus) bool { return x.Err != nil || x.AnnouncedAt.IsZero() }) {
+		t.Fatalf("not all is well: %v", st.Err)
+	}
+	begin = time.Now()
+	a.Reconcile(thousand())
+	quick("nothing to do", begin)
+	begin = time.Now()
+	st = a.Clear()
+	quick("cleared", begin)
+	if len(st.Addresses) != 0 {
+		t.Fatalf("left: %d", len(st.Addresses))
+	}
+}
+
+// TestOverflow: when the kernel's messages do not fit, nothing is missed for long.
+func TestOverflow(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	wakes := make(chan struct{}, 1)
+	hold, held := make(chan struct{}), make(chan struct{})
+	first := true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- k.Watch(ctx, func() {
+			if first { // stop reading until the buffer has run over
+				first = false
+				close(held)
+				<-hold
+			}
+			select {
+			case wakes <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	<-held
+	for i := range 12000 { // 1 MB of messages
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 8, byte(i % 8), 1}), 32)
+		if err := s.otherAdds(p, "eth0"); err != nil {
+			must(t, s.otherRemoves(p, "eth0"))
+		}
+	}
+	close(hold)
+	<-wakes // of the buffer, or of the new subscription
+	must(t, s.nl.AddrAdd(s.link("eth0"), &vnl.Addr{IPNet: vnlAddr(prefix("192.0.2.77/24")).IPNet}))
+	<-wakes
+	cancel()
+	must(t, <-done)
+}
+
+func BenchmarkThousand(b *testing.B) {
+	s, _ := node(b)
+	a := New(Options{Kernel: s.kernel(), Announcer: s.announcer(), Log: slog.New(slog.DiscardHandler)})
+	want := thousand()
+	b.Run("put-announce-clear", func(b *testing.B) {
+		for b.Loop() {
+			a.Reconcile(want)
+			a.Clear()
+		}
+	})
+	a.Reconcile(want)
+	b.Run("nothing-to-do", func(b *testing.B) {
+		for b.Loop() {
+			a.Reconcile(want)
+		}
+	})
+	b.Run("renew", func(b *testing.B) {
+		life := 30 * time.Second
+		for b.Loop() {
+			life = 71*time.Second - life // another lifetime each time, so that all are due
+			for i := range want {
+				want[i].Lifetime = life
+			}
+			a.Reconcile(want)
+		}
+	})
+	a.Clear()
+}
+
+func BenchmarkDiffThousand(b *testing.B) {
+	v := view{Want: thousand()}
+	for _, w := range v.Want {
+		v.Have = append(v.Have, Address{Prefix: w.Prefix, Link: w.Link, Ours: true})
+	}
+	for b.Loop() {
+		if p := diff(v); len(p.Steps) != 0 {
+			b.Fatal(p)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package vip
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	vnl "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// next waits for the frame that pick takes.
+func next(t *testing.T, frames <-chan []byte, what string, pick func([]byte) bool) {
+	t.Helper()
+	deadline := time.After(5 * time.Second)
+	for {
+		select {
+		case f, ok := <-frames:
+			if !ok {
+				t.Fatalf("%s: the capture ended", what)
+			}
+			if pick(f) {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("%s: no such frame within 5 s", what)
+		}
+	}
+}
+
+// TestPeerHearsAnnouncements captures on the other end of the cable: an Ethernet link, and a bridge that has one as a port.
+func TestPeerHearsAnnouncements(t *testing.T) {
+	for _, carrier := range []string{"eth0", "br0"} {
+		t.Run(carrier, func(t *testing.T) {
+			s, peer := node(t)
+			if carrier == "br0" {
+				at := vnl.NewLinkAttrs()
+				at.Name = "br0"
+				must(t, s.nl.LinkAdd(&vnl.Bridge{LinkAttrs: at}))
+				must(t, s.nl.LinkSetMaster(s.link("eth0"), s.link("br0")))
+				s.up("br0")
+				s.waitLink("br0")
+			}
+			arps, nas := peer.listen("peer0", unix.ETH_P_ARP), peer.listen("peer0", unix.ETH_P_IPV6)
+			k, an := s.kernel(), s.announcer()
+			a, _ := start(t, k, an)
+			v4, v6 := wanted(carrier, "192.0.2.10/24", life), wanted(carrier, "2001:db8::10/64", life)
+			st := a.Reconcile([]Wanted{v4, v6})
+			for _, x := range st.Addresses {
+				if x.Err != nil || x.AnnouncedAt.IsZero() {
+					t.Errorf("%+v", x)
+				}
+			}
+			mac := s.link(carrier).Attrs().HardwareAddr
+			want4, _, _ := announcement(mac, v4.Prefix.Addr())
+			want6, _, _ := announcement(mac, v6.Prefix.Addr())
+			for range 3 { // 0, 50 and 200 ms
+				next(t, arps, "gratuitous ARP", func(f []byte) bool { return bytes.Equal(f, want4) })
+				next(t, nas, "neighbour advertisement", func(f []byte) bool { return bytes.Equal(f, want6) })
+			}
+		})
+	}
+}
+
+// TestNeighboursFollow: a peer that knows the address at another MAC believes the announcement.
+func TestNeighboursFollow(t *testing.T) {
+	s, peer := node(t)
+	must(t, peer.otherAdds(prefix("192.0.2.2/24"), "peer0"), peer.otherAdds(prefix("2001:db8::2/64"), "peer0"))
+	stale := net.HardwareAddr{2, 0, 0, 0, 0, 9}
+	vips := []Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "2001:db8::10/64", life)}
+	updates, done := make(chan vnl.NeighUpdate, 64), make(chan struct{})
+	defer close(done)
+	must(t, vnl.NeighSubscribeAt(peer.handle, updates, done))
+	for _, v := range vips {
+		must(t, peer.nl.NeighSet(&vnl.Neigh{LinkIndex: peer.link("peer0").Attrs().Index, IP: v.Prefix.Addr().AsSlice(), HardwareAddr: stale, State: unix.NUD_REACHABLE}))
+	}
+	a, _ := start(t, s.kernel(), s.announcer())
+	a.Reconcile(vips)
+	mac := s.link("eth0").Attrs().HardwareAddr
+	learnt := map[netip.Addr]bool{}
+	for deadline := time.After(5 * time.Second); len(learnt) < 2; {
+		select {
+		case u := <-updates:
+			if addr, _ := netip.AddrFromSlice(u.IP); bytes.Equal(u.HardwareAddr, mac) {
+				learnt[addr.Unmap()] = true
+			}
+		case <-deadline:
+			t.Fatalf("the peer still sends to the old MAC; learnt: %v", learnt)
+		}
+	}
+}
+
+func TestAnnouncerErrors(t *testing.T) {
+	s, _ := node(t)
+	f := s.announcer()
+	vip := netip.MustParseAddr("192.0.2.10")
+	must(t, f.Announce("eth0", vip))
+	must(t, s.nl.LinkSetUp(s.link("lo")))
+	if err := f.Announce("lo", vip); !errors.Is(err, ErrNoNeighbours) {
+		t.Errorf("loopback: %v", err)
+	}
+	if err := f.Announce("eth9", vip); !errors.Is(err, ErrNoLink) {
+		t.Errorf("missing: %v", err)
+	}
+	// Down, with the socket still open; then another link of the same name.
+	must(t, s.nl.LinkSetDown(s.link("eth0")))
+	if err := f.Announce("eth0", vip); !errors.Is(err, ErrLinkDown) {
+		t.Errorf("down: %v", err)
+	}
+	must(t, s.nl.LinkSetUp(s.link("eth0")), f.Announce("eth0", vip), s.nl.LinkDel(s.link("eth0")))
+	if err := f.Announce("eth0", vip); !errors.Is(err, ErrNoLink) {
+		t.Errorf("deleted: %v", err)
+	}
+	s.join("eth0", newSpace(t), "peer0")
+	must(t, f.Announce("eth0", vip))
+}

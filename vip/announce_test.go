@@ -1,0 +1,151 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestAnnounceSchedule: at once, 50, 200, 1000, 5000 ms, then every minute; cancelled when given up.
+func TestAnnounceSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newModel("eth0"), newHorn()
+		a, _ := start(t, m, h)
+		keep := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				time.Sleep(min(500*time.Millisecond, time.Until(end)))
+				a.Keep()
+				synctest.Wait()
+			}
+		}
+		s := a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
+		if s.Addresses[0].AnnouncedAt != time.Now() {
+			t.Error("the first announcement waits for something")
+		}
+		keep(126 * time.Second)
+		want := []string{"0s eth0 192.0.2.10", "50ms eth0 192.0.2.10", "200ms eth0 192.0.2.10", "1s eth0 192.0.2.10", "5s eth0 192.0.2.10", "1m5s eth0 192.0.2.10", "2m5s eth0 192.0.2.10"}
+		if got := h.take(); !slices.Equal(got, want) {
+			t.Errorf("announced at\n%q, want\n%q", got, want)
+		}
+
+		// Doing it again announces nothing; one more address has its own burst.
+		a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "2001:db8::10/64", life)})
+		keep(100 * time.Millisecond)
+		want = []string{"2m6s eth0 2001:db8::10", "2m6.05s eth0 2001:db8::10"}
+		if got := h.take(); !slices.Equal(got, want) {
+			t.Errorf("announced at\n%q, want\n%q", got, want)
+		}
+
+		// Given up in the middle of its burst: silent from then on.
+		a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
+		keep(50 * time.Second)
+		if got := h.take(); got != nil {
+			t.Errorf("announced after it was given up: %q", got)
+		}
+		a.Clear()
+		keep(5 * time.Minute)
+		if got := h.take(); got != nil {
+			t.Errorf("announced after Clear: %q", got)
+		}
+	})
+}
+
+// TestAnnouncedAgain: what may have made neighbours forget starts a burst anew.
+func TestAnnouncedAgain(t *testing.T) {
+	for name, happen := range map[string]func(*model){
+		"removed by another program": func(m *model) { m.otherRemoves(prefix("192.0.2.10/24"), "eth0") },
+		"carrier lost and back": func(m *model) {
+			m.setLink("eth0", true, false)
+			time.Sleep(passGap)
+			m.setLink("eth0", true, true)
+		},
+		"link replaced": func(m *model) { m.unplug("eth0"); time.Sleep(passGap); m.plug("eth0") },
+		"another MAC": func(m *model) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.links["eth0"].MAC = []byte{2, 0, 0, 0, 9, 9}
+			m.changed()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, h := newModel("eth0"), newHorn()
+				a, _ := start(t, m, h)
+				a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", time.Minute)})
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				h.take()
+				happen(m)
+				time.Sleep(6 * time.Second)
+				synctest.Wait()
+				if got := h.take(); len(got) != len(announceAt) {
+					t.Errorf("announced %q, want a whole burst", got)
+				}
+			})
+		})
+	}
+}
+
+// TestManyAnnounced: a thousand addresses share one goroutine and one burst.
+func TestManyAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newModel("eth0"), newHorn()
+		a, _ := start(t, m, h)
+		var want []Wanted
+		for i := range 1000 {
+			want = append(want, wanted("eth0", fmt.Sprintf("10.0.%d.%d/16", i/250, i%250+1), time.Minute))
+		}
+		a.Reconcile(want)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		n := map[string]int{}
+		for _, x := range h.take() {
+			at, _, _ := strings.Cut(x, " ")
+			n[at]++
+		}
+		if len(n) != len(announceAt) || n["0s"] != 1000 || n["50ms"] != 1000 || n["5s"] != 1000 {
+			t.Errorf("announced at %v", n)
+		}
+	})
+}
+
+func TestAnnounceFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newModel("eth0"), newHorn()
+		h.fail = errors.New("queue full")
+		a, _ := start(t, m, h)
+		wantStatus(t, a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)}), "eth0 192.0.2.10/24 wanted=true actual=true announce")
+		h.mu.Lock()
+		h.fail = nil
+		h.mu.Unlock()
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual=true")
+
+		h.fail = ErrNoNeighbours // a link without neighbours is no failure
+		wantStatus(t, a.Reconcile([]Wanted{wanted("eth0", "192.0.2.11/24", life)}), "eth0 192.0.2.11/24 wanted=true actual=true")
+	})
+}
+
+// TestScheduleSkipsMissedTimes: after a pause nothing is caught up.
+func TestScheduleSkipsMissedTimes(t *testing.T) {
+	s, k, t0 := schedule{}, key{Link: "eth0"}, time.Unix(0, 0)
+	s.begin(k, t0)
+	s.sent(k, t0.Add(700*time.Millisecond))
+	if got := s.wakeAt().Sub(t0); got != time.Second {
+		t.Errorf("next at %v", got)
+	}
+	s.sent(k, t0.Add(9*time.Second))
+	if got := s.wakeAt().Sub(t0); got != 69*time.Second {
+		t.Errorf("next at %v", got)
+	}
+	s.cancel(k)
+	s.sent(k, t0)
+	if !s.wakeAt().IsZero() {
+		t.Error("scheduled after it was cancelled")
+	}
+}

@@ -1,0 +1,156 @@
+package vip
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+func wanted(link, p string, life time.Duration) Wanted {
+	return Wanted{Prefix: prefix(p), Link: link, Lifetime: life}
+}
+
+// node is a namespace with one Ethernet link, eth0, to a peer.
+func node(t testing.TB) (s, peer *space) {
+	s, peer = newSpace(t), newSpace(t)
+	s.join("eth0", peer, "peer0")
+	return s, peer
+}
+
+// raw is the kernel's entry for an address.
+func raw(t *testing.T, k *Netlink, p string) addrEntry {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	entries, err := k.readAddresses()
+	must(t, err)
+	for _, e := range entries {
+		if e.prefix == prefix(p) {
+			return e
+		}
+	}
+	t.Fatalf("%s is not there", p)
+	return addrEntry{}
+}
+
+func TestPutCarriesMarkFlagsAndLifetime(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", 2500*time.Millisecond)), k.Put(wanted("eth0", "2001:db8::10/64", time.Second)))
+	if k.marks != marksByProto {
+		t.Fatalf("this kernel has IFA_PROTO, the probe says %d", k.marks)
+	}
+	e4, e6 := raw(t, k, "192.0.2.10/24"), raw(t, k, "2001:db8::10/64")
+	if e4.proto != ourProto || e6.proto != ourProto {
+		t.Errorf("mark: %#x and %#x", e4.proto, e6.proto)
+	}
+	if e4.valid != 3 || e6.valid != 1 {
+		t.Errorf("valid lifetimes: %d s and %d s, want 3 and 1", e4.valid, e6.valid)
+	}
+	if want := uint32(unix.IFA_F_NOPREFIXROUTE); e4.flags != want {
+		t.Errorf("IPv4 flags %#x, want %#x", e4.flags, want)
+	}
+	if want := uint32(unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_NODAD | unix.IFA_F_DEPRECATED); e6.flags != want {
+		t.Errorf("IPv6 flags %#x, want %#x: usable at once (not tentative), and no source of the host's own connections", e6.flags, want)
+	}
+	routes, err := s.nl.RouteList(s.link("eth0"), 0)
+	must(t, err)
+	for _, r := range routes {
+		if r.Dst != nil && (r.Dst.String() == "192.0.2.0/24" || r.Dst.String() == "2001:db8::/64") {
+			t.Errorf("the address brought a subnet route: %v", r)
+		}
+	}
+}
+
+func TestLifetimeEndsWithoutUs(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	start := time.Now()
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", time.Second)), k.Put(wanted("eth0", "2001:db8::10/64", time.Second)))
+	s.wait("the kernel drops what nobody renews", func() bool { return s.table() == "" })
+	if d := time.Since(start); d < 900*time.Millisecond || d > 3*time.Second {
+		t.Errorf("a lifetime of 1 s lasted %v", d)
+	}
+}
+
+func TestRemovalKeepsTheHostsAddress(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	// The VIP comes first, and so the host's own address of the same subnet becomes its secondary.
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", 5*time.Second)), s.otherAdds(prefix("192.0.2.1/24"), "eth0"))
+	if e := raw(t, k, "192.0.2.1/24"); e.flags&unix.IFA_F_SECONDARY == 0 {
+		t.Fatal("the bed is wrong: the host's address is no secondary")
+	}
+	must(t, k.Remove(Address{Prefix: prefix("192.0.2.10/24"), Link: "eth0"}))
+	if got, want := s.table(), "eth0 192.0.2.1/24 foreign\n"; got != want {
+		t.Errorf("addresses:\n%swant:\n%s", got, want)
+	}
+	must(t, k.Remove(Address{Prefix: prefix("192.0.2.10/24"), Link: "eth0"})) // again: no error
+}
+
+func TestErrorsSayWhatAndHow(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	if err := k.Put(wanted("eth9", "192.0.2.10/24", time.Second)); !errors.Is(err, ErrNoLink) {
+		t.Errorf("missing link: %v", err)
+	}
+	must(t, k.Remove(Address{Prefix: prefix("192.0.2.10/24"), Link: "eth9"}))
+	must(t, s.in(func() error { return writeSysctl("net/ipv6/conf/eth0/disable_ipv6", "1") }))
+	err := k.Put(wanted("eth0", "2001:db8::10/64", time.Second))
+	if err == nil || !strings.Contains(err.Error(), "disable_ipv6=0") {
+		t.Errorf("IPv6 switched off: %v", err)
+	}
+	// Another link under the same name: the index that the last list saw is stale.
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", time.Second)))
+	must(t, s.nl.LinkDel(s.link("eth0")))
+	s.join("eth0", newSpace(t), "peer0")
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", time.Second)))
+}
+
+// TestFallbackMarks runs the rule for kernels without IFA_PROTO on this one, by telling the adapter that it has none; the
+// attribute is then still sent, and not looked at.
+func TestFallbackMarks(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	k.marks = marksByRule
+	life := 5 * time.Second
+	check := func(want string) {
+		t.Helper()
+		have, err := k.List()
+		must(t, err)
+		if got := table(visible(have)); got != want {
+			t.Errorf("addresses:\n%swant:\n%s", got, want)
+		}
+	}
+	must(t, s.otherAdds(prefix("192.0.2.1/24"), "eth0"), s.otherAdds(prefix("2001:db8::1/64"), "eth0"))
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", life)), k.Put(wanted("eth0", "2001:db8::10/64", life)))
+	if e := raw(t, k, "192.0.2.10/24"); e.label != "eth0:q" {
+		t.Errorf("label %q", e.label)
+	}
+	check("eth0 192.0.2.1/24 foreign\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 foreign\n")
+	k.Manage([]netip.Addr{netip.MustParseAddr("2001:db8::10"), netip.MustParseAddr("2001:db8::1")})
+	check("eth0 192.0.2.1/24 foreign\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 ours\n")
+	must(t, k.Put(wanted("eth0", "192.0.2.1/24", life))) // taken over: label and flags need a new entry
+	check("eth0 192.0.2.1/24 ours\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 ours\n")
+}
+
+func TestLinks(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	must(t, s.otherAdds(prefix("192.0.2.1/24"), "eth0"), s.otherAdds(prefix("2001:db8::1/64"), "eth0"))
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", 5*time.Second)), k.Put(wanted("eth0", "198.51.100.10/24", 5*time.Second)))
+	var links []Link
+	must(t, s.in(func() (err error) { links, err = Links(); return err }))
+	if len(links) != 1 || links[0].Name != "eth0" || len(links[0].MAC) != 6 || !links[0].Up || !links[0].Carrier {
+		t.Fatalf("links: %+v", links)
+	}
+	if got := links[0].Prefixes; len(got) != 2 || got[0] != prefix("192.0.2.0/24") || got[1] != prefix("2001:db8::/64") {
+		t.Errorf("prefixes %v: want the host's own subnets alone", got)
+	}
+}

@@ -1,0 +1,252 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// walker drives an actuator on a model through random calls of the caller and deeds of others, and knows which
+// foreign addresses have to be there.
+type walker struct {
+	*rapid.T
+	m       *model
+	a       *Actuator
+	want    []Wanted          // the caller's last word
+	foreign map[modelKey]bool // that must not be touched
+}
+
+var (
+	walkAddrs = []netip.Prefix{
+		prefix("192.0.2.10/24"), prefix("192.0.2.11/24"), prefix("192.0.2.11/32"), prefix("198.51.100.10/24"),
+		prefix("2001:db8::10/64"), prefix("2001:db8::11/64"), prefix("2001:db8::11/128"),
+	}
+	walkLinks = []string{"eth0", "eth1"}
+)
+
+func (w *walker) prefix() netip.Prefix { return rapid.SampledFrom(walkAddrs).Draw(w.T, "prefix") }
+func (w *walker) link() string         { return rapid.SampledFrom(walkLinks).Draw(w.T, "link") }
+
+// isWanted says whether the caller wants what foreign address k is; that one is taken over.
+func (w *walker) isWanted(k modelKey) bool {
+	return slices.ContainsFunc(w.want, func(x Wanted) bool {
+		return x.Link == k.link && (modelKeyOf(x.Prefix, x.Link) == k)
+	})
+}
+
+// say is a call of Reconcile or Clear.
+func (w *walker) say(want []Wanted, clear bool) {
+	w.want = want
+	for k := range w.foreign {
+		if w.isWanted(k) {
+			delete(w.foreign, k)
+		}
+	}
+	if clear {
+		w.a.Clear()
+	} else {
+		w.a.Reconcile(want)
+	}
+	// Whatever fails, and as long as the kernel lets go: nothing of ours that is not wanted is left after the call.
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	for k, x := range w.m.addrs {
+		if x.Ours && !w.isWanted(k) && w.m.stuck[k.addr] == nil && w.m.unlisted == nil {
+			w.Fatalf("%s on %s is ours, not wanted, and still there", x.Prefix, x.Link)
+		}
+	}
+}
+
+func (w *walker) actions() map[string]func(*rapid.T) {
+	each := func(f func()) func(*rapid.T) {
+		return func(t *rapid.T) { w.T = t; f(); synctest.Wait() }
+	}
+	return map[string]func(*rapid.T){
+		"reconcile": each(func() {
+			var want []Wanted
+			for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(walkAddrs), 0, 5, netip.Prefix.Addr).Draw(w.T, "want") {
+				life := time.Duration(rapid.IntRange(500, 6000).Draw(w.T, "life")) * time.Millisecond
+				want = append(want, Wanted{Prefix: p, Link: w.link(), Lifetime: life})
+			}
+			w.say(want, false)
+		}),
+		"clear": each(func() { w.say(nil, true) }),
+		"keep":  each(func() { w.a.Keep() }),
+		"pause": each(func() {
+			time.Sleep(time.Duration(rapid.IntRange(1, 3000).Draw(w.T, "ms")) * time.Millisecond)
+		}),
+		"other adds": each(func() {
+			p, l := w.prefix(), w.link()
+			if w.m.otherAdds(p, l) == nil && !w.isWanted(modelKeyOf(p, l)) {
+				w.foreign[modelKeyOf(p, l)] = true
+			}
+		}),
+		"other removes": each(func() {
+			p, l := w.prefix(), w.link()
+			delete(w.foreign, modelKeyOf(p, l))
+			must2(w.T, w.m.otherRemoves(p, l))
+		}),
+		"other changes": each(func() {
+			// The mark is lost: wanted, it comes back; not wanted, it is foreign from here on.
+			p, l := w.prefix(), w.link()
+			if w.m.otherChanges(p, l) == nil && !w.isWanted(modelKeyOf(p, l)) {
+				w.foreign[modelKeyOf(p, l)] = true
+			}
+		}),
+		"link down": each(func() { l := w.link(); w.m.setLink(l, false, false); w.forget(l) }),
+		"link up":   each(func() { w.m.setLink(w.link(), true, rapid.Bool().Draw(w.T, "carrier")) }),
+		"unplug":    each(func() { l := w.link(); w.m.unplug(l); w.forget(l) }),
+		"plug": each(func() {
+			if l := w.link(); w.m.links[l] == nil {
+				w.m.plug(l)
+			}
+		}),
+		"refuse":   each(func() { w.set(func() { w.m.refuse[w.prefix().Addr()] = errors.New("refused") }) }),
+		"stick":    each(func() { w.set(func() { w.m.stuck[w.prefix().Addr()] = errors.New("stuck") }) }),
+		"unlisted": each(func() { w.set(func() { w.m.unlisted = errors.New("unlisted") }) }),
+		"deaf":     each(func() { w.set(func() { w.m.deaf = true }) }),
+		"cascade":  each(func() { w.set(func() { w.m.cascade = true }) }),
+		"heal":     each(w.heal),
+		"":         each(w.check),
+	}
+}
+
+func (w *walker) set(f func()) {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	f()
+}
+
+func (w *walker) heal() {
+	w.set(func() {
+		clear(w.m.refuse)
+		clear(w.m.stuck)
+		w.m.unlisted, w.m.deaf = nil, false
+	})
+}
+
+// forget drops the foreign addresses that the kernel took with a link.
+func (w *walker) forget(link string) {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	for k := range w.foreign {
+		if k.link == link && w.m.addrs[k] == nil {
+			delete(w.foreign, k)
+		}
+	}
+}
+
+// check is what must hold at any time.
+func (w *walker) check() {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	for k := range w.foreign {
+		if x := w.m.addrs[k]; x == nil || x.Ours || !x.ends.IsZero() {
+			w.Fatalf("foreign address %v was touched: %+v", k, x)
+		}
+	}
+	for k, x := range w.m.addrs {
+		if x.Ours && time.Until(x.ends) > 6*time.Second {
+			w.Fatalf("%v is ours and lasts until %v from now", k, time.Until(x.ends))
+		}
+	}
+}
+
+// must2 is must inside a property.
+func must2(t *rapid.T, err error) {
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRandomWalk: whatever happens, foreign addresses are not touched; once it stops, what is wanted is there; once the
+// caller stops, nothing of ours is.
+func TestRandomWalk(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newModel(walkLinks...)
+			w := &walker{T: rt, m: m, foreign: map[modelKey]bool{}}
+			w.a = New(Options{Kernel: m, Announcer: newHorn(), Log: slog.New(slog.DiscardHandler)})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go w.a.Run(ctx)
+			rt.Repeat(w.actions())
+			w.T = rt
+
+			w.heal()
+			for _, l := range walkLinks {
+				if m.links[l] == nil {
+					m.plug(l)
+				}
+				m.setLink(l, true, true)
+			}
+			var want []Wanted
+			for i, p := range walkAddrs {
+				if p.Bits() != 32 && p.Bits() != 128 {
+					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second})
+				}
+			}
+			w.say(want, false)
+			for range 30 { // longer than any fight is remembered
+				time.Sleep(300 * time.Millisecond)
+				if !w.a.Keep() {
+					rt.Fatal("lapsed while kept")
+				}
+			}
+			synctest.Wait()
+			w.check()
+			for _, x := range w.a.Status().Addresses {
+				if x.Wanted && (x.Err != nil || !x.Actual) {
+					rt.Fatalf("not converged: %+v", x)
+				}
+			}
+			var ours []string
+			have, _ := m.List()
+			for line := range strings.Lines(table(have)) {
+				if strings.HasSuffix(line, "ours\n") {
+					ours = append(ours, line)
+				}
+			}
+			if len(ours) != len(want) {
+				rt.Fatalf("ours: %q, want %d addresses", ours, len(want))
+			}
+
+			time.Sleep(5*time.Second + time.Millisecond)
+			synctest.Wait()
+			w.check()
+			have, _ = m.List()
+			if text := table(have); strings.Contains(text, "ours") {
+				rt.Fatalf("the caller is silent, and there is still:\n%s", text)
+			}
+		})
+	})
+}
+
+// TestGuard: a burst at once, then one a second, and the burst comes back with time.
+func TestGuard(t *testing.T) {
+	var g guard
+	now := time.Unix(1000, 0)
+	var at []string
+	for range 8 {
+		if d := g.wait(now); d > 0 {
+			now = now.Add(d)
+		}
+		g.take(now)
+		at = append(at, fmt.Sprint(now.Unix()-1000))
+	}
+	if got := strings.Join(at, " "); got != "0 0 0 0 0 1 2 3" {
+		t.Errorf("put back at seconds %s", got)
+	}
+	if d := g.wait(now.Add(time.Hour)); d > 0 {
+		t.Errorf("after an hour of peace: wait %v", d)
+	}
+}
