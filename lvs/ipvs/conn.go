@@ -8,7 +8,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,50 +65,41 @@ func (c *conn) close() error { return unix.Close(c.fd) }
 
 // resolve asks for the number of the family, which exists as soon as ip_vs is loaded. Some kernels load it on being asked.
 func (c *conn) resolve() error {
-	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.CTRL_ATTR_FAMILY_NAME, familyName)
-	payload, err := ae.Encode()
-	if err != nil {
-		return err
-	}
+	payload := appendAttr(nil, unix.CTRL_ATTR_FAMILY_NAME, []byte(familyName+"\x00"))
 	c.family = unix.GENL_ID_CTRL
-	answers, err := c.request(command{unix.CTRL_CMD_GETFAMILY, payload}, 0)
+	var id uint16
+	err := c.request(command{unix.CTRL_CMD_GETFAMILY, payload}, 0, func(answer []byte) error {
+		if len(answer) < 4 {
+			return errTruncated
+		}
+		v, err := attributes(answer[4:]).find(unix.CTRL_ATTR_FAMILY_ID)
+		if err != nil {
+			return err
+		}
+		return get(&id, v)
+	})
 	if errors.Is(err, unix.ENOENT) {
 		return ErrNotLoaded
 	}
 	if err != nil {
 		return fmt.Errorf("looking up the netlink family %s: %w", familyName, err)
 	}
-	for _, a := range answers {
-		if len(a) < 4 {
-			continue
-		}
-		ad, err := netlink.NewAttributeDecoder(a[4:])
-		if err != nil {
-			return err
-		}
-		for ad.Next() {
-			if ad.Type() == unix.CTRL_ATTR_FAMILY_ID {
-				c.family = ad.Uint16()
-				return ad.Err()
-			}
-		}
-	}
-	return ErrNotLoaded
+	c.family = id
+	return nil
 }
 
-// request sends one command and returns the payloads of its answers.
-func (c *conn) request(cmd command, flags uint16) ([][]byte, error) {
+// request sends one command and calls answer for the payload of each of its answers, which is good until answer returns.
+func (c *conn) request(cmd command, flags uint16, answer func(payload []byte) error) error {
 	c.seq++
 	if err := c.send(c.encode(nil, cmd, unix.NLM_F_ACK|flags)); err != nil {
-		return nil, err
+		return err
 	}
-	var answers [][]byte
+	var failed error
 	interrupted := false
 	for {
 		messages, err := c.receive()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, m := range messages {
 			if m.Header.Seq != c.seq {
@@ -118,27 +108,36 @@ func (c *conn) request(cmd command, flags uint16) ([][]byte, error) {
 			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
 			switch m.Header.Type {
 			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
-				err := errno(m)
-				if err == nil && interrupted {
-					err = unix.EINTR
+				if err := errno(m); err != nil {
+					return err
 				}
-				return answers, err
-			default:
-				answers = append(answers, slices.Clone(m.Data)) // the buffer is used again
+				if interrupted {
+					return unix.EINTR
+				}
+				return failed
+			default: // all are read, also after a failure, so that the next request finds no leftovers
+				if failed == nil {
+					failed = answer(m.Data)
+				}
 			}
 		}
 	}
 }
 
 // dump is a request whose answer is a list. It is repeated when the kernel says that the list changed under it.
-func (c *conn) dump(cmd command) (answers [][]byte, err error) {
+func dump[T any](c *conn, cmd command, decode func(payload []byte) (T, error)) (out []T, err error) {
 	for range dumpAttempts {
-		answers, err = c.request(cmd, unix.NLM_F_DUMP)
+		out = out[:0]
+		err = c.request(cmd, unix.NLM_F_DUMP, func(payload []byte) error {
+			v, err := decode(payload)
+			out = append(out, v)
+			return err
+		})
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
-	return answers, err
+	return out, err
 }
 
 // batch carries out commands in order, many in one system call, also after one has failed. It returns the error of

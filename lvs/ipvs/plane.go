@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
@@ -162,40 +161,22 @@ func joined(methods map[string]bool) (out string) {
 }
 
 func listServices(c *conn) ([]service, error) {
-	answers, err := c.dump(command{cmd: cmdGetService})
+	out, err := dump(c, command{cmd: cmdGetService}, decodeService)
 	if err != nil {
 		return nil, fmt.Errorf("listing the kernel's services: %w", permission(err))
-	}
-	out := make([]service, 0, len(answers))
-	for _, a := range answers {
-		s, err := decodeService(a)
-		if err != nil {
-			return nil, fmt.Errorf("listing the kernel's services: %w", err)
-		}
-		out = append(out, s)
 	}
 	return out, nil
 }
 
 func listDestinations(c *conn, s service) ([]destination, error) {
 	s.scheduler = "" // the identity alone
-	ae := netlink.NewAttributeEncoder()
-	putService(ae, s)
-	payload, err := ae.Encode()
+	payload, err := appendService(nil, s)
 	if err != nil {
 		return nil, err
 	}
-	answers, err := c.dump(command{cmdGetDest, payload})
+	out, err := dump(c, command{cmdGetDest, payload}, decodeDestination)
 	if err != nil {
 		return nil, fmt.Errorf("listing the destinations of %v: %w", s.key, err)
-	}
-	out := make([]destination, 0, len(answers))
-	for _, a := range answers {
-		d, err := decodeDestination(a)
-		if err != nil {
-			return nil, fmt.Errorf("listing the destinations of %v: %w", s.key, err)
-		}
-		out = append(out, d)
 	}
 	return out, nil
 }
@@ -230,17 +211,16 @@ func (p *Plane) apply(changes []lvs.Change) (map[lvs.Key]error, error) {
 }
 
 func encodeChange(c lvs.Change) ([]byte, error) {
-	ae := netlink.NewAttributeEncoder()
 	s := service{key: c.Service.Key()}
 	if c.Op == lvs.AddService || c.Op == lvs.EditService {
 		s.scheduler = c.Service.Scheduler
 	}
-	putService(ae, s)
+	b, err := appendService(make([]byte, 0, 160), s)
 	switch c.Op {
 	case lvs.AddDestination, lvs.EditDestination, lvs.RemoveDestination:
-		putDestination(ae, c.Service.Forward, c.Destination)
+		b = appendDestination(b, c.Service.Forward, c.Destination)
 	}
-	return ae.Encode()
+	return b, err
 }
 
 // gone reports whether a removal failed because somebody was faster.

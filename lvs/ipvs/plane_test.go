@@ -215,3 +215,38 @@ func BenchmarkReconcile(b *testing.B) {
 	bed := newBed(b)
 	lvstest.BenchmarkReconcile(b, bed.Plane(b, open))
 }
+
+// BenchmarkOneCallEach is what the same table costs with one system call and its answer for each command.
+func BenchmarkOneCallEach(b *testing.B) {
+	bed := newBed(b)
+	full := lvstest.Large(500, 10)
+	err := bed.Director.Do(func() error {
+		h, err := moby.New("")
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		for b.Loop() {
+			for _, s := range full {
+				svc := mobyService(s.Addr, s.Port, s.Scheduler)
+				if err := h.NewService(svc); err != nil {
+					return err
+				}
+				for _, d := range s.Destinations {
+					if err := h.NewDestination(svc, mobyDestination(d.Addr, d.Weight, 0)); err != nil {
+						return err
+					}
+				}
+			}
+			b.StopTimer()
+			if err := h.Flush(); err != nil {
+				return err
+			}
+			b.StartTimer()
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}

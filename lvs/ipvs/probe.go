@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,9 +31,7 @@ func probeSchedulers(c *conn) ([]string, error) {
 			cmd uint8
 			service
 		}{{cmdNewService, service{mark: mark, scheduler: name}}, {cmdDelService, service{mark: mark}}} {
-			ae := netlink.NewAttributeEncoder()
-			putService(ae, s.service)
-			payload, err := ae.Encode()
+			payload, err := appendService(nil, s.service)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
@@ -99,60 +99,203 @@ func inetFamily(a netip.Addr) uint16 {
 	return unix.AF_INET6
 }
 
-// bigEndian stores a port, whose attribute is in network byte order, as bytes.
-func bigEndian(port uint16) []byte { return binary.BigEndian.AppendUint16(nil, port) }
-
-// putService encodes what identifies a service, and with scheduler != "" also what it is like.
-func putService(ae *netlink.AttributeEncoder, s service) {
-	ae.Nested(attrService, func(ae *netlink.AttributeEncoder) error {
-		a := s.key.Addr.Addr()
-		if s.mark != 0 {
-			ae.Uint16(svcFamily, unix.AF_INET)
-			ae.Uint32(svcMark, s.mark)
-		} else {
-			proto, ok := protocols[s.key.Protocol]
-			if !ok {
-				n, err := strconv.ParseUint(strings.TrimPrefix(s.key.Protocol, "protocol-"), 10, 16)
-				if err != nil {
-					return fmt.Errorf("protocol %q: %w", s.key.Protocol, err)
-				}
-				proto = uint16(n)
-			}
-			ae.Uint16(svcFamily, inetFamily(a))
-			ae.Uint16(svcProtocol, proto)
-			ae.Bytes(svcAddr, a.AsSlice())
-			ae.Bytes(svcPort, bigEndian(s.key.Addr.Port()))
-		}
-		if s.scheduler == "" {
-			return nil
-		}
-		netmask := uint32(0xffffffff)
-		if a.Is6() {
-			netmask = 128 // a prefix length there (ip_vs_ctl.c, ip_vs_add_service)
-		}
-		ae.String(svcSched, s.scheduler)
-		ae.Bytes(svcFlags, binary.NativeEndian.AppendUint32(make([]byte, 4), 0xffffffff)) // {flags, mask}: none of all
-		ae.Uint32(svcTimeout, 0)
-		ae.Uint32(svcNetmask, netmask)
-		return nil
-	})
+// appendAttr appends one attribute, padded.
+func appendAttr(b []byte, kind uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	for len(b)%unix.NLA_ALIGNTO != 0 {
+		b = append(b, 0)
+	}
+	return b
 }
 
-// putDestination encodes a destination; it has no connection limits.
-func putDestination(ae *netlink.AttributeEncoder, forward string, d lvs.Destination) {
-	ae.Nested(attrDest, func(ae *netlink.AttributeEncoder) error {
-		ae.Uint16(dstFamily, inetFamily(d.Addr.Addr()))
-		ae.Bytes(dstAddr, d.Addr.Addr().AsSlice())
-		ae.Bytes(dstPort, bigEndian(d.Addr.Port()))
-		ae.Uint32(dstForward, forwards[forward])
-		ae.Uint32(dstWeight, uint32(d.Weight))
-		ae.Uint32(dstUpper, 0)
-		ae.Uint32(dstLower, 0)
-		return nil
-	})
+func append16(b []byte, kind, v uint16) []byte {
+	var value [2]byte
+	binary.NativeEndian.PutUint16(value[:], v)
+	return appendAttr(b, kind, value[:])
+}
+
+func append32(b []byte, kind uint16, v uint32) []byte {
+	var value [4]byte
+	binary.NativeEndian.PutUint32(value[:], v)
+	return appendAttr(b, kind, value[:])
+}
+
+// appendAddrPort appends the attributes of an address and a port.
+func appendAddrPort(b []byte, addr, port uint16, a netip.AddrPort) []byte {
+	if ip := a.Addr(); ip.Is4() {
+		v := ip.As4()
+		b = appendAttr(b, addr, v[:])
+	} else {
+		v := ip.As16()
+		b = appendAttr(b, addr, v[:])
+	}
+	return appendAttr(b, port, []byte{byte(a.Port() >> 8), byte(a.Port())})
+}
+
+// nest closes an attribute that was opened at from with appendAttr(b, kind, nil): it holds what was appended since.
+func nest(b []byte, from int) []byte {
+	binary.NativeEndian.PutUint16(b[from:], uint16(len(b)-from))
+	return b
+}
+
+// appendService encodes what identifies a service, and with a scheduler also what it is like.
+func appendService(b []byte, s service) ([]byte, error) {
+	from := len(b)
+	b = appendAttr(b, attrService|unix.NLA_F_NESTED, nil)
+	if s.mark != 0 {
+		b = append16(b, svcFamily, unix.AF_INET)
+		b = append32(b, svcMark, s.mark)
+	} else {
+		proto, err := protocolNumber(s.key.Protocol)
+		if err != nil {
+			return nil, err
+		}
+		b = append16(b, svcFamily, inetFamily(s.key.Addr.Addr()))
+		b = append16(b, svcProtocol, proto)
+		b = appendAddrPort(b, svcAddr, svcPort, s.key.Addr)
+	}
+	if s.scheduler != "" {
+		netmask := uint32(0xffffffff)
+		if s.key.Addr.Addr().Is6() {
+			netmask = 128 // a prefix length there (ip_vs_ctl.c, ip_vs_add_service)
+		}
+		b = appendAttr(b, svcSched, append([]byte(s.scheduler), 0))
+		b = appendAttr(b, svcFlags, []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}) // {flags, mask}: none of all
+		b = append32(b, svcTimeout, 0)
+		b = append32(b, svcNetmask, netmask)
+	}
+	return nest(b, from), nil
+}
+
+func protocolNumber(name string) (uint16, error) {
+	if n, ok := protocols[name]; ok {
+		return n, nil
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, "protocol-"), 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("protocol %q: %w", name, err)
+	}
+	return uint16(n), nil
+}
+
+// appendDestination encodes a destination; it has no connection limits.
+func appendDestination(b []byte, forward string, d lvs.Destination) []byte {
+	from := len(b)
+	b = appendAttr(b, attrDest|unix.NLA_F_NESTED, nil)
+	b = append16(b, dstFamily, inetFamily(d.Addr.Addr()))
+	b = appendAddrPort(b, dstAddr, dstPort, d.Addr)
+	b = append32(b, dstForward, forwards[forward])
+	b = append32(b, dstWeight, uint32(d.Weight))
+	b = append32(b, dstUpper, 0)
+	b = append32(b, dstLower, 0)
+	return nest(b, from)
 }
 
 var errTruncated = errors.New("truncated message")
+
+// attributes walks a list of netlink attributes without copying: a dump of a full table has tens of thousands.
+type attributes []byte
+
+// next cuts the first attribute off. It returns false at the end of the list, and an error when the list is cut off.
+func (a *attributes) next() (kind uint16, value []byte, ok bool, err error) {
+	if len(*a) == 0 {
+		return 0, nil, false, nil
+	}
+	if len(*a) < unix.SizeofNlAttr {
+		return 0, nil, false, errTruncated
+	}
+	size := int(binary.NativeEndian.Uint16(*a))
+	kind = binary.NativeEndian.Uint16((*a)[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+	if size < unix.SizeofNlAttr || size > len(*a) {
+		return 0, nil, false, errTruncated
+	}
+	value = (*a)[unix.SizeofNlAttr:size]
+	*a = (*a)[min(len(*a), (size+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1)):]
+	return kind, value, true, nil
+}
+
+// find returns the value of the first attribute of a kind.
+func (a attributes) find(want uint16) ([]byte, error) {
+	for {
+		kind, value, ok, err := a.next()
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return nil, errTruncated
+		case kind == want:
+			return value, nil
+		}
+	}
+}
+
+// each calls f for every attribute inside the attribute kind of an answer, which starts with a generic netlink header.
+func each(payload []byte, kind uint16, f func(kind uint16, value []byte) error) error {
+	if len(payload) < 4 {
+		return errTruncated
+	}
+	nested, err := attributes(payload[4:]).find(kind)
+	if err != nil {
+		return err
+	}
+	for list := attributes(nested); ; {
+		k, v, ok, err := list.next()
+		if err != nil || !ok {
+			return err
+		}
+		if err := f(k, v); err != nil {
+			return fmt.Errorf("attribute %d: %w", k, err)
+		}
+	}
+}
+
+// get reads a number of exactly its own size.
+func get[T uint16 | uint32 | uint64](to *T, b []byte) error {
+	switch p := any(to).(type) {
+	case *uint16:
+		if len(b) != 2 {
+			return errTruncated
+		}
+		*p = binary.NativeEndian.Uint16(b)
+	case *uint32:
+		if len(b) != 4 {
+			return errTruncated
+		}
+		*p = binary.NativeEndian.Uint32(b)
+	case *uint64:
+		if len(b) != 8 {
+			return errTruncated
+		}
+		*p = binary.NativeEndian.Uint64(b)
+	}
+	return nil
+}
+
+func getPort(to *uint16, b []byte) error {
+	if len(b) != 2 {
+		return errTruncated
+	}
+	*to = binary.BigEndian.Uint16(b)
+	return nil
+}
+
+func getCount(to *int, b []byte) error {
+	var n uint32
+	err := get(&n, b)
+	*to = int(n)
+	return err
+}
+
+// getConnections reads the number of connections out of 64-bit statistics.
+func getConnections(to *uint64, b []byte) error {
+	v, err := attributes(b).find(statsConns)
+	if err != nil {
+		return err
+	}
+	return get(to, v)
+}
 
 // decodeAddr reads an address attribute, which has 16 bytes whatever the family.
 func decodeAddr(family uint16, b []byte) (netip.Addr, error) {
@@ -166,73 +309,30 @@ func decodeAddr(family uint16, b []byte) (netip.Addr, error) {
 	}
 }
 
-func decodePort(b []byte) (uint16, error) {
-	if len(b) != 2 {
-		return 0, errTruncated
-	}
-	return binary.BigEndian.Uint16(b), nil
-}
-
-// attributes enters the nested attribute kind of a message's payload after the generic netlink header.
-func attributes(payload []byte, kind uint16, f func(ad *netlink.AttributeDecoder) error) error {
-	if len(payload) < 4 {
-		return errTruncated
-	}
-	ad, err := netlink.NewAttributeDecoder(payload[4:])
-	if err != nil {
-		return err
-	}
-	found := false
-	for ad.Next() {
-		if ad.Type() == kind {
-			found = true
-			ad.Nested(func(n *netlink.AttributeDecoder) error {
-				if err := f(n); err != nil {
-					return err
-				}
-				return n.Err()
-			})
-		}
-	}
-	if err := ad.Err(); err != nil {
-		return err
-	}
-	if !found {
-		return errTruncated
-	}
-	return nil
-}
-
 // decodeService reads one answer of cmdGetService.
 func decodeService(payload []byte) (s service, err error) {
 	var family, proto, port uint16
 	var addr []byte
 	var flags uint32
-	err = attributes(payload, attrService, func(ad *netlink.AttributeDecoder) (err error) {
-		for ad.Next() {
-			switch ad.Type() {
-			case svcFamily:
-				family = ad.Uint16()
-			case svcProtocol:
-				proto = ad.Uint16()
-			case svcAddr:
-				addr = ad.Bytes()
-			case svcPort:
-				port, err = decodePort(ad.Bytes())
-			case svcMark:
-				s.mark = ad.Uint32()
-			case svcSched:
-				s.scheduler = ad.String()
-			case svcFlags:
-				if b := ad.Bytes(); len(b) >= 4 {
-					flags = binary.NativeEndian.Uint32(b)
-				}
-			case svcStats64:
-				ad.Nested(decodeConnections(&s.connections))
-			}
-			if err != nil {
-				return err
-			}
+	err = each(payload, attrService, func(kind uint16, v []byte) error {
+		switch kind {
+		case svcFamily:
+			return get(&family, v)
+		case svcProtocol:
+			return get(&proto, v)
+		case svcAddr:
+			addr = v
+		case svcPort:
+			return getPort(&port, v)
+		case svcMark:
+			return get(&s.mark, v)
+		case svcSched:
+			name, _, _ := bytes.Cut(v, []byte{0})
+			s.scheduler = string(name)
+		case svcFlags: // {flags, mask}
+			return get(&flags, v[:min(len(v), 4)])
+		case svcStats64:
+			return getConnections(&s.connections, v)
 		}
 		return nil
 	})
@@ -256,30 +356,26 @@ func decodeService(payload []byte) (s service, err error) {
 // decodeDestination reads one answer of cmdGetDest.
 func decodeDestination(payload []byte) (d destination, err error) {
 	var family, port uint16
+	var method, weight uint32
 	var addr []byte
-	err = attributes(payload, attrDest, func(ad *netlink.AttributeDecoder) (err error) {
-		for ad.Next() {
-			switch ad.Type() {
-			case dstFamily:
-				family = ad.Uint16()
-			case dstAddr:
-				addr = ad.Bytes()
-			case dstPort:
-				port, err = decodePort(ad.Bytes())
-			case dstForward:
-				d.forward = nameOf(forwards, ad.Uint32()&forwardMask, "method-")
-			case dstWeight:
-				d.weight = int(int32(ad.Uint32()))
-			case dstActive:
-				d.active = int(ad.Uint32())
-			case dstInactive:
-				d.inactive = int(ad.Uint32())
-			case dstStats64:
-				ad.Nested(decodeConnections(&d.connections))
-			}
-			if err != nil {
-				return err
-			}
+	err = each(payload, attrDest, func(kind uint16, v []byte) error {
+		switch kind {
+		case dstFamily:
+			return get(&family, v)
+		case dstAddr:
+			addr = v
+		case dstPort:
+			return getPort(&port, v)
+		case dstForward:
+			return get(&method, v)
+		case dstWeight:
+			return get(&weight, v)
+		case dstActive:
+			return getCount(&d.active, v)
+		case dstInactive:
+			return getCount(&d.inactive, v)
+		case dstStats64:
+			return getConnections(&d.connections, v)
 		}
 		return nil
 	})
@@ -291,16 +387,7 @@ func decodeDestination(payload []byte) (d destination, err error) {
 		return d, fmt.Errorf("destination: %w", err)
 	}
 	d.addr = netip.AddrPortFrom(a, port)
+	d.forward = nameOf(forwards, method&forwardMask, "method-")
+	d.weight = int(int32(weight))
 	return d, nil
-}
-
-func decodeConnections(to *uint64) func(*netlink.AttributeDecoder) error {
-	return func(ad *netlink.AttributeDecoder) error {
-		for ad.Next() {
-			if ad.Type() == statsConns {
-				*to = ad.Uint64()
-			}
-		}
-		return nil
-	}
 }

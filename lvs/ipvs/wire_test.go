@@ -4,21 +4,21 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/mdlayher/netlink"
-
 	"quorate/lvs"
 )
 
-// message encodes as for the kernel, with the generic netlink header that its answers have.
-func message(t testing.TB, put func(*netlink.AttributeEncoder)) []byte {
+// message is an answer of the kernel: the generic netlink header and attributes.
+func message(attrs []byte) []byte {
+	return append([]byte{cmdNewService, familyVersion, 0, 0}, attrs...)
+}
+
+func encoded(t testing.TB, s service) []byte {
 	t.Helper()
-	ae := netlink.NewAttributeEncoder()
-	put(ae)
-	b, err := ae.Encode()
+	b, err := appendService(nil, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]byte{cmdNewService, familyVersion, 0, 0}, b...)
+	return message(b)
 }
 
 func TestServiceRoundTrip(t *testing.T) {
@@ -28,7 +28,7 @@ func TestServiceRoundTrip(t *testing.T) {
 		{key: lvs.Key{Protocol: "protocol-136", Addr: netip.MustParseAddrPort("192.0.2.10:1")}, scheduler: "sh"},
 		{mark: 7, scheduler: "mh"},
 	} {
-		got, err := decodeService(message(t, func(ae *netlink.AttributeEncoder) { putService(ae, want) }))
+		got, err := decodeService(encoded(t, want))
 		if err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
@@ -39,9 +39,7 @@ func TestDestinationRoundTrip(t *testing.T) {
 	for _, addr := range []string{"10.0.0.11:8080", "[fd00::11]:8080"} {
 		for _, forward := range []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel} {
 			want := destination{addr: netip.MustParseAddrPort(addr), forward: forward, weight: lvs.MaxWeight}
-			got, err := decodeDestination(message(t, func(ae *netlink.AttributeEncoder) {
-				putDestination(ae, forward, lvs.Destination{Addr: want.addr, Weight: want.weight})
-			}))
+			got, err := decodeDestination(message(appendDestination(nil, forward, lvs.Destination{Addr: want.addr, Weight: want.weight})))
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -50,12 +48,8 @@ func TestDestinationRoundTrip(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(message(f, func(ae *netlink.AttributeEncoder) {
-		putService(ae, service{key: lvs.Key{Protocol: "tcp", Addr: netip.MustParseAddrPort("192.0.2.10:80")}, scheduler: "wlc"})
-	}))
-	f.Add(message(f, func(ae *netlink.AttributeEncoder) {
-		putDestination(ae, lvs.NAT, lvs.Destination{Addr: netip.MustParseAddrPort("[fd00::11]:8080"), Weight: 3})
-	}))
+	f.Add(encoded(f, service{key: lvs.Key{Protocol: "tcp", Addr: netip.MustParseAddrPort("192.0.2.10:80")}, scheduler: "wlc"}))
+	f.Add(message(appendDestination(nil, lvs.NAT, lvs.Destination{Addr: netip.MustParseAddrPort("[fd00::11]:8080"), Weight: 3})))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := decodeService(b); err == nil && s.mark == 0 && !s.key.Addr.Addr().IsValid() {
 			t.Errorf("a service without an address: %+v", s)
