@@ -55,6 +55,7 @@ type planner struct {
 
 	nodes  []Node // sorted
 	index  map[NodeID]int
+	ready  []bool   // may be given something
 	hashes []uint64 // of the nodes' names
 	load   []int    // VIPs that each node has when all that is decided so far is done
 	units  []*unit  // sorted by id
@@ -66,7 +67,9 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 	p := &planner{s: s, h: h, fenced: fenced, need: s.Config.needsOf(), index: make(map[NodeID]int, len(s.Nodes))}
 	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
 		p.index[id] = len(p.nodes)
-		p.nodes = append(p.nodes, s.Nodes[id])
+		n := s.Nodes[id]
+		p.nodes = append(p.nodes, n)
+		p.ready = append(p.ready, id != fenced && h.Able[id] && !n.Draining && !n.Leaving)
 		p.hashes = append(p.hashes, hashText(string(id)))
 	}
 	p.load = make([]int, len(p.nodes))
@@ -94,11 +97,6 @@ func (p *planner) forgets(k AddressKey, a Assignment) bool {
 	}
 	_, configured := p.s.VIPByKey(k)
 	return !configured
-}
-
-// able reports whether the node may be given something.
-func (p *planner) able(n Node) bool {
-	return n.ID != p.fenced && p.h.Able[n.ID] && !n.Draining && !n.Leaving
 }
 
 // mayGet reports whether the member can be given to the home of its unit now.

@@ -60,7 +60,7 @@ func (p *planner) makeUnits() []*unit {
 		u.fit, u.open = make([]bool, len(p.nodes)), make([]bool, len(p.nodes))
 		for i, n := range p.nodes {
 			u.fit[i] = !slices.ContainsFunc(u.members, func(m member) bool { return n.misfit(p.need[m.vip.Name]) != "" })
-			u.open[i] = u.fit[i] && p.able(n)
+			u.open[i] = u.fit[i] && p.ready[i]
 		}
 		units = append(units, u)
 	}
@@ -158,8 +158,8 @@ func (p *planner) incumbent(u *unit) bool {
 			votes[p.owner(m)]++
 			any = true
 		}
-		if m.rec.Release != nil {
-			if i, ok := p.index[m.rec.Release.To]; ok {
+		if rel := m.rec.Release; rel != nil && rel.To != m.rec.Owner {
+			if i, ok := p.index[rel.To]; ok {
 				expected[i] = true
 			}
 		}

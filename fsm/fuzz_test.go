@@ -1,0 +1,212 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// FuzzApply feeds lines of JSON, each a command, into Apply as they come, past Encode and Decode. Nothing may panic, every
+// state must follow from the one before, fit into a snapshot, and leave the one before as it was.
+func FuzzApply(f *testing.F) {
+	for _, h := range histories() {
+		var b bytes.Buffer
+		for _, c := range h {
+			line, err := json.Marshal(c)
+			if err != nil {
+				f.Fatal(err)
+			}
+			b.Write(append(line, '\n'))
+		}
+		f.Add(b.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := New()
+		for i, line := range bytes.Split(data, []byte("\n")) {
+			var c Command
+			if i > 40 || json.Unmarshal(line, &c) != nil {
+				continue
+			}
+			before := snapshotOf(t, s)
+			next, res := s.Apply(s.Index+1, c)
+			checkStep(t, s, next, c, res)
+			if !bytes.Equal(before, snapshotOf(t, s)) {
+				t.Fatalf("%s changed a published state", c.Kind())
+			}
+			after := snapshotOf(t, next)
+			restored, err := Restore(bytes.NewReader(after))
+			if err != nil {
+				t.Fatalf("%s: %v", c.Kind(), err)
+			}
+			if !bytes.Equal(snapshotOf(t, restored), after) {
+				t.Fatalf("%s: another state after a snapshot", c.Kind())
+			}
+			s = next
+			useState(s)
+		}
+	})
+}
+
+// useState calls everything that reads a state, to see that nothing panics.
+func useState(s *State) {
+	h := Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}
+	for id := range s.Nodes {
+		h.Able[id] = true
+		LocalOf(s, id)
+		PlanFence(s, h, id, 1, 1, "")
+	}
+	for k := range s.Servers {
+		Observers(s, k)
+	}
+	Plan(s, h)
+	Waiting(s, h)
+	s.Config.CheckNodes(s.Nodes)
+	PreviewConfig(s, Config{}, h)
+}
+
+// FuzzRestore reads damaged snapshots. What is accepted must be usable.
+func FuzzRestore(f *testing.F) {
+	for _, h := range histories() {
+		s := New()
+		for _, c := range h {
+			s, _ = s.Apply(s.Index+1, c)
+		}
+		f.Add(snapshotOf(f, s))
+		body, err := json.Marshal(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := Restore(bytes.NewReader(data)); err == nil {
+			useState(s)
+		}
+		// The checksum keeps a fuzzer out, so the same bytes once more with a header that fits.
+		s, err := Restore(bytes.NewReader(sealed(data)))
+		if err != nil {
+			return
+		}
+		useState(s)
+		for _, h := range histories() {
+			for _, c := range h {
+				s, _ = s.Apply(s.Index+1, c)
+			}
+		}
+	})
+}
+
+// FuzzDecode reads commands as they stand in the log. What is accepted can be written again.
+func FuzzDecode(f *testing.F) {
+	for _, h := range histories() {
+		for _, c := range h {
+			b, err := Encode(c)
+			if err != nil {
+				continue
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Decode(data)
+		if err != nil {
+			return
+		}
+		b, err := json.Marshal(c)
+		if err != nil {
+			return // e.g. a year that JSON cannot say; Encode refuses it
+		}
+		if _, err := Decode(b); err != nil {
+			t.Fatalf("%s\nbecame\n%s\nand that cannot be read: %v", data, b, err)
+		}
+	})
+}
+
+// FuzzKeys reads the text forms of keys.
+func FuzzKeys(f *testing.F) {
+	for _, s := range []string{"192.0.2.1", "192.0.2.1@dmz", "2001:db8::1", "fe80::1%eth0@x", "http/10.0.0.1:80", "a/b/[::1]:80", "/", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var a, b AddressKey
+		if a.UnmarshalText([]byte(text)) == nil {
+			out, _ := a.MarshalText()
+			if err := b.UnmarshalText(out); err != nil || a != b {
+				t.Fatalf("%q: %v became %v: %v", text, a, b, err)
+			}
+		}
+		var c, d ServerKey
+		if c.UnmarshalText([]byte(text)) == nil {
+			out, _ := c.MarshalText()
+			if err := d.UnmarshalText(out); err != nil || c != d {
+				t.Fatalf("%q: %v became %v: %v", text, c, d, err)
+			}
+		}
+	})
+}
+
+// histories are sequences of commands that reach most of Apply, and one of absurd values.
+func histories() [][]Command {
+	n1, n2 := director("n1", 1), director("n2", 2)
+	key := AddressKey{Addr: netip.MustParseAddr("192.0.2.10")}
+	srv := ServerKey{"http", netip.MustParseAddrPort("10.0.0.1:80")}
+	cfg := Config{
+		Settings: DefaultSettings(),
+		VIPs: map[string]VIP{
+			"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "g"},
+			"six": {Name: "six", Address: netip.MustParsePrefix("2001:db8::10/64"), Prefer: []NodeID{"n2"}, Preempt: true},
+		},
+		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"n1"}}},
+		Services: map[string]Service{"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT,
+			Checks:  []Check{{Type: CheckHTTP, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1, HTTP: &HTTPCheck{Path: "/", Status: []StatusRange{{200, 299}}}}},
+			Servers: []Server{{srv.Address, 1}}}},
+	}
+	renamed := Config{VIPs: map[string]VIP{"www": {Name: "www", Address: netip.MustParsePrefix("192.0.2.10/25")}}}
+	relabelled := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Network: "dmz"}}}
+	form := []Command{
+		{Schema: 1, At: epochTime, Actor: "n1", Init: &Init{ClusterID: "c1", Node: n1}},
+		{PutNode: &PutNode{Node: n2}},
+		{Configure: &Configure{Config: cfg}},
+		{Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n1", OwnerEpoch: 1}}}},
+	}
+	with := func(cs ...Command) []Command { return append(append([]Command{}, form...), cs...) }
+	absurd := []Command{
+		{Init: &Init{ClusterID: "c\xff", Node: Node{ID: "\xff", Weight: -1}}},
+		{Schema: 99, At: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), Init: &Init{}},
+		{PutNode: &PutNode{}}, {RemoveNode: &RemoveNode{}}, {SetFacts: &SetFacts{}}, {SetDrain: &SetDrain{}}, {SetGrantors: &SetGrantors{}},
+		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
+		{Decide: &Decide{Assign: []Assign{{}}, Release: []StartRelease{{}}, Cancel: []Cancel{{}}}},
+		{Fenced: &Fenced{Moves: []Move{{}}}}, {Raise: &Raise{}}, {Record: &Record{Event: Event{Text: "\xfe"}}},
+		{Raise: &Raise{}, Record: &Record{}},
+		{Configure: &Configure{Force: true, Config: Config{
+			Settings: Settings{Observers: -1 << 62},
+			VIPs:     map[string]VIP{"": {}, "x": {Name: "y", Address: netip.PrefixFrom(netip.MustParseAddr("::"), 0)}},
+			Services: map[string]Service{"s": {Servers: []Server{{Weight: -1}}, Checks: []Check{{}}}}}}},
+	}
+	return [][]Command{
+		with(
+			Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up}}}},
+			Command{SetAdmin: &SetAdmin{Server: srv, Admin: Drain}},
+			Command{Decide: &Decide{Release: []StartRelease{{Key: key, Epoch: 4, To: "n2", Reason: Reason{ReasonRequested, "asked"}}}}},
+			Command{Decide: &Decide{Cancel: []Cancel{{Key: key, ReleaseIndex: 7}}}},
+			Command{SetGrantors: &SetGrantors{Prev: 1, Members: []Grantor{{"n1", n1.Store}, {"n2", n2.Store}}}},
+			Command{Fenced: &Fenced{Node: "n1", Epoch: 1, GrantorIndex: 9, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n2", ToEpoch: 2}}}},
+		),
+		with(
+			Command{Configure: &Configure{Base: 3, Config: renamed}},
+			Command{Decide: &Decide{Assign: []Assign{{Key: key, VIP: "www", Owner: "n2", OwnerEpoch: 2, Epoch: 4, ReleaseIndex: 5}}}},
+			Command{Configure: &Configure{Force: true, Config: relabelled}},
+			Command{Decide: &Decide{Assign: []Assign{{Key: key, Epoch: 6, ReleaseIndex: 7}}}},
+			Command{SetDrain: &SetDrain{Node: "n2", Draining: true, Leaving: true}},
+			Command{RemoveNode: &RemoveNode{Node: "n2", Store: n2.Store}},
+			Command{SetFacts: &SetFacts{Node: "n1", Store: n1.Store, Facts: Facts{DataPlane: "ipvs"}}},
+			Command{Record: &Record{Event: Event{Node: "n1", Text: "eth0 lost its carrier"}}},
+			Command{},
+			Command{Raise: &Raise{Node: "n1", Epoch: 1}},
+		),
+		absurd,
+		with(absurd...),
+	}
+}

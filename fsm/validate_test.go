@@ -1,0 +1,228 @@
+package fsm
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// good is a configuration without problems, which the cases below spoil.
+func good() Config {
+	check := Check{Type: CheckHTTP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
+		HTTP: &HTTPCheck{Path: "/healthz", Host: "www.example.org", Status: []StatusRange{{200, 299}}}}
+	return Config{
+		Settings: DefaultSettings(),
+		VIPs: map[string]VIP{
+			"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "g"},
+			"dns": {Name: "dns", Address: netip.MustParsePrefix("2001:db8::53/64"), Prefer: []NodeID{"n1", "n2"}, Preempt: true, Interface: "eth0"},
+			"p2p": {Name: "p2p", Address: netip.MustParsePrefix("10.0.0.0/31")},
+		},
+		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"n2"}}},
+		Services: map[string]Service{
+			"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "wlc", Forward: NAT, Masquerade: true, Checks: []Check{check},
+				Servers: []Server{{netip.MustParseAddrPort("10.0.0.11:8080"), 1}, {netip.MustParseAddrPort("10.0.0.12:8080"), 0}}},
+			"dns": {Name: "dns", VIP: "dns", Port: 53, Protocol: UDP, Scheduler: "rr", Forward: DirectRouting,
+				Servers: []Server{{netip.MustParseAddrPort("[2001:db8::1]:53"), 1}}},
+		},
+	}
+}
+
+// edit changes one object of a map in place.
+func edit[T any](m map[string]T, name string, change func(*T)) {
+	v := m[name]
+	change(&v)
+	m[name] = v
+}
+
+func TestValidate(t *testing.T) {
+	if ps := good().Validate(); len(ps) > 0 {
+		t.Fatalf("the good one: %v", ps)
+	}
+	if ps := (Config{}).Validate(); len(ps) > 0 {
+		t.Fatalf("the empty one: %v", ps)
+	}
+	vip := func(name string, change func(*VIP)) func(*Config) {
+		return func(c *Config) { edit(c.VIPs, name, change) }
+	}
+	address := func(text string) func(*Config) {
+		return vip("p2p", func(v *VIP) { v.Address = netip.MustParsePrefix(text) })
+	}
+	svc := func(change func(*Service)) func(*Config) {
+		return func(c *Config) { edit(c.Services, "http", change) }
+	}
+	server := func(text string) func(*Config) {
+		return svc(func(s *Service) { s.Servers = append(s.Servers, Server{netip.MustParseAddrPort(text), 1}) })
+	}
+	check := func(change func(*Check)) func(*Config) {
+		return svc(func(s *Service) { change(&s.Checks[0]) })
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   string // object and key of the first problem
+		what   string
+	}{
+		{"profile", func(c *Config) { c.Settings.Profile = "slow" }, "cluster profile", "lan, fast, wan"},
+		{"data plane", func(c *Config) { c.Settings.DataPlane = "ebpf" }, "cluster data_plane", "auto, ipvs, nft"},
+		{"observers", func(c *Config) { c.Settings.Observers = -1 }, "cluster observers", "0 to 99"},
+		{"too many VIPs", func(c *Config) { c.VIPs = vips(MaxVIPs + 1).VIPs; c.Services = nil }, "cluster ", "limit of 4096"},
+		{"duplicate", address("192.0.2.10/25"), "vip.web address", `vip "p2p" has the same address`},
+		{"no address", vip("p2p", func(v *VIP) { v.Address = netip.Prefix{} }), "vip.p2p address", "no address"},
+		{"network address", address("192.0.2.0/24"), "vip.p2p address", "of the network itself"},
+		{"broadcast", address("192.0.2.127/25"), "vip.p2p address", "broadcast"},
+		{"multicast", address("224.0.0.18/24"), "vip.p2p address", "unicast"},
+		{"loopback", address("127.0.0.1/8"), "vip.p2p address", "unicast"},
+		{"any", address("0.0.0.0/8"), "vip.p2p address", "unicast"},
+		{"all", address("255.255.255.255/32"), "vip.p2p address", "unicast"},
+		{"no prefix", address("192.0.2.9/0"), "vip.p2p address", "prefix length is 0"},
+		{"mapped", address("::ffff:192.0.2.9/120"), "vip.p2p address", "write 192.0.2.9"},
+		{"link-local", address("fe80::1/64"), "vip.p2p address", "interface ="},
+		{"name", func(c *Config) { c.VIPs["a b"] = VIP{Name: "a b", Address: netip.MustParsePrefix("192.0.2.9/24")} }, "vip.a b name", "63 characters"},
+		{"other name", vip("p2p", func(v *VIP) { v.Name = "x" }), "vip.p2p name", "filed under"},
+		{"network", vip("p2p", func(v *VIP) { v.Network = "a@b" }), "vip.p2p network", "63 characters"},
+		{"interface", vip("p2p", func(v *VIP) { v.Interface = "eth0:1" }), "vip.p2p interface", "no name"},
+		{"group", vip("p2p", func(v *VIP) { v.Group = "h" }), "vip.p2p group", `add group "h" {}`},
+		{"prefer in group", vip("web", func(v *VIP) { v.Prefer = []NodeID{"n1"} }), "vip.web prefer", `group "g"`},
+		{"preempt in group", vip("web", func(v *VIP) { v.Preempt = true }), "vip.web preempt", `group "g"`},
+		{"prefer twice", vip("dns", func(v *VIP) { v.Prefer = []NodeID{"n1", "n1"} }), "vip.dns prefer", "twice"},
+		{"prefer nobody", vip("dns", func(v *VIP) { v.Prefer = []NodeID{""} }), "vip.dns prefer", "a-z"},
+		{"group's prefer", func(c *Config) { edit(c.Groups, "g", func(g *Group) { g.Prefer = []NodeID{"N1"} }) }, "group.g prefer", "a-z"},
+		{"unknown vip", svc(func(s *Service) { s.VIP = "nope" }), "service.http vip", `add vip "nope"`},
+		{"port", svc(func(s *Service) { s.Port = 0 }), "service.http port", "1 to 65535"},
+		{"protocol", svc(func(s *Service) { s.Protocol = "sctp" }), "service.http protocol", "tcp, udp"},
+		{"no scheduler", svc(func(s *Service) { s.Scheduler = "" }), "service.http scheduler", "missing"},
+		{"scheduler", svc(func(s *Service) { s.Scheduler = "random" }), "service.http scheduler", "wlc"},
+		{"forward", svc(func(s *Service) { s.Forward = "fullnat" }), "service.http forward", "nat, dr, tun"},
+		{"masquerade", func(c *Config) { edit(c.Services, "dns", func(s *Service) { s.Masquerade = true }) }, "service.dns masquerade", `"dr"`},
+		{"same port", func(c *Config) {
+			s := c.Services["http"]
+			s.Name = "z"
+			c.Services["z"] = s
+		}, "service.z port", `service "http" has the same`},
+		{"dr port", func(c *Config) {
+			edit(c.Services, "dns", func(s *Service) { s.Servers[0].Address = netip.MustParseAddrPort("[2001:db8::1]:5353") })
+		}, "service.dns.server.[2001:db8::1]:5353 address", "cannot change the port"},
+		{"server port", server("10.0.0.9:0"), "service.http.server.10.0.0.9:0 address", "1 to 65535"},
+		{"server family", server("[2001:db8::9]:80"), "service.http.server.[2001:db8::9]:80 address", "families"},
+		{"server zone", server("[fe80::1%eth0]:80"), "service.http.server.[fe80::1%eth0]:80 address", "zone"},
+		{"server mapped", server("[::ffff:10.0.0.1]:80"), "service.http.server.[::ffff:10.0.0.1]:80 address", "write 10.0.0.1:80"},
+		{"server is the VIP", server("192.0.2.10:80"), "service.http.server.192.0.2.10:80 address", "circles"},
+		{"server multicast", server("224.0.0.1:80"), "service.http.server.224.0.0.1:80 address", "unicast"},
+		{"server twice", server("10.0.0.11:8080"), "service.http.server.10.0.0.11:8080 address", "twice"},
+		{"no server address", svc(func(s *Service) { s.Servers = []Server{{}} }), "service.http.server.invalid AddrPort address", "no address"},
+		{"server weight", svc(func(s *Service) { s.Servers[0].Weight = 70000 }), "service.http.server.10.0.0.11:8080 weight", "65535"},
+		{"check type", check(func(c *Check) { c.Type = "icmp" }), "service.http.check.0 type", "tcp, http"},
+		{"interval", check(func(c *Check) { c.Interval = 0; c.Timeout = 0 }), "service.http.check.0 interval", "50ms"},
+		{"timeout", check(func(c *Check) { c.Timeout = time.Minute }), "service.http.check.0 timeout", "longer than the interval"},
+		{"rise", check(func(c *Check) { c.Rise = 0 }), "service.http.check.0 rise", "1 to 100"},
+		{"fall", check(func(c *Check) { c.Fall = 101 }), "service.http.check.0 fall", "1 to 100"},
+		{"no path", check(func(c *Check) { c.HTTP = nil }), "service.http.check.0 path", "needs a path"},
+		{"tcp path", check(func(c *Check) { c.Type = CheckTCP }), "service.http.check.0 path", "only an http check"},
+		{"path", check(func(c *Check) { c.HTTP.Path = "healthz" }), "service.http.check.0 path", "begin it with"},
+		{"host", check(func(c *Check) { c.HTTP.Host = "a b" }), "service.http.check.0 host", "host name"},
+		{"no status", check(func(c *Check) { c.HTTP.Status = nil }), "service.http.check.0 status", "empty"},
+		{"status", check(func(c *Check) { c.HTTP.Status = []StatusRange{{299, 200}} }), "service.http.check.0 status", "100 to 599"},
+	} {
+		cfg := good()
+		c.change(&cfg)
+		ps := cfg.Validate()
+		if len(ps) == 0 {
+			t.Errorf("%s: no problem", c.name)
+			continue
+		}
+		if p := ps[0]; p.Object+" "+p.Key != c.want || !strings.Contains(p.String(), c.what) || p.Cure == "" {
+			t.Errorf("%s: %v\nwant %s with %q and a cure", c.name, p, c.want, c.what)
+		}
+		if !errors.Is(ps, ErrInvalid) || errors.Is(ps, ErrStale) {
+			t.Errorf("%s: it is not ErrInvalid", c.name)
+		}
+		if res := applied(t, cfg); !errors.Is(res.Err, ErrInvalid) {
+			t.Errorf("%s: Apply says %v", c.name, res.Err)
+		}
+	}
+}
+
+// applied is what Apply says of a configuration.
+func applied(t *testing.T, cfg Config) Result {
+	w := newWorld(t)
+	w.encode = false
+	w.form(1)
+	return w.apply(Command{Configure: &Configure{Config: cfg}})
+}
+
+func TestTooManyServers(t *testing.T) {
+	c := good()
+	var servers []Server
+	for i := range MaxServers + 1 {
+		a := netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})
+		servers = append(servers, Server{netip.AddrPortFrom(a, 80), 1})
+	}
+	edit(c.Services, "http", func(s *Service) { s.Servers = servers })
+	if ps := c.Validate(); len(ps) != 1 || !strings.Contains(ps.Error(), "limit of 65536") {
+		t.Errorf("%v", ps)
+	}
+}
+
+func TestCheckNodes(t *testing.T) {
+	ipvs := director("n2", 1)
+	ipvs.Facts.DataPlane, ipvs.Facts.Forwards, ipvs.Facts.Schedulers = "ipvs", []Forward{NAT, DirectRouting, Tunnel}, Schedulers()
+	elsewhere := director("n3", 1)
+	elsewhere.Facts.Links = []Link{{Name: "eth1", Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}}}
+	leaving := ipvs
+	leaving.Leaving = true
+	witness := Node{ID: "w1", Role: Witness}
+	bare := director("n2", 1)
+	bare.Facts = Facts{DataPlane: "none", Links: elsewhere.Facts.Links}
+	web := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}}
+	with := func(c Config, services ...Service) Config {
+		c.Services = map[string]Service{}
+		for _, s := range services {
+			c.Services[s.Name] = s
+		}
+		return c
+	}
+	dr := Service{Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: DirectRouting}
+	mh := Service{Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "mh", Forward: NAT}
+	grouped := Config{
+		VIPs: map[string]VIP{
+			"a": {Name: "a", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "g"},
+			"b": {Name: "b", Address: netip.MustParsePrefix("203.0.113.10/24"), Group: "g"},
+		},
+		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"w1"}}},
+	}
+	for _, c := range []struct {
+		name  string
+		cfg   Config
+		nodes []Node
+		want  []string // one for each problem
+	}{
+		{"fits", with(web, dr, mh), []Node{director("n1", 1), ipvs}, nil},
+		{"subnet", web, []Node{elsewhere}, []string{"vip.web: address"}},
+		{"only a leaving node", with(web, dr), []Node{director("n1", 1), leaving}, []string{"n1: data plane nft can do nat"}},
+		{"forward", with(web, dr), []Node{director("n1", 1)}, []string{`use forward = "nat", or load ip_vs`}},
+		{"scheduler", with(web, mh), []Node{director("n1", 1)}, []string{`service.s: scheduler = "mh"`}},
+		{"no data plane", with(web, mh), []Node{{ID: "n1", Role: Director, Facts: Facts{Links: nftFacts().Links}}}, []string{"data plane none can do nothing"}},
+		{"prefer", Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Prefer: []NodeID{"n7", "w1"}}}},
+			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
+		{"together", grouped, []Node{director("n1", 1), elsewhere, witness}, []string{"is a witness", "no director fits all of its VIPs (n1 has no interface in the subnet of 203.0.113.10; n3 has no interface in the subnet of 192.0.2.10)"}},
+		{"bare", web, []Node{bare}, []string{"eth1 (203.0.113.0/24)"}},
+		{"nobody", web, nil, []string{"there are no directors"}},
+	} {
+		nodes := map[NodeID]Node{}
+		for _, n := range c.nodes {
+			nodes[n.ID] = n
+		}
+		ps := c.cfg.CheckNodes(nodes)
+		if len(ps) != len(c.want) {
+			t.Errorf("%s: %d problems, want %d: %v", c.name, len(ps), len(c.want), ps)
+			continue
+		}
+		for i, p := range ps {
+			if !strings.Contains(p.String(), c.want[i]) || p.Cure == "" {
+				t.Errorf("%s: %v\nwant %q and a cure", c.name, p, c.want[i])
+			}
+		}
+	}
+}
