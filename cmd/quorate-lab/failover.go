@@ -63,14 +63,15 @@ Scenarios:` + scenarioList(),
 			if err := ranged(runs); err != nil {
 				return err
 			}
-			binary, err := find()
-			if err != nil {
-				return err
-			}
 			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
 			for _, system := range systems {
+				var err error
 				switch system {
 				case "quorate":
+					var binary string
+					if binary, err = find(); err != nil {
+						return err
+					}
 					o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 3, Servers: 2}
 					err = b.failover(cmd.Context(), o, profile, names, runs)
 				case "keepalived":

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"quorate/api"
@@ -27,6 +28,7 @@ type Director struct {
 	DataDir string
 	Socket  string
 	API     *client.Client
+	Without []uintptr // capabilities that the agent is started without
 
 	mu    sync.Mutex
 	agent *Process
@@ -66,7 +68,7 @@ func (d *Director) Start(ctx context.Context, flags ...string) error {
 		"agent", "--name", d.Name, "--bind", d.Bind(), "--data-dir", d.DataDir, "--socket", d.Socket,
 	}, d.flags...)
 	d.mu.Unlock()
-	p, err := d.Host.Start(d.lab.ctx, Program{Name: "agent", Path: d.Binary, Args: flags})
+	p, err := d.Host.Start(d.lab.ctx, Program{Name: "agent", Path: d.Binary, Args: flags, Without: d.Without})
 	if err != nil {
 		return err
 	}
@@ -118,6 +120,19 @@ func (d *Director) Agent() *Process {
 
 // Kill kills the agent with SIGKILL. The machine, and whatever its kernel holds, stays.
 func (d *Director) Kill() error { return d.Agent().Kill() }
+
+// End asks the agent to end (SIGTERM), as an init system would, and waits for that. Another exit status than 0 is an
+// error.
+func (d *Director) End(ctx context.Context) error {
+	p := d.Agent()
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := p.Wait(ctx); err != nil {
+		return fmt.Errorf("director %s: its agent was asked to end: %w\n%s", d.Name, err, tail(p.Output(), 20))
+	}
+	return nil
+}
 
 // Restart kills the agent with SIGKILL and starts it again.
 func (d *Director) Restart(ctx context.Context) error {

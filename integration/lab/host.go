@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -184,6 +185,38 @@ func (h *Host) AddAddress(p netip.Prefix) error {
 		return nil
 	}
 	return h.addTo(ns, p)
+}
+
+// Readdress gives the host other addresses for when it is switched on again.
+func (h *Host) Readdress(prefixes ...netip.Prefix) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ns != nil {
+		return fmt.Errorf("host %s: cut its power before it is given other addresses", h.Name)
+	}
+	h.Prefixes = slices.Clone(prefixes)
+	return nil
+}
+
+// Tables lists the nftables tables of the host's kernel, as "family number, name".
+func (h *Host) Tables() ([]string, error) {
+	ns, err := h.namespace()
+	if err != nil {
+		return nil, err
+	}
+	nft, err := nftables.New(nftables.WithNetNSFd(ns.fd))
+	if err != nil {
+		return nil, fmt.Errorf("host %s: open nftables: %w", h.Name, err)
+	}
+	list, err := nft.ListTables()
+	if err != nil {
+		return nil, fmt.Errorf("host %s: list tables: %w", h.Name, err)
+	}
+	var out []string
+	for _, t := range list {
+		out = append(out, fmt.Sprintf("%d %s", t.Family, t.Name))
+	}
+	return out, nil
 }
 
 func (h *Host) addTo(ns *namespace, p netip.Prefix) error {
