@@ -128,27 +128,14 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 	return anonymous, nil
 }
 
-// gotoChain decodes the verdict of a map's element, NFTA_VERDICT_CODE and NFTA_VERDICT_CHAIN. Anything but a goto is
-// rendered so that it differs from every chain's name.
+// gotoChain is the chain that the verdict of a map's element goes to. Anything but a goto is rendered so that it differs
+// from every chain's name.
 func gotoChain(raw []byte) string {
-	ad, err := netlink.NewAttributeDecoder(raw)
-	if err != nil {
-		return "?"
+	kind, chain, err := parseVerdict(raw)
+	if err != nil || kind != expr.VerdictGoto {
+		return fmt.Sprintf("verdict %d %s", kind, chain)
 	}
-	ad.ByteOrder = binary.BigEndian
-	code, name := int32(0), ""
-	for ad.Next() {
-		switch ad.Type() {
-		case unix.NFTA_VERDICT_CODE:
-			code = int32(ad.Uint32())
-		case unix.NFTA_VERDICT_CHAIN:
-			name = ad.String()
-		}
-	}
-	if ad.Err() != nil || expr.VerdictKind(code) != expr.VerdictGoto {
-		return fmt.Sprintf("verdict %d %s", code, name)
-	}
-	return name
+	return chain
 }
 
 // generation reads the number that the kernel changes with every transaction of any program (NFT_MSG_GETGEN).

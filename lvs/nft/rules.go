@@ -144,7 +144,7 @@ func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
 
 // parseImmediate decodes a value, or a verdict, which is an immediate to register 0.
 func (r *rule) parseImmediate(data []byte) error {
-	value, verdict := &expr.Immediate{}, &expr.Verdict{}
+	value := &expr.Immediate{}
 	if err := expr.Unmarshal(unix.NFPROTO_INET, data, value); err != nil {
 		return fmt.Errorf("expression immediate: %w", err)
 	}
@@ -152,11 +152,48 @@ func (r *rule) parseImmediate(data []byte) error {
 		r.exprs = append(r.exprs, value)
 		return nil
 	}
-	if err := expr.Unmarshal(unix.NFPROTO_INET, data, verdict); err != nil {
-		return fmt.Errorf("expression immediate: %w", err)
+	ad, err := netlink.NewAttributeDecoder(data)
+	if err != nil {
+		return err
 	}
-	r.exprs = append(r.exprs, verdict)
-	return nil
+	v := &expr.Verdict{}
+	for ad.Next() {
+		if ad.Type() != unix.NFTA_IMMEDIATE_DATA {
+			continue
+		}
+		ad.Nested(func(ad *netlink.AttributeDecoder) error {
+			for ad.Next() {
+				if ad.Type() == unix.NFTA_DATA_VERDICT {
+					kind, chain, err := parseVerdict(ad.Bytes())
+					if err != nil {
+						return err
+					}
+					v.Kind, v.Chain = kind, chain
+				}
+			}
+			return nil
+		})
+	}
+	r.exprs = append(r.exprs, v)
+	return ad.Err()
+}
+
+// parseVerdict decodes NFTA_VERDICT_CODE and NFTA_VERDICT_CHAIN.
+func parseVerdict(raw []byte) (kind expr.VerdictKind, chain string, err error) {
+	ad, err := netlink.NewAttributeDecoder(raw)
+	if err != nil {
+		return 0, "", err
+	}
+	ad.ByteOrder = binary.BigEndian
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			kind = expr.VerdictKind(int32(ad.Uint32()))
+		case unix.NFTA_VERDICT_CHAIN:
+			chain = ad.String()
+		}
+	}
+	return kind, chain, ad.Err()
 }
 
 // parseCt decodes a ct expression. The library drops the source register.

@@ -95,8 +95,10 @@ func shares(weights []int, total int) []int {
 	rests := make([]rest, len(weights))
 	left := total
 	for i, w := range weights {
-		out[i] = max(1, w*total/all)
-		rests[i] = rest{i, w * total % all}
+		out[i], rests[i] = w*total/all, rest{i, w * total % all}
+		if out[i] == 0 {
+			out[i], rests[i].r = 1, 0 // already has more than its share
+		}
 		left -= out[i]
 	}
 	slices.SortStableFunc(rests, func(a, b rest) int { return b.r - a.r })

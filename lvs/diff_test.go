@@ -1,0 +1,166 @@
+package lvs_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/lvs"
+	"quorate/lvs/lvstest"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what Diff says into the scripts")
+
+// parse reads services in the form that lvs.Text writes.
+func parse(t *testing.T, text string) (out []lvs.Service) {
+	t.Helper()
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for lines.Scan() {
+		var s lvs.Service
+		var key lvs.Key
+		f := strings.Fields(lines.Text())
+		switch {
+		case len(f) == 0:
+		case len(f) == 3 && f[1] == "weight":
+			d := lvs.Destination{Addr: netip.MustParseAddrPort(f[0])}
+			if _, err := fmt.Sscan(f[2], &d.Weight); err != nil {
+				t.Fatalf("%q: %v", lines.Text(), err)
+			}
+			last := &out[len(out)-1]
+			last.Destinations = append(last.Destinations, d)
+		case len(f) >= 4:
+			if err := key.UnmarshalText([]byte(f[0] + " " + f[1])); err != nil {
+				t.Fatal(err)
+			}
+			s.Protocol, s.Addr, s.Port = key.Protocol, key.Addr.Addr(), key.Addr.Port()
+			s.Scheduler, s.Forward, s.Masquerade = f[2], f[3], len(f) == 5 && f[4] == "masquerade"
+			out = append(out, s)
+		default:
+			t.Fatalf("%q is neither a service nor a destination", lines.Text())
+		}
+	}
+	return out
+}
+
+// TestDiff runs the scripts in testdata: services the kernel has, services that are wanted, the changes. -rewrite
+// writes the changes.
+func TestDiff(t *testing.T) {
+	files, err := filepath.Glob("testdata/diff-*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, rest, _ := strings.Cut(string(b), "-- have\n")
+			have, rest, _ := strings.Cut(rest, "-- want\n")
+			want, changes, ok := strings.Cut(rest, "-- changes\n")
+			if !ok {
+				t.Fatal("a script has the sections have, want and changes")
+			}
+			var got strings.Builder
+			for _, c := range lvs.Diff(parse(t, have), parse(t, want)) {
+				fmt.Fprintln(&got, c)
+			}
+			if *rewrite {
+				out := head + "-- have\n" + have + "-- want\n" + want + "-- changes\n" + got.String()
+				if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got.String() != changes {
+				t.Errorf("got\n%swant\n%s", got.String(), changes)
+			}
+		})
+	}
+}
+
+// TestDiffKeepsCommonDestinations walks randomly: applied one by one, the changes of Diff lead to the wanted table, no
+// service that stays is ever removed, and none is ever without a destination that it has before and after.
+func TestDiffKeepsCommonDestinations(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var m lvstest.Model
+	caps := m.Capabilities()
+	want := lvstest.RandomServices(r, caps)
+	for range 2000 {
+		before := m.Table()
+		if _, err := m.Reconcile(lvstest.Managed, want); err != nil {
+			t.Fatal(err)
+		}
+		changes := m.Changes()
+		if got, want := lvs.Text(m.Table()), lvs.Text(want); got != want {
+			t.Fatalf("the changes %v lead to\n%swant\n%s", changes, got, want)
+		}
+		check(t, before, want, changes)
+		want = lvstest.Mutate(r, caps, want)
+	}
+}
+
+func check(t *testing.T, before, after []lvs.Service, changes []lvs.Change) {
+	t.Helper()
+	both := func(k lvs.Key, in []lvs.Service) (lvs.Service, bool) {
+		i := slices.IndexFunc(in, func(s lvs.Service) bool { return s.Key() == k })
+		if i < 0 {
+			return lvs.Service{}, false
+		}
+		return in[i], true
+	}
+	removed := make(map[lvs.Key]bool)
+	for _, c := range changes {
+		k := c.Service.Key()
+		a, had := both(k, before)
+		b, has := both(k, after)
+		switch c.Op {
+		case lvs.RemoveService, lvs.AddService:
+			if had && has {
+				t.Fatalf("%v of a service that stays", c)
+			}
+		case lvs.RemoveDestination:
+			removed[k] = true
+			for _, d := range b.Destinations {
+				if d.Addr == c.Destination.Addr {
+					t.Fatalf("%v, which is wanted; before:\n%v", c, a)
+				}
+			}
+		case lvs.AddDestination, lvs.EditDestination:
+			if removed[k] {
+				t.Fatalf("%v after a destination was removed", c)
+			}
+		}
+	}
+}
+
+func TestContract(t *testing.T) {
+	var m lvstest.Model
+	drift := lvstest.DriftService(m.Capabilities())
+	lvstest.Contract(t, lvstest.Subject{
+		Plane: &m,
+		Foreign: func(t *testing.T) func(*testing.T) {
+			foreign := drift
+			foreign.Addr = netip.MustParseAddr("203.0.113.1")
+			m.Put(foreign)
+			return func(t *testing.T) {
+				t.Helper()
+				if !slices.ContainsFunc(m.Table(), func(s lvs.Service) bool { return s.Key() == foreign.Key() }) {
+					t.Error("the foreign service is gone")
+				}
+			}
+		},
+		Tamper: map[string]func(*testing.T){
+			"deleted": func(*testing.T) { m.Delete(drift.Key()) },
+			"changed": func(*testing.T) { s := drift; s.Destinations = s.Destinations[1:]; m.Put(s) },
+			"added":   func(*testing.T) { s := drift; s.Port = 7777; m.Put(s) },
+		},
+	})
+}
