@@ -45,8 +45,7 @@ type Inspector interface {
 	Members() []Member
 	// Leader as this node knows it.
 	Leader() (fsm.NodeID, bool)
-	// Hints for a preview. A nil Able means that this node does not know (it does not lead); the server then takes the
-	// members that are alive.
+	// Hints for a preview; they count only where this node leads.
 	Hints() fsm.Hints
 }
 

@@ -80,7 +80,7 @@ func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints())
+	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints(ctx, st))
 	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems)}}, nil
 }
 
@@ -95,7 +95,7 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 		return nil, newError(CodeConflict, 409, "the configuration is at version %d and the change was made for %d: somebody applied another in between; "+
 			"look at `quorate plan` again, or use --force to replace it", st.ConfigVersion, req.Base)
 	}
-	p, problems := fsm.PreviewConfig(st, req.Config, s.hints())
+	p, problems := fsm.PreviewConfig(st, req.Config, s.hints(ctx, st))
 	if len(problems) > 0 {
 		return nil, invalidConfig(problems)
 	}

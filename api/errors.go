@@ -172,6 +172,13 @@ func problemOf(err error) error {
 	return newError(CodeInternal, http.StatusInternalServerError, "%v", err)
 }
 
+// codeOf is the code that err would be answered with.
+func codeOf(err error) Code {
+	var e *Error
+	_ = errors.As(problemOf(err), &e)
+	return e.Code()
+}
+
 func invalidConfig(ps fsm.Problems) *Error {
 	noun := "problems"
 	if len(ps) == 1 {

@@ -72,20 +72,14 @@ func TestListenUnix(t *testing.T) {
 
 func TestListenTCPIsLoopbackOnly(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "localhost:0", "127.0.0.1", "x"} {
-		if l, err := api.ListenTCP(addr, false); err == nil {
+		if l, err := api.ListenTCP(addr); err == nil {
 			_ = l.Close()
 			t.Errorf("%q was taken", addr)
 		}
 	}
-	for _, c := range []struct {
-		addr string
-		open bool
-	}{{"127.0.0.1:0", false}, {"0.0.0.0:0", true}} {
-		l, err := api.ListenTCP(c.addr, c.open)
-		if err != nil {
-			t.Errorf("%q: %v", c.addr, err)
-			continue
-		}
-		_ = l.Close()
+	l, err := api.ListenTCP("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	_ = l.Close()
 }

@@ -52,7 +52,7 @@ func (s *Server) move(ctx context.Context, in *moveInput) (*moveOutput, error) {
 	}
 	to := in.Body.To
 	group := groupOf(st, v)
-	if err := canMove(st, s.hints(), group, to); err != nil {
+	if err := canMove(st, s.hints(ctx, st), group, to); err != nil {
 		return nil, err
 	}
 	out := Moved{VIP: v.Name, From: st.Assignments[v.Key()].Owner, To: to}

@@ -15,8 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
-
-	"quorate/fsm"
 )
 
 const (
@@ -168,16 +166,4 @@ func (s *Server) notRouted(mux *http.ServeMux) http.HandlerFunc {
 		}
 		writeError(w, notFound("there is nothing at %.200s: the API is described at /openapi.json", r.URL.Path))
 	}
-}
-
-// able lists the nodes that the leader, or else gossip, takes to be able to own VIPs.
-func (s *Server) hints() fsm.Hints {
-	h := s.inspector.Hints()
-	if h.Able == nil {
-		h.Able = map[fsm.NodeID]bool{}
-		for _, m := range s.inspector.Members() {
-			h.Able[m.ID] = m.Alive
-		}
-	}
-	return h
 }

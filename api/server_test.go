@@ -44,7 +44,7 @@ func serve(t *testing.T, a *apitest.Agent) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tl, err := api.ListenTCP("127.0.0.1:0", false)
+	tl, err := api.ListenTCP("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

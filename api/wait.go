@@ -45,13 +45,16 @@ func (s *Server) fresh(ctx context.Context) (*fsm.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, quickLimit)
 	defer cancel()
 	st, err := s.reader.Read(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case err == nil:
+		return st, nil
+	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no answer within %s: %w", quickLimit, ErrNoQuorum)
+	case codeOf(err) == CodeInternal:
+		// Whatever the log calls it, a read that no majority confirmed means this.
+		err = fmt.Errorf("%w: %w", ErrNoQuorum, err)
 	}
-	if err != nil {
-		return nil, problemOf(err)
-	}
-	return st, nil
+	return nil, problemOf(err)
 }
 
 // propose commits c and waits until this node has applied it, so that the caller's next read here sees it.

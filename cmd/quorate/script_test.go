@@ -117,7 +117,7 @@ func (s *stage) serve(ts *testscript.TestScript, name string, a *apitest.Agent) 
 	s.agents[name] = a
 	l, err := api.ListenUnix(s.socket(name))
 	ts.Check(err)
-	tcp, err := api.ListenTCP("127.0.0.1:0", false)
+	tcp, err := api.ListenTCP("127.0.0.1:0")
 	ts.Check(err)
 	ts.Setenv("HTTP_"+name, "http://"+tcp.Addr().String())
 	s.running.Go(func() {
