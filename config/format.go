@@ -50,38 +50,54 @@ type writer struct {
 	bytes.Buffer
 	depth     int
 	explained []*block // whose meaning has been written already
+	before    *block   // the last block inside the one that is being written; nil = none yet
 }
 
 func (w *writer) line(s string) { fmt.Fprintln(w, s) }
 
-// block writes a block with its keys, and what inner writes into it.
+// block writes a block with its keys, and what inner writes into it. Inner blocks of one kind stand together, and those
+// with a single key on one line.
 func (w *writer) block(b *block, label string, src any, inner func()) {
-	if w.depth == 0 {
+	if w.depth == 0 || w.before != b {
 		w.line("")
-		if !slices.Contains(w.explained, b) {
-			w.explained = append(w.explained, b)
-			w.line("# " + b.doc)
-		}
+	}
+	if w.depth == 0 && !slices.Contains(w.explained, b) {
+		w.explained = append(w.explained, b)
+		w.line("# " + b.doc)
 	}
 	header := b.name
 	if b.label != "" {
 		header += " " + literalText(cty.StringVal(label))
 	}
-	w.line(header + " {")
-	w.depth++
+	keys := b.written(label, src)
+	if w.depth > 0 && len(keys) == 1 && inner == nil {
+		w.line(header + " { " + keys[0] + " }")
+	} else {
+		w.line(header + " {")
+		for _, k := range keys {
+			w.line(k)
+		}
+		if inner != nil {
+			w.depth, w.before = w.depth+1, nil
+			inner()
+			w.depth--
+		}
+		w.line("}")
+	}
+	w.before = b
+}
+
+// written lists the keys of a block that say something, as lines.
+func (b *block) written(label string, src any) (lines []string) {
 	for _, k := range b.keys {
 		if !k.in(label) {
 			continue
 		}
 		if v := k.write(src); !k.omitted(v) {
-			w.line(k.name + " = " + literalText(v))
+			lines = append(lines, k.name+" = "+literalText(v))
 		}
 	}
-	if inner != nil {
-		inner()
-	}
-	w.depth--
-	w.line("}")
+	return lines
 }
 
 // literalText is a value as it is written in HCL.

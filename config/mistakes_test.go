@@ -105,12 +105,12 @@ func TestTooMuch(t *testing.T) {
 		want string
 	}{
 		"long":           {"x.hcl", bytes.Repeat([]byte("#\n"), MaxBytes/2+1), "longer than 4 MiB"},
-		"deep lists":     {"x.hcl", []byte("a = " + strings.Repeat("[", 1_000_000)), "x.hcl:1:21: brackets are nested too deeply"},
-		"deep blocks":    {"x.hcl", bytes.Repeat([]byte("a {\n"), 500_000), "x.hcl:17:3: brackets are nested too deeply"},
-		"deep templates": {"x.hcl", []byte("a = " + strings.Repeat(`"${`, 500_000)), "brackets are nested too deeply"},
-		"operators":      {"x.hcl", []byte("a = " + strings.Repeat("!", 1_000_000)), "x.hcl:1:261: this is full of operators"},
-		"deep json":      {"x.json", []byte(strings.Repeat("[\n", 1_000_000)), "x.json:17:1: brackets are nested too deeply"},
-		"deep json objs": {"x.json", bytes.Repeat([]byte(`{"a":`), 500_000), "brackets are nested too deeply"},
+		"deep lists":     {"x.hcl", []byte("a = " + strings.Repeat("[", 100_000)), "x.hcl:1:21: brackets are nested too deeply"},
+		"deep blocks":    {"x.hcl", bytes.Repeat([]byte("a {\n"), 50_000), "x.hcl:17:3: brackets are nested too deeply"},
+		"deep templates": {"x.hcl", []byte("a = " + strings.Repeat(`"${`, 50_000)), "brackets are nested too deeply"},
+		"operators":      {"x.hcl", []byte("a = " + strings.Repeat("!", 100_000)), "x.hcl:1:261: this is full of operators"},
+		"deep json":      {"x.json", []byte(strings.Repeat("[\n", 100_000)), "x.json:17:1: brackets are nested too deeply"},
+		"deep json objs": {"x.json", bytes.Repeat([]byte(`{"a":`), 50_000), "brackets are nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse(c.file, c.text)

@@ -151,6 +151,16 @@ func TestHTTPInVirtualTime(t *testing.T) {
 		b.net.set(server, failing)
 		b.at(9 * time.Second)
 		b.expect("8s web down: status 503, want 200-299")
+		b.net.set(server, stalling)
+		b.at(11500 * time.Millisecond)
+		if s := b.state("web"); s.Detail != "status 200, but no complete body within 1s" || s.Latency != time.Second {
+			t.Errorf("half a body: %q in %v", s.Detail, s.Latency)
+		}
+		b.net.set(server, silent)
+		b.at(13500 * time.Millisecond)
+		if s := b.state("web"); s.Detail != "no answer within 1s" {
+			t.Errorf("no connection: %q", s.Detail)
+		}
 	})
 }
 

@@ -23,6 +23,7 @@ const (
 	silent                     // packets vanish: a dial ends with its deadline
 	open                       // accepts and reads
 	failing                    // answers 503
+	stalling                   // answers the header and half the body, then nothing
 	exhausted                  // this machine has no file descriptor left
 )
 
@@ -86,7 +87,7 @@ func (n *network) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		return fail(ctx.Err())
 	case exhausted:
 		return fail(syscall.EMFILE)
-	case open, failing:
+	case open, failing, stalling:
 		client, server := net.Pipe()
 		go serve(server, cond)
 		return &closing{Conn: client, done: sync.OnceFunc(func() { n.end(addr) })}, nil
@@ -101,11 +102,15 @@ func serve(c net.Conn, cond condition) {
 	if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 		return
 	}
-	answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	if cond == failing {
-		answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-	}
+	answer := map[condition]string{
+		open:     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+		failing:  "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+		stalling: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfive.",
+	}[cond]
 	_, _ = io.WriteString(c, answer)
+	if cond == stalling {
+		_, _ = io.Copy(io.Discard, c)
+	}
 }
 
 // closing tells the model when the prober closes.

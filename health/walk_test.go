@@ -30,7 +30,7 @@ func TestRandomWalk(t *testing.T) {
 		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 			return step{
 				Server: rapid.IntRange(0, walkers-1).Draw(t, "server"),
-				To:     rapid.SampledFrom([]condition{refusing, silent, open, failing, exhausted}).Draw(t, "to"),
+				To:     rapid.SampledFrom([]condition{refusing, silent, open, failing, stalling, exhausted}).Draw(t, "to"),
 				Wanted: rapid.Uint8Range(0, 1<<walkers-1).Draw(t, "wanted"),
 				Quick:  rapid.Uint8Range(0, 1<<walkers-1).Draw(t, "quick"),
 				Wait:   time.Duration(rapid.IntRange(0, 9000).Draw(t, "wait")) * time.Millisecond,
@@ -97,7 +97,7 @@ func walk(t *testing.T, steps []step) error {
 		n.mu.Lock()
 		cond := n.servers[s.Target.Addr.String()]
 		n.mu.Unlock()
-		want := map[condition]Verdict{open: Up, failing: Down, refusing: Down, silent: Down}[cond]
+		want := map[condition]Verdict{open: Up, failing: Down, refusing: Down, silent: Down, stalling: Down}[cond]
 		if cond != exhausted && s.Verdict != want || s.Verdict != last[s.Target.ID] {
 			fail("at rest %s is %v and was reported as %v, want %v (server %d)", s.Target.ID, s.Verdict, last[s.Target.ID], want, cond)
 		}

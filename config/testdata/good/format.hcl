@@ -32,6 +32,7 @@ service "web-http" {
   protocol  = "tcp"
   scheduler = "wlc"
   forward   = "nat"
+
   check "http" {
     interval = "2s"
     timeout  = "1s"
@@ -40,10 +41,7 @@ service "web-http" {
     path     = "/healthz"
     status   = ["200-299"]
   }
-  server "10.0.0.11:8080" {
-    weight = 1
-  }
-  server "10.0.0.12:8080" {
-    weight = 1
-  }
+
+  server "10.0.0.11:8080" { weight = 1 }
+  server "10.0.0.12:8080" { weight = 1 }
 }
