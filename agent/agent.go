@@ -1,0 +1,265 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"quorate/api"
+	"quorate/cluster"
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/health"
+	"quorate/vip"
+)
+
+// Options of an agent. Name, Bind, DataDir and Socket are required.
+type Options struct {
+	Name      fsm.NodeID
+	Bind      string // IP:PORT for peers; see cluster.Options
+	Advertise string // IP:PORT at which peers reach it; "" = Bind
+	DataDir   string
+	Socket    string // path of the unix socket of the API
+	HTTP      string // loopback host:port at which the API listens too; "" = not
+	Role      fsm.Role
+	Zone      string
+	Weight    int
+	Version   string
+	Log       *slog.Logger
+}
+
+// Agent is one node's daemon.
+type Agent struct {
+	o       Options
+	log     *slog.Logger
+	started time.Time
+	denied  []string
+
+	node     *cluster.Node
+	clock    lease.Clock
+	vips     *vip.Actuator
+	plane    *planeWorker
+	engine   *health.Engine
+	observer *observer
+	metrics  *metrics
+
+	actuator atomic.Pointer[actuator] // of the present membership, once it may act
+	leaving  atomic.Bool
+	records  chan fsm.Event
+}
+
+// New returns an agent. It starts nothing and touches nothing.
+func New(o Options) *Agent {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64)}
+}
+
+// Run is the daemon until ctx ends; then it gives up its addresses and services. It returns an error when it cannot start,
+// and when something that it cannot do without has failed.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	a.started = time.Now()
+	if err := a.open(); err != nil {
+		return err
+	}
+	listeners, err := a.listen()
+	if err != nil {
+		return errors.Join(err, a.node.Close())
+	}
+	server := api.NewServer(api.Options{
+		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a},
+		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.node.Run(ctx) })
+	g.Go(func() error { return a.vips.Run(ctx) })
+	g.Go(func() error { return a.plane.run(ctx) })
+	g.Go(func() error { return a.engine.Run(ctx) })
+	g.Go(func() error { return a.probe(ctx) })
+	g.Go(func() error { return a.act(ctx) })
+	g.Go(func() error { return a.record(ctx) })
+	g.Go(func() error { return server.Serve(ctx, listeners...) })
+	a.log.Info("agent runs", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
+	err = g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	// Nothing writes any more. Addresses first: what arrives for them must not find a half-emptied table.
+	st := a.vips.Clear()
+	for _, x := range st.Addresses {
+		if x.Actual {
+			err = errors.Join(err, fmt.Errorf("address %s is still on %s: %w", x.Prefix, x.Link, x.Err))
+		}
+	}
+	return errors.Join(err, a.plane.clear())
+}
+
+// open makes the parts, from the kernel up.
+func (a *Agent) open() error {
+	a.denied = vip.Preflight()
+	for _, p := range a.denied {
+		a.log.Warn("this node cannot own VIPs", "reason", p)
+	}
+	kernel, err := vip.NewKernel()
+	if err != nil {
+		return err
+	}
+	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Log: a.log, OnEvent: a.noticed})
+	a.clock = lease.SystemClock()
+	a.plane = newPlaneWorker(a.log)
+	if err := a.plane.prepare("auto"); err != nil {
+		a.log.Warn("this node cannot balance services", "reason", err)
+	}
+	a.engine = health.New(health.Options{Log: a.log, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
+	a.metrics = newMetrics(a)
+	f := &facts{version: a.o.Version, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
+	a.node, err = cluster.Open(cluster.Options{
+		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
+		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
+		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.metrics.lease, Clock: a.clock, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.observer = newObserver(a.o.Name, a.node.Observe)
+	return nil
+}
+
+func (a *Agent) listen() ([]net.Listener, error) {
+	unix, err := api.ListenUnix(a.o.Socket)
+	if err != nil || a.o.HTTP == "" {
+		return []net.Listener{unix}, err
+	}
+	tcp, err := api.ListenTCP(a.o.HTTP, false)
+	if err != nil {
+		return nil, errors.Join(err, unix.Close())
+	}
+	return []net.Listener{unix, tcp}, nil
+}
+
+// act runs the actuator during each membership, from the start barrier on.
+func (a *Agent) act(ctx context.Context) error {
+	for {
+		ready, changed := a.node.Ready(), a.node.Changed()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+			continue // a membership may have ended, and Ready with it
+		case <-ready:
+		}
+		service := a.node.Lease()
+		if service == nil {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-changed:
+			}
+			continue
+		}
+		if err := a.member(ctx, service); ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// member runs the actuator until ctx ends or the membership whose lease this is.
+func (a *Agent) member(ctx context.Context, service *lease.Service) error {
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	act := &actuator{self: a.o.Name, view: a.node, lease: service, vips: a.vips, plane: a.plane, log: a.log}
+	a.actuator.Store(act)
+	defer a.actuator.Store(nil)
+	g, work := errgroup.WithContext(work)
+	g.Go(func() error { return act.run(work) })
+	g.Go(func() error {
+		for {
+			changed := a.node.Changed()
+			if a.node.Lease() != service {
+				stop()
+				return nil
+			}
+			select {
+			case <-work.Done():
+				return work.Err()
+			case <-changed:
+			}
+		}
+	})
+	err := g.Wait()
+	if ctx.Err() == nil {
+		// In no cluster any more: nothing is this node's to carry.
+		a.vips.Clear()
+		a.plane.want("auto", nil, nil)
+	}
+	return err
+}
+
+// probe keeps the probes of this node in step with the agreed checks.
+func (a *Agent) probe(ctx context.Context) error {
+	var last *fsm.State
+	for {
+		changed := a.node.Changed()
+		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) {
+			a.engine.Set(a.observer.targets(s))
+			a.observer.refresh("")
+			last = s
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// sameMembers reports whether the choice of observers is the same in both states.
+func sameMembers(s, t *fsm.State) bool {
+	if s.ClusterID != t.ClusterID || len(s.Nodes) != len(t.Nodes) {
+		return false
+	}
+	for id, n := range s.Nodes {
+		if o, ok := t.Nodes[id]; !ok || o.Store != n.Store || o.Role != n.Role || o.Leaving != n.Leaving {
+			return false
+		}
+	}
+	return true
+}
+
+// noticed takes what the kernel did to an address behind our back into the timeline.
+func (a *Agent) noticed(e vip.Event) {
+	ev := fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, Text: e.Text}
+	for _, v := range a.node.State().Config.VIPs {
+		if v.Address.Addr() == e.Prefix.Addr() {
+			ev.VIP = v.Name
+		}
+	}
+	select {
+	case a.records <- ev:
+	default: // it is in the log; the timeline is for what can be kept
+	}
+}
+
+// record commits what was noticed, for as long as there is a quorum to commit it.
+func (a *Agent) record(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e := <-a.records:
+			limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+			_, err := a.node.Propose(limit, fsm.Command{Actor: string(a.o.Name), Record: &fsm.Record{Event: e}})
+			cancel()
+			if err != nil && ctx.Err() == nil {
+				a.log.Warn("an event did not reach the timeline", "text", e.Text, "err", err)
+			}
+		}
+	}
+}

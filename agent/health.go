@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"quorate/cluster"
+	"quorate/fsm"
+	"quorate/health"
+)
+
+// observer turns the agreed checks into probes of this node and their results into observations of servers. Checks that
+// are the same to the last detail are probed once, whatever number of services share them.
+type observer struct {
+	self    fsm.NodeID
+	observe func([]cluster.Observation)
+
+	mu      sync.Mutex
+	servers map[fsm.ServerKey][]string // probes that a server needs, by target ID
+	results map[string]health.Transition
+	sent    map[fsm.ServerKey]cluster.Observation
+}
+
+func newObserver(self fsm.NodeID, observe func([]cluster.Observation)) *observer {
+	return &observer{self: self, observe: observe, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}}
+}
+
+// targets is the whole set of probes that this node has to run by the state.
+func (o *observer) targets(s *fsm.State) []health.Target {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.servers = map[fsm.ServerKey][]string{}
+	byID := map[string]health.Target{}
+	for _, svc := range s.Config.Services {
+		for _, srv := range svc.Servers {
+			key := fsm.ServerKey{Service: svc.Name, Address: srv.Address}
+			if len(svc.Checks) == 0 || !slices.Contains(fsm.Observers(s, key), o.self) {
+				continue
+			}
+			for _, c := range svc.Checks {
+				t := target(c, srv.Address)
+				byID[t.ID] = t
+				o.servers[key] = append(o.servers[key], t.ID)
+			}
+		}
+	}
+	for id := range o.results {
+		if _, ok := byID[id]; !ok {
+			delete(o.results, id)
+		}
+	}
+	for key := range o.sent {
+		if _, ok := o.servers[key]; !ok {
+			delete(o.sent, key)
+		}
+	}
+	out := make([]health.Target, 0, len(byID))
+	for _, t := range byID {
+		out = append(out, t)
+	}
+	slices.SortFunc(out, func(a, b health.Target) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// transition takes a probe's change and passes on the servers whose observation changes with it.
+func (o *observer) transition(t health.Transition) {
+	o.mu.Lock()
+	o.results[t.ID] = t
+	o.mu.Unlock()
+	o.refresh(t.ID)
+}
+
+// refresh passes on the observations that are news, of the servers that need the probe, or of all when probe is "".
+func (o *observer) refresh(probe string) {
+	o.mu.Lock()
+	var changed []cluster.Observation
+	for key, ids := range o.servers {
+		if probe != "" && !slices.Contains(ids, probe) {
+			continue
+		}
+		if obs, known := o.combine(key, ids); known && o.sent[key] != obs {
+			o.sent[key] = obs
+			changed = append(changed, obs)
+		}
+	}
+	o.mu.Unlock()
+	slices.SortFunc(changed, func(a, b cluster.Observation) int { return a.Server.Compare(b.Server) })
+	if len(changed) > 0 {
+		o.observe(changed)
+	}
+}
+
+// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet.
+func (o *observer) combine(key fsm.ServerKey, ids []string) (cluster.Observation, bool) {
+	obs := cluster.Observation{Server: key, Up: true}
+	for _, id := range ids {
+		r, ok := o.results[id]
+		switch {
+		case !ok:
+			return cluster.Observation{}, false
+		case !r.Up:
+			return cluster.Observation{Server: key, Detail: r.Detail}, true
+		}
+	}
+	return obs, true
+}
+
+// target is the probe of one check at one server. Its ID names everything that matters, so that equal probes coincide and
+// a changed check is a new probe.
+func target(c fsm.Check, server netip.AddrPort) health.Target {
+	addr := server
+	if c.Port != 0 {
+		addr = netip.AddrPortFrom(server.Addr(), c.Port)
+	}
+	t := health.Target{
+		Type: health.Type(c.Type), Addr: addr,
+		Interval: c.Interval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
+	}
+	if c.HTTP != nil {
+		t.HTTP.Path, t.HTTP.Host = c.HTTP.Path, c.HTTP.Host
+		for _, r := range c.HTTP.Status {
+			t.HTTP.Status = append(t.HTTP.Status, health.StatusRange{From: r.From, To: r.To})
+		}
+	}
+	t.ID = fmt.Sprintf("%s %s %v/%v %d/%d %+v", c.Type, addr, c.Interval, c.Timeout, c.Rise, c.Fall, t.HTTP)
+	return t
+}

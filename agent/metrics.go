@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"quorate/cluster/lease"
+)
+
+// The names of the metrics.
+const (
+	metricBuild       = "quorate_build_info"
+	metricApplied     = "quorate_applied_index"
+	metricLeader      = "quorate_leader"               // 1 on the node that leads
+	metricLease       = "quorate_lease_held"           // 1 while the node holds its lease
+	metricLeaseLosses = "quorate_lease_losses_total"   // times that a lease was lost
+	metricRenewals    = "quorate_lease_renewals_total" // times that a lease was gained or extended
+	metricAddresses   = "quorate_addresses_present"    // addresses of the cluster in this node's kernel
+	metricServices    = "quorate_services_present"     // services in this node's data plane
+	metricProblems    = "quorate_problems"             // what the node complains about
+	metricVIPs        = "quorate_vips"                 // configured
+	metricUnowned     = "quorate_vips_without_owner"   // by the applied state
+	metricServersUp   = "quorate_real_servers_up"      // by the agreed verdicts
+	metricServers     = "quorate_real_servers"
+)
+
+// metrics are the agent's own, read when they are asked for.
+type metrics struct {
+	registry *prometheus.Registry
+	losses   prometheus.Counter
+	renewals prometheus.Counter
+}
+
+func newMetrics(a *Agent) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		losses:   prometheus.NewCounter(prometheus.CounterOpts{Name: metricLeaseLosses, Help: "Times that this node lost its lease."}),
+		renewals: prometheus.NewCounter(prometheus.CounterOpts{Name: metricRenewals, Help: "Times that this node's lease was gained or extended."}),
+	}
+	gauge := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricBuild, Help: "1, with the version of this agent.",
+		ConstLabels: prometheus.Labels{"version": a.o.Version, "go": runtime.Version(), "node": string(a.o.Name)}})
+	build.Set(1)
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build, m.losses, m.renewals,
+		gauge(metricApplied, "Index of the last entry applied on this node.", func() float64 { return float64(a.node.State().Index) }),
+		gauge(metricLeader, "1 on the node that leads.", func() float64 {
+			l, ok := a.node.Leader()
+			return number(ok && l == a.o.Name)
+		}),
+		gauge(metricLease, "1 while this node holds its lease.", func() float64 { return number(a.local().Lease.Held) }),
+		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
+			n := 0
+			for _, x := range a.local().Addresses {
+				if x.Present {
+					n++
+				}
+			}
+			return float64(n)
+		}),
+		gauge(metricServices, "Services in this node's data plane.", func() float64 {
+			n := 0
+			for _, x := range a.local().Services {
+				if x.Present {
+					n++
+				}
+			}
+			return float64(n)
+		}),
+		gauge(metricProblems, "Things that this node complains about; see quorate status.", func() float64 { return float64(len(a.local().Problems)) }),
+		gauge(metricVIPs, "Configured VIPs.", func() float64 { return float64(len(a.node.State().Config.VIPs)) }),
+		gauge(metricUnowned, "Configured VIPs that no node owns, by the state applied on this node.", func() float64 {
+			s, n := a.node.State(), 0
+			for _, v := range s.Config.VIPs {
+				n += int(number(s.Assignments[v.Key()].Owner == ""))
+			}
+			return float64(n)
+		}),
+		gauge(metricServers, "Configured real servers.", func() float64 { return float64(len(a.node.State().Servers)) }),
+		gauge(metricServersUp, "Real servers whose agreed verdict is up.", func() float64 {
+			n := 0
+			for _, x := range a.node.State().Servers {
+				n += int(number(x.Verdict == "up"))
+			}
+			return float64(n)
+		}),
+	)
+	return m
+}
+
+// lease counts renewals and losses; it is called by the goroutine that renews.
+func (m *metrics) lease(c lease.LeaseChanged) {
+	if c.Until == (lease.Instant{}) {
+		m.losses.Inc()
+	} else {
+		m.renewals.Inc()
+	}
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"net/netip"
+
+	"quorate/api"
+	"quorate/fsm"
+	"quorate/lvs"
+)
+
+// local is this node's report: what it should carry by the state it has applied, and what its kernel really has.
+func (a *Agent) local() api.NodeStatus {
+	s := a.node.State()
+	st := api.NodeStatus{
+		Node: a.o.Name, Addr: a.o.Advertise, Version: a.o.Version, Phase: a.phase(s), ClusterID: s.ClusterID, Applied: s.Index,
+		Epoch: s.Nodes[a.o.Name].Epoch, Started: a.started, Problems: a.denied,
+		Links: s.Nodes[a.o.Name].Facts.Links,
+		Fence: api.Fence{Kind: "lifetime", Detail: "an agent that dies or hangs leaves its addresses until their lifetime ends, at most " + lifetime(s.Config.Settings.Profile.Timing()).String()},
+	}
+	if st.Addr == "" {
+		st.Addr = a.o.Bind
+	}
+	st.Leader, _ = a.node.Leader()
+	st.Lease = a.leaseStatus(st.Epoch)
+	act := a.actuator.Load()
+	if act != nil {
+		if c := act.status.Load(); c != nil {
+			st.Addresses = addressStatus(s, c, st.Lease.Held)
+			if c.addresses.Err != nil {
+				st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], c.addresses.Err.Error())
+			}
+			wanted, table, err := a.plane.report()
+			st.Services = serviceStatus(c.local, wanted, table)
+			st.DataPlane.Problem = text(err)
+			st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], table.Problems...)
+		}
+	}
+	st.DataPlane.Name = "none"
+	if p := a.plane.capabilities().Plane; p != "" {
+		st.DataPlane.Name = p
+	}
+	return st
+}
+
+func (a *Agent) phase(s *fsm.State) api.Phase {
+	switch {
+	case a.node.Lease() == nil:
+		return api.PhaseWaiting
+	case a.leaving.Load() || s.Nodes[a.o.Name].Leaving:
+		return api.PhaseLeaving
+	case a.actuator.Load() == nil:
+		return api.PhaseStarting
+	default:
+		return api.PhaseReady
+	}
+}
+
+func (a *Agent) leaseStatus(epoch fsm.Epoch) api.Lease {
+	l := a.node.Lease()
+	if l == nil {
+		return api.Lease{Reason: "in no cluster"}
+	}
+	out := api.Lease{Epoch: epoch, Held: l.Live(epoch)}
+	switch {
+	case out.Held:
+		out.RemainingMS = max(0, (l.Until(epoch).Raw - a.clock.Now().Raw).Milliseconds())
+	case a.actuator.Load() == nil:
+		out.Reason = "the start barrier is not passed: no majority has confirmed yet what is agreed"
+	default:
+		out.Reason = "no majority of the grantors acknowledges it"
+	}
+	return out
+}
+
+func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
+	var out []api.Address
+	name := map[netip.Addr]fsm.VIP{}
+	for _, v := range s.Config.VIPs {
+		name[v.Address.Addr()] = v
+	}
+	seen := map[netip.Addr]bool{}
+	for _, x := range c.addresses.Addresses {
+		seen[x.Prefix.Addr()] = true
+		v := name[x.Prefix.Addr()]
+		a := api.Address{Prefix: x.Prefix, VIP: v.Name, Network: v.Network, Link: x.Link, Wanted: x.Wanted, Present: x.Actual, Problem: text(x.Err)}
+		if x.Wanted {
+			a.Reason = "this node owns it and holds its lease"
+		}
+		out = append(out, a)
+	}
+	for _, v := range c.local.VIPs {
+		if seen[v.Key.Addr] {
+			continue
+		}
+		a := api.Address{Prefix: v.VIP.Address, VIP: v.VIP.Name, Network: v.VIP.Network, Link: v.Link}
+		switch {
+		case v.Link == "":
+			a.Problem = "this node has no interface with its subnet"
+		case !leased:
+			a.Reason = "this node owns it but holds no lease"
+		default:
+			a.Reason = "its services are being programmed"
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func serviceStatus(local fsm.Local, wanted []lvs.Service, table lvs.Status) []api.Carried {
+	byKey := map[lvs.Key]lvs.ServiceStatus{}
+	for _, x := range table.Services {
+		byKey[x.Key] = x
+	}
+	want := map[lvs.Key]bool{}
+	for _, w := range wanted {
+		want[w.Key()] = true
+	}
+	var out []api.Carried
+	for _, svc := range local.Services {
+		key := lvs.Service{Addr: svc.Addr, Port: svc.Service.Port, Protocol: string(svc.Service.Protocol)}.Key()
+		x := byKey[key]
+		c := api.Carried{Service: svc.Service.Name, VIP: svc.Service.VIP, Wanted: want[key], Present: x.Have != nil, Problem: x.Err}
+		if x.Have != nil {
+			c.Servers = len(x.Have.Destinations)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/lvs"
+	"quorate/vip"
+)
+
+// wantedAddresses are the addresses that may be in the kernel now: those that open says.
+func wantedAddresses(local fsm.Local, open lease.Opened, life time.Duration) []vip.Wanted {
+	var want []vip.Wanted
+	for _, v := range local.VIPs {
+		if _, ok := open[v.Key]; ok && v.Link != "" {
+			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, Lifetime: life})
+		}
+	}
+	return want
+}
+
+// wantedServices translates what the state wants of the data plane. Servers that are out are absent; draining ones have
+// weight 0.
+func wantedServices(local fsm.Local) []lvs.Service {
+	var out []lvs.Service
+	for _, s := range local.Services {
+		svc := lvs.Service{
+			Addr: s.Addr, Port: s.Service.Port, Protocol: string(s.Service.Protocol), Scheduler: s.Service.Scheduler,
+			Forward: string(s.Service.Forward), Masquerade: s.Service.Masquerade,
+		}
+		for _, d := range s.Servers {
+			svc.Destinations = append(svc.Destinations, lvs.Destination{Addr: d.Address, Weight: d.Weight})
+		}
+		out = append(out, svc)
+	}
+	return lvs.Canonical(out)
+}
+
+// managed are the addresses that the cluster knows: services and leftovers on them are ours to change.
+func managed(s *fsm.State) []netip.Addr {
+	out := make([]netip.Addr, 0, len(s.Config.VIPs)+len(s.Assignments))
+	for _, v := range s.Config.VIPs {
+		out = append(out, v.Address.Addr())
+	}
+	for k := range s.Assignments {
+		out = append(out, k.Addr)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// lifetime is the finite valid_lft that an address gets: whole seconds, because the kernel counts in those, and longer
+// than a lease, so that it is the last of the safeguards and never the first.
+func lifetime(t fsm.Timing) time.Duration { return t.TTL.Truncate(time.Second) + 2*time.Second }
