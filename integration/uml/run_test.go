@@ -1,0 +1,105 @@
+package uml_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/integration/uml"
+)
+
+func need(t *testing.T) {
+	t.Helper()
+	if m := uml.Missing(); m != "" {
+		t.Skip(m)
+	}
+}
+
+func TestRunCarriesOutputAndStatus(t *testing.T) {
+	need(t)
+	dir := t.TempDir()
+	var out bytes.Buffer
+	status, err := uml.Run(t.Context(), uml.Program{
+		Path: "/bin/sh", Args: []string{"-c", `echo "$0 $GREETING"; pwd; cat /proc/sys/net/ipv4/vs/conntrack; exit 7`, "it's"},
+		Env: []string{"GREETING=hello  'there'"}, Dir: dir, Stdout: &out,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "it's hello  'there'\n" + dir + "\n0\n"; out.String() != want || status != 7 {
+		t.Errorf("status %d, output %q; want 7, %q", status, out.String(), want)
+	}
+}
+
+// TestRunIsKilled: when the time is over nothing is left, neither a process nor a file.
+func TestRunIsKilled(t *testing.T) {
+	need(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the test has seen enough")
+	started := writerFunc(func([]byte) { cancel(why) })
+	begin := time.Now()
+	_, err := uml.Run(ctx, uml.Program{Path: "/bin/sh", Args: []string{"-c", "echo up; exec sleep 1000"}, Stdout: started})
+	if !errors.Is(err, why) {
+		t.Errorf("got %v, want %v", err, why)
+	}
+	if time.Since(begin) > time.Minute {
+		t.Errorf("it took %v", time.Since(begin))
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if p := processesWith(t, tmp); len(p) > 0 {
+		t.Errorf("still running: %v", p)
+	}
+}
+
+// processesWith lists the processes that have a text in their command line.
+func processesWith(t *testing.T, text string) (out []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && bytes.Contains(b, []byte(text)) {
+			out = append(out, string(b))
+		}
+	}
+	return out
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
+
+// TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
+func TestIPVS(t *testing.T) {
+	need(t)
+	binary := filepath.Join(t.TempDir(), "ipvs.test")
+	if err := uml.BuildTest(t.Context(), "quorate/lvs/ipvs", binary); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	status, err := uml.Run(ctx, uml.Program{Path: binary, Args: []string{"-test.v", "-test.timeout=4m"}, Stdout: &out})
+	t.Logf("in the guest:\n%s", out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "--- SKIP") {
+			t.Errorf("skipped on a kernel that has IPVS: %s", line)
+		}
+	}
+}
