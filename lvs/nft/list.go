@@ -150,7 +150,7 @@ func generation() (uint32, error) {
 		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, // struct nfgenmsg
 	})
 	if err != nil {
-		return 0, fmt.Errorf("asking nf_tables for its generation: %w", err)
+		return 0, fmt.Errorf("asking nf_tables for its generation: %w; when it is not loaded, run modprobe nf_tables", err)
 	}
 	for _, m := range answers {
 		if len(m.Data) < 4 {

@@ -40,14 +40,18 @@ type Plane struct {
 	mu sync.Mutex // Reconcile is serial
 }
 
-// New checks that the kernel has nf_tables and that this process may change it. The plane works in the network namespace
-// of the thread that calls Reconcile.
+// New checks that the kernel can do what the plane needs and that this process may change it. The plane works in the
+// network namespace of the thread that calls New and Reconcile.
 func New() (*Plane, error) {
-	if _, err := generation(); err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("nft: %w: NET_ADMIN is missing: run as root or with AmbientCapabilities=CAP_NET_ADMIN", err)
-		}
-		return nil, fmt.Errorf("nft: %w: nf_tables is not loaded: run modprobe nf_tables nft_chain_nat nft_numgen nft_hash", err)
+	_, err := generation()
+	if err == nil {
+		err = probe()
+	}
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("nft: %w: NET_ADMIN is missing: run as root or with AmbientCapabilities=CAP_NET_ADMIN", err)
+	case err != nil:
+		return nil, fmt.Errorf("nft: %w", err)
 	}
 	return &Plane{}, nil
 }

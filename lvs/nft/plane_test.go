@@ -2,6 +2,8 @@ package nft
 
 import (
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/nftables"
@@ -120,6 +122,46 @@ func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
 func TestTraffic(t *testing.T) {
 	b := lvstest.NewBed(t)
 	lvstest.Traffic(t, b, b.Plane(t, open))
+}
+
+// TestProbeLeavesNothing: the probe that New makes succeeds here, again and again, and leaves no table.
+func TestProbeLeavesNothing(t *testing.T) {
+	b := lvstest.NewBed(t)
+	err := b.Director.Do(func() error {
+		for range 20 {
+			if err := probe(); err != nil {
+				return err
+			}
+		}
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		tables, err := c.ListTables()
+		if len(tables) > 0 {
+			t.Errorf("left behind: %v", tables[0].Name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReportsForwarding: IP forwarding that is off is reported with its cure, for the families that need it.
+func TestReportsForwarding(t *testing.T) {
+	b := lvstest.NewBed(t)
+	p := b.Plane(t, open)
+	if err := b.Director.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0) }); err != nil {
+		t.Fatal(err)
+	}
+	st, err := p.Reconcile(nil, []lvs.Service{lvstest.DriftService(capabilities)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "sysctl -w net.ipv4.ip_forward=1") {
+		t.Errorf("problems: %q", st.Problems)
+	}
 }
 
 func TestRefusesWhatNetfilterCannotDo(t *testing.T) {

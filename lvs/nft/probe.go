@@ -1,0 +1,44 @@
+package nft
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/google/nftables"
+
+	"quorate/lvs"
+)
+
+// probe asks the kernel whether it takes all that the rules are made of: a table of another name is made and deleted
+// again inside one transaction, which leaves nothing behind and loads the modules that are needed.
+func probe() error {
+	var services []lvs.Service
+	for _, a := range []string{"192.0.2.1", "2001:db8::1"} {
+		vip := netip.MustParseAddr(a)
+		for port, scheduler := range []string{"wrr", "sh"} {
+			services = append(services, lvs.Service{
+				Addr: vip, Port: uint16(1 + port), Protocol: lvs.TCP, Scheduler: scheduler, Forward: lvs.NAT, Masquerade: true,
+				Destinations: []lvs.Destination{{Addr: netip.AddrPortFrom(vip.Next(), 1), Weight: 1}},
+			})
+		}
+	}
+	c, err := nftables.New(nftables.WithSockOptions(largeBuffers))
+	if err != nil {
+		return fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	t := &transaction{
+		conn:  c,
+		table: &nftables.Table{Name: tableName + "-probe", Family: nftables.TableFamilyINet},
+		sets:  make(map[string]*nftables.Set),
+	}
+	t.conn.AddTable(t.table)
+	t.fill(&ruleset{}, compile(services))
+	t.conn.DelTable(t.table)
+	if t.err != nil {
+		return t.err
+	}
+	if err := t.conn.Flush(); err != nil {
+		return fmt.Errorf("this kernel's nf_tables cannot do all that is needed: run modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_reject_inet nft_ct nft_numgen nft_hash: %w", err)
+	}
+	return nil
+}
