@@ -125,7 +125,7 @@ func isReady(ch <-chan struct{}) bool {
 // end closes the membership: the cluster has confirmed that this node is not part of it.
 func (m *membership) end(why error) {
 	how := standingRemoved
-	if m.view.state.Load().Nodes[m.self.Node].Leaving || m.wantsToLeave.Load() {
+	if id := m.identity(); id.Leaving || id.Standing == standingJoining {
 		how = standingLeft
 	}
 	if how == standingRemoved {

@@ -97,8 +97,17 @@ func readBoltMeta(f io.ReaderAt, at int64) (boltMeta, bool) {
 
 // checkLog reads every entry of the log and the newest snapshot that can be read, and demands that there is no gap: Raft
 // itself panics on one.
-func checkLog(s *Stores, logPath, snapPath string) error {
+//
+// A member's log is never empty: one that is, where fresh is false, was replaced.
+func checkLog(s *Stores, fresh bool, logPath, snapPath string) error {
 	return guardStore(logPath, func() error {
+		has, err := raft.HasExistingState(s.Log, s.Stable, s.Snapshots)
+		if err != nil {
+			return damaged(logPath, err)
+		}
+		if !has && !fresh {
+			return damaged(logPath, errors.New("it is empty, though this node is a member"))
+		}
 		first, err := s.Log.FirstIndex()
 		if err != nil {
 			return damaged(logPath, err)
@@ -109,7 +118,7 @@ func checkLog(s *Stores, logPath, snapPath string) error {
 		}
 		snap, snapErr := newestSnapshot(s.Snapshots)
 		switch {
-		case last == 0 && snap == 0 && snapErr != nil:
+		case snap == 0 && snapErr != nil:
 			return damaged(snapPath, snapErr)
 		case last > 0 && first > snap+1:
 			if snapErr == nil {

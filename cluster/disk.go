@@ -91,7 +91,7 @@ func (d *disk) Open(fresh bool) (*Stores, error) {
 	}
 	s := &Stores{Log: db, Stable: newVoteOrder(db), Lease: promises, Close: db.Close}
 	if s.Snapshots, err = raft.NewFileSnapshotStoreWithLogger(d.dir, keptSnapshots, newHCLog(d.log, "snapshot")); err == nil {
-		err = checkLog(s, d.path(raftFile), d.path(snapshotDir))
+		err = checkLog(s, fresh, d.path(raftFile), d.path(snapshotDir))
 	}
 	if err != nil {
 		_ = db.Close()

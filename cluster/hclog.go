@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -135,7 +136,7 @@ func (w *lineLog) Write(p []byte) (int, error) {
 	if rest, ok := strings.CutPrefix(line, "["); ok {
 		if tag, msg, ok := strings.Cut(rest, "] "); ok {
 			line = strings.TrimPrefix(msg, "memberlist: ")
-			if tag == "ERR" {
+			if tag == "ERR" && !strings.Contains(line, net.ErrClosed.Error()) {
 				level = slog.LevelWarn
 			}
 		}

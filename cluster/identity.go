@@ -31,6 +31,7 @@ type identity struct {
 	Cluster  string      `json:"cluster"`
 	Key      []byte      `json:"key"`
 	Standing standing    `json:"standing"`
+	Leaving  bool        `json:"leaving,omitempty"` // the node itself was told to leave
 	// Peers and Profile are the last known ones. Raft restores entries only after it has heard a leader, and to hear one the
 	// node must know where the peers are now and how patient to be.
 	Peers   map[fsm.NodeID]string `json:"peers,omitempty"`
@@ -51,7 +52,7 @@ func (id identity) active() bool {
 
 func (id identity) equal(o identity) bool {
 	return id.Node == o.Node && id.Store == o.Store && id.Cluster == o.Cluster && bytes.Equal(id.Key, o.Key) &&
-		id.Standing == o.Standing && maps.Equal(id.Peers, o.Peers) && id.Profile == o.Profile && id.Seed == o.Seed
+		id.Standing == o.Standing && id.Leaving == o.Leaving && maps.Equal(id.Peers, o.Peers) && id.Profile == o.Profile && id.Seed == o.Seed
 }
 
 // maxIdentity bounds the file.

@@ -20,9 +20,13 @@ func (n *Node) Leave(ctx context.Context) error {
 	if m == nil {
 		return ErrNoMembership
 	}
-	m.wantsToLeave.Store(true)
+	if err := m.update(func(id *identity) { id.Leaving = true }); err != nil {
+		return err
+	}
 	if err := m.askRemoval(ctx, m.self.Node); err != nil {
-		m.wantsToLeave.Store(false)
+		if !errors.Is(err, ErrUncertain) {
+			err = errors.Join(err, m.update(func(id *identity) { id.Leaving = false }))
+		}
 		return fmt.Errorf("%s cannot leave: %w", m.self.Node, err)
 	}
 	for n.current.Load() == m {

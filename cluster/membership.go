@@ -54,8 +54,7 @@ type membership struct {
 	ended   chan standing
 	leaving bell // rung when Leave wants to know soon whether the cluster has let go of the node
 
-	wantsToLeave atomic.Bool
-	talk         atomic.Pointer[gossip] // gossip, for others than run's goroutines; set once lease and gossip are there
+	talk atomic.Pointer[gossip] // gossip, for others than run's goroutines; set once lease and gossip are there
 }
 
 // newMembership opens the stores. The rest begins with run.

@@ -154,6 +154,9 @@ func (m *membership) barrier(ctx context.Context) error {
 		bctx, cancel := context.WithTimeout(ctx, 2*readTimeout)
 		s, err := m.read(bctx)
 		cancel()
+		if s == nil {
+			s = m.view.state.Load()
+		}
 		if err == nil {
 			n, in := s.Nodes[m.self.Node]
 			if in && n.Store == m.self.Store {
@@ -166,9 +169,9 @@ func (m *membership) barrier(ctx context.Context) error {
 			return nil
 		}
 		m.log.Debug("start barrier not passed yet", "reason", err)
-		if !pause(ctx, 100*time.Millisecond) {
-			return nil
-		}
+		wait, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		_, _ = m.view.wait(wait, func(now *fsm.State) bool { return now.Index > s.Index })
+		cancel()
 	}
 	if err := m.update(func(id *identity) { id.Standing, id.Seed = standingMember, "" }); err != nil {
 		return err

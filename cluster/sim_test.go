@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/cluster/simnet"
+	"quorate/fsm"
+)
+
+// simCluster is a cluster in virtual time.
+type simCluster struct {
+	t     *testing.T
+	net   *simnet.Net
+	nodes []*simNode
+	token string
+}
+
+// simNode is a machine: it has a disk and a host, and may be running.
+type simNode struct {
+	*testNode
+	c    *simCluster
+	name fsm.NodeID
+	ip   string
+	disk *Memory
+	rate float64
+}
+
+// rateClock is a machine's clocks, running fast or slow.
+type rateClock struct {
+	origin time.Time
+	rate   float64
+}
+
+func (c rateClock) Now() lease.Instant {
+	d := time.Duration(float64(time.Since(c.origin))*c.rate) + time.Hour
+	return lease.Instant{Raw: d, Boot: d}
+}
+
+func simulate(t *testing.T, n int, f func(c *simCluster)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &simCluster{t: t, net: simnet.New(1, simnet.Link{Latency: 100 * time.Microsecond, Jitter: 100 * time.Microsecond})}
+		for i := range n {
+			c.add(fmt.Sprintf("10.0.0.%d", i+1), 1+0.005*float64(i-1))
+		}
+		defer func() {
+			for _, x := range c.nodes {
+				x.halt()
+			}
+			// A probe of memberlist's that is under way when it is shut down ends by itself, and virtual time stands still once
+			// this function has returned.
+			time.Sleep(10 * time.Second)
+		}()
+		f(c)
+	})
+}
+
+func (c *simCluster) add(ip string, rate float64) *simNode {
+	x := &simNode{c: c, name: fsm.NodeID(fmt.Sprintf("n%d", len(c.nodes)+1)), ip: ip, disk: NewMemory(), rate: rate}
+	c.nodes = append(c.nodes, x)
+	x.boot()
+	return x
+}
+
+// boot starts the node's process, on a machine with power.
+func (x *simNode) boot() {
+	host := x.c.net.Host(x.ip)
+	host.PowerOn()
+	o := options(x.c.t, x.name)
+	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
+	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
+	n, err := Open(o)
+	if err != nil {
+		x.c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	x.testNode = &testNode{Node: n, opts: o, cancel: cancel, done: make(chan error, 1)}
+	done := x.testNode.done
+	go func() { done <- n.Run(ctx) }()
+	go x.testNode.agent(ctx)
+}
+
+// crash is the loss of the machine; what was stored stays.
+func (x *simNode) crash() {
+	x.c.net.Host(x.ip).PowerOff()
+	x.cancel()
+	<-x.done // whatever a process says whose sockets are gone
+	x.testNode = nil
+}
+
+// halt ends the process in good order.
+func (x *simNode) halt() {
+	if x.testNode == nil {
+		return
+	}
+	x.cancel()
+	if err := <-x.done; err != nil {
+		x.c.t.Errorf("%s: Run: %v", x.name, err)
+	}
+	x.testNode = nil
+}
+
+// form makes one cluster of all nodes and waits until all of them grant leases.
+func (c *simCluster) form() {
+	for i, x := range c.nodes {
+		var err error
+		if i == 0 {
+			c.token, err = x.Bootstrap(c.within(10 * time.Second))
+		} else {
+			err = x.Join(c.within(20*time.Second), c.nodes[0].ip+":7300", c.token)
+		}
+		if err != nil {
+			c.t.Fatalf("%s: %v", x.name, err)
+		}
+	}
+	for _, x := range c.nodes {
+		c.until(20*time.Second, "all grant leases", func() bool { return grantors(x.State()) == len(c.nodes) })
+	}
+}
+
+func (c *simCluster) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	time.AfterFunc(d, cancel)
+	return ctx
+}
+
+func (c *simCluster) until(d time.Duration, what string, ok func() bool) time.Duration {
+	c.t.Helper()
+	begin := time.Now()
+	for !ok() {
+		if time.Since(begin) > d {
+			c.t.Fatalf("not within %v: %s", d, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+// leader waits until all running nodes but the ones named agree on who leads.
+func (c *simCluster) leader(but ...*simNode) *simNode {
+	var found *simNode
+	c.until(10*time.Second, "a leader", func() bool {
+		found = nil
+		for _, x := range c.nodes {
+			if x.testNode == nil || contains(but, x) {
+				continue
+			}
+			id, ok := x.Leader()
+			if !ok || found != nil && found.name != id {
+				return false
+			}
+			for _, y := range c.nodes {
+				if y.name == id {
+					found = y
+				}
+			}
+		}
+		return found != nil && !contains(but, found)
+	})
+	return found
+}
+
+func contains(list []*simNode, x *simNode) bool {
+	for _, y := range list {
+		if x == y {
+			return true
+		}
+	}
+	return false
+}
