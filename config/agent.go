@@ -38,9 +38,9 @@ func DefaultAgent() AgentConfig {
 // agentObject is how problems call an agent's settings.
 const agentObject = "agent"
 
-// ParseAgent reads an agent's own settings, HCL or JSON. What is not in the file has its default; addresses are
-// completed, so that Bind has its port. The error is Diagnostics. That a setting is missing is not an error here, because
-// a flag may still give it: see Complete.
+// ParseAgent reads an agent's own settings, HCL or JSON. What is not in the file has its default, and Bind has its port.
+// The error is Diagnostics. What depends on settings that a flag may still give or replace is left to Complete: whether
+// anything is missing, and the port of Advertise.
 func ParseAgent(name string, src []byte) (AgentConfig, error) {
 	d := newDecoder()
 	doc := &Document{files: d.files, places: d.places, first: name}
@@ -79,6 +79,9 @@ func (a *AgentConfig) Complete() error {
 		}
 	}
 	problems := a.complete()
+	if len(problems) == 0 {
+		problems = a.relate()
+	}
 	if a.Name == "" {
 		problems = append(problems, fsm.Problem{Object: agentObject, Key: "name", What: "it is missing", Cure: "give the node a name, unique in the cluster"})
 	}
@@ -92,7 +95,25 @@ func (a *AgentConfig) Complete() error {
 	return nil
 }
 
-// complete checks the settings that are there, one by one, and completes addresses.
+// relate checks Bind and Advertise, each of them sound, against each other and completes Advertise.
+func (a *AgentConfig) relate() fsm.Problems {
+	bind, err := netip.ParseAddrPort(a.Bind)
+	if err != nil {
+		return nil // it is missing
+	}
+	if a.Advertise != "" {
+		advertise, _ := addressPort(a.Advertise, bind.Port())
+		a.Advertise = advertise.String()
+		return nil
+	}
+	if bind.Addr().IsUnspecified() {
+		return fsm.Problems{{Object: agentObject, Key: "bind", Value: a.Bind,
+			What: fmt.Sprintf("the other nodes cannot be told to reach this one at %s", bind.Addr()), Cure: "name the address, or set advertise"}}
+	}
+	return nil
+}
+
+// complete checks the settings that are there, one by one, and completes what does not depend on others.
 func (a *AgentConfig) complete() (problems fsm.Problems) {
 	check := func(key, value string, err error) {
 		if err != nil {
@@ -112,8 +133,8 @@ func (a *AgentConfig) complete() (problems fsm.Problems) {
 	}
 	name := string(a.Name)
 	given("name", &name, nodeName)
-	given("bind", &a.Bind, a.bindAddress)
-	given("advertise", &a.Advertise, a.advertiseAddress)
+	given("bind", &a.Bind, bindAddress)
+	given("advertise", &a.Advertise, advertiseAddress)
 	given("data_dir", &a.DataDir, absolute)
 	given("socket", &a.Socket, socketPath)
 	given("http", &a.HTTP, httpAddress)
@@ -152,7 +173,7 @@ func plain(s string) bool {
 }
 
 // bindAddress accepts ADDRESS and ADDRESS:PORT.
-func (a *AgentConfig) bindAddress(s string) (string, error) {
+func bindAddress(s string) (string, error) {
 	ap, err := addressPort(s, DefaultPort)
 	switch {
 	case err != nil:
@@ -161,19 +182,13 @@ func (a *AgentConfig) bindAddress(s string) (string, error) {
 		return "", faultf("use an address of this machine", "a multicast address cannot be listened on")
 	case ap.Port() == 0 || ap.Port() == 65535:
 		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
-	case ap.Addr().IsUnspecified() && a.Advertise == "":
-		return "", faultf("name the address, or set advertise", "the other nodes cannot be told to reach this one at %s", ap.Addr())
 	}
 	return ap.String(), nil
 }
 
-// advertiseAddress accepts ADDRESS and ADDRESS:PORT; without a port it is the one of bind.
-func (a *AgentConfig) advertiseAddress(s string) (string, error) {
-	port := uint16(DefaultPort)
-	if b, err := addressPort(a.Bind, DefaultPort); err == nil {
-		port = b.Port()
-	}
-	ap, err := addressPort(s, port)
+// advertiseAddress accepts ADDRESS and ADDRESS:PORT, and leaves it as it is: without a port it has the one of bind.
+func advertiseAddress(s string) (string, error) {
+	ap, err := addressPort(s, DefaultPort)
 	switch {
 	case err != nil:
 		return "", err
@@ -182,7 +197,7 @@ func (a *AgentConfig) advertiseAddress(s string) (string, error) {
 	case ap.Port() == 0 || ap.Port() == 65535:
 		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
 	}
-	return ap.String(), nil
+	return s, nil
 }
 
 // httpAddress accepts ADDRESS:PORT, and :PORT for loopback.

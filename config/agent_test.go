@@ -19,7 +19,7 @@ func TestParseAgent(t *testing.T) {
 		zone      = "room-1"
 		weight    = 0`))
 	want := AgentConfig{
-		Name: "lb1", Bind: "192.0.2.1:7300", Advertise: "198.51.100.1:7300", DataDir: "/srv/quorate", Socket: "/tmp/q.sock",
+		Name: "lb1", Bind: "192.0.2.1:7300", Advertise: "198.51.100.1", DataDir: "/srv/quorate", Socket: "/tmp/q.sock",
 		HTTP: "127.0.0.1:7380", Role: fsm.Witness, Zone: "room-1", Weight: 0,
 	}
 	if err != nil || a != want {
@@ -49,7 +49,11 @@ func TestParseAgentAddresses(t *testing.T) {
 		{`bind = "192.0.2.1" advertise = "192.0.2.2:7500"`, "192.0.2.1:7300", "192.0.2.2:7500"},
 	} {
 		a, err := ParseAgent("agent.hcl", []byte(c.text))
-		if err != nil || a.Bind != c.bind || a.Advertise != c.advertise {
+		if err != nil {
+			t.Error(err)
+		}
+		a.Name = "lb1"
+		if err := a.Complete(); err != nil || a.Bind != c.bind || a.Advertise != c.advertise {
 			t.Errorf("%s: bind %s advertise %s, %v", c.text, a.Bind, a.Advertise, err)
 		}
 	}
@@ -64,7 +68,22 @@ func TestComplete(t *testing.T) {
 		}
 	}
 
-	err := (&AgentConfig{Role: "x", HTTP: "nowhere"}).Complete()
+	// A flag replaces what the file says, and the port of advertise follows.
+	a, err := ParseAgent("agent.hcl", []byte(`name = "lb1" bind = "0.0.0.0" advertise = "192.0.2.1"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Bind = "0.0.0.0:7400"
+	if err := a.Complete(); err != nil || a.Advertise != "192.0.2.1:7400" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	a.Advertise = ""
+	want2 := `agent: bind = "0.0.0.0:7400": the other nodes cannot be told to reach this one at 0.0.0.0; name the address, or set advertise`
+	if err := a.Complete(); err == nil || err.Error() != want2 {
+		t.Errorf("%v", err)
+	}
+
+	err = (&AgentConfig{Role: "x", HTTP: "nowhere"}).Complete()
 	var ps fsm.Problems
 	if !errors.As(err, &ps) {
 		t.Fatalf("%T", err)

@@ -12,7 +12,7 @@ var agentFile = &block{
 	doc: "What one machine's agent has to know before it is part of a cluster. Flags of `quorate agent` go before the file.",
 	keys: []key{
 		text("name", func(a *AgentConfig) *fsm.NodeID { return &a.Name },
-			"The node's name, unique in the cluster. It has to be given here or as a flag."),
+			"The node's name, unique in the cluster. Left out: the host name."),
 		text("bind", func(a *AgentConfig) *string { return &a.Bind },
 			"Address on which the other nodes reach this one, as `ADDRESS` or `ADDRESS:PORT` (port 7300 if none is given). The port is used with TCP and UDP, and the one after it with UDP. It has to be given here or as a flag."),
 		text("advertise", func(a *AgentConfig) *string { return &a.Advertise },
