@@ -7,7 +7,9 @@ GO        ?= go
 BIN       := bin
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
-GOBUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+GOBUILD    = $(GO) build -ldflags '$(LDFLAGS)'
+# One setting for all but the race detector, so that everything is compiled once.
+export CGO_ENABLED = 0
 # The packages that need neither root nor namespaces nor another kernel.
 UNIT       = $(shell $(GO) list ./... | grep -v /integration)
 
@@ -43,8 +45,8 @@ test-unit: ## unit tests under the race detector
 
 .PHONY: test-cross
 test-cross: ## it builds for arm64, and the client commands for darwin
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
-	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/quorate
 
 .PHONY: test-sim
 test-sim: ## fault schedules in virtual time, and the planted mutants that they must catch

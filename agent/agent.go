@@ -137,7 +137,7 @@ func (a *Agent) listen() ([]net.Listener, error) {
 	if err != nil || a.o.HTTP == "" {
 		return []net.Listener{unix}, err
 	}
-	tcp, err := api.ListenTCP(a.o.HTTP, false)
+	tcp, err := api.ListenTCP(a.o.HTTP)
 	if err != nil {
 		return nil, errors.Join(err, unix.Close())
 	}
