@@ -313,6 +313,105 @@ func TestNothingOutlivesTheCaller(t *testing.T) {
 	}
 }
 
+// TestLatePutGetsTheRest: what is put only at the second try does not last longer for it.
+func TestLatePutGetsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel("eth0")
+		a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go a.Run(ctx)
+		x := wanted("eth0", "192.0.2.10/24", life)
+		m.refuse[x.Prefix.Addr()] = errors.New("no room")
+		begin := time.Now()
+		a.Reconcile([]Wanted{x})
+		time.Sleep(1500 * time.Millisecond)
+		m.set(func() { clear(m.refuse) })
+		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
+		if len(m.addrs) != 1 {
+			t.Fatal("not put at the retry")
+		}
+		cancel() // frozen from here on
+		time.Sleep(time.Until(begin.Add(life + time.Millisecond)))
+		synctest.Wait()
+		if len(m.addrs) != 0 {
+			t.Errorf("still there %v after the caller's word", time.Since(begin))
+		}
+	})
+}
+
+// TestKeepRevivesNothing: what has lapsed is given up for good, also before Run has seen it.
+func TestKeepRevivesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel("eth0")
+		a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
+		a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "192.0.2.11/24", 2*life)})
+		time.Sleep(life)
+		if a.Keep() {
+			t.Error("Keep says that all is kept")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go a.Run(ctx)
+		synctest.Wait()
+		wantStatus(t, a.Status(), "eth0 192.0.2.11/24 wanted=true actual=true")
+		if len(m.addrs) != 1 {
+			t.Errorf("%d addresses", len(m.addrs))
+		}
+		if err := a.Run(ctx); err == nil {
+			t.Error("Run runs twice")
+		}
+	})
+}
+
+// TestOvertakenCallIsVoid: a call that waited for the lock while a later one was carried out does nothing.
+func TestOvertakenCallIsVoid(t *testing.T) {
+	m := newModel("eth0")
+	a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
+	a.ticket = 2 // of a later Clear
+	a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
+	if m.puts != 0 {
+		t.Error("carried out after a later call")
+	}
+}
+
+// TestExpiredInTheKernel: a renewal that the kernel refused for too long is not blamed on another program.
+func TestExpiredInTheKernel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel("eth0")
+		a, told := start(t, m, nil)
+		x := wanted("eth0", "192.0.2.10/24", life)
+		a.Reconcile([]Wanted{x})
+		m.set(func() { m.refuse[x.Prefix.Addr()] = errors.New("no room") })
+		for range 8 {
+			time.Sleep(500 * time.Millisecond)
+			a.Keep()
+		}
+		synctest.Wait()
+		if e := told.take(); e != "expired eth0 192.0.2.10/24" {
+			t.Errorf("events: %q", e)
+		}
+	})
+}
+
+// TestStorm: a kernel that tells of changes without end costs fifty lists a second.
+func TestStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel("eth0")
+		start(t, m, nil)
+		lists := m.lists
+		for range 5000 {
+			time.Sleep(time.Millisecond)
+			m.set(m.changed)
+		}
+		synctest.Wait()
+		if n := m.lists - lists; n < 200 || n > 260 {
+			t.Errorf("%d lists in 5 s", n)
+		}
+	})
+}
+
 // TestFightIsSlow: two programs that fight cost one put a second.
 func TestFightIsSlow(t *testing.T) {
 	for name, strike := range map[string]func(*model, netip.Prefix, string) error{"removed": (*model).otherRemoves, "changed": (*model).otherChanges} {
@@ -379,28 +478,28 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		x, y := wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "192.0.2.11/24", life)
 		m.refuse[x.Prefix.Addr()] = errors.New("no room")
 		wantStatus(t, a.Reconcile([]Wanted{x, y}), "eth0 192.0.2.10/24 wanted=true actual=false no room", "eth0 192.0.2.11/24 wanted=true actual=true")
-		delete(m.refuse, x.Prefix.Addr())
+		m.set(func() { delete(m.refuse, x.Prefix.Addr()) })
 		time.Sleep(retryEvery + time.Millisecond)
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual=true", "eth0 192.0.2.11/24 wanted=true actual=true")
 
-		m.stuck[x.Prefix.Addr()] = errors.New("cannot")
+		m.set(func() { m.stuck[x.Prefix.Addr()] = errors.New("cannot") })
 		wantStatus(t, a.Reconcile([]Wanted{y}), "eth0 192.0.2.10/24 wanted=false actual=true cannot", "eth0 192.0.2.11/24 wanted=true actual=true")
 		if a.Status().Absent(x.Prefix.Addr()) {
 			t.Error("absent, says the status of an address that could not be removed")
 		}
-		delete(m.stuck, x.Prefix.Addr())
+		m.set(func() { delete(m.stuck, x.Prefix.Addr()) })
 		time.Sleep(retryEvery + time.Millisecond)
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.11/24 wanted=true actual=true")
 
-		m.unlisted = errors.New("deaf and dumb")
+		m.set(func() { m.unlisted = errors.New("deaf and dumb") })
 		s := a.Reconcile([]Wanted{y})
 		wantStatus(t, s, "list addresses: deaf and dumb", "eth0 192.0.2.11/24 wanted=true actual=false list addresses")
 		if s.Absent(x.Prefix.Addr()) {
 			t.Error("absent, says a status that knows nothing")
 		}
-		m.unlisted = nil
+		m.set(func() { m.unlisted = nil })
 		time.Sleep(retryEvery + time.Millisecond)
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.11/24 wanted=true actual=true")

@@ -65,10 +65,10 @@ func TestAnnouncedAgain(t *testing.T) {
 		},
 		"link replaced": func(m *model) { m.unplug("eth0"); time.Sleep(passGap); m.plug("eth0") },
 		"another MAC": func(m *model) {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.links["eth0"].MAC = []byte{2, 0, 0, 0, 9, 9}
-			m.changed()
+			m.set(func() {
+				m.links["eth0"].MAC = []byte{2, 0, 0, 0, 9, 9}
+				m.changed()
+			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,10 @@ func TestAnnounceFailure(t *testing.T) {
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual=true")
 
-		h.fail = ErrNoNeighbours // a link without neighbours is no failure
+		h.mu.Lock()
+		h.fail = ErrNoNeighbours
+		h.mu.Unlock()
+		// A link without neighbours is no failure.
 		wantStatus(t, a.Reconcile([]Wanted{wanted("eth0", "192.0.2.11/24", life)}), "eth0 192.0.2.11/24 wanted=true actual=true")
 	})
 }

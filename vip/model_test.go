@@ -26,7 +26,7 @@ type model struct {
 	unlisted error                // List fails
 	cascade  bool                 // promote_secondaries off: our first address takes our others of its subnet along
 	puts     int
-	removes  int
+	lists    int
 }
 
 // modelKey: the kernel has an IPv6 address once per link, an IPv4 address once per prefix length and link.
@@ -72,6 +72,7 @@ func (m *model) changed() {
 func (m *model) List() ([]Address, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.lists++
 	if m.unlisted != nil {
 		return nil, m.unlisted
 	}
@@ -164,7 +165,6 @@ func (m *model) drop(a *modelAddr) {
 func (m *model) Remove(x Address) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.removes++
 	if err := m.stuck[x.Prefix.Addr()]; err != nil {
 		return err
 	}
@@ -198,6 +198,13 @@ func (m *model) Watch(ctx context.Context, wake func()) error {
 	delete(m.watchers, id)
 	m.mu.Unlock()
 	return nil
+}
+
+// set changes the model's fields under its lock.
+func (m *model) set(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
 }
 
 // What other programs and the world do.

@@ -110,24 +110,18 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 				w.m.plug(l)
 			}
 		}),
-		"refuse":   each(func() { w.set(func() { w.m.refuse[w.prefix().Addr()] = errors.New("refused") }) }),
-		"stick":    each(func() { w.set(func() { w.m.stuck[w.prefix().Addr()] = errors.New("stuck") }) }),
-		"unlisted": each(func() { w.set(func() { w.m.unlisted = errors.New("unlisted") }) }),
-		"deaf":     each(func() { w.set(func() { w.m.deaf = true }) }),
-		"cascade":  each(func() { w.set(func() { w.m.cascade = true }) }),
+		"refuse":   each(func() { w.m.set(func() { w.m.refuse[w.prefix().Addr()] = errors.New("refused") }) }),
+		"stick":    each(func() { w.m.set(func() { w.m.stuck[w.prefix().Addr()] = errors.New("stuck") }) }),
+		"unlisted": each(func() { w.m.set(func() { w.m.unlisted = errors.New("unlisted") }) }),
+		"deaf":     each(func() { w.m.set(func() { w.m.deaf = true }) }),
+		"cascade":  each(func() { w.m.set(func() { w.m.cascade = true }) }),
 		"heal":     each(w.heal),
 		"":         each(w.check),
 	}
 }
 
-func (w *walker) set(f func()) {
-	w.m.mu.Lock()
-	defer w.m.mu.Unlock()
-	f()
-}
-
 func (w *walker) heal() {
-	w.set(func() {
+	w.m.set(func() {
 		clear(w.m.refuse)
 		clear(w.m.stuck)
 		w.m.unlisted, w.m.deaf = nil, false
