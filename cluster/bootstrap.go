@@ -31,9 +31,7 @@ func (n *Node) Bootstrap(ctx context.Context) (token string, err error) {
 	if err := saveIdentity(n.o.Store.Identity(), id); err != nil {
 		return "", err
 	}
-	if err := n.begin(ctx, id); err != nil {
-		return "", err
-	}
+	n.begin(id)
 	n.mu.Lock()
 	ready := n.ready
 	n.mu.Unlock()
@@ -93,16 +91,14 @@ func (n *Node) checkEmpty(id identity) error {
 	return nil
 }
 
-// begin hands a new identity to Run.
-func (n *Node) begin(ctx context.Context, id identity) error {
+// begin tells Run that there is an identity.
+func (n *Node) begin(id identity) {
 	n.mu.Lock()
 	n.identity = id
 	n.mu.Unlock()
 	select {
-	case n.enter <- id:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("the agent does not run: %w", context.Cause(ctx))
+	case n.enter <- struct{}{}:
+	default: // told already
 	}
 }
 

@@ -101,11 +101,7 @@ func readBoltMeta(f io.ReaderAt, at int64) (boltMeta, bool) {
 // A member's log is never empty: one that is, where fresh is false, was replaced.
 func checkLog(s *Stores, fresh bool, logPath, snapPath string) error {
 	return guardStore(logPath, func() error {
-		has, err := raft.HasExistingState(s.Log, s.Stable, s.Snapshots)
-		if err != nil {
-			return damaged(logPath, err)
-		}
-		if !has && !fresh {
+		if term, err := s.Stable.GetUint64(keyTerm); !fresh && (err != nil || term == 0) {
 			return damaged(logPath, errors.New("it is empty, though this node is a member"))
 		}
 		first, err := s.Log.FirstIndex()

@@ -68,9 +68,7 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 		return errors.Join(joinFailed(addr, err), n.forget(id))
 	}
 	id.Peers, id.Profile = reply.Peers, reply.Profile
-	if err := n.begin(ctx, id); err != nil {
-		return err
-	}
+	n.begin(id)
 	return n.joined(ctx)
 }
 

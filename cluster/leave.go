@@ -29,7 +29,10 @@ func (n *Node) Leave(ctx context.Context) error {
 		}
 		return fmt.Errorf("%s cannot leave: %w", m.self.Node, err)
 	}
-	for n.current.Load() == m {
+	for {
+		if over, err := n.over(m); over || err != nil {
+			return err
+		}
 		changed, applied := n.wake(), m.view.wake()
 		s := m.view.state.Load()
 		if last := onlyNode(s, m.self); last && len(s.Owned(m.self.Node)) == 0 && s.Nodes[m.self.Node].Leaving {
@@ -44,7 +47,21 @@ func (n *Node) Leave(ctx context.Context) error {
 		case <-time.After(announceRetry):
 		}
 	}
-	return nil
+}
+
+// over reports whether the membership has ended for good, as the data directory knows too; an error says that only this
+// process's part in it has.
+func (n *Node) over(m *membership) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.identity.Store != m.self.Store:
+		return true, nil
+	case n.closed:
+		return false, errors.New("the agent has stopped; leaving goes on when it runs again")
+	default:
+		return false, nil
+	}
 }
 
 // Remove takes another node out of the cluster, for good and whether it is reachable or not: the way to get rid of a

@@ -49,8 +49,8 @@ type Node struct {
 	view   *view
 	unlock func() error
 
-	// enter hands a new identity from Bootstrap or Join to Run.
-	enter chan identity
+	// enter tells Run that Bootstrap or Join made an identity.
+	enter chan struct{}
 
 	mu       sync.Mutex
 	identity identity // the zero value while the node is free to bootstrap or join
@@ -103,7 +103,7 @@ func Open(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, addr: addr, log: o.Log.With("node", string(o.Name)), unlock: unlock,
-		mux: newMux(o.Network, o.Log), view: newView(), enter: make(chan identity, 1), ready: make(chan struct{}),
+		mux: newMux(o.Network, o.Log), view: newView(), enter: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 	if err := n.loadIdentity(); err != nil {
 		_ = unlock()
@@ -162,22 +162,36 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		err = errors.Join(err, listenErr)
 	}()
 	for {
-		n.mu.Lock()
-		id := n.identity
-		n.mu.Unlock()
-		if !id.active() {
-			if past := n.past; past.Standing == standingRemoved {
-				n.log.Warn("this node was removed from its cluster", "cluster", past.Cluster, "reason", "run \"quorate join\" to join again")
-			}
-			n.log.Info("not in a cluster; waiting for bootstrap or join", "addr", n.addr.advertise.String())
-			select {
-			case <-ctx.Done():
-				return nil
-			case id = <-n.enter:
-			}
+		id, err := n.await(ctx)
+		if err != nil {
+			return nil // ctx has ended
 		}
 		if err := n.live(ctx, id); err != nil || ctx.Err() != nil {
 			return err
+		}
+	}
+}
+
+// await returns the node's identity once it has one.
+func (n *Node) await(ctx context.Context) (identity, error) {
+	for said := false; ; {
+		n.mu.Lock()
+		id, past := n.identity, n.past
+		n.mu.Unlock()
+		if id.active() {
+			return id, nil
+		}
+		if !said {
+			said = true
+			if past.Standing == standingRemoved {
+				n.log.Warn("this node was removed from its cluster", "cluster", past.Cluster, "reason", "run \"quorate join\" to join again")
+			}
+			n.log.Info("not in a cluster; waiting for bootstrap or join", "addr", n.addr.advertise.String())
+		}
+		select {
+		case <-ctx.Done():
+			return id, ctx.Err()
+		case <-n.enter:
 		}
 	}
 }

@@ -21,6 +21,7 @@ type voteOrder struct {
 
 // Keys of raft.go.
 var (
+	keyTerm          = []byte("CurrentTerm")
 	keyVoteTerm      = []byte("LastVoteTerm")
 	keyVoteCandidate = []byte("LastVoteCand")
 )

@@ -25,8 +25,8 @@ type walk struct {
 	elect   time.Duration // when somebody is elected, if there is no leader
 	todo    []proposal
 
-	loss    int           // datagrams of a thousand that are lost
-	delay   time.Duration // longest delay of a datagram
+	loss    int            // datagrams of a thousand that are lost
+	delay   time.Duration  // longest delay of a datagram
 	cut     map[[2]int]int // how many faults cut the way from one to the other
 	spare   []packet
 	quiet   bool // no more random operations
@@ -223,6 +223,14 @@ func (w *walk) receive(x *walker, p packet) {
 			b.Boot, b.Seq, b.Epoch = x.m.boot, x.m.holder.seq, x.m.view.epoch
 			msg.Body = b
 		}
+	case Confirmation:
+		if w.mutant == "confirm-unbound" {
+			for i := range b.Releases {
+				if a := w.log[x.applied].Assignments[b.Releases[i].Key]; a.Release != nil {
+					b.Releases[i].Index = a.Release.Index
+				}
+			}
+		}
 	case Fence:
 		if w.mutant == "no-wait" {
 			// The answer comes when the promise is durable, whatever has been granted.
@@ -342,9 +350,9 @@ func (w *walk) act(x *walker) {
 		a := s.Assignments[k]
 		own := a.Owner == x.self.Node && a.Release == nil
 		switch under, open := x.gate[k]; {
-		case own && x.m.Live(e, now):
+		case own && w.live(x, e, now):
 			x.gate[k] = e
-		case own && open && x.m.Live(under, now):
+		case own && open && w.live(x, under, now):
 		default:
 			delete(x.gate, k)
 		}
@@ -352,6 +360,14 @@ func (w *walk) act(x *walker) {
 			w.step(x, Confirm{Key: k, ReleaseIndex: a.Release.Index})
 		}
 	}
+}
+
+// live is what x's actuator is told of its lease.
+func (w *walk) live(x *walker, e fsm.Epoch, now Instant) bool {
+	if w.mutant == "ack-receipt" {
+		return now.before(x.deadline[e])
+	}
+	return x.m.Live(e, now)
 }
 
 // claims reports whether x's kernel answers for k: by BOOTTIME alone, as the kernel's gate does, and whether or not a
@@ -408,7 +424,11 @@ func (w *walk) advance() error {
 func (w *walk) run(x *walker) {
 	if x.saving != nil && w.now >= x.saved {
 		if w.mutant != "not-durable" {
+			keep := x.disk.Cap
 			x.disk = x.saving.Durable.Clone()
+			if w.mutant == "cap-volatile" {
+				x.disk.Cap = keep
+			}
 		} else {
 			x.disk.Cap, x.disk.Promises = x.saving.Durable.Cap, x.saving.Durable.Promises
 		}

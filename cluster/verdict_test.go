@@ -1,0 +1,115 @@
+package cluster
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"quorate/fsm"
+)
+
+func TestVerdicts(t *testing.T) {
+	s := fsm.New()
+	s.ClusterID = "c"
+	s.Nodes = map[fsm.NodeID]fsm.Node{}
+	for _, n := range []fsm.NodeID{"n1", "n2", "n3"} {
+		s.Nodes[n] = fsm.Node{ID: n, Store: "s", Role: fsm.Director}
+	}
+	key := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("10.0.0.1:80")}
+	s.Config = fsm.Config{Settings: fsm.DefaultSettings(), Services: map[string]fsm.Service{
+		"web": {Name: "web", Checks: []fsm.Check{{Type: fsm.CheckTCP}}, Servers: []fsm.Server{{Address: key.Address, Weight: 1}}},
+	}}
+	for _, c := range []struct {
+		name  string
+		is    fsm.Verdict
+		sees  string // per node: + up, - down, . silent
+		alive string // per node: y or n
+		want  fsm.Verdict
+	}{
+		{"nobody has spoken", fsm.Unknown, "...", "yyy", ""},
+		{"one is no majority", fsm.Unknown, "+..", "yyy", ""},
+		{"two of three are", fsm.Unknown, "++.", "yyy", fsm.Up},
+		{"two see it down", fsm.Up, "-+-", "yyy", fsm.Down},
+		{"no edge, no entry", fsm.Up, "+++", "yyy", ""},
+		{"one against one", fsm.Up, "+-.", "yyy", ""},
+		{"the dead are not waited for", fsm.Up, "-..", "ynn", fsm.Down},
+		{"nor heard", fsm.Up, "+--", "yyn", ""},
+		{"a tie of the living changes nothing", fsm.Unknown, "+-.", "yyn", ""},
+		{"nobody is alive", fsm.Up, "---", "nnn", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.Servers = map[fsm.ServerKey]fsm.ServerState{key: {Verdict: c.is}}
+			var b book
+			b.open(3)
+			alive := map[fsm.NodeID]bool{}
+			for i, n := range []fsm.NodeID{"n1", "n2", "n3"} {
+				alive[n] = c.alive[i] == 'y'
+				if c.sees[i] != '.' {
+					if err := b.write(n, []Observation{{Server: key, Up: c.sees[i] == '+', Detail: "refused"}}, true); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] })
+			switch {
+			case c.want == "" && len(got) > 0:
+				t.Errorf("got %+v", got)
+			case c.want != "" && (len(got) != 1 || got[0].Verdict != c.want):
+				t.Errorf("got %+v, want %s", got, c.want)
+			case c.want == fsm.Down && !strings.HasPrefix(got[0].Detail, "n1: refused"):
+				t.Errorf("detail %q", got[0].Detail)
+			}
+		})
+	}
+	t.Run("observations die with the term", func(t *testing.T) {
+		var b book
+		wantErr(t, b.write("n1", nil, true), errNotLeader)
+		b.open(3)
+		for _, n := range []fsm.NodeID{"n1", "n2"} {
+			if err := b.write(n, []Observation{{Server: key, Up: true}}, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Servers = map[fsm.ServerKey]fsm.ServerState{key: {Verdict: fsm.Unknown}}
+		all := func(fsm.NodeID) bool { return true }
+		if len(b.verdicts(s, all)) != 1 {
+			t.Error("no verdict")
+		}
+		b.open(4)
+		if len(b.verdicts(s, all)) != 0 {
+			t.Error("a verdict from an earlier term's observations")
+		}
+	})
+}
+
+func TestShorten(t *testing.T) {
+	for n := range 12 {
+		if got := shorten("äöü€xyz", n); len(got) > n || !utf8.ValidString(got) {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
+func TestObserver(t *testing.T) {
+	a := fsm.ServerKey{Service: "a", Address: netip.MustParseAddrPort("10.0.0.1:80")}
+	b := fsm.ServerKey{Service: "b", Address: netip.MustParseAddrPort("10.0.0.2:80")}
+	var o observer
+	o.note([]Observation{{Server: a, Up: true}, {Server: b}})
+	if got := o.take(false); len(got) != 2 {
+		t.Errorf("took %v", got)
+	}
+	o.note([]Observation{{Server: a, Up: true}, {Server: b, Up: true}}) // a says nothing new
+	if got := o.take(false); len(got) != 1 || got[0].Server != b {
+		t.Errorf("took %v", got)
+	}
+	if got := o.take(true); len(got) != 2 {
+		t.Errorf("everything is %v", got)
+	}
+	s := fsm.New()
+	s.Servers = map[fsm.ServerKey]fsm.ServerState{a: {}}
+	o.prune(s)
+	if got := o.take(true); len(got) != 1 || o.count() != 1 {
+		t.Errorf("after pruning: %v", got)
+	}
+}
