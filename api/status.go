@@ -86,7 +86,7 @@ func (s *Server) status(ctx context.Context) Status {
 	out.Problems = problemsIn(out)
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
-		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving && v.Problem == "")
+		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving)
 	}
 	return out
 }
@@ -169,8 +169,8 @@ func quorumOf(members []Member, err error) Quorum {
 func problemsIn(st Status) []string {
 	var out []string
 	if !st.Quorum.OK {
-		out = append(out, fmt.Sprintf("the cluster has no quorum (%s): %d of %d voters are alive as seen from %s, %d are needed; nothing can be changed, "+
-			"and VIPs go down until the missing nodes are back", st.Quorum.Reason, st.Quorum.Alive, st.Quorum.Voters, st.Node, st.Quorum.Needed))
+		out = append(out, fmt.Sprintf("the cluster has no quorum: %d of %d voters are alive as seen from %s, %d are needed; nothing can be changed, "+
+			"and VIPs are off until enough nodes are back", st.Quorum.Alive, st.Quorum.Voters, st.Node, st.Quorum.Needed))
 	}
 	for _, v := range st.VIPs {
 		if v.Problem != "" {

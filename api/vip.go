@@ -16,7 +16,8 @@ type VIPState string
 // The states of a VIP.
 const (
 	VIPHeld      VIPState = "held"      // its owner's kernel has it, and nobody else's
-	VIPMoving    VIPState = "moving"    // the owner was asked to give it up, or the new owner is about to put it up
+	VIPMoving    VIPState = "moving"    // the owner was asked to give it up
+	VIPMissing   VIPState = "missing"   // its owner does not have it: it is about to, or it holds no lease, or it cannot
 	VIPUnowned   VIPState = "unowned"   // nobody owns it
 	VIPUnknown   VIPState = "unknown"   // its owner does not answer this node
 	VIPDuplicate VIPState = "duplicate" // more than one node reports it
@@ -34,7 +35,7 @@ type VIP struct {
 	Prefer     []fsm.NodeID `json:"prefer,omitempty"`
 	Preempt    bool         `json:"preempt"`
 	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
-	State      VIPState     `json:"state" enum:"held,moving,unowned,unknown,duplicate,releasing"`
+	State      VIPState     `json:"state" enum:"held,moving,missing,unowned,unknown,duplicate,releasing"`
 	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner; empty = nobody"`
 	Epoch      fsm.Epoch    `json:"epoch,omitempty" doc:"Index of the entry that made the assignment"`
 	Reason     *fsm.Reason  `json:"reason,omitempty" doc:"Why it is where it is"`
@@ -146,8 +147,8 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 		e.State = VIPUnknown
 		e.Problem = fmt.Sprintf("%s owns it and does not answer this node", e.Owner)
 	case !slices.Contains(e.PresentOn, e.Owner):
-		e.State = VIPMoving
-		e.Problem = fmt.Sprintf("%s owns it and does not have it on an interface yet", e.Owner)
+		e.State = VIPMissing
+		e.Problem = fmt.Sprintf("%s owns it and does not have it on an interface", e.Owner)
 		if !owner.status.Lease.Held {
 			e.Problem += ", as it holds no lease"
 		}

@@ -45,7 +45,13 @@ func (a *Agent) Kill() {
 	a.dead = true
 	clear(a.kernel) // what the finite lifetime of its addresses does
 	c := a.cluster
-	if c == nil || !c.quorum() {
+	if c == nil {
+		return
+	}
+	if !c.quorum() {
+		for _, m := range c.members {
+			clear(m.kernel) // their leases run out
+		}
 		return
 	}
 	f := fsm.PlanFence(c.state, c.hints(), a.name, c.state.Nodes[a.name].Epoch, c.state.Grantors.Index, "killed")

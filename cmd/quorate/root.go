@@ -70,7 +70,7 @@ Start with:
   quorate vip move web n2`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkFlags(cmd) },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the agent to talk to: path of its unix socket, or http://ADDRESS:PORT (default $QUORATE_SOCKET, else "+api.DefaultSocket+")")
@@ -131,7 +131,11 @@ func family(c *cobra.Command) {
 	}
 }
 
-func (a *app) checkOutput(cmd *cobra.Command) error {
+// checkFlags refuses as wrong usage what cobra would report like any failure.
+func (a *app) checkFlags(cmd *cobra.Command) error {
+	if err := cmd.ValidateFlagGroups(); err != nil {
+		return &usageError{cmd, err}
+	}
 	switch a.output {
 	case "text", "json":
 		return nil

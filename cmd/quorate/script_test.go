@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the scripts of testdata/script: the program as a process, against the API of model agents that listen on
 // unix sockets. A script begins with `cluster n1 n2 n3` (sockets $WORK/n1.sock …, QUORATE_SOCKET names the first) or
-// `waiting n1`, and may `kill`, `revive`, `freeze` and `thaw` nodes and set a server's `verdict`.
+// `waiting n1`, and may `lose`, `revive`, `freeze` and `thaw` nodes and set a server's `verdict`.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -62,7 +62,7 @@ func TestScript(t *testing.T) {
 				}
 				ts.Setenv("QUORATE_SOCKET", s.socket(args[0]))
 			},
-			"kill":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Kill) },
+			"lose":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Kill) },
 			"revive": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Revive) },
 			"freeze": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Freeze) },
 			"thaw":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Thaw) },
@@ -85,7 +85,7 @@ func TestScript(t *testing.T) {
 					ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
 				}
 			},
-			// lines FILE has each of its lines checked for width: nothing ends in blanks.
+			// tidy FILE: no line ends in blanks.
 			"tidy": func(ts *testscript.TestScript, _ bool, args []string) {
 				for i, l := range strings.Split(ts.ReadFile(args[0]), "\n") {
 					if l != strings.TrimRight(l, " \t") {
