@@ -63,12 +63,12 @@ func (s *Server) registerConfig(h huma.API) {
 		return &configOutput{Body: Config{Version: st.ConfigVersion, Config: st.Config}}, nil
 	})
 	huma.Register(h, huma.Operation{
-		OperationID: "plan", Method: "POST", Path: "/v1/plan", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody,
+		OperationID: "plan", Method: "POST", Path: "/v1/plan", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody, BodyReadTimeout: configReadLimit,
 		Summary:     "What a configuration would change, and which VIPs would move",
 		Description: "Changes nothing. Problems of the configuration are part of the answer.",
 	}, s.plan)
 	huma.Register(h, huma.Operation{
-		OperationID: "apply", Method: "PUT", Path: "/v1/config", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody,
+		OperationID: "apply", Method: "PUT", Path: "/v1/config", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody, BodyReadTimeout: configReadLimit,
 		Summary: "Replace the configuration",
 		Description: "One transaction: all of it or nothing. Refused with conflict when base is not the current version, and with " +
 			"invalid-config and the list of problems when it has any.",
@@ -92,7 +92,7 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 	req := in.Body
 	// Apply checks the version again; this answers before the problems of a plan that was made for something else.
 	if req.Base != st.ConfigVersion && !req.Force {
-		return nil, newError(CodeConflict, 409, "the configuration is at version %d and the change was made for %d: somebody applied another in between; "+
+		return nil, newError(CodeConflict, "the configuration is at version %d and the change was made for %d: somebody applied another in between; "+
 			"look at `quorate plan` again, or use --force to replace it", st.ConfigVersion, req.Base)
 	}
 	p, problems := fsm.PreviewConfig(st, req.Config, s.hints(ctx, st))

@@ -25,6 +25,9 @@ type (
 		ID   string `path:"id" maxLength:"63"`
 		Wait string `query:"wait" doc:"How long to wait until it owns nothing, e.g. 60s; empty = do not wait" example:"60s"`
 	}
+	resumeInput struct {
+		ID string `path:"id" maxLength:"63"`
+	}
 	drainOutput struct{ Body Drained }
 )
 
@@ -33,41 +36,45 @@ func (s *Server) registerDrain(h huma.API) {
 		OperationID: "node-drain", Method: "POST", Path: "/v1/nodes/{id}/drain", Tags: []string{"cluster"},
 		Summary:     "Move all VIPs away from a node and give it none",
 		Description: "It stays a member and a voter.",
-	}, func(ctx context.Context, in *drainInput) (*drainOutput, error) { return s.drain(ctx, in, true) })
+	}, func(ctx context.Context, in *drainInput) (*drainOutput, error) {
+		wait, err := ParseWait(in.Wait)
+		if err != nil {
+			return nil, invalidRequest("query.wait", "%v", err)
+		}
+		return s.drain(ctx, fsm.NodeID(in.ID), true, wait)
+	})
 	huma.Register(h, huma.Operation{
 		OperationID: "node-resume", Method: "POST", Path: "/v1/nodes/{id}/resume", Tags: []string{"cluster"},
 		Summary: "End a drain",
-	}, func(ctx context.Context, in *drainInput) (*drainOutput, error) { return s.drain(ctx, in, false) })
+	}, func(ctx context.Context, in *resumeInput) (*drainOutput, error) {
+		return s.drain(ctx, fsm.NodeID(in.ID), false, 0)
+	})
 }
 
-func (s *Server) drain(ctx context.Context, in *drainInput, draining bool) (*drainOutput, error) {
+// drain starts or ends draining id and, when it starts, waits up to wait until the node owns nothing.
+func (s *Server) drain(ctx context.Context, id fsm.NodeID, draining bool, wait time.Duration) (*drainOutput, error) {
 	start := time.Now()
-	wait, err := ParseWait(in.Wait)
-	if err != nil {
-		return nil, invalidRequest("query.wait", "%v", err)
-	}
 	st, err := s.fresh(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id := fsm.NodeID(in.ID)
 	n, ok := st.Nodes[id]
 	if !ok {
 		names := map[string]bool{}
 		for id := range st.Nodes {
 			names[string(id)] = true
 		}
-		return nil, notFound("no node %.80q: %s", in.ID, have("nodes", names))
+		return nil, notFound("no node %.80q: %s", id, have("nodes", names))
 	}
 	if n.Leaving && !draining {
-		return nil, newError(CodeNotPossible, 409, "%s is leaving the cluster, which is not taken back: let it leave and join again", id)
+		return nil, newError(CodeNotPossible, "%s is leaving the cluster, which is not taken back: let it leave and join again", id)
 	}
 	if n.Draining != draining {
 		if _, st, err = s.propose(ctx, fsm.Command{SetDrain: &fsm.SetDrain{Node: id, Draining: draining}}); err != nil {
 			return nil, err
 		}
 	}
-	if draining && wait > 0 {
+	if wait > 0 {
 		wctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
 		st, _ = s.await(wctx, func(st *fsm.State) bool { return len(st.Owned(id)) == 0 })

@@ -12,32 +12,6 @@ import (
 	"quorate/fsm"
 )
 
-// Code is the stable, machine-readable name of an error: the last part of a problem document's type.
-type Code string
-
-// The codes. They are part of the API: a meaning never changes, new ones may appear.
-const (
-	CodeInvalidRequest Code = "invalid-request" // 400, 415, 422: the request itself is malformed
-	CodeInvalidConfig  Code = "invalid-config"  // 422: the configuration has problems, listed
-	CodeTooLarge       Code = "too-large"       // 413: the body is above the limit
-	CodeForbidden      Code = "forbidden"       // 403: not over this listener, or on behalf of another site
-	CodeNotFound       Code = "not-found"       // 404
-	CodeMethod         Code = "method"          // 405
-	CodeConflict       Code = "conflict"        // 409: somebody changed the configuration in between
-	CodeNoCluster      Code = "no-cluster"      // 409: this agent is in no cluster yet
-	CodeMember         Code = "already-member"  // 409: this agent is in a cluster already
-	CodeNameTaken      Code = "name-taken"      // 409: another node has this name or data directory
-	CodeNotPossible    Code = "not-possible"    // 409: refused in the cluster's current state
-	CodeBadToken       Code = "bad-token"       // 403: the token is malformed or of another cluster
-	CodeNoQuorum       Code = "no-quorum"       // 503: no majority answers
-	CodeUnreachable    Code = "unreachable"     // 502: another node does not answer
-	CodeTimeout        Code = "timeout"         // 504: not done in the time given
-	CodeInternal       Code = "internal"        // 500
-)
-
-// typePrefix makes a problem type of a Code.
-const typePrefix = "urn:quorate:error:"
-
 // Sentinels that a backend wraps, so that the answer gets the right code. Their text is the default cure; wrap them with
 // what and where.
 var (
@@ -101,54 +75,35 @@ func (e *Error) ContentType(ct string) string {
 	return ct
 }
 
-func newError(code Code, status int, format string, args ...any) *Error {
-	return &Error{Type: typePrefix + string(code), Title: titles[code], Status: status, Detail: fmt.Sprintf(format, args...)}
-}
-
-var titles = map[Code]string{
-	CodeInvalidRequest: "The request is malformed",
-	CodeInvalidConfig:  "The configuration has problems",
-	CodeTooLarge:       "The request is too large",
-	CodeForbidden:      "Not allowed this way",
-	CodeNotFound:       "Not found",
-	CodeMethod:         "Method not allowed",
-	CodeConflict:       "The configuration has changed in between",
-	CodeNoCluster:      "The agent is in no cluster",
-	CodeMember:         "The agent is in a cluster already",
-	CodeNameTaken:      "The name belongs to another node",
-	CodeNotPossible:    "Not possible now",
-	CodeBadToken:       "The token is not valid",
-	CodeNoQuorum:       "The cluster has no quorum",
-	CodeUnreachable:    "A node does not answer",
-	CodeTimeout:        "Not done in time",
-	CodeInternal:       "Internal error",
+func newError(code Code, format string, args ...any) *Error {
+	k := kindOf(code)
+	return &Error{Type: typePrefix + string(code), Title: k.title, Status: k.status, Detail: fmt.Sprintf(format, args...)}
 }
 
 // mappings from a sentinel to what the client sees, most special first.
 var mappings = []struct {
-	err    error
-	code   Code
-	status int
+	err  error
+	code Code
 }{
-	{fsm.ErrConflict, CodeConflict, http.StatusConflict},
-	{fsm.ErrNameTaken, CodeNameTaken, http.StatusConflict},
-	{fsm.ErrStoreTaken, CodeNameTaken, http.StatusConflict},
-	{fsm.ErrNodeOwns, CodeNotPossible, http.StatusConflict},
-	{fsm.ErrNodeGrants, CodeNotPossible, http.StatusConflict},
-	{fsm.ErrStale, CodeNotPossible, http.StatusConflict},
-	{fsm.ErrSchema, CodeNotPossible, http.StatusConflict},
-	{fsm.ErrInvalid, CodeInvalidConfig, http.StatusUnprocessableEntity},
-	{fsm.ErrUnknown, CodeNotFound, http.StatusNotFound},
-	{fsm.ErrInitDone, CodeMember, http.StatusConflict},
-	{fsm.ErrNotInit, CodeNoCluster, http.StatusConflict},
-	{ErrNoCluster, CodeNoCluster, http.StatusConflict},
-	{ErrAlreadyMember, CodeMember, http.StatusConflict},
-	{ErrNoQuorum, CodeNoQuorum, http.StatusServiceUnavailable},
-	{ErrBadToken, CodeBadToken, http.StatusForbidden},
-	{ErrUnreachable, CodeUnreachable, http.StatusBadGateway},
-	{ErrNotPossible, CodeNotPossible, http.StatusConflict},
-	{context.DeadlineExceeded, CodeTimeout, http.StatusGatewayTimeout},
-	{context.Canceled, CodeTimeout, http.StatusGatewayTimeout},
+	{fsm.ErrConflict, CodeConflict},
+	{fsm.ErrNameTaken, CodeNameTaken},
+	{fsm.ErrStoreTaken, CodeNameTaken},
+	{fsm.ErrNodeOwns, CodeNotPossible},
+	{fsm.ErrNodeGrants, CodeNotPossible},
+	{fsm.ErrStale, CodeNotPossible},
+	{fsm.ErrSchema, CodeNotPossible},
+	{fsm.ErrInvalid, CodeInvalidConfig},
+	{fsm.ErrUnknown, CodeNotFound},
+	{fsm.ErrInitDone, CodeMember},
+	{fsm.ErrNotInit, CodeNoCluster},
+	{ErrNoCluster, CodeNoCluster},
+	{ErrAlreadyMember, CodeMember},
+	{ErrNoQuorum, CodeNoQuorum},
+	{ErrBadToken, CodeBadToken},
+	{ErrUnreachable, CodeUnreachable},
+	{ErrNotPossible, CodeNotPossible},
+	{context.DeadlineExceeded, CodeTimeout},
+	{context.Canceled, CodeTimeout},
 }
 
 // problemOf turns a backend's error into the answer; nil stays nil.
@@ -166,10 +121,10 @@ func problemOf(err error) error {
 	}
 	for _, m := range mappings {
 		if errors.Is(err, m.err) {
-			return newError(m.code, m.status, "%v", err)
+			return newError(m.code, "%v", err)
 		}
 	}
-	return newError(CodeInternal, http.StatusInternalServerError, "%v", err)
+	return newError(CodeInternal, "%v", err)
 }
 
 // codeOf is the code that err would be answered with.
@@ -184,17 +139,17 @@ func invalidConfig(ps fsm.Problems) *Error {
 	if len(ps) == 1 {
 		noun = "problem"
 	}
-	e := newError(CodeInvalidConfig, http.StatusUnprocessableEntity, "the configuration has %d %s; nothing was changed", len(ps), noun)
+	e := newError(CodeInvalidConfig, "the configuration has %d %s; nothing was changed", len(ps), noun)
 	e.Problems = ps
 	return e
 }
 
 func notFound(format string, args ...any) *Error {
-	return newError(CodeNotFound, http.StatusNotFound, format, args...)
+	return newError(CodeNotFound, format, args...)
 }
 
 func invalidRequest(location, format string, args ...any) *Error {
-	e := newError(CodeInvalidRequest, http.StatusUnprocessableEntity, "the request is malformed")
+	e := newError(CodeInvalidRequest, "the request is malformed")
 	e.Errors = []FieldError{{Location: location, Message: fmt.Sprintf(format, args...)}}
 	return e
 }
@@ -220,7 +175,8 @@ func frameworkError(status int, msg string, errs []error) *Error {
 	if msg == "validation failed" {
 		msg = "the request is malformed"
 	}
-	e := newError(code, status, "%s", msg)
+	e := newError(code, "%s", msg)
+	e.Status = status
 	for _, err := range errs {
 		if err == nil {
 			continue

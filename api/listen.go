@@ -74,7 +74,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("socket %s: %w", path, err)
 	}
 	if fi.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("socket %s: there is a %s at that path, not a socket: remove it or name another with --socket", path, kind(fi.Mode()))
+		return fmt.Errorf("socket %s: there is a %s at that path, not a socket: remove it or name another with --socket", path, fileKind(fi.Mode()))
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -90,7 +90,7 @@ func removeStale(path string) error {
 	return nil
 }
 
-func kind(m os.FileMode) string {
+func fileKind(m os.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "directory"

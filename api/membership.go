@@ -152,7 +152,7 @@ func (s *Server) leave(ctx context.Context, _ *struct{}) (*joinedOutput, error) 
 
 func (s *Server) token(ctx context.Context, _ *struct{}) (*tokenOutput, error) {
 	if !peerOf(ctx).local {
-		return nil, newError(CodeForbidden, 403, "the join token is given out over the unix socket only: run `quorate token` on that machine")
+		return nil, newError(CodeForbidden, "the join token is given out over the unix socket only: run `quorate token` on that machine")
 	}
 	st, err := s.agreed()
 	if err != nil {

@@ -71,7 +71,7 @@ func (s *Server) move(ctx context.Context, in *moveInput) (*moveOutput, error) {
 			return nil, err
 		}
 		if len(res.Refused) > 0 {
-			return nil, newError(CodeNotPossible, 409, "%s was refused: %s; something else moved it in between, look at `quorate vip show %s`",
+			return nil, newError(CodeNotPossible, "%s was refused: %s; something else moved it in between, look at `quorate vip show %s`",
 				res.Refused[0].Key, res.Refused[0].Why, v.Name)
 		}
 		out.Index = res.Index
@@ -107,7 +107,7 @@ func groupOf(st *fsm.State, v fsm.VIP) []fsm.VIP {
 // canMove says why to cannot own all of group now.
 func canMove(st *fsm.State, h fsm.Hints, group []fsm.VIP, to fsm.NodeID) error {
 	refuse := func(format string, args ...any) error {
-		return newError(CodeNotPossible, 409, "%s cannot take %s: %s", to, group[0].Name, fmt.Sprintf(format, args...))
+		return newError(CodeNotPossible, "%s cannot take %s: %s", to, group[0].Name, fmt.Sprintf(format, args...))
 	}
 	n, ok := st.Nodes[to]
 	switch {

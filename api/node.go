@@ -51,7 +51,7 @@ type Lease struct {
 
 // Fence is what silences a node that has lost its lease, even when its agent is dead.
 type Fence struct {
-	Kind   string `json:"kind" doc:"bpf, nft, lifetime (the address expires by itself after at most two seconds) or none" example:"lifetime"`
+	Kind   string `json:"kind" doc:"bpf, nft, lifetime (the kernel drops an address that is not renewed, after whole seconds) or none" example:"lifetime"`
 	Detail string `json:"detail,omitempty"`
 }
 

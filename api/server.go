@@ -21,6 +21,8 @@ const (
 	maxBody       = 64 << 10 // any request but a configuration
 	maxConfigBody = 16 << 20 // about 100,000 real servers
 	shutdownGrace = 5 * time.Second
+
+	configReadLimit = 30 * time.Second // for the body of a configuration, over a slow tunnel
 )
 
 // Options of a Server. All but Metrics and Log are needed.
@@ -125,11 +127,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !peerOf(r.Context()).local {
 			if !localHost(r.Host) {
-				writeError(w, newError(CodeForbidden, http.StatusForbidden, "host %.80q is not an address of this machine: use http://127.0.0.1:PORT", r.Host))
+				writeError(w, newError(CodeForbidden, "host %.80q is not an address of this machine: use http://127.0.0.1:PORT", r.Host))
 				return
 			}
 			if err := cross.Check(r); err != nil {
-				writeError(w, newError(CodeForbidden, http.StatusForbidden, "refused: a web page of another site asked for it (%v)", err))
+				writeError(w, newError(CodeForbidden, "refused: a web page of another site asked for it (%v)", err))
 				return
 			}
 		}
@@ -161,7 +163,7 @@ func (s *Server) notRouted(mux *http.ServeMux) http.HandlerFunc {
 		}
 		if len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			writeError(w, newError(CodeMethod, http.StatusMethodNotAllowed, "%s %.200s: use %s", r.Method, r.URL.Path, strings.Join(allowed, " or ")))
+			writeError(w, newError(CodeMethod, "%s %.200s: use %s", r.Method, r.URL.Path, strings.Join(allowed, " or ")))
 			return
 		}
 		writeError(w, notFound("there is nothing at %.200s: the API is described at /openapi.json", r.URL.Path))

@@ -17,7 +17,7 @@ const (
 	// MaxWait bounds the wait parameter.
 	MaxWait = 10 * time.Minute
 	// askLimit bounds asking another node for its report.
-	askLimit = time.Second
+	askLimit = 1500 * time.Millisecond
 	// pollEvery is how often a node is asked again while a caller waits for its kernel.
 	pollEvery = 50 * time.Millisecond
 )
@@ -74,7 +74,7 @@ func (s *Server) propose(ctx context.Context, c fsm.Command) (fsm.Result, *fsm.S
 	}
 	st, err := s.await(ctx, func(st *fsm.State) bool { return st.Index >= res.Index })
 	if err != nil {
-		return res, nil, newError(CodeTimeout, 504, "committed as entry %d, but this node has not applied it yet: look again in a moment", res.Index)
+		return res, nil, newError(CodeTimeout, "committed as entry %d, but this node has not applied it yet: look again in a moment", res.Index)
 	}
 	return res, st, nil
 }
@@ -97,9 +97,9 @@ func (s *Server) await(ctx context.Context, ok func(*fsm.State) bool) (*fsm.Stat
 	}
 }
 
-// member says whether this agent belongs to a cluster.
+// member refuses what needs a cluster while this agent belongs to none.
 func (s *Server) member() error {
-	if s.reader.State().ClusterID == "" && s.reporter.Local().Phase == PhaseWaiting {
+	if s.reporter.Local().Phase == PhaseWaiting {
 		return problemOf(ErrNoCluster)
 	}
 	return nil

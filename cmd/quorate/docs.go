@@ -16,7 +16,7 @@ func (a *app) docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "docs DIR",
 		Short:   "Write the reference of commands and of the API into a directory",
-		Long:    `Write DIR/cli.md and DIR/api/openapi.json, made from the code.`,
+		Long:    `Write DIR/cli.md, DIR/api/README.md and DIR/api/openapi.json, made from the code.`,
 		Example: `  quorate docs docs/reference`,
 		Hidden:  true,
 		Args:    needs("a DIR"),
@@ -41,11 +41,12 @@ func (a *app) docsCommand() *cobra.Command {
 
 // references are the generated pages by path below the reference directory.
 func references(root *cobra.Command) (map[string][]byte, error) {
-	openapi, err := api.NewServer(api.Options{}).OpenAPI()
+	server := api.NewServer(api.Options{})
+	openapi, err := server.OpenAPI()
 	if err != nil {
 		return nil, fmt.Errorf("describe the API: %w", err)
 	}
-	return map[string][]byte{"cli.md": commandReference(root), "api/openapi.json": openapi}, nil
+	return map[string][]byte{"cli.md": commandReference(root), "api/openapi.json": openapi, "api/README.md": server.Reference()}, nil
 }
 
 func commandReference(root *cobra.Command) []byte {

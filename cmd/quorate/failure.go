@@ -21,7 +21,7 @@ type usageError struct {
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// silent is a failure about which everything has been said.
+// errSaid is a failure about which everything has been said.
 var errSaid = errors.New("failed")
 
 // report tells why a command failed: text, or with --output json the problem document, both on standard error.

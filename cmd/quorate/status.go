@@ -43,7 +43,7 @@ for monitoring and scripts.`,
 }
 
 func (a *app) writeStatus(w io.Writer, st api.Status) {
-	if st.ClusterID == "" {
+	if st.Phase == api.PhaseWaiting {
 		fmt.Fprintf(w, "Node %s runs and waits.\n\n%s\n", st.Node, waitingText)
 		a.writeProblems(w, st.Problems[min(1, len(st.Problems)):])
 		return
@@ -52,7 +52,7 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 	if !st.Quorum.OK {
 		quorum = cell{"NO QUORUM", bad}
 	}
-	fmt.Fprintf(w, "Cluster %s: %s (%d of %d voters alive, %d needed), leader %s\n", st.ClusterID, a.paint(quorum.tone, quorum.text),
+	fmt.Fprintf(w, "Cluster %s: %s (%d of %d voters alive, %d needed), leader %s\n", orDash(st.ClusterID), a.paint(quorum.tone, quorum.text),
 		st.Quorum.Alive, st.Quorum.Voters, st.Quorum.Needed, orDash(string(st.Leader)))
 	if st.Version == 0 {
 		fmt.Fprintf(w, "Configuration: none yet; write one and run: quorate apply FILE\n")
