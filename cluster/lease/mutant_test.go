@@ -15,13 +15,13 @@ func TestWalksCatchMutants(t *testing.T) {
 		{"not-durable", "FORGET"},      // a promise is not on disk when it is relied upon
 		{"no-wait", "BEHIND"},          // a fence is answered before the grant ran out
 		{"ack-receipt", "LATE"},        // the lease is counted from the reply
-		{"ack-noboot", "kill"},         // an acknowledgement of an earlier process is taken for a present one
+		{"ack-noboot", "REBORN"},       // an acknowledgement of an earlier process is taken for a present one
 		{"restart-old", "BEHIND"},      // grants of an earlier process are forgotten at the start
 		{"no-barrier", "kill"},         // nothing is asked of a quorum at the start
 		{"no-confirm", "lag"},          // a hand-over is not confirmed
 		{"confirm-unbound", "isolate"}, // a confirmation is taken for a later release of the same address
 		{"no-voter-rule", "BEHIND"},    // the grantor set changes without permission
-		{"no-cas-epoch", "leader"},     // the epoch is not compared in Apply
+		{"no-cas-epoch", "isolate"},    // the epoch is not compared in Apply
 		{"cap-volatile", "BEHIND"},     // the cap is raised in memory only
 	} {
 		t.Run(x.mutant, func(t *testing.T) {

@@ -21,7 +21,7 @@ type fault struct {
 
 // faultKinds are single faults and, in capitals, series of them that together reach what chance alone seldom does.
 var faultKinds = []string{"kill", "kill", "power", "freeze", "suspend", "cut", "isolate", "lossy", "late", "chaos", "slow", "lag", "deaf", "leader",
-	"LATE", "FORGET", "BEHIND"}
+	"LATE", "FORGET", "REBORN", "BEHIND"}
 
 // expand makes single faults of a series.
 func (f fault) expand() []fault {
@@ -39,12 +39,20 @@ func (f fault) expand() []fault {
 			{At: f.At, Kind: "cut", A: f.C, B: f.A, For: 2 * time.Second},
 			{At: f.At + 300*ms + f.For/8, Kind: "kill", A: f.B, For: 20 * ms},
 		}
+	case "REBORN": // A restarts while answers to the process before are still under way, and is then cut off
+		return []fault{
+			{At: f.At, Kind: "late", A: f.A, For: time.Second},
+			{At: f.At + f.For/2, Kind: "isolate", A: f.A, For: 800 * ms},
+			{At: f.At + f.For/2, Kind: "kill", A: f.A, For: 20 * ms},
+		}
 	case "BEHIND": // A hears nothing of the log for long and nothing from C, and B restarts
 		return []fault{
 			{At: f.At, Kind: "lag", A: f.A, For: 2500 * ms},
 			{At: f.At, Kind: "cut", A: f.C, B: f.A, For: 2500 * ms},
 			{At: f.At, Kind: "cut", A: f.A, B: f.C, For: 2500 * ms},
 			{At: f.At + time.Second + f.For/4, Kind: "kill", A: f.B, For: 10 * ms},
+			{At: f.At + time.Second + f.For/4 + 100*ms, Kind: "kill", A: f.B, For: 10 * ms},
+			{At: f.At + time.Second + f.For/4 + 200*ms, Kind: "kill", A: f.B, For: 10 * ms},
 		}
 	}
 	return []fault{f}

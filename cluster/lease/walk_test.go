@@ -194,7 +194,10 @@ func (w *walk) step(x *walker, in Input) {
 		case Persist:
 			x.saving, x.saved = &o, w.now+x.slow+w.upTo(5*time.Millisecond)
 		case LeaseChanged:
-			if w.mutant == "ack-receipt" && !o.Until.zero() {
+			if w.mutant == "ack-receipt" {
+				if o.Until.zero() {
+					continue
+				}
 				o.Until = deadline(now, x.m.view.ttl)
 			}
 			x.deadline[o.Epoch] = o.Until
@@ -252,7 +255,11 @@ func (w *walk) answer(x *walker, to int, b Body) {
 
 // propose adds to the log a little later, if the proposer still leads then.
 func (w *walk) propose(x *walker, make func(*fsm.State) (fsm.Command, bool)) {
-	w.todo = append(w.todo, proposal{at: w.now + w.upTo(10*time.Millisecond), by: x, term: x.leads, make: make})
+	wait := w.upTo(10 * time.Millisecond)
+	if w.rng.IntN(8) == 0 {
+		wait = w.upTo(150 * time.Millisecond)
+	}
+	w.todo = append(w.todo, proposal{at: w.now + wait, by: x, term: x.leads, make: make})
 }
 
 func (w *walk) leaderEvent(x *walker, e LeaderEvent) {
