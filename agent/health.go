@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type observer struct {
 
 	mu      sync.Mutex
 	servers map[fsm.ServerKey][]string // probes that a server needs, by target ID
+	wanted  map[string]bool            // the probes of all of them
 	results map[string]health.Transition
 	sent    map[fsm.ServerKey]cluster.Observation
 }
@@ -47,16 +49,12 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 			}
 		}
 	}
-	for id := range o.results {
-		if _, ok := byID[id]; !ok {
-			delete(o.results, id)
-		}
+	o.wanted = make(map[string]bool, len(byID))
+	for id := range byID {
+		o.wanted[id] = true
 	}
-	for key := range o.sent {
-		if _, ok := o.servers[key]; !ok {
-			delete(o.sent, key)
-		}
-	}
+	maps.DeleteFunc(o.results, func(id string, _ health.Transition) bool { return !o.wanted[id] })
+	maps.DeleteFunc(o.sent, func(key fsm.ServerKey, _ cluster.Observation) bool { return o.servers[key] == nil })
 	out := make([]health.Target, 0, len(byID))
 	for _, t := range byID {
 		out = append(out, t)
@@ -68,9 +66,14 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 // transition takes a probe's change and passes on the servers whose observation changes with it.
 func (o *observer) transition(t health.Transition) {
 	o.mu.Lock()
-	o.results[t.ID] = t
+	wanted := o.wanted[t.ID]
+	if wanted { // else it was decided just before the probe was given up
+		o.results[t.ID] = t
+	}
 	o.mu.Unlock()
-	o.refresh(t.ID)
+	if wanted {
+		o.refresh(t.ID)
+	}
 }
 
 // refresh passes on the observations that are news, of the servers that need the probe, or of all when probe is "".
