@@ -27,6 +27,13 @@ type directory struct {
 	heard      map[fsm.Grantor]heardAddr
 	remembered map[fsm.NodeID]string
 	servers    func() []raft.Server // nil until Raft runs
+	joined     map[raft.ServerID]joinedAddr
+}
+
+// joinedAddr saves Raft, which asks for an address with each message, the making of it.
+type joinedAddr struct {
+	addr string
+	raft raft.ServerAddress
 }
 
 type heardAddr struct {
@@ -35,7 +42,8 @@ type heardAddr struct {
 }
 
 func newDirectory(self fsm.Grantor, own string, v *view, remembered map[fsm.NodeID]string) *directory {
-	return &directory{self: self, own: own, view: v, heard: make(map[fsm.Grantor]heardAddr), remembered: maps.Clone(remembered)}
+	return &directory{self: self, own: own, view: v, heard: make(map[fsm.Grantor]heardAddr),
+		remembered: maps.Clone(remembered), joined: make(map[raft.ServerID]joinedAddr)}
 }
 
 // hear notes where a member says that it is. Only holders of the cluster key can say so.
@@ -159,5 +167,12 @@ func (d *directory) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 	if !ok {
 		return "", fmt.Errorf("no address of %s is known", g.Node)
 	}
-	return raftAddress(id, a), nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j := d.joined[id]
+	if j.addr != a {
+		j = joinedAddr{a, raftAddress(id, a)}
+		d.joined[id] = j
+	}
+	return j.raft, nil
 }

@@ -196,8 +196,8 @@ func TestSimProfileChange(t *testing.T) {
 			configure(c.t, c.nodes[1].testNode, cfg)
 			for _, x := range c.nodes {
 				c.until(20*time.Second, "profile "+string(p)+" at "+string(x.name), func() bool {
-					r := x.current.Load().consensus.raft.Load()
-					return r != nil && r.ReloadableConfig().HeartbeatTimeout == p.Timing().Raft && x.current.Load().identity().Profile == p
+					m := x.current.Load()
+					return *m.consensus.running.Load() == p && m.consensus.raft.Load() != nil && m.identity().Profile == p
 				})
 			}
 			if _, err := c.nodes[2].Propose(c.within(20*time.Second), note(string(p))); err != nil {

@@ -37,9 +37,10 @@ type consensus struct {
 	duties func(ctx context.Context, term uint64)
 	log    *slog.Logger
 
-	bell // rung when the leader or the role changes
-	raft atomic.Pointer[raft.Raft]
-	now  atomic.Pointer[raftStreams]
+	bell    // rung when the leader or the role changes
+	raft    atomic.Pointer[raft.Raft]
+	now     atomic.Pointer[raftStreams]
+	running atomic.Pointer[fsm.Profile] // whose timeouts Raft runs with
 	// established is the term in which this node leads and has committed an entry; 0 = none.
 	established atomic.Uint64
 	nudge       chan struct{}
@@ -51,6 +52,19 @@ func raftTimeouts(c *raft.Config, p fsm.Profile) {
 	t := p.Timing().Raft
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = t, t, t
 	c.CommitTimeout = max(200*time.Millisecond, t/2)
+}
+
+// pace sets how often heartbeats are sent: Raft sends them at a tenth to a fifth of the sender's own heartbeat timeout. A
+// leader, which waits for nobody's, doubles its own and so halves the messages of an idle cluster; its followers still
+// hear at least two within the shortest of their own timeouts.
+func pace(r *raft.Raft, p fsm.Profile, leading bool) error {
+	c := r.ReloadableConfig()
+	c.HeartbeatTimeout = p.Timing().Raft
+	if leading {
+		c.HeartbeatTimeout *= 2
+	}
+	c.ElectionTimeout = c.HeartbeatTimeout
+	return r.ReloadConfig(c)
 }
 
 // transportTimeout bounds one exchange with a peer, the peer's fsync included.
@@ -126,6 +140,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	})
 	r.RegisterObserver(observer)
 	c.now.Store(streams)
+	c.running.Store(&p)
 	c.raft.Store(r)
 	c.ring()
 
@@ -165,6 +180,9 @@ func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, not
 		case leading := <-notify:
 			stop()
 			stopDuties = func() {}
+			if err := pace(r, p, leading); err != nil {
+				c.log.Warn("raft keeps its timeouts", "reason", err)
+			}
 			if leading {
 				dctx, cancel := context.WithCancel(ctx)
 				stopDuties = cancel

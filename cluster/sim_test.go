@@ -3,9 +3,12 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"quorate/cluster/lease"
 	"quorate/cluster/simnet"
@@ -66,12 +69,41 @@ func (c *simCluster) add(ip string, rate float64) *simNode {
 	return x
 }
 
+// slowDisk is a Memory whose log can be made to hang.
+type slowDisk struct{ *Memory }
+
+func (d slowDisk) Open(fresh bool) (*Stores, error) {
+	s, err := d.Memory.Open(fresh)
+	if err == nil {
+		s.Log = &slowLog{LogStore: s.Log}
+	}
+	return s, err
+}
+
+type slowLog struct {
+	raft.LogStore
+	gate atomic.Pointer[chan struct{}]
+}
+
+// hang makes the next write, and all later ones, wait until gate is closed.
+func (l *slowLog) hang(gate chan struct{}) { l.gate.Store(&gate) }
+
+func (l *slowLog) StoreLog(x *raft.Log) error { return l.StoreLogs([]*raft.Log{x}) }
+
+func (l *slowLog) StoreLogs(x []*raft.Log) error {
+	if g := l.gate.Load(); g != nil {
+		<-*g
+	}
+	return l.LogStore.StoreLogs(x)
+}
+
 // boot starts the node's process, on a machine with power.
 func (x *simNode) boot() {
 	host := x.c.net.Host(x.ip)
 	host.PowerOn()
 	o := options(x.c.t, x.name)
 	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
+	o.Store = slowDisk{x.disk}
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)
 	if err != nil {
