@@ -241,127 +241,7 @@ func TestListOnlyKernel(t *testing.T) {
 		wantStatus(t, a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth9", "192.0.2.12/24", life)}),
 			"eth0 192.0.2.10/24 wanted=true actual=true", "eth9 192.0.2.12/24 wanted=true actual=false no such link")
 		m.plug("eth9")
-		modelWorld{m, t}.wait("put", func() bool { return len(m.addrs) == 2 })
-	})
-}
-
-// TestRenewal: who keeps calling Keep keeps the address, with a put every third of the lifetime and not more.
-func TestRenewal(t *testing.T) {
-	for _, every := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond, 2 * time.Second, 2900 * time.Millisecond} {
-		t.Run(every.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := newModel("eth0")
-				a, told := start(t, m, nil)
-				a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
-				begin, puts := time.Now(), m.puts
-				for time.Since(begin) < time.Minute {
-					time.Sleep(every)
-					if !a.Keep() {
-						t.Fatal("lapsed under a caller that is in time")
-					}
-					synctest.Wait()
-					if len(m.addrs) != 1 {
-						t.Fatalf("the address is gone after %v", time.Since(begin))
-					}
-				}
-				if e := told.take(); e != "" {
-					t.Errorf("events: %s", e)
-				}
-				if n := m.puts - puts; n > 60 || every < time.Second && n < 30 {
-					t.Errorf("%d renewals in a minute: want one a second at most", n)
-				}
-			})
-		})
-	}
-}
-
-// TestNothingOutlivesTheCaller: the last word holds for one lifetime, whether Run lives or is frozen.
-func TestNothingOutlivesTheCaller(t *testing.T) {
-	for _, frozen := range []bool{false, true} {
-		t.Run(fmt.Sprintf("frozen=%t", frozen), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, h := newModel("eth0"), newHorn()
-				a := New(Options{Kernel: m, Announcer: h, Log: slog.New(slog.DiscardHandler)})
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				go a.Run(ctx)
-				a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
-				time.Sleep(2500 * time.Millisecond)
-				a.Keep()
-				last := time.Now()
-				synctest.Wait()
-				if frozen {
-					cancel()
-				}
-				time.Sleep(life - time.Millisecond)
-				synctest.Wait()
-				if len(m.addrs) != 1 {
-					t.Errorf("gone before its time, %v after the last word", time.Since(last))
-				}
-				time.Sleep(2 * time.Millisecond)
-				synctest.Wait()
-				if len(m.addrs) != 0 {
-					t.Errorf("still there %v after the last word", time.Since(last))
-				}
-				h.take()
-				time.Sleep(time.Hour)
-				if x := h.take(); x != nil {
-					t.Errorf("announced after that: %v", x)
-				}
-			})
-		})
-	}
-}
-
-// TestLatePutGetsTheRest: what is put only at the second try does not last longer for it.
-func TestLatePutGetsTheRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newModel("eth0")
-		a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go a.Run(ctx)
-		x := wanted("eth0", "192.0.2.10/24", life)
-		m.refuse[x.Prefix.Addr()] = errors.New("no room")
-		begin := time.Now()
-		a.Reconcile([]Wanted{x})
-		time.Sleep(1500 * time.Millisecond)
-		m.set(func() { clear(m.refuse) })
-		time.Sleep(600 * time.Millisecond)
-		synctest.Wait()
-		if len(m.addrs) != 1 {
-			t.Fatal("not put at the retry")
-		}
-		cancel() // frozen from here on
-		time.Sleep(time.Until(begin.Add(life + time.Millisecond)))
-		synctest.Wait()
-		if len(m.addrs) != 0 {
-			t.Errorf("still there %v after the caller's word", time.Since(begin))
-		}
-	})
-}
-
-// TestKeepRevivesNothing: what has lapsed is given up for good, also before Run has seen it.
-func TestKeepRevivesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newModel("eth0")
-		a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
-		a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "192.0.2.11/24", 2*life)})
-		time.Sleep(life)
-		if a.Keep() {
-			t.Error("Keep says that all is kept")
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go a.Run(ctx)
-		synctest.Wait()
-		wantStatus(t, a.Status(), "eth0 192.0.2.11/24 wanted=true actual=true")
-		if len(m.addrs) != 1 {
-			t.Errorf("%d addresses", len(m.addrs))
-		}
-		if err := a.Run(ctx); err == nil {
-			t.Error("Run runs twice")
-		}
+		modelWorld{m, t}.wait("put", func() bool { return m.size() == 2 })
 	})
 }
 
@@ -373,78 +253,6 @@ func TestOvertakenCallIsVoid(t *testing.T) {
 	a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life)})
 	if m.puts != 0 {
 		t.Error("carried out after a later call")
-	}
-}
-
-// TestExpiredInTheKernel: a renewal that the kernel refused for too long is not blamed on another program.
-func TestExpiredInTheKernel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newModel("eth0")
-		a, told := start(t, m, nil)
-		x := wanted("eth0", "192.0.2.10/24", life)
-		a.Reconcile([]Wanted{x})
-		m.set(func() { m.refuse[x.Prefix.Addr()] = errors.New("no room") })
-		for range 8 {
-			time.Sleep(500 * time.Millisecond)
-			a.Keep()
-		}
-		synctest.Wait()
-		if e := told.take(); e != "expired eth0 192.0.2.10/24" {
-			t.Errorf("events: %q", e)
-		}
-	})
-}
-
-// TestStorm: a kernel that tells of changes without end costs fifty lists a second.
-func TestStorm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newModel("eth0")
-		start(t, m, nil)
-		lists := m.lists
-		for range 5000 {
-			time.Sleep(time.Millisecond)
-			m.set(m.changed)
-		}
-		synctest.Wait()
-		if n := m.lists - lists; n < 200 || n > 260 {
-			t.Errorf("%d lists in 5 s", n)
-		}
-	})
-}
-
-// TestFightIsSlow: two programs that fight cost one put a second.
-func TestFightIsSlow(t *testing.T) {
-	for name, strike := range map[string]func(*model, netip.Prefix, string) error{"removed": (*model).otherRemoves, "changed": (*model).otherChanges} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := newModel("eth0")
-				a, told := start(t, m, nil)
-				a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "192.0.2.11/24", life)})
-				for begin := time.Now(); time.Since(begin) < 30*time.Second+retryEvery/2; time.Sleep(time.Millisecond) {
-					if m.addrs[modelKey{"eth0", netip.MustParseAddr("192.0.2.10"), 24}] != nil {
-						must(t, strike(m, prefix("192.0.2.10/24"), "eth0"))
-					}
-					a.Keep()
-					synctest.Wait()
-				}
-				wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual="+fmt.Sprint(name == "changed")+" another program keeps removing it", "eth0 192.0.2.11/24 wanted=true actual=true")
-				if m.puts > 2+putBackBurst+31+35 {
-					t.Errorf("%d puts in 30 s", m.puts)
-				}
-				events := told.take()
-				if n := strings.Count(events, name); n < putBackBurst || n > putBackBurst+32 {
-					t.Errorf("%d events of %q", n, name)
-				}
-				if n := strings.Count(events, "fought"); n != 1 {
-					t.Errorf("%d events of a fight", n)
-				}
-				for range 100 { // it ends: all is as it was
-					time.Sleep(100 * time.Millisecond)
-					a.Keep()
-				}
-				wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual=true", "eth0 192.0.2.11/24 wanted=true actual=true")
-			})
-		})
 	}
 }
 
@@ -548,8 +356,8 @@ func TestClearInterrupts(t *testing.T) {
 		<-first
 		<-void
 		time.Sleep(time.Minute)
-		if len(k.addrs) != 0 || k.puts > 1 {
-			t.Errorf("%d addresses, %d puts: a call from before the Clear went on", len(k.addrs), k.puts)
+		if k.size() != 0 || k.puts > 1 {
+			t.Errorf("%d addresses, %d puts: a call from before the Clear went on", k.size(), k.puts)
 		}
 	})
 }

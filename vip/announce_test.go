@@ -90,6 +90,23 @@ func TestAnnouncedAgain(t *testing.T) {
 	}
 }
 
+// TestGoneIsSilent: an address that went with its link is not announced, whatever is left of its burst.
+func TestGoneIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newModel("eth0"), newHorn()
+		a, _ := start(t, m, h)
+		a.Reconcile([]Wanted{wanted("eth0", "192.0.2.10/24", time.Hour)})
+		time.Sleep(100 * time.Millisecond)
+		m.unplug("eth0")
+		synctest.Wait()
+		h.take()
+		time.Sleep(10 * time.Minute)
+		if got := h.take(); got != nil {
+			t.Errorf("announced %q", got)
+		}
+	})
+}
+
 // TestManyAnnounced: a thousand addresses share one goroutine and one burst.
 func TestManyAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -64,6 +65,21 @@ func TestPutCarriesMarkFlagsAndLifetime(t *testing.T) {
 	for _, r := range routes {
 		if r.Dst != nil && (r.Dst.String() == "192.0.2.0/24" || r.Dst.String() == "2001:db8::/64") {
 			t.Errorf("the address brought a subnet route: %v", r)
+		}
+	}
+}
+
+// TestVIPIsNoSource: the host's own connections do not start from a VIP, which may leave under them.
+func TestVIPIsNoSource(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	must(t, s.otherAdds(prefix("192.0.2.200/24"), "eth0"), s.otherAdds(prefix("2001:db8::ff00/64"), "eth0"))
+	must(t, k.Put(wanted("eth0", "192.0.2.10/24", life)), k.Put(wanted("eth0", "2001:db8::10/64", life)))
+	for to, from := range map[string]string{"192.0.2.11": "192.0.2.200", "2001:db8::11": "2001:db8::ff00"} {
+		routes, err := s.nl.RouteGet(net.ParseIP(to))
+		must(t, err)
+		if len(routes) != 1 || routes[0].Src.String() != from {
+			t.Errorf("to %s from %v, want %s", to, routes, from)
 		}
 	}
 }

@@ -207,6 +207,20 @@ func (m *model) set(f func()) {
 	f()
 }
 
+// size is the number of addresses there.
+func (m *model) size() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.addrs)
+}
+
+// has says whether an address is there.
+func (m *model) has(p netip.Prefix, link string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.addrs[modelKeyOf(p, link)] != nil
+}
+
 // What other programs and the world do.
 
 func (m *model) otherAdds(p netip.Prefix, link string) error {

@@ -128,9 +128,9 @@ func (a *Actuator) announceDue(ctx context.Context) {
 		now := time.Now()
 		b, r := a.schedule[k], a.records[k]
 		switch {
-		case b == nil || b.due.After(now) || a.opinion.left(k, now) <= 0:
-		case r == nil || !r.held:
-			a.schedule.cancel(k) // it is not there: putting it back begins anew
+		case b == nil || b.due.After(now): // given up, or begun anew, since
+		case r == nil || !r.held || a.opinion.left(k, now) <= 0:
+			a.schedule.cancel(k) // it is not there, or is about to go: putting it back begins anew
 		default:
 			a.announce(k, now)
 		}

@@ -3,7 +3,6 @@ package vip
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -223,24 +222,4 @@ func TestRandomWalk(t *testing.T) {
 			}
 		})
 	})
-}
-
-// TestGuard: a burst at once, then one a second, and the burst comes back with time.
-func TestGuard(t *testing.T) {
-	var g guard
-	now := time.Unix(1000, 0)
-	var at []string
-	for range 8 {
-		if d := g.wait(now); d > 0 {
-			now = now.Add(d)
-		}
-		g.take(now)
-		at = append(at, fmt.Sprint(now.Unix()-1000))
-	}
-	if got := strings.Join(at, " "); got != "0 0 0 0 0 1 2 3" {
-		t.Errorf("put back at seconds %s", got)
-	}
-	if d := g.wait(now.Add(time.Hour)); d > 0 {
-		t.Errorf("after an hour of peace: wait %v", d)
-	}
 }
