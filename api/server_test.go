@@ -284,7 +284,7 @@ func TestWithoutQuorum(t *testing.T) {
 	agents[1].Kill()
 	agents[2].Kill()
 	st, err := s.unix.Status(t.Context())
-	if err != nil || st.Quorum.OK || st.Quorum.Alive != 1 || st.Quorum.Needed != 2 || st.Healthy {
+	if err != nil || st.Quorum.OK || st.Quorum.Answer != 1 || st.Quorum.Needed != 2 || st.Healthy {
 		t.Fatalf("status: %+v, %v", st.Quorum, err)
 	}
 	if !strings.Contains(st.Problems[0], "no quorum") {

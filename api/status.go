@@ -34,7 +34,7 @@ type Status struct {
 type Quorum struct {
 	OK     bool   `json:"ok" doc:"A majority of the voters answered just now"`
 	Voters int    `json:"voters"`
-	Alive  int    `json:"alive" doc:"Voters that gossip reaches from here"`
+	Answer int    `json:"answer" doc:"Voters that answered this node just now, itself included"`
 	Needed int    `json:"needed" doc:"The smallest majority"`
 	Reason string `json:"reason,omitempty" doc:"Why there is none"`
 }
@@ -77,7 +77,7 @@ func (s *Server) status(ctx context.Context) Status {
 	leader, _ := s.inspector.Leader()
 	out.ClusterID, out.Leader, out.Index, out.Schema, out.Version = st.ClusterID, leader, st.Index, st.Schema, st.ConfigVersion
 	out.Settings = st.Config.Settings
-	out.Quorum = quorumOf(members, err)
+	out.Quorum = quorumOf(members, rs, err)
 	for _, m := range members {
 		out.Nodes = append(out.Nodes, summarize(st, m, rs[m.ID]))
 	}
@@ -145,13 +145,13 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 	return n
 }
 
-func quorumOf(members []Member, err error) Quorum {
+func quorumOf(members []Member, rs reports, err error) Quorum {
 	q := Quorum{OK: err == nil}
 	for _, m := range members {
 		if m.Voter {
 			q.Voters++
-			if m.Alive {
-				q.Alive++
+			if r, asked := rs[m.ID]; asked && r.err == nil {
+				q.Answer++
 			}
 		}
 	}
@@ -169,8 +169,8 @@ func quorumOf(members []Member, err error) Quorum {
 func problemsIn(st Status) []string {
 	var out []string
 	if !st.Quorum.OK {
-		out = append(out, fmt.Sprintf("the cluster has no quorum: %d of %d voters are alive as seen from %s, %d are needed; nothing can be changed, "+
-			"and VIPs are off until enough nodes are back", st.Quorum.Alive, st.Quorum.Voters, st.Node, st.Quorum.Needed))
+		out = append(out, fmt.Sprintf("the cluster has no quorum: %d of %d voters answer %s, %d are needed; nothing can be changed, "+
+			"and VIPs are off until enough nodes are back", st.Quorum.Answer, st.Quorum.Voters, st.Node, st.Quorum.Needed))
 	}
 	for _, v := range st.VIPs {
 		if v.Problem != "" {

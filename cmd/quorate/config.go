@@ -99,17 +99,16 @@ It is refused when somebody else applied another one in between: since this comm
 			if err != nil {
 				return err
 			}
-			if wait > 0 {
-				if err := waitHeld(cmd.Context(), c, wait); err != nil {
-					return err
-				}
-			}
-			return a.print(done, func(w io.Writer) {
+			err = a.print(done, func(w io.Writer) {
 				a.writeChanges(w, done.Changes, done.Moves)
 				if done.Changed {
 					fmt.Fprintf(w, "\nApplied: the configuration is at version %d.\n", done.Version)
 				}
 			})
+			if err != nil || wait <= 0 {
+				return err
+			}
+			return waitHeld(cmd.Context(), c, wait)
 		}),
 	}
 	cmd.Flags().Uint64Var(&base, "base", 0, "the version that the change was made for (default: the current one)")
@@ -127,19 +126,30 @@ func (a *app) load(args []string) (*config.Document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read standard input: %w", err)
 		}
-		return config.Parse("<stdin>", text)
+		doc, err := config.Parse("<stdin>", text)
+		return doc, counted(err)
 	}
 	for _, arg := range args {
 		if arg == "-" {
 			return nil, errors.New("standard input (-) cannot be mixed with files")
 		}
 	}
-	return config.Load(args...)
+	doc, err := config.Load(args...)
+	return doc, counted(err)
+}
+
+// counted says how many faults follow, each on a line that begins with its place, as compilers write them.
+func counted(err error) error {
+	var found config.Diagnostics
+	if !errors.As(err, &found) {
+		return err
+	}
+	return fmt.Errorf("the configuration has %s; nothing was changed\n%w", plural(len(found), "problem"), err)
 }
 
 // located says where in the files the agent's problems are.
 func located(doc *config.Document, ps fsm.Problems) error {
-	return fmt.Errorf("the configuration has %s; nothing was changed\n%w", plural(len(ps), "problem"), doc.Diagnose(ps))
+	return counted(doc.Diagnose(ps))
 }
 
 // waitHeld polls until every VIP is held. There is no event for what a kernel has.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,12 +45,7 @@ func (a *app) report(err error) {
 			fmt.Fprintf(a.err, "  %s\n", p)
 		}
 	default:
-		text := err.Error()
-		if strings.Contains(text, "\n") {
-			fmt.Fprintf(a.err, "quorate:\n%s\n", text)
-			return
-		}
-		fmt.Fprintf(a.err, "quorate: %s\n", text)
+		fmt.Fprintf(a.err, "quorate: %v\n", err)
 	}
 }
 

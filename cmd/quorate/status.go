@@ -52,8 +52,8 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 	if !st.Quorum.OK {
 		quorum = cell{"NO QUORUM", bad}
 	}
-	fmt.Fprintf(w, "Cluster %s: %s (%d of %d voters alive, %d needed), leader %s\n", orDash(st.ClusterID), a.paint(quorum.tone, quorum.text),
-		st.Quorum.Alive, st.Quorum.Voters, st.Quorum.Needed, orDash(string(st.Leader)))
+	fmt.Fprintf(w, "Cluster %s: %s (%d of %d voters answer, %d needed), leader %s\n", orDash(st.ClusterID), a.paint(quorum.tone, quorum.text),
+		st.Quorum.Answer, st.Quorum.Voters, st.Quorum.Needed, orDash(string(st.Leader)))
 	if st.Version == 0 {
 		fmt.Fprintf(w, "Configuration: none yet; write one and run: quorate apply FILE\n")
 	} else {
