@@ -130,8 +130,9 @@ func (m *Machine) take(in Input) {
 
 func (m *Machine) alive(a Alive) {
 	if a.Part < parts {
-		t := &m.holder.ticked[a.Part]
-		t.at, t.once = a.At, true
+		if t := &m.holder.ticked[a.Part]; !t.once || a.At.Raw > t.at.Raw {
+			t.at, t.once = a.At, true
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -55,9 +56,7 @@ func (p *pipe) closeWrite() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.eof = true
-	if p.werr == nil {
-		p.werr = net.ErrClosed
-	}
+	p.werr = net.ErrClosed
 	p.ring()
 }
 
@@ -229,7 +228,7 @@ func (c *conn) Close() error {
 	delete(c.host.conns, c)
 	c.host.mu.Unlock()
 	c.out.closeWrite()
-	c.in.fail(io.ErrClosedPipe, net.ErrClosed)
+	c.in.fail(syscall.EPIPE, net.ErrClosed)
 	return nil
 }
 

@@ -46,6 +46,11 @@ func (h *Host) ListenPacket(addr string) (net.PacketConn, error) {
 // ReadFrom implements net.PacketConn.
 func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
+		select {
+		case <-p.done:
+			return 0, nil, &net.OpError{Op: "read", Net: "sim", Addr: p.LocalAddr(), Err: net.ErrClosed}
+		default:
+		}
 		until, moved := p.rd.get()
 		var timer <-chan time.Time
 		if !until.IsZero() {
