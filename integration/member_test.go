@@ -51,8 +51,7 @@ func TestLeaveHandsOverFirst(t *testing.T) {
 	must(t, err)
 	ping, err := bed.Client.StartProbe(lab.VIP(1).Addr(), 2*time.Millisecond)
 	must(t, err)
-	watch, err := bed.Bystander.StartWatch(5*time.Millisecond, lab.VIP(1).Addr())
-	must(t, err)
+	fence := newFence(t, bed, lab.VIP(1).Addr())
 	must(t, lab.Await(within(t, 5*time.Second), time.Millisecond, answered(ping, 0)))
 
 	from := lab.Now()
@@ -64,9 +63,7 @@ func TestLeaveHandsOverFirst(t *testing.T) {
 	if gap := ping.Gap(window).Duration(); gap > 150*time.Millisecond {
 		t.Errorf("the VIP was silent for %s while its owner left", lab.Millis(gap))
 	}
-	if dual := watch.Dual(lab.VIP(1).Addr(), window); dual > 0 {
-		t.Errorf("two owners for %s", lab.Millis(dual))
-	}
+	fence.check(t, window)
 	rest := slices.DeleteFunc(slices.Clone(bed.Directors), func(d *lab.Director) bool { return d == leaver })
 	members, err := rest[0].API.Members(within(t, 5*time.Second))
 	must(t, err)

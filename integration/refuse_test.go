@@ -50,19 +50,19 @@ func TestMembershipIsGuarded(t *testing.T) {
 	other := joinCommand(t, says(t, n4, "bootstrap"))
 
 	t.Run("second bootstrap", func(t *testing.T) {
-		refused(t, n1, 1, []string{"in a cluster already"}, "bootstrap")
+		refused(t, n1, 1, []string{"already", "cluster", "quorate leave"}, "bootstrap")
 	})
 	t.Run("bootstrap of a member", func(t *testing.T) {
 		says(t, n2, join...)
-		refused(t, n2, 1, []string{"in a cluster already"}, "bootstrap")
+		refused(t, n2, 1, []string{"already", "cluster", "quorate leave"}, "bootstrap")
 	})
 	t.Run("join of a member to another cluster", func(t *testing.T) {
-		refused(t, n2, 1, []string{"in a cluster already"}, other...)
+		refused(t, n2, 1, []string{"already", "cluster", "quorate leave"}, other...)
 	})
 	t.Run("token of another cluster", func(t *testing.T) {
 		wrong := append([]string{}, join...)
 		wrong[3] = other[3]
-		refused(t, n3, 1, []string{"token", "quorate token"}, wrong...)
+		refused(t, n3, 1, []string{"token", "another cluster"}, wrong...)
 	})
 	t.Run("token that is none", func(t *testing.T) {
 		refused(t, n3, 1, []string{"token"}, join[0], join[1], "--token", "QT1-nonsense")
@@ -155,6 +155,7 @@ func TestDamagedStoreIsReported(t *testing.T) {
 			err := n1.Start(within(t, 10*time.Second))
 			out := n1.Agent().Output()
 			if err == nil {
+				must(t, n1.Kill())
 				t.Fatalf("the agent started on a damaged store:\n%s", out)
 			}
 			if !strings.Contains(out, path) || strings.Contains(out, "goroutine ") {

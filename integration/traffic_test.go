@@ -39,8 +39,7 @@ func TestTraffic(t *testing.T) {
 	awaitServers(t, bed, 2)
 	owned(t, bed, lab.VIP(1), lab.VIP6(1))
 	vips := []netip.Addr{lab.VIP(1).Addr(), lab.VIP6(1).Addr()}
-	watch, err := bed.Bystander.StartWatch(5*time.Millisecond, vips...)
-	must(t, err)
+	fence := newFence(t, bed, vips...)
 	began := lab.Now()
 
 	for _, vip := range vips {
@@ -93,11 +92,7 @@ func TestTraffic(t *testing.T) {
 		})
 		must(t, load.Kill())
 	}
-	for _, vip := range vips {
-		if dual := watch.Dual(vip, lab.Span{From: began, To: lab.Now()}); dual > 0 {
-			t.Errorf("%s had two owners for %s: %+v", vip, lab.Millis(dual), watch.Owners(vip))
-		}
-	}
+	fence.check(t, lab.Span{From: began, To: lab.Now()})
 }
 
 func TestRemovedAddressComesBack(t *testing.T) {

@@ -81,7 +81,7 @@ func demoIn(ctx context.Context, r *report, o lab.BedOptions, keepLogs bool) (er
 		}
 		err = errors.Join(err, bed.Close())
 	}()
-	s := &show{report: r, bed: bed, web: lab.VIP(1).Addr(), api: lab.VIP(2).Addr(), six: lab.VIP6(1).Addr()}
+	s := &show{report: r, bed: bed, strain: bed.StartStrain(), web: lab.VIP(1).Addr(), api: lab.VIP(2).Addr(), six: lab.VIP6(1).Addr()}
 	for _, act := range []func(context.Context) error{
 		s.form, s.configure, s.steady, s.stopServer, s.killServer, s.drain, s.losePower, s.comeBack, s.account,
 	} {
@@ -98,11 +98,12 @@ type show struct {
 	bed           *lab.Bed
 	web, api, six netip.Addr // the VIPs
 
-	began lab.Instant // of the traffic
-	load  *lab.Load
-	pings map[netip.Addr]*lab.Probe
-	watch *lab.Watch
-	lost  *lab.Director // whose power was cut
+	began  lab.Instant // of the traffic
+	load   *lab.Load
+	pings  map[netip.Addr]*lab.Probe
+	watch  *lab.Watch
+	strain *lab.Strain
+	lost   *lab.Director // whose power was cut
 }
 
 // form is what README's first page tells a user to do.
@@ -135,7 +136,7 @@ func (s *show) form(ctx context.Context) error {
 	if err := s.bed.AwaitReady(ctx); err != nil {
 		return err
 	}
-	s.within(10*time.Second, lab.Since(from), "three voters, each with a lease")
+	s.within(10*time.Second, lab.Since(from), "three voters that grant leases, each with a lease")
 	s.saw("of that %s until the agents answered", lab.Millis(started))
 	return nil
 }
@@ -440,6 +441,7 @@ func (s *show) account(ctx context.Context) error {
 		return err
 	}
 	s.saw("%s", sum)
+	s.saw("%s", s.strain.Longest(lab.Span{From: s.start, To: lab.Now()}))
 	s.single(lab.Span{From: s.start, To: lab.Now()})
 	return nil
 }
@@ -451,4 +453,7 @@ func (s *show) single(window lab.Span) {
 		dual += s.watch.Dual(a, window)
 	}
 	s.promise(dual == 0, "never did two hosts answer for one VIP: %s", lab.Millis(dual))
+	if wait := s.strain.Longest(window); dual > 0 && wait.Length > 0 {
+		s.saw("in that time %s: this machine is busy with other things", wait)
+	}
 }

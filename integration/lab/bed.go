@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"quorate/api"
+	"quorate/fsm"
 )
 
 // Bed is the network that the demo, the benchmarks and the tests use: directors n1, n2 …, web servers w1, w2 …, a client
@@ -161,7 +163,8 @@ func (b *Bed) Form(ctx context.Context) error {
 	return b.AwaitReady(ctx)
 }
 
-// AwaitReady waits until every running director is ready and counts as voter, and the leader finds nothing wrong.
+// AwaitReady waits until the cluster can bear the next fault: every running director is ready, votes, grants leases and
+// is reached by the others.
 func (b *Bed) AwaitReady(ctx context.Context) error {
 	for _, d := range b.running() {
 		if err := d.AwaitReady(ctx); err != nil {
@@ -178,23 +181,41 @@ func (b *Bed) AwaitReady(ctx context.Context) error {
 		if !s.Quorum.OK || s.Leader == "" {
 			return fmt.Errorf("no quorum: %s", s.Quorum.Reason)
 		}
-		return nil
+		grantors, err := b.grantors(ctx)
+		if err == nil && grantors != len(s.Nodes) {
+			err = fmt.Errorf("%d of %d nodes grant leases", grantors, len(s.Nodes))
+		}
+		return err
 	})
+}
+
+// grantorsText is how an event tells how many nodes grant leases. A member votes first and becomes a grantor a little
+// later; until then the loss of an older grantor may cost the majority of them.
+var grantorsText = regexp.MustCompile(`now [0-9]+ of ([0-9]+) make a majority`)
+
+// grantors is the size of the grantor set.
+func (b *Bed) grantors(ctx context.Context) (int, error) {
+	err := errors.New("no agent runs")
+	for _, d := range b.running() {
+		var last api.Events
+		if last, err = d.API.LastEvents(ctx, fsm.MaxEvents); err != nil {
+			continue
+		}
+		for _, e := range slices.Backward(last.Events) {
+			if m := grantorsText.FindStringSubmatch(e.Text); m != nil && e.Kind == fsm.EventCluster {
+				return strconv.Atoi(m[1])
+			}
+		}
+		return 1, nil // that of the node that bootstrapped
+	}
+	return 0, err
 }
 
 // running are the directors whose agent runs.
 func (b *Bed) running() []*Director {
 	return slices.DeleteFunc(slices.Clone(b.Directors), func(d *Director) bool {
 		p := d.Agent()
-		if p == nil {
-			return true
-		}
-		select {
-		case <-p.Done():
-			return true
-		default:
-			return false
-		}
+		return p == nil || closed(p.Done())
 	})
 }
 

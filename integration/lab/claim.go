@@ -79,6 +79,9 @@ func parseARP(b []byte) (claim, bool) {
 	if frame.UnmarshalBinary(b) != nil || frame.EtherType != ethernet.EtherTypeARP || p.UnmarshalBinary(frame.Payload) != nil {
 		return claim{}, false
 	}
+	if len(p.SenderHardwareAddr) != 6 {
+		return claim{}, false // the length is the frame's own statement
+	}
 	gratuitous := p.SenderIP == p.TargetIP
 	if p.Operation != arp.OperationReply && !gratuitous {
 		return claim{}, false

@@ -68,6 +68,9 @@ func (d *Director) Start(ctx context.Context, flags ...string) error {
 		"agent", "--name", d.Name, "--bind", d.Bind(), "--data-dir", d.DataDir, "--socket", d.Socket,
 	}, d.flags...)
 	d.mu.Unlock()
+	if p := d.Agent(); p != nil && !closed(p.Done()) {
+		return fmt.Errorf("director %s: its agent runs already", d.Name)
+	}
 	p, err := d.Host.Start(d.lab.ctx, Program{Name: "agent", Path: d.Binary, Args: flags, Without: d.Without})
 	if err != nil {
 		return err
