@@ -73,14 +73,14 @@ func served(t *testing.T, handlers map[op]handler, f func(call func(ctx context.
 }
 
 func TestCalls(t *testing.T) {
-	var ended error
+	ended := make(chan error, 8)
 	handlers := map[op]handler{
 		opAsk: func(_ context.Context, from caller, req request) (any, error) {
 			return string(from) + " " + string(req.Body), nil
 		},
 		opRead: func(ctx context.Context, _ caller, _ request) (any, error) {
 			<-ctx.Done()
-			ended = context.Cause(ctx)
+			ended <- context.Cause(ctx)
 			return nil, fmt.Errorf("gave up: %w", ctx.Err())
 		},
 		opJoin: func(context.Context, caller, request) (any, error) { return strings.Repeat("x", maxResponse), nil },
@@ -105,9 +105,8 @@ func TestCalls(t *testing.T) {
 		if err := call(ctx, opRead, nil, nil); err == nil {
 			t.Error("no error after hanging up")
 		}
-		synctest.Wait()
-		if !errors.Is(ended, context.Canceled) {
-			t.Errorf("the handler ended with %v", ended)
+		if first, second := <-ended, <-ended; !errors.Is(first, context.DeadlineExceeded) || !errors.Is(second, context.Canceled) {
+			t.Errorf("the handlers ended with %v and %v", first, second)
 		}
 		if err := call(context.Background(), opJoin, nil, nil); err == nil || !strings.Contains(err.Error(), "bytes") {
 			t.Errorf("an answer that is too long: %v", err)

@@ -44,6 +44,7 @@ func (n *Node) Members() []Member {
 	}
 	s := m.view.state.Load()
 	leader, _ := m.consensus.leader()
+	g := m.talk.Load()
 	voters := make(map[raft.ServerID]bool)
 	for _, srv := range m.consensus.servers() {
 		voters[srv.ID] = srv.Suffrage == raft.Voter
@@ -56,7 +57,6 @@ func (n *Node) Members() []Member {
 			ID: id, Store: x.Store, Addr: x.Addr, Role: x.Role, Zone: x.Zone, Weight: x.Weight, Draining: x.Draining, Leaving: x.Leaving,
 			Self: who == m.self, Voter: voters[serverID(id, x.Store)], Grantor: s.Grantors.Has(who), Leader: who == leader,
 		}
-		g := m.talk.Load()
 		switch {
 		case mb.Self:
 			mb.Alive, mb.Applied = true, s.Index
