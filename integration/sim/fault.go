@@ -20,7 +20,7 @@ func (w *World) faults() {
 func (w *World) fault() {
 	n := w.nodes[w.rng.Intn(len(w.nodes))]
 	o := w.nodes[w.rng.Intn(len(w.nodes))]
-	switch w.rng.Intn(16) {
+	switch w.rng.Intn(17) {
 	case 0, 1:
 		if n.up {
 			n.crash()
@@ -38,12 +38,7 @@ func (w *World) fault() {
 		w.tracef("cut %s -- %s", n.id, o.id)
 		w.cutBoth(n.id, o.id)
 	case 5:
-		in, out := w.rng.Intn(3) > 0, w.rng.Intn(3) > 0
-		w.tracef("isolate %s (in %v, out %v)", n.id, in, out)
-		for _, x := range w.nodes {
-			w.net.cut[[2]fsm.NodeID{x.id, n.id}] = in
-			w.net.cut[[2]fsm.NodeID{n.id, x.id}] = out
-		}
+		w.isolate(n, w.rng.Intn(3) > 0, w.rng.Intn(3) > 0)
 	case 6, 7, 8:
 		w.tracef("mend the network")
 		clear(w.net.cut)
@@ -59,10 +54,14 @@ func (w *World) fault() {
 		w.tracef("the disk of %s takes %v", n.id, n.slow)
 	case 12:
 		n.slow = 0
-	case 13:
+	case 13, 16:
 		if n.up && !n.frozen {
 			w.tracef("freeze %s", n.id)
 			n.frozen = true
+			if w.rng.Intn(2) == 0 {
+				w.tracef("the machine too")
+				n.suspend()
+			}
 			run := n.run
 			w.after(time.Duration(w.rng.Int63n(int64(time.Second))), func() {
 				if n.up && n.run == run && n.frozen {
@@ -75,6 +74,15 @@ func (w *World) fault() {
 		w.wallShift[n.id] = time.Duration(w.rng.Int63n(int64(2*time.Hour))) - time.Hour
 	case 15:
 		w.loseDisk(n)
+	}
+}
+
+// isolate cuts a node from all others, in the directions that are true.
+func (w *World) isolate(n *node, in, out bool) {
+	w.tracef("isolate %s (in %v, out %v)", n.id, in, out)
+	for _, x := range w.nodes {
+		w.net.cut[[2]fsm.NodeID{x.id, n.id}] = in
+		w.net.cut[[2]fsm.NodeID{n.id, x.id}] = out
 	}
 }
 

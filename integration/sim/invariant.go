@@ -6,24 +6,28 @@ import (
 	"reflect"
 	"slices"
 
+	"quorate/cluster/lease"
 	"quorate/fsm"
 )
 
-// check is what must hold after every step: at most one holder of an address.
+// check is what must hold after every step: at most one holder of an address, whatever network's name it goes by.
 func (w *World) check() {
 	w.steps++
+	var holders [maxSlots]*node
 	held := false
-	for _, k := range w.keys() {
-		var who []fsm.NodeID
-		for _, n := range w.nodes {
-			if n.holds(k) {
-				who = append(who, n.id)
+	for _, n := range w.nodes {
+		now := n.instant()
+		for _, c := range n.claims {
+			o := holders[c.slot]
+			if o == n || !c.m.Live(c.epoch, now) || n.suspended {
+				continue
 			}
-		}
-		held = held || len(who) > 0
-		if len(who) > 1 {
-			w.fail("%v has two holders: %v\n    %s", k, who, w.explain(who))
-			return
+			if o != nil {
+				who := []fsm.NodeID{o.id, n.id}
+				w.fail("%v has two holders: %v\n    %s", c.key, who, w.explain(who))
+				return
+			}
+			holders[c.slot], held = n, true
 		}
 	}
 	if held {
@@ -31,21 +35,35 @@ func (w *World) check() {
 	}
 }
 
-// keys are the addresses that anybody might hold.
-func (w *World) keys() []fsm.AddressKey {
-	var keys []fsm.AddressKey
-	for _, n := range w.nodes {
-		for k := range n.open {
-			keys = append(keys, k)
-		}
-		for _, g := range n.ghosts {
-			for k := range g.open {
-				keys = append(keys, k)
+// maxSlots is how many addresses a schedule plays with, at most.
+const maxSlots = 8
+
+// claim is an address that a process has opened, perhaps an earlier process of the node.
+type claim struct {
+	key   fsm.AddressKey
+	slot  int
+	epoch fsm.Epoch
+	m     *lease.Machine
+}
+
+// reclaim takes down anew what a node has open.
+func (n *node) reclaim() {
+	n.claims = n.claims[:0]
+	add := func(m *lease.Machine, open lease.Opened) {
+		for k, e := range open {
+			slot, ok := n.w.slots[k.Addr]
+			if !ok {
+				slot = len(n.w.slots)
+				n.w.slots[k.Addr] = slot
 			}
+			n.claims = append(n.claims, claim{key: k, slot: slot, epoch: e, m: m})
 		}
 	}
-	slices.SortFunc(keys, fsm.AddressKey.Compare)
-	return slices.Compact(keys)
+	add(n.m, n.open)
+	for _, g := range n.ghosts {
+		add(g.m, g.open)
+	}
+	slices.SortFunc(n.claims, func(a, b claim) int { return a.key.Compare(b.key) })
 }
 
 func (w *World) explain(who []fsm.NodeID) string {

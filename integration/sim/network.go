@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"quorate/cluster/lease"
 	"quorate/fsm"
 )
 
@@ -13,6 +14,16 @@ type network struct {
 	loss   float64
 	dup    float64
 	spread time.Duration // extra delay, uniform
+
+	// What a situation does to single datagrams of the lease.
+	treat func(from, to fsm.NodeID, b lease.Body) treatment
+}
+
+// treatment is what happens to one datagram, besides everything else that may happen to it. A network may do any of it.
+type treatment struct {
+	lose  bool
+	delay time.Duration
+	copy  func(deliver func()) // is given a copy, to be delivered whenever it likes
 }
 
 func (n *network) latency() time.Duration {
@@ -21,6 +32,24 @@ func (n *network) latency() time.Duration {
 		d += time.Duration(n.w.rng.Int63n(int64(n.spread)))
 	}
 	return d
+}
+
+// datagram sends one of the lease.
+func (n *network) datagram(from, to fsm.NodeID, b lease.Body, f func()) {
+	if n.treat != nil && n.reaches(from, to) {
+		t := n.treat(from, to, b)
+		if t.copy != nil {
+			t.copy(f)
+		}
+		if t.lose {
+			return
+		}
+		if t.delay > 0 {
+			n.w.after(t.delay, f)
+			return
+		}
+	}
+	n.send(from, to, f)
 }
 
 // reaches reports whether a packet sent now goes through.

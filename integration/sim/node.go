@@ -26,18 +26,23 @@ type node struct {
 	slow              time.Duration // extra time that a write takes
 
 	// The process.
-	up       bool
-	frozen   bool
-	deferred []func() // what it will do when it is thawed
-	run      uint64   // counts starts
-	m        *lease.Machine
-	state    *fsm.State
-	applied  int
-	timer    uint64 // the newest armed timer; older ones are void
-	ready    bool   // past its start barrier
-	barrier  int    // the read index, -1 while unknown
-	open     lease.Opened
-	ghosts   []ghost
+	up        bool
+	frozen    bool
+	suspended bool // frozen with the whole machine: RAW stands still, BOOTTIME goes on
+	since     time.Duration
+	deferred  []func() // what it will do when it is thawed
+	run       uint64   // counts starts
+	m         *lease.Machine
+	state     *fsm.State
+	applied   int
+	armed     time.Duration // when the timer that is set goes off; 0 = none is set
+	ready     bool          // past its start barrier
+	barrier   int           // the read index, -1 while unknown
+	local     fsm.Local     // of localOf
+	localOf   *fsm.State
+	open      lease.Opened
+	ghosts    []ghost
+	claims    []claim // of open and ghosts
 
 	// As a leader.
 	lead    uint64 // the term that it believes to lead, 0 = none
@@ -58,8 +63,11 @@ func (n *node) member() fsm.Grantor { return fsm.Grantor{Node: n.id, Store: n.di
 
 // instant reads the node's clocks.
 func (n *node) instant() lease.Instant {
-	t := float64(n.w.now)
-	return lease.Instant{Raw: n.rawOff + time.Duration(t*n.rawRate), Boot: n.bootOff + time.Duration(t*n.bootRate)}
+	now, raw := n.w.now, n.w.now
+	if n.suspended {
+		raw = n.since
+	}
+	return lease.Instant{Raw: n.rawOff + time.Duration(float64(raw)*n.rawRate), Boot: n.bootOff + time.Duration(float64(now)*n.bootRate)}
 }
 
 // on makes f happen in the node's present process, d from now; it is void when that process has ended, and late when it
@@ -91,7 +99,7 @@ func (n *node) start() {
 	n.state = w.states[n.applied]
 	n.ready, n.barrier, n.open = false, -1, nil
 	n.lead, n.busy = 0, false
-	n.timer++
+	n.armed = 0
 	n.m = lease.NewMachine(n.member(), lease.BootID(w.rng.Uint64()), n.disk.durable.Clone(), n.instant())
 	w.tracef("%s starts as %s with %d entries, %d applied", n.id, n.disk.store, n.disk.have, n.applied)
 	n.step(lease.Log{LastIndex: uint64(n.disk.have)})
@@ -104,13 +112,28 @@ func (n *node) start() {
 func (n *node) crash() {
 	n.w.tracef("%s crashes", n.id)
 	n.ghosts = append(n.ghosts, ghost{n.m, n.open})
+	n.resume()
 	n.up, n.lead = false, 0
 	n.m, n.open = nil, nil
+	n.reclaim()
 	n.disk.snap = n.disk.snap + n.w.rng.Intn(n.applied-n.disk.snap+1)
+}
+
+// suspend stops the whole machine; thaw ends that too.
+func (n *node) suspend() {
+	n.frozen, n.suspended, n.since = true, true, n.w.now
+}
+
+func (n *node) resume() {
+	if n.suspended {
+		n.rawOff -= time.Duration(float64(n.w.now-n.since) * n.rawRate)
+		n.suspended = false
+	}
 }
 
 // thaw lets a frozen process go on: it does late what it should have done meanwhile.
 func (n *node) thaw() {
+	n.resume()
 	n.frozen = false
 	late := n.deferred
 	n.deferred = nil
@@ -122,12 +145,9 @@ func (n *node) thaw() {
 // holds reports whether the node claims an address now: opened, under a lease that is live by its own clocks.
 func (n *node) holds(k fsm.AddressKey) bool {
 	now := n.instant()
-	if e, ok := n.open[k]; ok && n.m.Live(e, now) {
-		return true
-	}
-	for _, g := range n.ghosts {
-		if e, ok := g.open[k]; ok && g.m.Live(e, now) {
-			return true
+	for _, c := range n.claims {
+		if c.key == k && c.m.Live(c.epoch, now) {
+			return !n.suspended
 		}
 	}
 	return false
@@ -185,15 +205,24 @@ func (n *node) write() time.Duration {
 	return time.Millisecond + time.Duration(n.w.rng.Int63n(int64(2*time.Millisecond))) + n.slow
 }
 
-// arm sets the Machine's timer anew.
+// arm sets the Machine's timer. One that is set for an earlier moment stays: it finds out that it is too early.
 func (n *node) arm() {
-	n.timer++
-	mine := n.timer
-	d := time.Duration(float64(n.m.NextTimer()-n.instant().Raw)/n.rawRate) + 10*time.Microsecond
-	n.on(max(d, 10*time.Microsecond), func() {
-		if n.timer == mine {
-			n.step(lease.Tick{})
+	d := max(time.Duration(float64(n.m.NextTimer()-n.instant().Raw)/n.rawRate), 0) + 10*time.Microsecond
+	at := n.w.now + d
+	if n.armed > n.w.now && n.armed <= at {
+		return
+	}
+	n.armed = at
+	n.on(d, func() {
+		if n.armed != at {
+			return
 		}
+		n.armed = 0
+		if n.m.NextTimer() > n.instant().Raw {
+			n.arm()
+			return
+		}
+		n.step(lease.Tick{})
 	})
 }
 
@@ -244,13 +273,17 @@ func (n *node) passBarrier() {
 
 // actuate opens and closes addresses by the applied state and the lease, and confirms releases of what is closed.
 func (n *node) actuate() {
-	local := fsm.LocalOf(n.state, n.id)
+	if n.localOf != n.state {
+		n.local, n.localOf = fsm.LocalOf(n.state, n.id), n.state
+	}
+	local := &n.local
 	keys := make([]fsm.AddressKey, 0, len(local.VIPs))
 	for _, v := range local.VIPs {
 		keys = append(keys, v.Key)
 	}
 	now := n.instant()
 	n.open = n.open.Next(keys, n.state.Nodes[n.id].Epoch, func(e fsm.Epoch) bool { return n.m.Live(e, now) })
+	defer n.reclaim()
 	if !n.ready {
 		return // before the barrier a node acts on nothing; only its lease keeps it from opening anything here
 	}

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"container/heap"
-	"time"
-)
+import "time"
 
 // event is something that happens at a moment of real time. Events of one moment happen in the order of their making.
 type event struct {
@@ -12,32 +9,28 @@ type event struct {
 	run func()
 }
 
-type events []event
+func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
 
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
-}
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
-func (e *events) Pop() any {
-	old := *e
-	x := old[len(old)-1]
-	*e = old[:len(old)-1]
-	return x
-}
-
-// queue is virtual time: it jumps from event to event.
+// queue is virtual time: it jumps from event to event. evs is a binary heap, the next event first; it is written out because
+// container/heap would put every event into an interface, and a schedule has tens of thousands.
 type queue struct {
 	now time.Duration
 	seq uint64
-	evs events
+	evs []event
 }
 
 // after makes f happen d from now.
 func (q *queue) after(d time.Duration, f func()) {
 	q.seq++
-	heap.Push(&q.evs, event{at: q.now + max(0, d), seq: q.seq, run: f})
+	q.evs = append(q.evs, event{at: q.now + max(0, d), seq: q.seq, run: f})
+	for i := len(q.evs) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !q.evs[i].before(&q.evs[up]) {
+			break
+		}
+		q.evs[i], q.evs[up] = q.evs[up], q.evs[i]
+		i = up
+	}
 }
 
 // next lets the next event happen; false when none is left before end, where time then stands.
@@ -46,8 +39,29 @@ func (q *queue) next(end time.Duration) bool {
 		q.now = end
 		return false
 	}
-	e := heap.Pop(&q.evs).(event)
+	e := q.pop()
 	q.now = e.at
 	e.run()
 	return true
+}
+
+func (q *queue) pop() event {
+	first, last := q.evs[0], len(q.evs)-1
+	q.evs[0] = q.evs[last]
+	q.evs[last] = event{}
+	q.evs = q.evs[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= last {
+			return first
+		}
+		if down+1 < last && q.evs[down+1].before(&q.evs[down]) {
+			down++
+		}
+		if !q.evs[down].before(&q.evs[i]) {
+			return first
+		}
+		q.evs[i], q.evs[down] = q.evs[down], q.evs[i]
+		i = down
+	}
 }

@@ -70,6 +70,9 @@ func (w *World) raftTick() {
 			continue
 		}
 		if !deposed {
+			if len(w.limbo) > 0 && l.alone == 0 {
+				w.flush(l)
+			}
 			w.replicate(l)
 		}
 	}
@@ -105,10 +108,8 @@ func (w *World) elect(n *node) {
 	n.fences, n.raises, n.allowed = map[fsm.NodeID]lease.FenceReady{}, map[fsm.NodeID]lease.RaiseWanted{}, lease.GrantorChangeAllowed{}
 	limbo := w.limbo
 	w.limbo = nil
-	for _, c := range limbo {
-		if w.rng.Intn(2) == 0 {
-			w.commit(n, c)
-		}
+	if k := w.rng.Intn(len(limbo) + 1); k > 0 {
+		w.commitAll(n, limbo[:k]) // as far as it has the last leader's log
 	}
 	w.commit(n, fsm.Command{}) // a leader's first entry
 	w.elected = len(w.log)
@@ -141,6 +142,21 @@ func (w *World) replicate(l *node) {
 	}
 }
 
+// flush commits what the leader appended while it did not reach a majority: in Raft nothing overtakes it.
+func (w *World) flush(l *node) {
+	limbo := w.limbo
+	w.limbo = nil
+	w.commitAll(l, limbo)
+	l.apply(len(w.log))
+}
+
+func (w *World) commitAll(l *node, cs []fsm.Command) {
+	for _, c := range cs {
+		res := w.commit(l, c)
+		w.tracef("%s commits %d, late: %s (err %v, refused %d)", l.id, len(w.log), describe(c), res.Err, len(res.Refused))
+	}
+}
+
 // commit appends an entry for good: it is on the leader's disk and on those of a majority.
 func (w *World) commit(l *node, c fsm.Command) fsm.Result {
 	index := uint64(len(w.log) + 1)
@@ -163,8 +179,11 @@ func (w *World) commit(l *node, c fsm.Command) fsm.Result {
 	return res
 }
 
+// patience is how long the one who proposed something waits for its commit. After that it is uncertain, and goes on.
+const patience = 150 * time.Millisecond
+
 // propose commits c after the time that takes, if n still leads then; else it is lost, or turns up later. done is called
-// in either case.
+// once, when that is known or when patience has run out.
 func (w *World) propose(n *node, c fsm.Command, done func(fsm.Result, bool)) {
 	c.Schema = n.state.Schema
 	c.At = w.wall(n)
@@ -173,20 +192,32 @@ func (w *World) propose(n *node, c fsm.Command, done func(fsm.Result, bool)) {
 	} else if c, err = fsm.Decode(wire); err != nil {
 		w.fail("decode %s: %v", wire, err)
 	}
+	w.proposed = append(w.proposed, c)
 	term := n.lead
-	n.on(w.net.latency()*2+n.write(), func() {
+	takes := w.net.latency()*2 + n.write()
+	answer := func(res fsm.Result, ok bool) {
+		if f := done; f != nil {
+			done = nil
+			f(res, ok)
+		}
+	}
+	if takes > patience {
+		n.on(patience, func() { answer(fsm.Result{}, false) })
+	}
+	n.on(takes, func() {
 		switch {
 		case n.lead == term && term == w.term && w.quorate(n):
+			w.flush(n)
 			res := w.commit(n, c)
 			w.tracef("%s commits %d: %s (err %v, refused %d)", n.id, len(w.log), describe(c), res.Err, len(res.Refused))
 			n.apply(len(w.log))
 			w.replicate(n)
-			done(res, true)
+			answer(res, true)
 		default:
 			if n.lead == term && term == w.term {
 				w.limbo = append(w.limbo, c)
 			}
-			done(fsm.Result{}, false)
+			answer(fsm.Result{}, false)
 		}
 	})
 }

@@ -13,11 +13,12 @@ import (
 
 // Options are what a schedule is made from.
 type Options struct {
-	Seed   int64
-	Nodes  int           // 1 to 5
-	Faults time.Duration // how long faults go on
-	Heal   time.Duration // how long the healed cluster has until every VIP must be held
-	Trace  bool          // keep the whole trace, not only its end
+	Seed      int64
+	Nodes     int           // 1 to 5
+	Situation string        // how it begins, one of Situations; "" = with any fault
+	Faults    time.Duration // how long faults go on, the situation included
+	Heal      time.Duration // how long the healed cluster has until every VIP must be held
+	Trace     bool          // keep the whole trace, not only its end
 }
 
 // Violation is a broken promise, with what led to it.
@@ -49,12 +50,14 @@ type World struct {
 	term     uint64
 	elected  int // entries in the log when the present leader was elected, its own first one included
 	headless time.Duration
-	limbo    []fsm.Command
+	limbo    []fsm.Command // appended by the leader of the term, not committed
+	proposed []fsm.Command // whatever became of it
 
 	// What is under way in the membership, by store.
 	removing, removed, joining map[fsm.StoreID]bool
 	stores                     int
 
+	slots     map[netip.Addr]int // what check counts holders by
 	steps     int
 	holds     int // steps at which somebody held something
 	commits   map[string]int
@@ -66,10 +69,7 @@ type World struct {
 // Run runs one schedule and returns what it broke, or nil.
 func Run(opt Options) (Stats, *Violation) {
 	w := newWorld(opt)
-	w.found()
-	w.raftTick()
-	w.operator()
-	w.faults()
+	w.begin()
 	for w.now < opt.Faults && w.violation == nil {
 		w.next(opt.Faults)
 		w.check()
@@ -89,6 +89,21 @@ func Run(opt Options) (Stats, *Violation) {
 	return Stats{Steps: w.steps, Held: w.holds, Entries: len(w.log), Commits: w.commits}, w.violation
 }
 
+// begin founds the cluster and lets time run: first the situation, if there is one, then any fault.
+func (w *World) begin() {
+	w.found()
+	w.raftTick()
+	breakThings := func() {
+		w.operator()
+		w.faults()
+	}
+	if w.opt.Situation == "" {
+		breakThings()
+		return
+	}
+	w.play(w.opt.Situation, breakThings)
+}
+
 // Stats say how much a schedule did.
 type Stats struct {
 	Steps, Held, Entries int
@@ -101,13 +116,32 @@ func newWorld(opt Options) *World {
 		byID:     map[fsm.NodeID]*node{},
 		states:   []*fsm.State{fsm.New()},
 		removing: map[fsm.StoreID]bool{}, removed: map[fsm.StoreID]bool{}, joining: map[fsm.StoreID]bool{},
-		commits: map[string]int{}, wallShift: map[fsm.NodeID]time.Duration{},
+		slots: map[netip.Addr]int{}, commits: map[string]int{}, wallShift: map[fsm.NodeID]time.Duration{},
 	}
 	w.net = network{w: w, cut: map[[2]fsm.NodeID]bool{}}
 	for i := range opt.Nodes {
 		w.addNode(fsm.NodeID(fmt.Sprintf("n%d", i+1)))
 	}
+	if situations[opt.Situation].drift {
+		w.drift()
+	}
 	return w
+}
+
+// maxSlew is by how much BOOTTIME may be slewed against RAW: design §3 Holder, "a 10 % slew does not hurt".
+const maxSlew = 0.1
+
+// drift makes the clocks as bad as the model allows: one node's are slow, those of the others are fast, and BOOTTIME is slewed
+// back everywhere.
+func (w *World) drift() {
+	slow := w.rng.Intn(len(w.nodes))
+	for i, n := range w.nodes {
+		n.rawRate = 1.01
+		if i == slow {
+			n.rawRate = 0.99
+		}
+		n.bootRate = n.rawRate * (1 - maxSlew)
+	}
 }
 
 func (w *World) addNode(id fsm.NodeID) *node {
@@ -116,7 +150,7 @@ func (w *World) addNode(id fsm.NodeID) *node {
 		w: w, id: id, disk: w.newDisk(),
 		rawRate: rates[w.rng.Intn(3)], rawOff: time.Duration(w.rng.Int63n(int64(time.Hour))), bootOff: time.Duration(w.rng.Int63n(int64(time.Hour))),
 	}
-	n.bootRate = n.rawRate * (1 + (w.rng.Float64()*2-1)*0.083)
+	n.bootRate = n.rawRate * (1 + (w.rng.Float64()*2-1)*maxSlew)
 	w.nodes = append(w.nodes, n)
 	w.byID[id] = n
 	return n
@@ -186,7 +220,7 @@ func (w *World) deliver(from *node, s lease.Send) {
 	if to == nil {
 		return
 	}
-	w.net.send(from.id, to.id, func() {
+	w.net.datagram(from.id, to.id, s.Msg.Body, func() {
 		sender, msg, err := lease.Unmarshal(wire)
 		if err != nil {
 			w.fail("unmarshal %+v: %v", s.Msg, err)

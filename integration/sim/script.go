@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+)
+
+// situation is how a schedule may begin: a few faults that follow each other in the one order in which a certain rule is
+// all that stands between two nodes and the same address. Faults at random get there once in thousands of schedules. Each
+// is a fault that the model allows, played on the same code, and any faults go on from where it ends.
+type situation struct {
+	nodes int  // that the cluster has
+	drift bool // with the worst clocks
+	steps func(*stage) []step
+}
+
+// Situations are the names of the beginnings that a schedule can have, sorted.
+func Situations() []string { return slices.Sorted(maps.Keys(situations)) }
+
+// step is one act of a situation and what it waits for afterwards. Where that does not come about, the situation ends.
+type step struct {
+	do     func()
+	until  func() bool
+	within time.Duration
+}
+
+func do(f func()) step                                   { return step{do: f} }
+func until(within time.Duration, cond func() bool) step  { return step{until: cond, within: within} }
+func wait(d time.Duration) step                          { return step{within: -d} }
+func then(f func(), d time.Duration, c func() bool) step { return step{do: f, until: c, within: d} }
+
+// play begins with the named situation, once the cluster has settled, and calls done when it is over.
+func (w *World) play(name string, done func()) {
+	s := &stage{World: w}
+	ready := until(3*time.Second, s.settled)
+	w.tracef("situation %s", name)
+	w.act([]step{ready, do(s.cast)}, func() {
+		if s.h == nil {
+			w.tracef("no situation: it did not settle")
+			done()
+			return
+		}
+		w.tracef("holder %s, leader %s", s.h.id, s.l.id)
+		w.act(situations[name].steps(s), func() {
+			w.net.treat = nil
+			w.tracef("end of the situation")
+			done()
+		})
+	})
+}
+
+// act plays the steps one after the other.
+func (w *World) act(steps []step, done func()) {
+	if len(steps) == 0 {
+		done()
+		return
+	}
+	s, end := steps[0], w.now+steps[0].within
+	if s.do != nil {
+		s.do()
+	}
+	var poll func()
+	poll = func() {
+		switch {
+		case s.until == nil || s.until():
+			w.act(steps[1:], done)
+		case w.now >= end:
+			w.tracef("given up, %d steps before the end", len(steps))
+			done()
+		default:
+			w.after(time.Millisecond, poll)
+		}
+	}
+	w.after(max(0, -s.within), poll)
+}
+
+// stage is the cluster as a situation sees it.
+type stage struct {
+	*World
+	h      *node   // owns something and does not lead
+	l      *node   // leads
+	others []*node // the rest
+	x      fsm.AddressKey
+	epoch  fsm.Epoch // of h
+}
+
+// newest is the state after the last committed entry.
+func (s *stage) newest() *fsm.State { return s.states[len(s.log)] }
+
+// settled reports whether all is as it should be: everything is held, applied and quiet.
+func (s *stage) settled() bool {
+	l, now := s.leader(), s.newest()
+	if l == nil || s.now < 300*time.Millisecond || len(now.Grantors.Members) != len(s.nodes) {
+		return false
+	}
+	for _, n := range s.nodes {
+		if !n.up || !n.ready || n.applied != len(s.log) {
+			return false
+		}
+	}
+	for _, v := range now.Config.VIPs {
+		a := now.Assignments[v.Key()]
+		if n := s.byID[a.Owner]; n == nil || a.Release != nil || !n.holds(v.Key()) {
+			return false
+		}
+	}
+	return true
+}
+
+// cast chooses who plays what. A holder that has the slowest clock is the most interesting.
+func (s *stage) cast() {
+	l := s.leader()
+	if !s.settled() {
+		return
+	}
+	now := s.newest()
+	for _, n := range s.nodes {
+		if n == l {
+			continue
+		}
+		for _, k := range now.Owned(n.id) {
+			if v, _ := now.VIPByKey(k); v.Group == "" && (s.h == nil || n.rawRate < s.h.rawRate) {
+				s.h, s.x = n, k
+			}
+		}
+	}
+	if s.h == nil {
+		return
+	}
+	s.l, s.epoch = l, now.Nodes[s.h.id].Epoch
+	for _, n := range s.nodes {
+		if n != s.h && n != s.l {
+			s.others = append(s.others, n)
+		}
+	}
+}
+
+// upTo is a random time of at most d.
+func (s *stage) upTo(d time.Duration) time.Duration { return time.Duration(s.rng.Int63n(int64(d))) }
+
+// between is a random time.
+func (s *stage) between(a, b time.Duration) time.Duration { return a + s.upTo(b-a) }
+
+// bounce restarts a node within a few milliseconds. It begins with all that it had applied.
+func (s *stage) bounce(n *node) {
+	applied := n.applied
+	n.crash()
+	n.disk.snap = applied
+	s.after(s.between(time.Millisecond, 8*time.Millisecond), func() { s.revive(n) })
+}
+
+// join mends the network between two nodes.
+func (s *stage) join(a, b *node) {
+	delete(s.net.cut, [2]fsm.NodeID{a.id, b.id})
+	delete(s.net.cut, [2]fsm.NodeID{b.id, a.id})
+}
+
+// part cuts two nodes from each other.
+func (s *stage) part(a, b *node) {
+	s.tracef("cut %s -- %s", a.id, b.id)
+	s.cutBoth(a.id, b.id)
+}
+
+func (s *stage) mend() {
+	s.tracef("mend the network")
+	clear(s.net.cut)
+}
+
+// wants proposes something for an operator, through the leader.
+func (s *stage) wants(c fsm.Command) {
+	if l := s.leader(); l != nil && !l.frozen {
+		s.propose(l, c, func(fsm.Result, bool) { l.on(0, l.duty) })
+	}
+}
+
+// move asks for x to go from h to another node.
+func (s *stage) move(to *node) {
+	a := s.newest().Assignments[s.x]
+	s.wants(fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{
+		Key: s.x, Epoch: a.Epoch, To: to.id, Reason: fsm.Reason{Code: fsm.ReasonRequested},
+	}}}})
+}
+
+// fenced reports whether h was.
+func (s *stage) fenced() bool {
+	return s.newest().Nodes[s.h.id].Epoch != s.epoch && len(s.newest().Owned(s.h.id)) == 0
+}
+
+// taken reports whether another node holds x.
+func (s *stage) taken() bool {
+	for _, n := range s.nodes {
+		if n != s.h && n.holds(s.x) {
+			return true
+		}
+	}
+	return false
+}
+
+// live reports whether h holds a lease under the epoch that it has applied.
+func (s *stage) live() bool {
+	return s.h.up && s.h.m.Live(s.h.state.Nodes[s.h.id].Epoch, s.h.instant())
+}
+
+// wasProposed reports whether something like it was, since the command number n.
+func (s *stage) wasProposed(n int, like func(fsm.Command) bool) bool {
+	return slices.ContainsFunc(s.proposed[n:], like)
+}
+
+// delay holds up one kind of datagrams to or from h.
+func (s *stage) delay(which func(from, to fsm.NodeID, b lease.Body) bool, d time.Duration) {
+	s.net.treat = func(from, to fsm.NodeID, b lease.Body) treatment {
+		if which(from, to, b) {
+			return treatment{delay: d}
+		}
+		return treatment{}
+	}
+}
