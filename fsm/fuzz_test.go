@@ -176,7 +176,7 @@ func histories() [][]Command {
 		{Init: &Init{ClusterID: "c\xff", Node: Node{ID: "\xff", Weight: -1}}},
 		{Schema: 99, At: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), Init: &Init{}},
 		{PutNode: &PutNode{}}, {RemoveNode: &RemoveNode{}}, {SetFacts: &SetFacts{}}, {SetDrain: &SetDrain{}}, {SetGrantors: &SetGrantors{}},
-		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
+		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetAdmin: &SetAdmin{Admin: Drain}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
 		{Decide: &Decide{Assign: []Assign{{}}, Release: []StartRelease{{}}, Cancel: []Cancel{{}}}},
 		{Fenced: &Fenced{Moves: []Move{{}}}}, {Raise: &Raise{}}, {Record: &Record{Event: Event{Text: "\xfe"}}},
 		{Raise: &Raise{}, Record: &Record{}},

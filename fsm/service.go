@@ -89,11 +89,20 @@ type ServerKey struct {
 // String is the text form.
 func (k ServerKey) String() string { return k.Service + "/" + k.Address.String() }
 
-// MarshalText implements encoding.TextMarshaler.
-func (k ServerKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+// MarshalText implements encoding.TextMarshaler. The zero key is empty.
+func (k ServerKey) MarshalText() ([]byte, error) {
+	if k == (ServerKey{}) {
+		return nil, nil
+	}
+	return []byte(k.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *ServerKey) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*k = ServerKey{}
+		return nil
+	}
 	i := strings.LastIndexByte(string(b), '/')
 	if i < 0 {
 		return fmt.Errorf("server key %q: want SERVICE/ADDRESS:PORT", b)

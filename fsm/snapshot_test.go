@@ -113,7 +113,7 @@ func TestEncodeAndDecode(t *testing.T) {
 		t.Errorf("a newer schema: %v", err)
 	}
 	// What Decode would not read must not get into the log.
-	if _, err := Encode(Command{SetAdmin: &SetAdmin{}}); err == nil {
+	if _, err := Encode(Command{SetAdmin: &SetAdmin{Server: ServerKey{Service: "http"}}}); err == nil {
 		t.Error("a server key without address was encoded")
 	}
 	if _, err := Encode(Command{Record: &Record{Event: Event{Text: strings.Repeat("x", MaxCommandBytes)}}}); err == nil {
