@@ -192,8 +192,10 @@ func callOn(ctx context.Context, conn net.Conn, req request, out any) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if d, ok := ctx.Deadline(); ok {
-		req.Timeout = time.Until(d)
-		_ = conn.SetDeadline(d.Add(time.Second)) // the other end gives up first and says why
+		// The other end gives up a little earlier, so that its reason arrives.
+		left := time.Until(d)
+		req.Timeout = left - min(left/10, 200*time.Millisecond)
+		_ = conn.SetDeadline(d)
 	}
 	if err := writeFrame(conn, req, maxRequest); err != nil {
 		return fmt.Errorf("%w: %w", errNotSent, err)

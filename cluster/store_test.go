@@ -83,6 +83,7 @@ func TestStallWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if told != nil {
 			t.Errorf("a write that was over was called stalled: %v", told)
 		}
@@ -90,6 +91,7 @@ func TestStallWatch(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- w.StoreLog(&raft.Log{Index: 2}) }()
 		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
 		if len(told) != 1 || !told[0] {
 			t.Errorf("told %v after 1.1 s", told)
 		}
