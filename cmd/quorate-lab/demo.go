@@ -348,7 +348,7 @@ func (s *show) drain(ctx context.Context) error {
 	}
 	s.within(3*time.Second, took, fmt.Sprintf("web moved from %s to %s and the command returned", owner.Name, next.Name))
 	s.within(100*time.Millisecond, s.pings[s.web].Gap(sum.Window).Duration(), "longest silence of web, pinged every 2 ms")
-	s.promise(sum.Failed <= rate/50, "the client: %s; the few fail that are under way at the moment of the move", sum)
+	s.promise(sum.Failed <= rate/50, "the client: %s (promised: only those fail that are under way at that moment)", sum)
 	s.single(sum.Window)
 	s.typed(owner.Name, "quorate node resume "+owner.Name)
 	_, err = owner.Quorate(ctx, "node", "resume", owner.Name)

@@ -55,6 +55,9 @@ It needs root. Nothing of it is seen outside its namespaces, and everything is r
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{errors.New("quorate-lab needs a command: demo, up, down or bench; see quorate-lab --help")}
+		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var binary string

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,13 +103,15 @@ Logs and data are under %[5]s.
 
 func downCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "down",
-		Short: "End every lab on this machine and remove what is left of crashed ones",
-		Long: `End every lab that runs on this machine, and remove what a lab that was killed left behind. Run again, it finds nothing to
-do and says so.`,
-		Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "down [LAB…]",
+		Short: "End the labs on this machine and remove what is left of crashed ones",
+		Long: `End the labs that run on this machine, and remove what a lab that was killed left behind; all of them, or those that are named
+(quorate-lab-…, as in the names of their directories). Run again, it finds nothing to do and says so.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			labs, err := lab.Running()
+			if len(args) > 0 {
+				labs = slices.DeleteFunc(labs, func(l lab.Found) bool { return !slices.Contains(args, l.ID) })
+			}
 			for _, l := range labs {
 				if e := l.Sweep(30 * time.Second); e != nil {
 					err = errors.Join(err, e)
@@ -121,7 +124,7 @@ do and says so.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s of process %d %s\n", l.ID, l.PID, state)
 			}
 			if len(labs) == 0 && err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), "No lab runs, and nothing is left of one.")
+				fmt.Fprintln(cmd.OutOrStdout(), "No such lab runs, and nothing is left of one.")
 			}
 			return err
 		},
