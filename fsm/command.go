@@ -92,7 +92,8 @@ type SetAdmin struct {
 	Admin  Admin     `json:"admin"`
 }
 
-// SetHealth commits edges of verdicts; servers that are gone are skipped, and verdicts that do not change make no event.
+// SetHealth commits edges of verdicts. Servers that are gone or whose service has no checks any more are skipped, and
+// verdicts that do not change anything make no event.
 type SetHealth struct {
 	Verdicts []ServerVerdict `json:"verdicts"`
 }

@@ -8,10 +8,16 @@
 // A State is immutable once it is published. [State.Apply] returns a new State that shares what did not change, so
 // readers on other goroutines keep a consistent view without a lock.
 //
-//	Command ──► Apply (compare-and-set) ──► State ──► Local(State, self): what one node has to carry out
+//	Command ──► Apply (compare-and-set) ──► State ──► LocalOf(State, self): what one node has to carry out
 //	                                          │
-//	                                          └────► Plan(State, Hints): what the leader should commit next
+//	                                          ├────► Plan(State, Hints): what the leader should commit next
+//	                                          ├────► PlanFence: the same when a node has to lose all it has
+//	                                          └────► PreviewConfig: what applying a configuration would change and move
 //
 // What is committed are decisions (Assign this VIP to that node), never observations plus an algorithm, so that two
-// versions whose planners differ can live in one cluster. Apply checks each decision again and refuses stale ones.
+// versions whose planners differ can live in one cluster. Apply checks each decision again and refuses stale ones. It never
+// takes an address from its owner but by a release that the owner confirmed, or by a fence.
+//
+// The package never says whether a node may claim an address now: for that it needs a live lease besides (cluster/lease).
+// DESIGN.md says why all this is so.
 package fsm
