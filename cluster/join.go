@@ -95,18 +95,22 @@ func (n *Node) requestJoin(ctx context.Context, id identity) (joinReply, error) 
 	f := &face{key: deriveKey(id.Key, purposeStream), self: self, accept: func(_ streamKind, c net.Conn, _ hello) { _ = c.Close() }}
 	n.mux.show(f)
 	defer n.mux.show(nil)
-	conn, err := n.mux.dial(ctx, f, streamCall, id.Seed, "")
-	if err != nil {
-		return joinReply{}, err
-	}
 	body, err := json.Marshal(announceBody{Cluster: id.Cluster, Node: n.wanted(id.Store)})
 	if err != nil {
-		_ = conn.Close()
 		return joinReply{}, err
 	}
-	var reply joinReply
-	err = uncertain(callOn(ctx, conn, request{Op: opJoin, Body: body}, &reply))
-	return reply, err
+	for {
+		conn, err := n.mux.dial(ctx, f, streamCall, id.Seed, "")
+		if err != nil {
+			return joinReply{}, err
+		}
+		var reply joinReply
+		err = uncertain(callOn(ctx, conn, request{Op: opJoin, Body: body}, &reply))
+		// Without a leader nothing has happened; an election may be under way.
+		if !errors.Is(err, ErrNoLeader) || !pause(ctx, 4*retryPause) {
+			return reply, err
+		}
+	}
 }
 
 // joined waits until the node is a voter past its start barrier.
