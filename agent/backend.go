@@ -33,7 +33,10 @@ func (b backend) Join(ctx context.Context, addr, token string) error {
 }
 
 // Leave implements api.Membership.
-func (b backend) Leave(ctx context.Context) error {
+func (b backend) Leave(ctx context.Context, node fsm.NodeID) error {
+	if node != "" && node != b.a.o.Name {
+		return translate(b.a.node.Remove(ctx, node))
+	}
 	b.a.leaving.Store(true)
 	defer b.a.leaving.Store(false)
 	return translate(b.a.node.Leave(ctx))

@@ -32,8 +32,9 @@ type Membership interface {
 	Bootstrap(ctx context.Context) (token string, err error)
 	// Join adds this node to the cluster of the agent at addr ("host:port").
 	Join(ctx context.Context, addr, token string) error
-	// Leave hands this node's VIPs over, then removes it from the cluster; it returns when that is done.
-	Leave(ctx context.Context) error
+	// Leave hands a node's VIPs over, then removes it from the cluster; it returns when that is done. "" is this node;
+	// another one is removed whether it answers or not.
+	Leave(ctx context.Context, node fsm.NodeID) error
 	// Token is the current join token.
 	Token() (string, error)
 }

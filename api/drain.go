@@ -60,11 +60,7 @@ func (s *Server) drain(ctx context.Context, id fsm.NodeID, draining bool, wait t
 	}
 	n, ok := st.Nodes[id]
 	if !ok {
-		names := map[string]bool{}
-		for id := range st.Nodes {
-			names[string(id)] = true
-		}
-		return nil, notFound("no node %.80q: %s", id, have("nodes", names))
+		return nil, noSuchNode(st, id)
 	}
 	if n.Leaving && !draining {
 		return nil, newError(CodeNotPossible, "%s is leaving the cluster, which is not taken back: let it leave and join again", id)
@@ -88,4 +84,12 @@ func (s *Server) drain(ctx context.Context, id fsm.NodeID, draining bool, wait t
 		out.Note = fmt.Sprintf("%d VIPs are still on %s: is there another node that can carry them? `quorate status` says", len(out.Owns), id)
 	}
 	return &drainOutput{Body: out}, nil
+}
+
+func noSuchNode(st *fsm.State, id fsm.NodeID) error {
+	names := map[string]bool{}
+	for id := range st.Nodes {
+		names[string(id)] = true
+	}
+	return notFound("no node %.80q: %s", id, have("nodes", names))
 }

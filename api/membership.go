@@ -57,7 +57,7 @@ type JoinRequest struct {
 	Token string `json:"token" doc:"From quorate token on a member" minLength:"1" maxLength:"4096"`
 }
 
-// Joined is the answer of /v1/join and /v1/leave.
+// Joined is the answer of /v1/join, /v1/leave and /v1/nodes/{id}/remove.
 type Joined struct {
 	ClusterID string     `json:"cluster_id"`
 	Node      fsm.NodeID `json:"node"`
@@ -86,7 +86,22 @@ func (s *Server) registerMembership(h huma.API) {
 		OperationID: "leave", Method: "POST", Path: "/v1/leave", Tags: []string{"cluster"},
 		Summary:     "Take this node out of its cluster",
 		Description: "Hands its VIPs over first and answers when it is no member any more.",
-	}, s.leave)
+	}, func(ctx context.Context, _ *struct{}) (*joinedOutput, error) { return s.leave(ctx, "") })
+	huma.Register(h, huma.Operation{
+		OperationID: "node-remove", Method: "POST", Path: "/v1/nodes/{id}/remove", Tags: []string{"cluster"},
+		Summary:     "Take a node out of the cluster, whether it answers or not",
+		Description: "For a machine that is lost, or whose data directory is. What it owned goes to others first.",
+	}, func(ctx context.Context, in *resumeInput) (*joinedOutput, error) {
+		st, err := s.fresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		id := fsm.NodeID(in.ID)
+		if _, known := st.Nodes[id]; !known {
+			return nil, noSuchNode(st, id)
+		}
+		return s.leave(ctx, id)
+	})
 	huma.Register(h, huma.Operation{
 		OperationID: "token", Method: "GET", Path: "/v1/token", Tags: []string{"cluster"},
 		Summary:     "The join token",
@@ -137,14 +152,15 @@ func (s *Server) join(ctx context.Context, in *joinInput) (*joinedOutput, error)
 	return &joinedOutput{Body: Joined{ClusterID: st.ClusterID, Node: me}}, nil
 }
 
-func (s *Server) leave(ctx context.Context, _ *struct{}) (*joinedOutput, error) {
+// leave takes a node out; "" is this one.
+func (s *Server) leave(ctx context.Context, id fsm.NodeID) (*joinedOutput, error) {
 	if err := s.member(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, slowLimit)
 	defer cancel()
-	out := Joined{ClusterID: s.reader.State().ClusterID, Node: s.reporter.Local().Node}
-	if err := s.membership.Leave(ctx); err != nil {
+	out := Joined{ClusterID: s.reader.State().ClusterID, Node: cmp.Or(id, s.reporter.Local().Node)}
+	if err := s.membership.Leave(ctx, id); err != nil {
 		return nil, problemOf(err)
 	}
 	return &joinedOutput{Body: out}, nil

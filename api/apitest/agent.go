@@ -168,11 +168,14 @@ func (a *Agent) Join(_ context.Context, addr, token string) error {
 }
 
 // Leave implements api.Membership.
-func (a *Agent) Leave(context.Context) error {
+func (a *Agent) Leave(_ context.Context, node fsm.NodeID) error {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
 	if err := a.usable(); err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(a.cluster.members, func(m *Agent) bool { return m.name == node }); i >= 0 {
+		return a.world.leave(a.cluster.members[i])
 	}
 	return a.world.leave(a)
 }

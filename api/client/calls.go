@@ -56,6 +56,11 @@ func (c *Client) Leave(ctx context.Context) (api.Joined, error) {
 	return call[api.Joined](ctx, c, http.MethodPost, "/v1/leave", nil, nil)
 }
 
+// RemoveNode takes a node out of the cluster, whether it answers or not; it returns when that is done.
+func (c *Client) RemoveNode(ctx context.Context, id fsm.NodeID) (api.Joined, error) {
+	return call[api.Joined](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(id))+"/remove", nil, nil)
+}
+
 // Token is the join token; only over the unix socket.
 func (c *Client) Token(ctx context.Context) (api.Token, error) {
 	return call[api.Token](ctx, c, http.MethodGet, "/v1/token", nil, nil)

@@ -16,14 +16,16 @@ import (
 func (a *app) nodeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
-		Short: "List, look at, drain and resume nodes",
-		Long:  `List the nodes, look at what this one carries, move everything away from one for maintenance, and put it back.`,
+		Short: "List, look at, drain, resume and remove nodes",
+		Long: `List the nodes, look at what this one carries, move everything away from one for maintenance and put it back,
+and take out one that is lost.`,
 		Example: `  quorate node list
   quorate node show
   quorate node drain n1 --wait 60s
-  quorate node resume n1`,
+  quorate node resume n1
+  quorate node remove n1`,
 	}
-	cmd.AddCommand(a.nodeList(), a.nodeShow(), a.nodeDrain(), a.nodeResume())
+	cmd.AddCommand(a.nodeList(), a.nodeShow(), a.nodeDrain(), a.nodeResume(), a.nodeRemove())
 	return cmd
 }
 
@@ -171,6 +173,27 @@ every move has its cost. ` + "`quorate vip move`" + ` moves one.`,
 				return err
 			}
 			return a.print(d, func(w io.Writer) { fmt.Fprintf(w, "%s may own VIPs again.\n", d.Node) })
+		}),
+	}
+}
+
+func (a *app) nodeRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NODE",
+		Short: "Take a node out of the cluster, whether it answers or not",
+		Long: `Take a node out of the cluster for good: a machine that is lost, or one whose data directory is. What it owns goes to
+others first, and it stops counting for the majority. A node that still runs had better be taken out by ` + "`quorate leave`" + ` on it.
+
+It can join again, under the same name, with an empty data directory.`,
+		Example:           `  quorate node remove n3`,
+		Args:              needs("the name of a NODE"),
+		ValidArgsFunction: a.completeNodes,
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			j, err := c.RemoveNode(cmd.Context(), fsm.NodeID(args[0]))
+			if err != nil {
+				return err
+			}
+			return a.print(j, func(w io.Writer) { fmt.Fprintf(w, "%s is no member of cluster %s any more.\n", j.Node, j.ClusterID) })
 		}),
 	}
 }
