@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,7 +69,7 @@ func (m *membership) lead(ctx context.Context, term uint64) {
 		}
 		break
 	}
-	d := &duties{m: m, term: term}
+	d := &duties{m: m, term: term, began: time.Now()}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { m.consensus.echo(ctx) })
@@ -78,8 +80,10 @@ func (m *membership) lead(ctx context.Context, term uint64) {
 
 // duties are those of one term.
 type duties struct {
-	m    *membership
-	term uint64
+	m     *membership
+	term  uint64
+	began time.Time
+	heard bool // from all that are alive, or for long enough; owned by decisions
 
 	allowed bell
 	mu      sync.Mutex
@@ -144,7 +148,8 @@ func (d *duties) decisions(ctx context.Context) {
 func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
-		cmd, ok := decideNext(m.view.state.Load(), m.identity(), m.lease.Hints(), func(s *fsm.State) []fsm.ServerVerdict {
+		s, hints := m.view.state.Load(), m.lease.Hints()
+		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive)
 		}, m.firstNode)
 		if !ok {
@@ -164,19 +169,35 @@ func (d *duties) round(ctx context.Context) error {
 	return nil
 }
 
+// hearing is how long a new leader waits at most for word from all nodes that are alive before it places VIPs: with its
+// own word alone it would take them all.
+const hearing = time.Second
+
+// mayPlace reports whether enough is known of the nodes to choose among them. A hand-over that was confirmed is waited for
+// by clients, and does not wait here.
+func (d *duties) mayPlace(s *fsm.State, h fsm.Hints) bool {
+	d.heard = d.heard || time.Since(d.began) >= hearing || !slices.ContainsFunc(slices.Collect(maps.Values(s.Nodes)), func(n fsm.Node) bool {
+		return n.Role == fsm.Director && !h.Able[n.ID] && d.m.gossip.alive(n.ID)
+	})
+	return d.heard || len(h.Confirmed) > 0
+}
+
 // maxVerdicts bounds one SetHealth entry.
 const maxVerdicts = 1000
 
-// decideNext is the next command of a leader, in the order of its urgency; false = nothing to do.
-func decideNext(s *fsm.State, id identity, h fsm.Hints, health func(*fsm.State) []fsm.ServerVerdict, first func() fsm.Node) (fsm.Command, bool) {
+// decideNext is the next command of a leader, in the order of its urgency; false = nothing to do. place says whether VIPs may
+// be placed yet.
+func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, health func(*fsm.State) []fsm.ServerVerdict, first func() fsm.Node) (fsm.Command, bool) {
 	if s.ClusterID == "" {
 		if id.Standing != standingForming {
 			return fsm.Command{}, false
 		}
 		return fsm.Command{Actor: string(id.Node), Init: &fsm.Init{ClusterID: id.Cluster, Node: first(), Settings: fsm.DefaultSettings()}}, true
 	}
-	if d, ok := fsm.Plan(s, h); ok {
-		return fsm.Command{Actor: plannerActor, Decide: &d}, true
+	if place {
+		if d, ok := fsm.Plan(s, h); ok {
+			return fsm.Command{Actor: plannerActor, Decide: &d}, true
+		}
 	}
 	if v := health(s); len(v) > 0 {
 		return fsm.Command{Actor: plannerActor, SetHealth: &fsm.SetHealth{Verdicts: v[:min(len(v), maxVerdicts)]}}, true
