@@ -96,26 +96,30 @@ const changeLimit = 10 * time.Second
 
 // carryOut makes one step.
 func (m *membership) carryOut(ctx context.Context, st step) error {
-	r := m.consensus.raft.Load()
-	if r == nil {
-		return errNotLeader
-	}
 	switch st := st.(type) {
 	case addServer:
 		m.log.Info("new member gets the log", "peer", string(st.id), "addr", st.addr)
-		return m.changed(ctx, r.AddNonvoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit))
+		return m.voters(ctx, func(r *raft.Raft) raft.Future {
+			return r.AddNonvoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit)
+		})
 	case promote:
 		m.log.Info("member gets a vote", "peer", string(st.id), "addr", st.addr)
-		return m.changed(ctx, r.AddVoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit))
+		return m.voters(ctx, func(r *raft.Raft) raft.Future {
+			return r.AddVoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit)
+		})
 	case readdress:
 		m.log.Info("member has a new address", "peer", string(st.id), "addr", st.addr)
 		if st.suffrage == raft.Voter {
-			return m.changed(ctx, r.AddVoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit))
+			return m.voters(ctx, func(r *raft.Raft) raft.Future {
+				return r.AddVoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit)
+			})
 		}
-		return m.changed(ctx, r.AddNonvoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit))
+		return m.voters(ctx, func(r *raft.Raft) raft.Future {
+			return r.AddNonvoter(st.id, raft.ServerAddress(st.addr), 0, changeLimit)
+		})
 	case dropServer:
 		m.log.Info("member loses its vote and the log", "peer", string(st.id))
-		return m.changed(ctx, r.RemoveServer(st.id, 0, changeLimit))
+		return m.voters(ctx, func(r *raft.Raft) raft.Future { return r.RemoveServer(st.id, 0, changeLimit) })
 	case setGrantors:
 		return m.decide(ctx, fsm.Command{Actor: plannerActor, SetGrantors: &fsm.SetGrantors{Prev: st.prev, Members: st.members}})
 	case removeNode:
@@ -128,9 +132,9 @@ func (m *membership) carryOut(ctx context.Context, st step) error {
 	}
 }
 
-// changed waits for a change of Raft's configuration and makes it known.
-func (m *membership) changed(ctx context.Context, f raft.IndexFuture) error {
-	err := await(ctx, f)
+// voters makes a change of Raft's configuration, waits until it is committed and makes it known.
+func (m *membership) voters(ctx context.Context, change func(*raft.Raft) raft.Future) error {
+	err := m.consensus.await(ctx, change)
 	if err == nil {
 		m.consensus.ring()
 		m.consensus.poke()
@@ -140,10 +144,6 @@ func (m *membership) changed(ctx context.Context, f raft.IndexFuture) error {
 
 // transfer gives the leadership to another voter.
 func (m *membership) transfer(ctx context.Context, to raft.ServerID, why string) error {
-	r := m.consensus.raft.Load()
-	if r == nil {
-		return errNotLeader
-	}
 	g, ok := splitServerID(to)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownNode, to)
@@ -153,16 +153,9 @@ func (m *membership) transfer(ctx context.Context, to raft.ServerID, why string)
 		return fmt.Errorf("no address of %s is known", g.Node)
 	}
 	m.log.Info("handing over the leadership", "leader", string(g.Node), "reason", why)
-	done := make(chan error, 1)
-	f := r.LeadershipTransferToServer(to, raft.ServerAddress(addr))
-	go func() { done <- f.Error() }() // ends after Raft's election timeout
-	select {
-	case err := <-done:
-		if err == nil || errors.Is(err, raft.ErrNotLeader) {
-			return nil
-		}
-		return fmt.Errorf("hand the leadership over to %s: %w", g.Node, err)
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	err := m.consensus.await(ctx, func(r *raft.Raft) raft.Future { return r.LeadershipTransferToServer(to, raft.ServerAddress(addr)) })
+	if err == nil || errors.Is(err, errNotLeader) {
+		return nil
 	}
+	return fmt.Errorf("hand the leadership over to %s: %w", g.Node, err)
 }

@@ -44,6 +44,7 @@ type consensus struct {
 	// established is the term in which this node leads and has committed an entry; 0 = none.
 	established atomic.Uint64
 	nudge       chan struct{}
+	asked       atomic.Int64 // what Raft has not answered yet
 }
 
 // raftTimeouts are what a profile means to Raft. The commit timeout may be long, because a decision is followed by an empty
@@ -147,8 +148,9 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	next := c.attend(ctx, r, p, notify, leaders)
 
 	c.raft.Store(nil)
-	c.now.Store(nil)
 	c.ring()
+	c.drain()
+	c.now.Store(nil)
 	r.DeregisterObserver(observer)
 	_ = streams.Close() // first, so that nobody inside Raft waits for a peer
 	if err := r.Shutdown().Error(); err != nil {
@@ -243,12 +245,12 @@ func (c *consensus) apply(ctx context.Context, cmd fsm.Command) (fsm.Result, err
 	if err != nil {
 		return fsm.Result{}, err
 	}
-	r := c.raft.Load()
-	if r == nil {
-		return fsm.Result{}, errNotLeader
-	}
-	future := r.Apply(b, enqueueTimeout(ctx))
-	if err := await(ctx, future); err != nil {
+	var future raft.ApplyFuture
+	err = c.await(ctx, func(r *raft.Raft) raft.Future {
+		future = r.Apply(b, enqueueTimeout(ctx))
+		return future
+	})
+	if err != nil {
 		return fsm.Result{}, err
 	}
 	if cmd.Kind() != "empty" {
@@ -268,10 +270,20 @@ func enqueueTimeout(ctx context.Context) time.Duration {
 	return time.Duration(math.MaxInt32) * time.Millisecond
 }
 
-// await waits for one of Raft's futures and gives its errors our names.
-func await(ctx context.Context, f raft.Future) error {
+// await asks Raft for something, waits for it, and gives Raft's errors our names.
+func (c *consensus) await(ctx context.Context, ask func(*raft.Raft) raft.Future) error {
+	c.asked.Add(1) // before Raft is looked for, see drain
+	r := c.raft.Load()
+	if r == nil {
+		c.asked.Add(-1)
+		return errNotLeader
+	}
+	f := ask(r)
 	done := make(chan error, 1)
-	go func() { done <- f.Error() }() // ends when Raft does, at the latest
+	go func() {
+		defer c.asked.Add(-1)
+		done <- f.Error()
+	}()
 	var err error
 	select {
 	case err = <-done:
@@ -285,6 +297,17 @@ func await(ctx context.Context, f raft.Future) error {
 		return fmt.Errorf("%w: %w", errNotLeader, err)
 	default:
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+}
+
+// drainLimit is how long Raft is let finish what it was asked for, before it is stopped.
+const drainLimit = time.Second
+
+// drain waits until Raft has answered everybody: entries that are committed but not yet applied when it is shut down are
+// never answered. A leader without a majority gives up after its lease and answers then.
+func (c *consensus) drain() {
+	for end := time.Now().Add(drainLimit); c.asked.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 }
 
