@@ -190,7 +190,7 @@ func TestWatchSeesTwoOwners(t *testing.T) {
 		single := Now()
 		<-time.After(50 * time.Millisecond)
 		want := single.Sub(both)
-		if d := watch.Dual(vip.Addr(), Span{from, Now()}); d < want-20*time.Millisecond || d > want+20*time.Millisecond {
+		if d := watch.Dual(vip.Addr(), Span{from, Now()}); d < want-40*time.Millisecond || d > want+40*time.Millisecond {
 			t.Errorf("%s: dual ownership of %v, want %v or so; owners %+v", vip, d, want, watch.Owners(vip.Addr()))
 		}
 		if err := watch.Close(); err != nil {

@@ -12,10 +12,10 @@ type Ownership struct {
 	Span Span
 }
 
-// Owners of an address over time: claims of one host that follow each other within five intervals are one Ownership.
-// Sorted by beginning.
+// Owners of an address over time: claims of one host that follow each other within five intervals, or 100 ms, are one
+// Ownership. On a busy machine questions and answers come in bursts. Sorted by beginning.
 func (w *Watch) Owners(a netip.Addr) []Ownership {
-	return ownerships(w.Claims(a), 5*w.Interval)
+	return ownerships(w.Claims(a), max(5*w.Interval, 100*time.Millisecond))
 }
 
 // Dual is for how long, inside the window, more than one host claimed the address.
