@@ -23,10 +23,16 @@ func newInbox() inbox {
 	return inbox{wake: make(chan struct{}, 1), confirms: make(map[fsm.AddressKey]uint64)}
 }
 
-func (b *inbox) put(f func()) {
+// leave changes what is there, to be found when the goroutine next wakes.
+func (b *inbox) leave(f func()) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	f()
-	b.mu.Unlock()
+}
+
+// put leaves something and wakes the goroutine.
+func (b *inbox) put(f func()) {
+	b.leave(f)
 	select {
 	case b.wake <- struct{}{}:
 	default:

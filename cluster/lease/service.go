@@ -38,21 +38,23 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// Service is the thin shell around a [Machine]: a socket, a timer, and one goroutine that owns the Machine. Promises are
-// written by another goroutine, so that a slow disk never delays a Renew.
+// Service is the thin shell around a [Machine]: a socket, a timer, and one Step at a time. Datagrams are stepped by the
+// goroutine that reads them, everything else by the one that waits for the timer: an idle node wakes once for each datagram and
+// once for each round. Promises are written by another goroutine, so that a slow disk never delays a Renew.
 //
 // Its methods are safe for concurrent use and never block. Those that feed it may be called before Run.
 type Service struct {
-	opt     Options
-	sealer  *Sealer
-	inbox   inbox
-	packets chan Received
-	saves   chan Persist
-	saved   chan uint64
-	events  chan LeaderEvent
+	opt    Options
+	sealer *Sealer
+	inbox  inbox
+	saves  chan Persist
+	saved  chan uint64
+	events chan LeaderEvent
 
-	// Owned by the goroutine that renews.
-	plain, sealed []byte
+	stepping      sync.Mutex    // held during a Step and what it asks for
+	plain, sealed []byte        // guarded by stepping
+	armed         time.Duration // RAW for which loop's timer is set; guarded by stepping
+	rearm         chan struct{} // the Machine wants to be looked at earlier than that
 
 	mu      sync.Mutex // held for moments; guards what follows
 	machine *Machine
@@ -95,10 +97,10 @@ func NewService(o Options) (*Service, error) {
 		opt:     o,
 		sealer:  sealer,
 		inbox:   newInbox(),
-		packets: make(chan Received, 64),
 		saves:   make(chan Persist, 1),
 		saved:   make(chan uint64, 1),
 		events:  make(chan LeaderEvent, eventBuffer),
+		rearm:   make(chan struct{}, 1),
 		machine: NewMachine(o.Self, o.Boot, d, o.Clock.Now()),
 		changed: make(chan struct{}),
 	}
@@ -130,13 +132,14 @@ func (s *Service) Applied(st *fsm.State) { s.inbox.put(func() { s.inbox.state = 
 // BarrierPassed says that this process has applied past a read index that a quorum confirmed after its start.
 func (s *Service) BarrierPassed() { s.inbox.put(func() { s.inbox.barrier = true }) }
 
-// Alive says that a part ticks. Each part calls it at least every T/2, also when it has nothing to do.
+// Alive says that a part ticks. Each part calls it at least every T/2, also when it has nothing to do. It is heard at the
+// next round, but counts from now.
 func (s *Service) Alive(p Part) {
 	if p >= parts {
 		return
 	}
 	now := s.opt.Clock.Now() // here, not when the loop gets to it
-	s.inbox.put(func() { s.inbox.alive[p] = now })
+	s.inbox.leave(func() { s.inbox.alive[p] = now })
 }
 
 // Lead says that this node leads term; lastIndex is the last entry of its log when it was elected.
@@ -196,37 +199,43 @@ func (s *Service) Status() Status {
 	return s.machine.Status(s.opt.Clock.Now())
 }
 
-// loop owns the Machine.
+// loop steps the Machine for all but datagrams.
 func (s *Service) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	s.step(Log{LastIndex: s.opt.LastIndex})
 	for {
-		// What has come already is heard first: a process that was held up must not call the others silent before it has
-		// heard what they sent.
-		for range len(s.packets) {
-			s.step(<-s.packets)
-		}
+		var last Input = Tick{}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case p := <-s.packets:
-			s.step(p)
 		case seq := <-s.saved:
-			s.step(Persisted{Seq: seq})
+			last = Persisted{Seq: seq}
 		case <-s.inbox.wake:
-			for _, in := range s.inbox.take() {
-				s.step(in)
-			}
+		case <-s.rearm:
 		case <-timer.C:
-			s.step(Tick{})
 		}
-		timer.Reset(max(0, s.machine.NextTimer()-s.opt.Clock.Now().Raw))
+		// What the parts have said comes first: a Renew may depend on it.
+		for _, in := range s.inbox.take() {
+			s.step(in)
+		}
+		s.step(last)
+		timer.Reset(s.arm())
 	}
 }
 
-// step is one Step and what it asks for. The lock is not held while a datagram is sent.
+// arm is how long the timer has to wait.
+func (s *Service) arm() time.Duration {
+	s.stepping.Lock()
+	defer s.stepping.Unlock()
+	s.armed = s.machine.NextTimer()
+	return max(0, s.armed-s.opt.Clock.Now().Raw)
+}
+
+// step is one Step and what it asks for. The lock that Live takes is not held while a datagram is sent.
 func (s *Service) step(in Input) {
+	s.stepping.Lock()
+	defer s.stepping.Unlock()
 	s.mu.Lock()
 	outs := s.machine.Step(s.opt.Clock.Now(), in)
 	for _, o := range outs {
@@ -242,6 +251,12 @@ func (s *Service) step(in Input) {
 			bounded = s.opt.Conn.SetWriteDeadline(time.Now().Add(sendWithin)) == nil
 		}
 		s.act(o)
+	}
+	if s.machine.NextTimer() < s.armed {
+		select {
+		case s.rearm <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -303,7 +318,7 @@ func (s *Service) send(o Send) {
 	}
 }
 
-// receive reads the socket.
+// receive reads the socket and steps the Machine with what comes.
 func (s *Service) receive(ctx context.Context) error {
 	buf := make([]byte, MaxDatagram+1)
 	var plain []byte
@@ -332,11 +347,7 @@ func (s *Service) receive(ctx context.Context) error {
 			s.opt.Log.Debug("lease datagram dropped", "addr", from, "err", err)
 			continue
 		}
-		select {
-		case s.packets <- Received{From: node, Msg: msg}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		s.step(Received{From: node, Msg: msg})
 	}
 }
 
