@@ -225,7 +225,7 @@ func (w *World) propose(n *node, c fsm.Command, done func(fsm.Result, bool)) {
 // transfer hands leadership to another node, if that is possible.
 func (w *World) transfer(from *node, to fsm.NodeID) {
 	t := w.byID[to]
-	if t == nil || !t.up || t.frozen || from.lead != w.term || from.lead == 0 || t.disk.have != len(w.log) || !w.isVoter(t.member()) {
+	if t == nil || t == from || !t.up || t.frozen || from.lead != w.term || from.lead == 0 || t.disk.have != len(w.log) || !w.isVoter(t.member()) {
 		return
 	}
 	from.on(w.net.latency(), func() {

@@ -64,6 +64,7 @@ func TestSchedules(t *testing.T) {
 	next.Store(*from)
 	var mu sync.Mutex
 	commits := map[string]int{}
+	begun, played := map[string]int{}, map[string]int{}
 	var wg sync.WaitGroup
 	var failed atomic.Bool
 	for range runtime.GOMAXPROCS(0) {
@@ -73,13 +74,20 @@ func TestSchedules(t *testing.T) {
 				if s >= *from+int64(n) || failed.Load() {
 					return
 				}
-				st, v := Run(schedule(s))
+				opt := schedule(s)
+				st, v := Run(opt)
 				steps.Add(int64(st.Steps))
 				held.Add(int64(st.Held))
 				entries.Add(int64(st.Entries))
 				mu.Lock()
 				for what, n := range st.Commits {
 					commits[what] += n
+				}
+				if opt.Situation != "" {
+					begun[opt.Situation]++
+				}
+				if st.Played {
+					played[opt.Situation]++
 				}
 				mu.Unlock()
 				if v != nil {
@@ -92,6 +100,13 @@ func TestSchedules(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d schedules, seeds %d to %d: %d steps, an address held in %d %%, %d entries %v",
 		n, *from, *from+int64(n)-1, steps.Load(), held.Load()*100/max(1, steps.Load()), entries.Load(), commits)
+	t.Logf("situations begun: %v", begun)
+	t.Logf("situations played to the end: %v", played)
+	for name, n := range begun {
+		if n >= 10 && played[name]*2 < n && !failed.Load() {
+			t.Errorf("situation %s came to its end %d of %d times: it tests too little", name, played[name], n)
+		}
+	}
 	for _, what := range []string{"fenced", "moved by fence", "handed over", "raised", "grantors", "removed", "joined", "configured"} {
 		if commits[what]*20 < n && *beginning == "" && n >= 50 && !failed.Load() {
 			t.Errorf("%q happened %d times in %d schedules: they test too little of it", what, commits[what], n)

@@ -35,17 +35,25 @@ func then(f func(), d time.Duration, c func() bool) step { return step{do: f, un
 
 // play begins with the named situation, once the cluster has settled, and calls done when it is over.
 func (w *World) play(name string, done func()) {
-	s := &stage{World: w}
-	ready := until(3*time.Second, s.settled)
-	w.tracef("situation %s", name)
-	w.act([]step{ready, do(s.cast)}, func() {
-		if s.h == nil {
-			w.tracef("no situation: it did not settle")
+	s := &stage{World: w, h: w.nodes[w.rng.Intn(len(w.nodes))]}
+	for _, n := range w.nodes {
+		if n.rawRate < s.h.rawRate {
+			s.h = n // one that has the slowest clock is the most interesting
+		}
+	}
+	w.tracef("situation %s of %s", name, s.h.id)
+	w.act([]step{
+		until(3*time.Second, s.settled),
+		then(s.abdicate, time.Second, func() bool { return s.settled() && s.leader() != s.h }),
+		then(s.equip, time.Second, func() bool { return s.settled() && s.h.holds(s.x) && s.leader() != s.h }),
+	}, func(whole bool) {
+		if !whole {
 			done()
 			return
 		}
-		w.tracef("holder %s, leader %s", s.h.id, s.l.id)
-		w.act(situations[name].steps(s), func() {
+		s.cast()
+		w.act(situations[name].steps(s), func(whole bool) {
+			w.played = whole
 			w.net.treat = nil
 			w.tracef("end of the situation")
 			done()
@@ -53,10 +61,10 @@ func (w *World) play(name string, done func()) {
 	})
 }
 
-// act plays the steps one after the other.
-func (w *World) act(steps []step, done func()) {
+// act plays the steps one after the other, and says whether it came to the end.
+func (w *World) act(steps []step, done func(whole bool)) {
 	if len(steps) == 0 {
-		done()
+		done(true)
 		return
 	}
 	s, end := steps[0], w.now+steps[0].within
@@ -70,7 +78,7 @@ func (w *World) act(steps []step, done func()) {
 			w.act(steps[1:], done)
 		case w.now >= end:
 			w.tracef("given up, %d steps before the end", len(steps))
-			done()
+			done(false)
 		default:
 			w.after(time.Millisecond, poll)
 		}
@@ -81,7 +89,7 @@ func (w *World) act(steps []step, done func()) {
 // stage is the cluster as a situation sees it.
 type stage struct {
 	*World
-	h      *node   // owns something and does not lead
+	h      *node   // holds x and does not lead
 	l      *node   // leads
 	others []*node // the rest
 	x      fsm.AddressKey
@@ -111,32 +119,33 @@ func (s *stage) settled() bool {
 	return true
 }
 
-// cast chooses who plays what. A holder that has the slowest clock is the most interesting.
+// abdicate sees to it that h does not lead.
+func (s *stage) abdicate() {
+	if s.leader() == s.h {
+		for _, n := range s.nodes {
+			s.transfer(s.h, n.id)
+		}
+	}
+}
+
+// equip gives h an address.
+func (s *stage) equip() {
+	s.x = s.newest().Config.VIPs["a"].Key()
+	s.move(s.h)
+	if s.rng.Intn(2) == 0 {
+		s.moveOf(s.newest().Config.VIPs["b"].Key(), s.h)
+	}
+}
+
+// cast says who plays what.
 func (s *stage) cast() {
-	l := s.leader()
-	if !s.settled() {
-		return
-	}
-	now := s.newest()
-	for _, n := range s.nodes {
-		if n == l {
-			continue
-		}
-		for _, k := range now.Owned(n.id) {
-			if v, _ := now.VIPByKey(k); v.Group == "" && (s.h == nil || n.rawRate < s.h.rawRate) {
-				s.h, s.x = n, k
-			}
-		}
-	}
-	if s.h == nil {
-		return
-	}
-	s.l, s.epoch = l, now.Nodes[s.h.id].Epoch
+	s.l, s.epoch = s.leader(), s.newest().Nodes[s.h.id].Epoch
 	for _, n := range s.nodes {
 		if n != s.h && n != s.l {
 			s.others = append(s.others, n)
 		}
 	}
+	s.tracef("%s leads", s.l.id)
 }
 
 // upTo is a random time of at most d.
@@ -177,11 +186,25 @@ func (s *stage) wants(c fsm.Command) {
 	}
 }
 
-// move asks for x to go from h to another node.
-func (s *stage) move(to *node) {
-	a := s.newest().Assignments[s.x]
+// profile changes the cluster's timing.
+func (s *stage) profile(p fsm.Profile) func() {
+	return func() {
+		c := cloneConfig(s.newest().Config)
+		c.Settings.Profile = p
+		s.wants(fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})
+	}
+}
+
+// move asks for x to go to another node.
+func (s *stage) move(to *node) { s.moveOf(s.x, to) }
+
+func (s *stage) moveOf(k fsm.AddressKey, to *node) {
+	a := s.newest().Assignments[k]
+	if a.Owner == to.id {
+		return
+	}
 	s.wants(fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{
-		Key: s.x, Epoch: a.Epoch, To: to.id, Reason: fsm.Reason{Code: fsm.ReasonRequested},
+		Key: k, Epoch: a.Epoch, To: to.id, Reason: fsm.Reason{Code: fsm.ReasonRequested},
 	}}}})
 }
 

@@ -14,6 +14,7 @@ var situations = map[string]situation{
 	"acks-of-an-earlier-boot": {nodes: 3, steps: acksOfAnEarlierBoot},
 	"all-grantors-restart":    {nodes: 3, drift: true, steps: allGrantorsRestart},
 	"cap-on-a-slow-disk":      {nodes: 3, drift: true, steps: capOnASlowDisk},
+	"shorter-profile":         {nodes: 3, steps: shorterProfile},
 	"worst-clocks":            {nodes: 3, drift: true, steps: worstClocks},
 	"suspended":               {nodes: 3, drift: true, steps: suspended},
 	"start-in-the-past":       {nodes: 3, steps: startInThePast},
@@ -21,7 +22,7 @@ var situations = map[string]situation{
 	"moved-twice":             {nodes: 3, steps: movedTwice},
 	"renamed-while-cut":       {nodes: 3, steps: renamedWhileCut},
 	"back-between-entries":    {nodes: 3, steps: backBetweenEntries},
-	"raise-before-fence":      {nodes: 3, steps: raiseBeforeFence},
+	"raise-before-fence":      {nodes: 5, steps: raiseBeforeFence},
 	"grantors-follow-quickly": {nodes: 3, steps: grantorsFollowQuickly},
 }
 
@@ -132,26 +133,19 @@ func allGrantorsRestart(s *stage) []step {
 
 // capOnASlowDisk: the profile becomes a longer one, and the grantors restart before their disks know.
 func capOnASlowDisk(s *stage) []step {
-	profile := func(p fsm.Profile) func() {
-		return func() {
-			c := cloneConfig(s.newest().Config)
-			c.Settings.Profile = p
-			s.wants(fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})
-		}
-	}
 	grantors := []*node{s.l, s.others[0]}
 	long := func() bool {
 		return s.live() && s.h.m.Status(s.h.instant()).Remains > 150*time.Millisecond
 	}
 	return []step{
-		do(profile(fsm.Fast)),
+		do(s.profile(fsm.Fast)),
 		wait(600 * time.Millisecond),
 		do(func() {
 			for _, n := range grantors {
 				n.slow = 400 * time.Millisecond
 			}
 		}),
-		then(profile(fsm.LAN), 2*time.Second, long),
+		then(s.profile(fsm.LAN), 2*time.Second, long),
 		wait(s.upTo(60 * time.Millisecond)),
 		do(func() {
 			s.isolate(s.h, true, true)
@@ -161,6 +155,17 @@ func capOnASlowDisk(s *stage) []step {
 			}
 		}),
 		wait(700 * time.Millisecond),
+	}
+}
+
+// shorterProfile: the profile becomes a shorter one, and h is cut off when it has asked for the first short lease. The long
+// one is still good.
+func shorterProfile(s *stage) []step {
+	return []step{
+		then(s.profile(fsm.Fast), time.Second, func() bool { return s.h.state.Config.Settings.Profile == fsm.Fast }),
+		wait(s.between(2*time.Millisecond, 20*time.Millisecond)),
+		do(func() { s.isolate(s.h, true, true) }),
+		wait(600 * time.Millisecond),
 	}
 }
 
@@ -287,7 +292,7 @@ func backBetweenEntries(s *stage) []step {
 	}
 }
 
-// raiseBeforeFence: one grantor has promised to refuse h, so the next leader raises h's epoch. That takes long enough for the
+// raiseBeforeFence: only the leader itself has promised to refuse h, so the next leader raises h's epoch. That takes long enough for the
 // leader to gather answers for a fence of the epoch before; h is back, holds under the new epoch and loses sight of the log
 // when the fence is committed.
 func raiseBeforeFence(s *stage) []step {
@@ -296,9 +301,9 @@ func raiseBeforeFence(s *stage) []step {
 	fence := func(c fsm.Command) bool { return c.Fenced != nil && c.Fenced.Node == s.h.id }
 	return []step{
 		then(func() {
-			s.net.treat = func(_, to fsm.NodeID, b lease.Body) treatment {
-				_, fences := b.(lease.Fence)
-				return treatment{lose: fences && to == v.id}
+			s.net.treat = func(_, _ fsm.NodeID, b lease.Body) treatment {
+				_, fence := b.(lease.Fence)
+				return treatment{lose: fence}
 			}
 			s.isolate(s.h, true, true)
 		}, time.Second, func() bool { return s.l.disk.durable.Floors[s.h.id] >= s.epoch }),

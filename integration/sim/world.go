@@ -58,6 +58,7 @@ type World struct {
 	stores                     int
 
 	slots     map[netip.Addr]int // what check counts holders by
+	played    bool               // the situation, to its end
 	steps     int
 	holds     int // steps at which somebody held something
 	commits   map[string]int
@@ -86,7 +87,7 @@ func Run(opt Options) (Stats, *Violation) {
 		w.checkServed()
 		w.checkReplay()
 	}
-	return Stats{Steps: w.steps, Held: w.holds, Entries: len(w.log), Commits: w.commits}, w.violation
+	return Stats{Steps: w.steps, Held: w.holds, Entries: len(w.log), Commits: w.commits, Played: w.played}, w.violation
 }
 
 // begin founds the cluster and lets time run: first the situation, if there is one, then any fault.
@@ -108,6 +109,7 @@ func (w *World) begin() {
 type Stats struct {
 	Steps, Held, Entries int
 	Commits              map[string]int
+	Played               bool // the situation came to its end
 }
 
 func newWorld(opt Options) *World {

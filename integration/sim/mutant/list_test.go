@@ -6,50 +6,61 @@ const (
 	machineGo  = "cluster/lease/machine.go"
 	handoverGo = "cluster/lease/handover.go"
 	changeGo   = "cluster/lease/change.go"
+	driftGo    = "cluster/lease/drift.go"
+	instantGo  = "cluster/lease/instant.go"
 	fenceGo    = "fsm/apply_fence.go"
-	assignGo   = "fsm/apply_assignment.go"
+	configGo   = "fsm/apply_config.go"
 	localGo    = "fsm/local.go"
 	planGo     = "fsm/plan.go"
 )
 
 var mutants = []mutant{
 	{
-		name: "promise-not-durable", rule: "a promise is on disk before it is answered", schedules: 400,
+		name: "promise-not-durable", rule: "a promise is on disk before it is answered",
+		situation: "grantors-forget",
 		edits: []edit{
 			{grantorGo, "		g.memory.Floors[f.Node] = f.Epoch\n		g.memory.Promises++\n", "		g.memory.Floors[f.Node] = f.Epoch\n"},
 			{grantorGo, "if g.disk.Floors[n] < f.Epoch || now.Raw <= g.runOut(n) {", "if now.Raw <= g.runOut(n) {"},
 		},
 	},
 	{
-		name: "answer-before-the-grant-ran-out", rule: "waits until until[n] has passed, and answers", schedules: 400,
-		edits: []edit{{grantorGo, "if g.disk.Floors[n] < f.Epoch || now.Raw <= g.runOut(n) {", "if g.disk.Floors[n] < f.Epoch {"}},
+		name: "answer-before-the-grant-ran-out", rule: "waits until until[n] has passed, and answers",
+		situation: "grantors-forget",
+		edits:     []edit{{grantorGo, "if g.disk.Floors[n] < f.Epoch || now.Raw <= g.runOut(n) {", "if g.disk.Floors[n] < f.Epoch {"}},
 	},
 	{
-		name: "lease-from-the-reply", rule: "s is read before sending", schedules: 400,
-		edits: []edit{{machineGo, "m.holder.ack(from, b, &m.view)", "m.holder.sends[b.Seq%maxSends].at = m.now\n\t\tm.holder.ack(from, b, &m.view)"}},
+		name: "lease-from-the-reply", rule: "s is read before sending",
+		situation: "late-acks",
+		edits:     []edit{{machineGo, "m.holder.ack(from, b, &m.view)", "m.holder.sends[b.Seq%maxSends].at = m.now\n\t\tm.holder.ack(from, b, &m.view)"}},
 	},
 	{
-		name: "answer-of-an-earlier-boot", rule: "each answer echoes the asker's boot id", schedules: 400,
-		edits: []edit{{holderGo, "if a.Boot != h.boot || a.Seq == 0 ||", "if a.Seq == 0 ||"}},
+		name: "answer-of-an-earlier-boot", rule: "each answer echoes the asker's boot id",
+		situation: "acks-of-an-earlier-boot",
+		edits:     []edit{{holderGo, "if a.Boot != h.boot || a.Seq == 0 ||", "if a.Seq == 0 ||"}},
 	},
 	{
-		name: "no-barrier", rule: "no Renew before the start barrier", schedules: 400,
-		edits: []edit{{holderGo, "if !h.barrier || v.epoch == 0 {", "if v.epoch == 0 {"}},
+		name: "no-barrier", rule: "no Renew before the start barrier",
+		situation: "start-in-the-past",
+		edits:     []edit{{holderGo, "if !h.barrier || v.epoch == 0 {", "if v.epoch == 0 {"}},
 	},
 	{
-		name: "no-confirmation", rule: "Assign only after the owner confirmed", schedules: 400,
-		edits: []edit{{planGo, "p.h.Confirmed[a.Key] == a.Release.Index", "true"}},
+		name: "no-confirmation", rule: "Assign only after the owner confirmed",
+		situation: "moved-while-cut",
+		edits:     []edit{{planGo, "p.h.Confirmed[a.Key] == a.Release.Index", "true"}},
 	},
 	{
-		name: "unbound-confirmation", rule: "a confirmation is worth something for its own Release only", schedules: 400,
-		edits: []edit{{handoverGo, "x.key == r.Key && x.index == r.Index && x.owner == from", "x.key == r.Key && x.owner == from"}},
+		name: "unbound-confirmation", rule: "a confirmation is worth something for its own Release only",
+		situation: "moved-twice",
+		edits:     []edit{{handoverGo, "x.key == r.Key && x.index == r.Index && x.owner == from", "x.key == r.Key && x.owner == from"}},
 	},
 	{
-		name: "epoch-not-compared", rule: "Apply demands that n's epoch is still e", schedules: 400,
-		edits: []edit{{fenceGo, "	case n.Epoch != c.Epoch:\n		return fmt.Errorf(\"fence of node", "	case false:\n		return fmt.Errorf(\"fence of node"}},
+		name: "epoch-not-compared", rule: "Apply demands that n's epoch is still e",
+		situation: "raise-before-fence",
+		edits:     []edit{{fenceGo, "	case n.Epoch != c.Epoch:\n		return fmt.Errorf(\"fence of node", "	case false:\n		return fmt.Errorf(\"fence of node"}},
 	},
 	{
-		name: "raise-and-move-apart", rule: "one entry raises the epoch and moves the VIPs", schedules: 400,
+		name: "raise-and-move-apart", rule: "one entry raises the epoch and moves the VIPs",
+		situation: "back-between-entries",
 		edits: []edit{
 			{fenceGo, "			e.give(rec, v, m.To, m.Reason.clip(), contested{})\n", "			rec.Release = &Release{Index: e.index, To: m.To, Reason: m.Reason.clip()}\n			e.assignments()[m.Key] = rec\n"},
 			{planGo, "p.h.Confirmed[a.Key] == a.Release.Index", "(p.h.Confirmed[a.Key] == a.Release.Index || a.Release.Reason.Code == ReasonFenced)"},
@@ -57,7 +68,52 @@ var mutants = []mutant{
 		},
 	},
 	{
-		name: "grantor-change-without-the-rule", rule: "the next change only after a majority refuses older sets and the cap has passed", schedules: 400,
-		edits: []edit{{changeGo, "	if !c.asking {\n", "	c.asking, c.allowed = true, true\n	if !c.asking {\n"}},
+		name: "grantor-change-without-the-rule", rule: "the next change only after a majority refuses older sets and the cap has passed",
+		situation: "grantors-follow-quickly",
+		edits:     []edit{{changeGo, "	if !c.asking {\n", "	c.asking, c.allowed = true, true\n	if !c.asking {\n"}},
+	},
+	{
+		name: "renamed-to-a-new-owner", rule: "no configuration change takes an owned address away",
+		situation: "renamed-while-cut",
+		edits: []edit{{configGo, "		r := Release{Index: e.index,", `		if configured && v.Name != a.VIP {
+			e.assignments()[k] = Assignment{Key: k, VIP: v.Name, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index)}
+			continue
+		}
+		r := Release{Index: e.index,`}},
+	},
+	{
+		name: "grants-forgotten-at-a-start", rule: "after a start: until[every node] = start + cap·(1+ρ)/(1−ρ) + m",
+		situation: "all-grantors-restart",
+		edits:     []edit{{grantorGo, "startUntil: start.Raw + grantSpan(d.Cap),", "startUntil: start.Raw,"}},
+	},
+	{
+		name: "cap-not-durable", rule: "the cap is raised on disk before the first longer grant",
+		situation: "cap-on-a-slow-disk",
+		edits:     []edit{{grantorGo, "l := min(g.memory.Cap, g.disk.Cap)", "l := g.memory.Cap"}},
+	},
+	{
+		name: "shorter-grant-ends-a-longer-one", rule: "until is per node, never reset",
+		situation: "shorter-profile",
+		edits:     []edit{{grantorGo, "g.until[from] = max(g.until[from], now.Raw+grantSpan(r.TTL))", "g.until[from] = now.Raw + grantSpan(r.TTL)"}},
+	},
+	{
+		name: "grant-without-drift", rule: "until[n] = now + ttl·(1+ρ)/(1−ρ) + m",
+		situation: "worst-clocks",
+		edits:     []edit{{driftGo, "return ttl + (2*ttl+98)/99 + margin(ttl)", "return ttl"}},
+	},
+	{
+		name: "suspend-not-counted", rule: "inside that on RAW and on BOOTTIME (suspend counts)",
+		situation: "suspended",
+		edits:     []edit{{instantGo, "i.Raw < deadline.Raw && i.Boot < deadline.Boot", "i.Raw < deadline.Raw"}},
+	},
+	{
+		name: "boottime-without-margin", rule: "inside s + 0.9·ttl on BOOTTIME (a 10 % slew does not hurt)",
+		situation: "suspended",
+		edits:     []edit{{driftGo, "Boot: s.Boot + ttl*9/10", "Boot: s.Boot + ttl"}},
+	},
+	{
+		name: "answer-of-another-store", rule: "members are node + store",
+		situation: "grantor-changes-store",
+		edits:     []edit{{holderGo, "if !v.set.Has(from) {", "if false {"}},
 	},
 }
