@@ -165,6 +165,33 @@ func TestFenceAsksTheNewSet(t *testing.T) {
 	}
 }
 
+// A grantor counts once, however often it answers.
+func TestAnswersAreCountedByGrantor(t *testing.T) {
+	g5 := fsm.Grantor{Node: "n5", Store: "s5"}
+	r := leading(t, g3, state(30, set(20, g1, g2, g3, g4, g5)))
+	r.suspect(g1, 1, "n1", 11).suspect(g2, 1, "n1", 11).suspect(g4, 1, "n1", 11)
+	good := answer(r.fenceOf("n1", "n2")) // its own grantor, which has granted nothing, is the first to answer
+	for range 3 {
+		r.step(r.from(g2, good))
+	}
+	noEvent[FenceReady](r)
+	r.step(r.from(g4, good))
+	oneEvent[FenceReady](r)
+
+	r.alive(time.Second)
+	ask := one[RefuseOlderSets](r.after(0, Applied{State: state(31, set(31, g1, g2, g3, g4, g5))}).alive(501*ms), "n2")
+	ok := SetAnswer{Boot: 100, Seq: ask.Seq, Term: 5, Index: 31}
+	for range 3 {
+		r.step(r.from(g2, ok))
+	}
+	if r.m.fencer.change.passed != 0 {
+		t.Fatal("two of five have answered")
+	}
+	if r.step(r.from(g4, ok)); r.m.fencer.change.passed == 0 {
+		t.Fatal("three of five have answered")
+	}
+}
+
 // A fence that has begun goes on although the node is heard again: its promises stand.
 func TestFenceRunsToItsEnd(t *testing.T) {
 	r := leading(t, g3, state(30))

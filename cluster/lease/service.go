@@ -32,8 +32,8 @@ type Options struct {
 	// LastIndex is the last index in this node's Raft log now, before Raft has been started. Peers that have heard of a later
 	// one shut this node out: its data directory went back.
 	LastIndex uint64
-	// OnLease is called at each renewal and loss, in order, from the goroutine that renews: it must not block. It is where a
-	// kernel gate's deadline is written.
+	// OnLease is called at each renewal and loss, one call at a time and in order. The next Renew waits for it, so it must not
+	// block. It is where a kernel gate's deadline is written.
 	OnLease func(LeaseChanged)
 	Log     *slog.Logger
 }

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -224,5 +225,24 @@ func TestWalks(t *testing.T) {
 	t.Logf("somebody claimed in %d observations; %d moves", claimed, moved)
 	if moved == 0 {
 		t.Fatal("no address ever moved: the walks show nothing")
+	}
+}
+
+// The same seed gives the same history to the last byte: what a simulation finds can be found again.
+func TestWalksRepeat(t *testing.T) {
+	for seed := range uint64(5) {
+		var sums [2]uint64
+		for i := range sums {
+			r := rand.New(rand.NewPCG(seed, 2))
+			w := newWalk(seed, 5, 4, "")
+			w.busy = true
+			if err := w.play(someFaults(r, 5, "kill"), 3*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			sums[i] = w.trace.Sum64()
+		}
+		if sums[0] != sums[1] {
+			t.Fatalf("seed %d gives two histories", seed)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package lease
 
 import (
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -35,6 +37,7 @@ type walk struct {
 	claimed int // how often somebody was seen to claim something
 	moved   int // how often an address had another owner than before
 	last    map[fsm.AddressKey]int
+	trace   hash.Hash64 // of all that the Machines asked for
 }
 
 type packet struct {
@@ -90,7 +93,7 @@ const walkStep = 500 * time.Microsecond
 var walkVIPs = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::3/64")}
 
 func newWalk(seed uint64, nodes, grantors int, mutant string) *walk {
-	w := &walk{rng: rand.New(rand.NewPCG(seed, 1)), cut: map[[2]int]int{}, mutant: mutant, delay: 3 * time.Millisecond, last: map[fsm.AddressKey]int{}}
+	w := &walk{rng: rand.New(rand.NewPCG(seed, 1)), cut: map[[2]int]int{}, mutant: mutant, delay: 3 * time.Millisecond, last: map[fsm.AddressKey]int{}, trace: fnv.New64a()}
 	w.log = []*fsm.State{fsm.New()}
 	for i := range nodes {
 		w.nodes = append(w.nodes, &walker{
@@ -190,6 +193,7 @@ func (w *walk) step(x *walker, in Input) {
 			if err != nil {
 				panic(err)
 			}
+			w.trace.Write(b)
 			w.post(x.n, int(o.To[1]-'1'), b)
 		case Persist:
 			x.saving, x.saved = &o, w.now+x.slow+w.upTo(5*time.Millisecond)
