@@ -155,10 +155,13 @@ func (s *stage) upTo(d time.Duration) time.Duration { return time.Duration(s.rng
 func (s *stage) between(a, b time.Duration) time.Duration { return a + s.upTo(b-a) }
 
 // bounce restarts a node within a few milliseconds. It begins with all that it had applied.
-func (s *stage) bounce(n *node) {
-	applied := n.applied
+func (s *stage) bounce(n *node) { s.bounceFrom(n, n.applied) }
+
+// bounceFrom restarts a node that begins with a snapshot of the first entries.
+func (s *stage) bounceFrom(n *node, snap int) {
+	snap = min(snap, n.applied)
 	n.crash()
-	n.disk.snap = applied
+	n.disk.snap = snap
 	s.after(s.between(time.Millisecond, 8*time.Millisecond), func() { s.revive(n) })
 }
 

@@ -131,9 +131,10 @@ func allGrantorsRestart(s *stage) []step {
 	}
 }
 
-// capOnASlowDisk: the profile becomes a longer one, and the grantors restart before their disks know.
+// capOnASlowDisk: the profile becomes a longer one, and the grantors restart before their disks know. At first they
+// still apply the shorter one.
 func capOnASlowDisk(s *stage) []step {
-	grantors := []*node{s.l, s.others[0]}
+	grantors, short := []*node{s.l, s.others[0]}, 0
 	long := func() bool {
 		return s.live() && s.h.m.Status(s.h.instant()).Remains > 150*time.Millisecond
 	}
@@ -144,6 +145,7 @@ func capOnASlowDisk(s *stage) []step {
 			for _, n := range grantors {
 				n.slow = 400 * time.Millisecond
 			}
+			short = len(s.log)
 		}),
 		then(s.profile(fsm.LAN), 2*time.Second, long),
 		wait(s.upTo(60 * time.Millisecond)),
@@ -151,7 +153,7 @@ func capOnASlowDisk(s *stage) []step {
 			s.isolate(s.h, true, true)
 			for _, n := range grantors {
 				n.slow = 0
-				s.bounce(n)
+				s.bounceFrom(n, short)
 			}
 		}),
 		wait(700 * time.Millisecond),
@@ -200,7 +202,7 @@ func suspended(s *stage) []step {
 
 // startInThePast: h has handed an address over, restarts with a state from before that, and cannot see the log.
 func startInThePast(s *stage) []step {
-	var before int
+	before := 0
 	return []step{
 		then(func() {
 			before = s.h.applied

@@ -70,7 +70,7 @@ var mutants = []mutant{
 	{
 		name: "grantor-change-without-the-rule", rule: "the next change only after a majority refuses older sets and the cap has passed",
 		situation: "grantors-follow-quickly",
-		edits:     []edit{{changeGo, "	if !c.asking {\n", "	c.asking, c.allowed = true, true\n	if !c.asking {\n"}},
+		edits:     []edit{{changeGo, "	if !c.asking {\n		// §3", "	c.asking, c.allowed = true, true\n	if !c.asking {\n		// §3"}},
 	},
 	{
 		name: "renamed-to-a-new-owner", rule: "no configuration change takes an owned address away",
