@@ -64,7 +64,7 @@ func (w *World) wish(s *fsm.State) (fsm.Command, bool) {
 		}}}}, true
 	case 3:
 		return fsm.Command{SetDrain: &fsm.SetDrain{Node: id, Draining: !s.Nodes[id].Draining}}, true
-	case 4, 5: // the address of one VIP under another name, or another prefix
+	case 4, 5: // the address of one VIP under another name, on another network, or with another prefix
 		c := cloneConfig(s.Config)
 		names := slices.Sorted(maps.Keys(c.VIPs))
 		if len(names) == 0 {
@@ -72,7 +72,8 @@ func (w *World) wish(s *fsm.State) (fsm.Command, bool) {
 		}
 		v := c.VIPs[names[w.rng.Intn(len(names))]]
 		delete(c.VIPs, v.Name)
-		if w.rng.Intn(2) == 0 {
+		switch w.rng.Intn(5) {
+		case 0, 1:
 			v.Name += "x"
 			if len(v.Name) > 8 {
 				v.Name = v.Name[:1]
@@ -80,7 +81,11 @@ func (w *World) wish(s *fsm.State) (fsm.Command, bool) {
 			if _, taken := c.VIPs[v.Name]; taken {
 				return fsm.Command{}, false
 			}
-		} else {
+		case 2:
+			if v.Network = "other"; w.rng.Intn(2) == 0 {
+				v.Network = ""
+			}
+		default:
 			v.Address = netip.PrefixFrom(v.Address.Addr(), 24+w.rng.Intn(3))
 		}
 		c.VIPs[v.Name] = v

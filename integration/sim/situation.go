@@ -21,6 +21,7 @@ var situations = map[string]situation{
 	"moved-while-cut":         {nodes: 3, steps: movedWhileCut},
 	"moved-twice":             {nodes: 3, steps: movedTwice},
 	"renamed-while-cut":       {nodes: 3, steps: renamedWhileCut},
+	"relabelled-while-cut":    {nodes: 3, steps: relabelledWhileCut},
 	"back-between-entries":    {nodes: 3, steps: backBetweenEntries},
 	"raise-before-fence":      {nodes: 5, steps: raiseBeforeFence},
 	"grantors-follow-quickly": {nodes: 3, steps: grantorsFollowQuickly},
@@ -262,6 +263,15 @@ func movedTwice(s *stage) []step {
 
 // renamedWhileCut: h's addresses get other names while h sees the grantors and not the log.
 func renamedWhileCut(s *stage) []step {
+	return reconfiguredWhileCut(s, func(v *fsm.VIP) { v.Name += "x" })
+}
+
+// relabelledWhileCut: they come to another network instead, which is the same wire.
+func relabelledWhileCut(s *stage) []step {
+	return reconfiguredWhileCut(s, func(v *fsm.VIP) { v.Network = "other" })
+}
+
+func reconfiguredWhileCut(s *stage, change func(*fsm.VIP)) []step {
 	return []step{
 		do(func() {
 			s.part(s.h, s.l)
@@ -269,7 +279,7 @@ func renamedWhileCut(s *stage) []step {
 			for _, k := range s.newest().Owned(s.h.id) {
 				v, _ := s.newest().VIPByKey(k)
 				delete(c.VIPs, v.Name)
-				v.Name += "x"
+				change(&v)
 				c.VIPs[v.Name] = v
 			}
 			s.wants(fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})

@@ -9,6 +9,7 @@ const (
 	driftGo    = "cluster/lease/drift.go"
 	instantGo  = "cluster/lease/instant.go"
 	fenceGo    = "fsm/apply_fence.go"
+	assignGo   = "fsm/apply_assignment.go"
 	configGo   = "fsm/apply_config.go"
 	localGo    = "fsm/local.go"
 	planGo     = "fsm/plan.go"
@@ -80,6 +81,11 @@ var mutants = []mutant{
 			continue
 		}
 		r := Release{Index: e.index,`}},
+	},
+	{
+		name: "relabelled-to-a-new-owner", rule: "Apply refuses to assign an address that any other record still owns",
+		situation: "relabelled-while-cut",
+		edits:     []edit{{assignGo, "	return n > 0\n", "	return n > 1000\n"}},
 	},
 	{
 		name: "grants-forgotten-at-a-start", rule: "after a start: until[every node] = start + cap·(1+ρ)/(1−ρ) + m",
