@@ -95,7 +95,7 @@ func (a *actuator) run(ctx context.Context) error {
 		a.lease.Alive(lease.Actuator)
 		// Often enough that the lease never takes a living actuator for a stuck one, and that an address whose lease ran
 		// out is gone soon after, even if the news of it were lost.
-		timer.Reset(s.Config.Settings.Profile.Timing().TTL / 4)
+		timer.Reset(s.Config.Settings.Profile.Timing().TTL * 2 / 5)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -263,7 +263,7 @@ func (m *membership) tick(ctx context.Context) error {
 		if m.machine.busy() < ttl && m.machine.broken() == nil {
 			m.lease.Alive(lease.FSM)
 		}
-		if !pause(ctx, ttl/3) {
+		if !pause(ctx, ttl*2/5) {
 			return nil
 		}
 	}

@@ -56,13 +56,13 @@ func raftTimeouts(c *raft.Config, p fsm.Profile) {
 }
 
 // pace sets how often heartbeats are sent: Raft sends them at a tenth to a fifth of the sender's own heartbeat timeout. A
-// leader, which waits for nobody's, doubles its own and so halves the messages of an idle cluster; its followers still
-// hear at least two within the shortest of their own timeouts.
+// leader, which waits for nobody's, has three times that of its followers: they still hear two to six before they would
+// elect another, and an idle cluster sends a third of the messages.
 func pace(r *raft.Raft, p fsm.Profile, leading bool) error {
 	c := r.ReloadableConfig()
 	c.HeartbeatTimeout = p.Timing().Raft
 	if leading {
-		c.HeartbeatTimeout *= 2
+		c.HeartbeatTimeout *= 3
 	}
 	c.ElectionTimeout = c.HeartbeatTimeout
 	return r.ReloadConfig(c)

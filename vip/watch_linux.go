@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,9 @@ func (k *Netlink) Watch(ctx context.Context, wake func()) error {
 	}
 }
 
+// gather is how long messages gather after the first one that follows a silence.
+const gather = 2 * time.Millisecond
+
 func (k *Netlink) watch(ctx context.Context, wake func()) error {
 	var conn *netlink.Conn
 	err := k.in(func() (err error) {
@@ -46,9 +50,14 @@ func (k *Netlink) watch(ctx context.Context, wake func()) error {
 	_ = conn.SetReadBuffer(watchBuffer)
 	wake()
 	for {
+		asked := time.Now()
 		msgs, err := conn.Receive()
 		if err != nil {
 			return err
+		}
+		if time.Since(asked) > gather {
+			// Renewing our own addresses tells of each of them: those that follow are read without waking up for each.
+			time.Sleep(gather)
 		}
 		for _, m := range msgs {
 			if k.matters(m) {

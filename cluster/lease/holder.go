@@ -84,6 +84,15 @@ func (h *holder) applied(now Instant, old, v *view) {
 	}
 }
 
+// fallIn lets a round that is due soon go out now, when a peer's round has come. So the nodes fall in step, and an idle node
+// wakes once for a round of all instead of once for each. Sooner is always safe, and at worst costs two rounds more per R until
+// they are in step.
+func (h *holder) fallIn(now Instant, v *view) {
+	if h.due > now.Raw && h.due-now.Raw < v.renew*5/8 {
+		h.due = now.Raw
+	}
+}
+
 // mayRenew holds the conditions for asking at all.
 func (h *holder) mayRenew(now Instant, v *view) bool {
 	// §3: "No Renew before the start barrier".

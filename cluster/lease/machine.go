@@ -235,6 +235,7 @@ func (m *Machine) renewed(from fsm.Grantor, boot BootID, r Renew) {
 		return
 	}
 	m.send(from.Node, Ack{Boot: boot, Seq: r.Seq, Epoch: r.Epoch})
+	m.holder.fallIn(m.now, &m.view)
 }
 
 // suspect pushes a suspicion, or its withdrawal, "to the leader and the nodes at once".
