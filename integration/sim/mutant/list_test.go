@@ -26,7 +26,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "answer-before-the-grant-ran-out", rule: "waits until until[n] has passed, and answers",
-		situation: "grantors-forget",
+		situation: "shorter-profile",
 		edits:     []edit{{grantorGo, "if g.disk.Floors[n] < f.Epoch || now.Raw <= g.runOut(n) {", "if g.disk.Floors[n] < f.Epoch {"}},
 	},
 	{
