@@ -76,8 +76,9 @@ func (c *console) command(ctx context.Context, words []string) error {
 		return nil
 	}
 	if words[0] == "client" && c.load != nil {
-		now := lab.Now().Add(-c.load.Timeout)
-		fmt.Fprintln(c.out, c.load.Summary(lab.Span{From: now.Add(-10 * time.Second), To: now}))
+		to := lab.Now().Add(-c.load.Timeout) // what was sent later may not be answered yet
+		from := max(to.Add(-10*time.Second), c.load.Started)
+		fmt.Fprintln(c.out, c.load.Summary(lab.Span{From: from, To: max(from, to)}))
 		return nil
 	}
 	i := slices.IndexFunc(faults, func(f fault) bool { return f.name == words[0] })

@@ -65,6 +65,9 @@ func up(ctx context.Context, in io.Reader, out io.Writer, o lab.BedOptions, perS
 	if _, err := bed.AwaitOwner(ctx, web, nil); err != nil {
 		return err
 	}
+	if err := bed.AwaitServers(ctx, "web", 2); err != nil {
+		return err
+	}
 	var load *lab.Load
 	if perSecond > 0 {
 		if load, err = bed.Client.StartLoad(ctx, netip.AddrPortFrom(web, 80), perSecond, timeout); err != nil {
