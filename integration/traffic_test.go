@@ -9,20 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"quorate/api"
 	"quorate/integration/lab"
 )
 
 // awaitServers waits until so many servers of service web are in rotation.
 func awaitServers(t *testing.T, bed *lab.Bed, want int) {
 	t.Helper()
-	must(t, bed.AwaitStatus(within(t, 10*time.Second), fmt.Sprintf("%d servers in rotation", want), func(s api.Status) error {
-		i := slices.IndexFunc(s.Services, func(x api.ServiceSummary) bool { return x.Name == "web" })
-		if i < 0 || s.Services[i].In != want {
-			return fmt.Errorf("services: %+v", s.Services)
-		}
-		return nil
-	}))
+	must(t, bed.AwaitServers(within(t, 10*time.Second), "web", want))
 }
 
 // TestTraffic sends requests through a VIP over IPv4 and one over IPv6, while things happen.

@@ -17,13 +17,22 @@ func (c *Config) VIP(name string, p netip.Prefix, more ...string) *Config {
 	return c
 }
 
-// Web adds a service on port 80 of a VIP with an HTTP check of /healthz every 200 ms: two failures take a server out, two
-// successes put it in.
+// Web adds a service on port 80 of a VIP whose connections the owner translates, with an HTTP check of /healthz every
+// 200 ms: two failures take a server out, two successes put it in.
 func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
-	lines := []string{
-		fmt.Sprintf("vip = %q", vip), `port = 80`, `protocol = "tcp"`, `scheduler = "wrr"`, `forward = "nat"`, `masquerade = true`,
-		`check "http" {`, `  path = "/healthz"`, `  interval = "200ms"`, `  timeout = "150ms"`, `  rise = 2`, `  fall = 2`, `}`,
-	}
+	return c.web(name, vip, []string{`forward = "nat"`, `masquerade = true`}, servers)
+}
+
+// DirectWeb is Web by direct routing: the owner passes frames on, and servers that have the VIP themselves (see
+// [Host.AnswerFor]) on port 80 answer the client.
+func (c *Config) DirectWeb(name, vip string, servers ...netip.AddrPort) *Config {
+	return c.web(name, vip, []string{`forward = "dr"`}, servers)
+}
+
+func (c *Config) web(name, vip string, forward []string, servers []netip.AddrPort) *Config {
+	lines := append([]string{fmt.Sprintf("vip = %q", vip), `port = 80`, `protocol = "tcp"`, `scheduler = "wrr"`}, forward...)
+	lines = append(lines,
+		`check "http" {`, `  path = "/healthz"`, `  interval = "200ms"`, `  timeout = "150ms"`, `  rise = 2`, `  fall = 2`, `}`)
 	for _, s := range servers {
 		lines = append(lines, fmt.Sprintf("server %q {}", s))
 	}

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -202,37 +201,6 @@ func (d *Director) Apply(ctx context.Context, name, text string) (string, error)
 		return "", err
 	}
 	return d.Quorate(ctx, "apply", path)
-}
-
-// final marks an error that waiting does not cure.
-type final struct{ error }
-
-func (f final) Unwrap() error { return f.error }
-
-// Final makes Await return err at once.
-func Final(err error) error { return final{err} }
-
-// Await calls check every interval until it returns nil, a Final error, or ctx ends; then it returns the last error of
-// check.
-func Await(ctx context.Context, interval time.Duration, check func(context.Context) error) error {
-	var last error
-	for {
-		err := check(ctx)
-		if err == nil {
-			return nil
-		}
-		if f, ok := errors.AsType[final](err); ok {
-			return f.error
-		}
-		if ctx.Err() == nil || last == nil {
-			last = err
-		}
-		select {
-		case <-time.After(interval):
-		case <-ctx.Done():
-			return fmt.Errorf("%w (waited until: %w)", ctx.Err(), last)
-		}
-	}
 }
 
 // tail is the last n lines of s.

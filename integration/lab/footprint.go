@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Footprint lists what a lab could leave behind on the machine that it runs on: interfaces, addresses, routes, rules,
@@ -114,7 +115,7 @@ func (f *Footprint) tables() error {
 		return fmt.Errorf("open nftables: %w", err)
 	}
 	tables, err := nft.ListTables()
-	if err != nil {
+	if err != nil && !errors.Is(err, unix.EPROTONOSUPPORT) { // a kernel without nftables has no tables
 		return fmt.Errorf("list nftables tables: %w", err)
 	}
 	for _, t := range tables {

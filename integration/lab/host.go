@@ -29,6 +29,7 @@ type Host struct {
 	mu        sync.Mutex
 	ns        *namespace // nil while the power is off
 	sysctls   [][2]string
+	silent    []netip.Addr // on lo: see AnswerFor
 	processes []*Process
 	logs      int // numbers log files
 }

@@ -31,6 +31,7 @@ type Request struct {
 type Load struct {
 	*Process
 	Timeout time.Duration
+	Started Instant
 
 	mu       sync.Mutex
 	requests []Request // in the order in which they ended
@@ -56,7 +57,7 @@ func (h *Host) StartLoad(ctx context.Context, target netip.AddrPort, rate int, t
 	if err != nil {
 		return nil, err
 	}
-	l.Process = p
+	l.Process, l.Started = p, Now()
 	return l, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // crashEnv makes the test binary build a lab and wait to be killed.
@@ -18,7 +20,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(crashEnv) != "" {
 		exit(waitToBeKilled())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		exit(fmt.Errorf("goroutines are left: %w", err))
+	}
+	os.Exit(code)
 }
 
 func exit(err error) {

@@ -63,7 +63,7 @@ func (h *Host) wire(ns *namespace) error {
 			return err
 		}
 	}
-	return nil
+	return h.addSilent(ns, h.silent)
 }
 
 // unwire removes the cable, if there is one.

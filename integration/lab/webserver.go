@@ -17,6 +17,7 @@ import (
 // WebServer is a real server: it answers / with its name and /healthz with 200 while it is well, 503 otherwise.
 type WebServer struct {
 	*Process
+	Port uint16 // where it listens, on all addresses of its host
 }
 
 // webSettings is what a web server is started with.
@@ -36,7 +37,7 @@ func (h *Host) ServeWeb(ctx context.Context, name string, port uint16) (*WebServ
 	if err != nil {
 		return nil, err
 	}
-	return &WebServer{p}, nil
+	return &WebServer{p, port}, nil
 }
 
 // Sicken makes /healthz say 503; everything else goes on.

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"quorate/integration/lab"
+)
+
+// trial is a cluster with traffic through one VIP, on which scenarios are repeated.
+type trial struct {
+	bed   *lab.Bed
+	vip   netip.Addr
+	load  *lab.Load
+	watch *lab.Watch
+	spare *lab.Director
+}
+
+func newTrial(ctx context.Context, bed *lab.Bed, profile string) (*trial, error) {
+	t := &trial{bed: bed, vip: lab.VIP(1).Addr()}
+	if err := bed.Form(ctx); err != nil {
+		return nil, err
+	}
+	var c lab.Config
+	c.Settings(fmt.Sprintf("profile = %q", profile)).VIP("web", lab.VIP(1)).Web("web", "web", bed.ServerAddr(0), bed.ServerAddr(1))
+	if _, err := bed.Directors[0].Apply(ctx, "cluster.hcl", c.String()); err != nil {
+		return nil, err
+	}
+	if _, err := bed.AwaitOwner(ctx, t.vip, nil); err != nil {
+		return nil, err
+	}
+	if err := bed.AwaitServers(ctx, "web", 2); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.spare, err = bed.AddDirector("", "spare", lab.HostPrefixes(80)...); err != nil {
+		return nil, err
+	}
+	if t.load, err = bed.Client.StartLoad(ctx, netip.AddrPortFrom(t.vip, 80), rate, timeout); err != nil {
+		return nil, err
+	}
+	t.watch, err = bed.Bystander.StartWatch(5*time.Millisecond, t.vip)
+	return t, err
+}
+
+// once lets one thing be lost, measures for two seconds after the address answers again, and mends it.
+func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := t.calm(ctx); err != nil {
+		return measured{}, err
+	}
+	before, err := t.bed.AwaitOwner(ctx, t.vip, nil)
+	if err != nil {
+		return measured{}, err
+	}
+	victim, err := s.victim(ctx, t)
+	if err != nil {
+		return measured{}, err
+	}
+	ping, err := t.bed.Client.StartProbe(t.vip, 2*time.Millisecond)
+	if err != nil {
+		return measured{}, err
+	}
+	defer ping.Close()
+	if err := sleep(ctx, 200*time.Millisecond); err != nil {
+		return measured{}, err
+	}
+	from := lab.Now()
+	if err := s.strike(ctx, victim); err != nil {
+		return measured{}, err
+	}
+	if s.moves {
+		if err := t.moved(ctx, before); err != nil {
+			return measured{}, err
+		}
+	}
+	answered := lab.Now()
+	if err := lab.Await(ctx, time.Millisecond, func(context.Context) error { return unless(ping.Answered(answered), "no ping answered") }); err != nil {
+		return measured{}, err
+	}
+	if err := sleep(ctx, 2*time.Second); err != nil {
+		return measured{}, err
+	}
+	window := lab.Span{From: from, To: lab.Now()}
+	if err := t.load.Settle(ctx); err != nil {
+		return measured{}, err
+	}
+	m := measured{
+		gap: ping.Gap(window).Duration(), lost: ping.Lost(window),
+		failed: t.load.Summary(window).Failed, dual: t.watch.Dual(t.vip, window),
+	}
+	return m, s.mend(ctx, victim)
+}
+
+// moved waits until another host than before has been the only one to answer for the address for 50 ms: a host whose
+// agent died may go on carrying it for a while.
+func (t *trial) moved(ctx context.Context, before *lab.Director) error {
+	return lab.Await(ctx, time.Millisecond, func(context.Context) error {
+		recent := lab.Now().Add(-50 * time.Millisecond)
+		fresh := false
+		for _, c := range t.watch.Claims(t.vip) {
+			if c.At < recent {
+				continue
+			}
+			if c.Host == before.Name {
+				return fmt.Errorf("%s still answers for %s", before.Name, t.vip)
+			}
+			fresh = true
+		}
+		return unless(fresh, "nobody answers for "+t.vip.String())
+	})
+}
+
+func unless(ok bool, problem string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(problem)
+}
+
+// calm waits until the cluster is whole and the last second was without a failed request.
+func (t *trial) calm(ctx context.Context) error {
+	if err := t.bed.AwaitReady(ctx); err != nil {
+		return err
+	}
+	return lab.Await(ctx, 100*time.Millisecond, func(context.Context) error {
+		to := lab.Now().Add(-t.load.Timeout)
+		sum := t.load.Summary(lab.Span{From: to.Add(-time.Second), To: to})
+		return unless(sum.Failed == 0 && sum.Total > rate*9/10, "the client still sees failures: "+sum.String())
+	})
+}

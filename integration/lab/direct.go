@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// AnswerFor makes the host a real server for direct routing, now and after each loss of power: it takes in packets to
+// the addresses, which lie on its lo, and nobody learns from it that it has them. arp_ignore = 1 keeps it from answering
+// for addresses of other interfaces than the asked one, arp_announce = 2 from naming one as the sender of its own
+// questions (Documentation/networking/ip-sysctl.rst). IPv6 needs no sysctl: neighbour discovery answers for the
+// interface's own addresses only.
+func (h *Host) AnswerFor(addrs ...netip.Addr) error {
+	for _, s := range [][2]string{{"net.ipv4.conf.all.arp_ignore", "1"}, {"net.ipv4.conf.all.arp_announce", "2"}} {
+		if err := h.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = append(h.silent, addrs...)
+	if h.ns == nil {
+		return nil
+	}
+	return h.addSilent(h.ns, addrs)
+}
+
+func (h *Host) addSilent(ns *namespace, addrs []netip.Addr) error {
+	if len(addrs) == 0 {
+		return nil
+	}
+	lo, err := ns.links.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("host %s: find lo: %w", h.Name, err)
+	}
+	for _, a := range addrs {
+		n := ipNet(netip.PrefixFrom(a, a.BitLen()))
+		if err := ns.links.AddrAdd(lo, &netlink.Addr{IPNet: n}); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("host %s: add %s to lo: %w", h.Name, n, err)
+		}
+	}
+	return nil
+}
+
+// ProcNet reads a file of the host's /proc/net, e.g. "ip_vs". A kernel that lacks what the file tells of has no such
+// file.
+func (h *Host) ProcNet(name string) (string, error) {
+	var text []byte
+	err := h.Do(func() error {
+		var err error
+		text, err = os.ReadFile("/proc/thread-self/net/" + name)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("host %s: %w", h.Name, err)
+	}
+	return string(text), nil
+}
