@@ -54,4 +54,4 @@ func managed(s *fsm.State) []netip.Addr {
 
 // lifetime is the finite valid_lft that an address gets: whole seconds, because the kernel counts in those, and longer
 // than a lease, so that it is the last of the safeguards and never the first.
-func lifetime(t fsm.Timing) time.Duration { return t.TTL.Truncate(time.Second) + 2*time.Second }
+func lifetime(t fsm.Timing) time.Duration { return t.TTL.Truncate(time.Second) + 3*time.Second }
