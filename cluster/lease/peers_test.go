@@ -68,7 +68,8 @@ func TestLateDatagramsShutNobodyOut(t *testing.T) {
 	r.step(said(1, 5, 40, 50))
 	r.step(said(1, 4, 39, 50))                 // overtaken
 	r.step(said(2, 6, 41, 50))                 // restarted
-	r.after(2*time.Second, said(1, 5, 40, 50)) // of the process before
+	r.after(2*time.Second, said(1, 5, 40, 50)) // of the process before, long on its way
+	r.after(1*ms, said(2, 6, 41, 50))
 	r.after(2*time.Second, said(1, 5, 40, 50))
 	noEvent[ShutOut](r)
 	// One of a process that was never heard of, alone among those of a living one.
@@ -80,6 +81,49 @@ func TestLateDatagramsShutNobodyOut(t *testing.T) {
 	ask := Received{From: "n2", Msg: Message{Store: "s2", Boot: 2, Promises: 6, Body: renew(1, 12)}}
 	r.after(0, ask)
 	one[Ack](r, "n2")
+}
+
+// A datagram may be overtaken by all of a restart.
+func TestLateDatagramOfAProcessNotHeardBefore(t *testing.T) {
+	r := readyRig(t, g1, state(30))
+	r.step(said(3, 5, 90, 50))
+	r.step(said(2, 5, 40, 40)) // the process before, whose datagram was overtaken by a restart
+	for seq := range uint64(40) {
+		// The living one goes on being heard, although it began with a shorter log than it has applied by now.
+		r.after(100*ms, Received{From: "n2", Msg: Message{Store: "s2", Boot: 3, Promises: 5, Applied: 95, Log: 50, LogKnown: true, Body: renew(1+seq, 12)}})
+		one[Ack](r, "n2")
+		noEvent[ShutOut](r)
+	}
+	// Two processes of which neither can have followed the other: both have gone on from a copy of one store.
+	r.after(0, said(4, 5, 96, 95))
+	r.step(said(5, 7, 95, 94))
+	for range 20 {
+		r.after(100*ms, said(5, 7, 95, 94))
+	}
+	if len(r.m.Status(r.now).ShutOut) != 1 {
+		t.Fatal("not shut out")
+	}
+}
+
+// What came furthest is not forgotten, however often the store begins again.
+func TestStoreThatGoesBackAndRestartsOften(t *testing.T) {
+	r := readyRig(t, g1, state(30))
+	r.step(said(1, 5, 40, 50))
+	for boot := range BootID(50) {
+		for range 3 {
+			r.after(300*ms, Received{From: "n2", Msg: Message{Store: "s2", Boot: 2 + boot, Promises: 4, Body: renew(uint64(r.now.Raw), 12)}})
+			none[Ack](r, "n2")
+		}
+	}
+	for range 15 {
+		r.after(100*ms, said(99, 4, 30, 30))
+	}
+	if len(r.m.Status(r.now).ShutOut) != 1 {
+		t.Fatal("not shut out")
+	}
+	if n := len(r.m.peers.stores[g2].processes); n > maxProcesses {
+		t.Fatalf("%d processes", n)
+	}
 }
 
 // What is reported is what is durable: a process that dies before its promise is on disk does not go back.
