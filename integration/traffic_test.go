@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quorate/api"
 	"quorate/integration/lab"
 )
 
@@ -93,6 +94,12 @@ func TestRemovedAddressComesBack(t *testing.T) {
 	form(t, bed)
 	apply(t, bed.Directors[0], new(lab.Config).VIP("a", lab.VIP(1)).VIP("six", lab.VIP6(1)))
 	owned(t, bed, lab.VIP(1), lab.VIP6(1))
+	must(t, bed.AwaitStatus(within(t, 5*time.Second), "agent that has seen its addresses", func(s api.Status) error {
+		if !s.Healthy {
+			return fmt.Errorf("problems: %q", s.Problems)
+		}
+		return nil
+	}))
 	n1 := bed.Directors[0]
 	for _, v := range []netip.Prefix{lab.VIP(1), lab.VIP6(1)} {
 		must(t, n1.RemoveAddress(v))

@@ -58,12 +58,12 @@ func (s *show) configure(ctx context.Context) error {
 	if s.direct() {
 		web = c.DirectWeb
 	}
-	c.Settings(fmt.Sprintf("data_plane = %q", s.plane)).VIP("web", lab.VIP(1)).VIP("api", lab.VIP(2)).VIP("web6", lab.VIP6(1))
+	c.Settings(fmt.Sprintf("data_plane = %q", s.plane), fmt.Sprintf("profile = %q", s.profile)).VIP("web", lab.VIP(1)).VIP("api", lab.VIP(2)).VIP("web6", lab.VIP6(1))
 	web("web", "web", servers...)
 	web("web6", "web6", servers6...)
 	var err error
 	vips := []netip.Addr{s.web, s.api, s.six}
-	if s.watch, err = s.bed.Bystander.StartWatch(s.slower(10*time.Millisecond), vips...); err != nil {
+	if s.watch, err = s.bed.Bystander.StartWatch(s.rarer(10*time.Millisecond), vips...); err != nil {
 		return err
 	}
 	s.pings = map[netip.Addr]*lab.Probe{}
@@ -77,7 +77,7 @@ func (s *show) configure(ctx context.Context) error {
 	if _, err := s.bed.Directors[0].Apply(ctx, "cluster.hcl", c.String()); err != nil {
 		return err
 	}
-	err = lab.Await(ctx, time.Millisecond, func(context.Context) error {
+	err = lab.Await(ctx, s.pingEvery(), func(context.Context) error {
 		for a, p := range s.pings {
 			if !p.Answered(from) {
 				return fmt.Errorf("%s does not answer", a)
@@ -89,10 +89,12 @@ func (s *show) configure(ctx context.Context) error {
 		return err
 	}
 	s.within(3*time.Second, lab.Since(from), "all VIPs answer pings")
-	if err := s.bed.AwaitServers(ctx, "web", 2); err != nil {
-		return err
+	for _, service := range []string{"web", "web6"} {
+		if err := s.bed.AwaitServers(ctx, service, 2); err != nil {
+			return err
+		}
 	}
-	s.within(5*time.Second, lab.Since(from), "both web servers in rotation")
+	s.within(5*time.Second, lab.Since(from), "both web servers in rotation, for both services")
 	owners := map[netip.Addr]string{}
 	for _, a := range vips {
 		d, err := s.bed.AwaitOwner(ctx, a, nil)

@@ -75,8 +75,8 @@ func (s *show) losePower(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.within(time.Second, moved, "web is on "+next.Name)
-	s.within(time.Second, s.pings[s.web].Gap(sum.Window).Duration(), "longest silence of web, pinged every "+lab.Millis(s.pingEvery()))
+	s.report.within(s.loss(), moved, "web is on "+next.Name)
+	s.report.within(s.loss(), s.pings[s.web].Gap(sum.Window).Duration(), "longest silence of web, pinged every "+lab.Millis(s.pingEvery()))
 	s.saw("the client: %s", sum)
 	healed, err := s.over(ctx, from.Add(moved+s.slower(200*time.Millisecond)), time.Second)
 	if err != nil {

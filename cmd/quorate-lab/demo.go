@@ -10,11 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/fsm"
 	"quorate/integration/lab"
 )
 
 func demoCommand(find func() (string, error)) *cobra.Command {
-	o := demoOptions{terms: terms{plane: "auto", rate: rate, patience: 1}}
+	o := demoOptions{terms: terms{plane: "auto", profile: string(fsm.LAN), rate: rate, patience: 1}}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Form a cluster, balance traffic, break things, and print what a client notices",
@@ -34,6 +35,9 @@ looked into. A slow machine wants a lower --rate and more --patience.`,
 				return err
 			}
 			o.bed.Binary, o.bed.Directors, o.bed.Servers = binary, 3, 2
+			if o.patience > 1 {
+				o.bed.Poll = o.rarer(10 * time.Millisecond)
+			}
 			if o.direct() {
 				o.bed.Direct = []netip.Addr{lab.VIP(1).Addr(), lab.VIP6(1).Addr()}
 			}

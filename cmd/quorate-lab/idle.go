@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quorate/api"
 	"quorate/integration/lab"
 )
 
@@ -118,16 +117,13 @@ func (b *bench) weigh(ctx context.Context, bed *lab.Bed, profile string, vips in
 		}
 		after = append(after, u)
 	}
-	var leader string
-	if err := bed.AwaitStatus(ctx, "a leader", func(s api.Status) error {
-		leader = string(s.Leader)
-		return unless(leader != "", "there is none")
-	}); err != nil {
+	leader, err := bed.Leader(ctx)
+	if err != nil {
 		return err
 	}
 	for i, d := range bed.Directors {
 		r := idleRow{
-			System: "quorate", Setting: profile, Node: d.Name, Leader: d.Name == leader, VIPs: vips,
+			System: "quorate", Setting: profile, Node: d.Name, Leader: d == leader, VIPs: vips,
 			RSS: float64(after[i].Resident) / (1 << 20),
 			CPU: 100 * float64(after[i].CPU-before[i].CPU) / float64(took),
 		}

@@ -6,24 +6,31 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"quorate/fsm"
 )
 
 // terms say what the demo asks of the machine, and how much time it gives it.
 type terms struct {
 	plane    string // data_plane of the cluster
+	profile  string // of the cluster
 	rate     int    // of the client, requests per second
-	patience int    // promised times are multiplied by it; pings and questions are as much rarer
+	patience int    // how much slower than usual the machine is
 }
 
 func (t *terms) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.plane, "data-plane", t.plane, "of the cluster: auto, ipvs or nft")
+	f.StringVar(&t.profile, "profile", t.profile, "of the cluster: lan or wan")
 	f.IntVar(&t.rate, "rate", t.rate, "requests per second of the client")
-	f.IntVar(&t.patience, "patience", t.patience, "multiply all promised times by this")
+	f.IntVar(&t.patience, "patience", t.patience, "multiply all promised times by this, and ping less often")
 }
 
 func (t *terms) check() error {
 	if planes := []string{"auto", "ipvs", "nft"}; !slices.Contains(planes, t.plane) {
 		return fmt.Errorf("--data-plane %s: want one of %q", t.plane, planes)
+	}
+	if profiles := []string{string(fsm.LAN), string(fsm.WAN)}; !slices.Contains(profiles, t.profile) {
+		return fmt.Errorf("--profile %s: want one of %q", t.profile, profiles)
 	}
 	if t.rate < 10 || t.rate > 2000 {
 		return fmt.Errorf("--rate %d: want 10 to 2000", t.rate)
@@ -38,9 +45,18 @@ func (t *terms) check() error {
 // servers whose way back leads through the owner.
 func (t *terms) direct() bool { return t.plane == "ipvs" }
 
+// slower is a promised time with patience.
 func (t *terms) slower(d time.Duration) time.Duration { return d * time.Duration(t.patience) }
 
-func (t *terms) pingEvery() time.Duration { return t.slower(2 * time.Millisecond) }
+// rarer is the interval of a measurement. A machine n times slower is spared n times more: nobody wants to measure the
+// measurement.
+func (t *terms) rarer(d time.Duration) time.Duration { return t.slower(t.slower(d)) }
+
+func (t *terms) pingEvery() time.Duration { return t.rarer(2 * time.Millisecond) }
+
+// loss is the longest time for which a VIP may be without owner when its owner's machine is lost: the lease has to end,
+// which may be when the next leader has been elected.
+func (t *terms) loss() time.Duration { return t.slower(4 * fsm.Profile(t.profile).Timing().TTL) }
 
 // within promises that a measured time is at most a limit, with patience.
 func (s *show) within(limit, measured time.Duration, what string) {
