@@ -115,7 +115,7 @@ func (b *Bed) Status(ctx context.Context) (api.Status, error) {
 
 // AwaitStatus waits until the state of the cluster passes check.
 func (b *Bed) AwaitStatus(ctx context.Context, what string, check func(api.Status) error) error {
-	err := Await(ctx, 10*time.Millisecond, func(ctx context.Context) error {
+	err := Await(ctx, max(b.poll, 10*time.Millisecond), func(ctx context.Context) error {
 		s, err := b.Status(ctx)
 		if err != nil {
 			return err
@@ -167,7 +167,7 @@ func (b *Bed) Carriers(a netip.Addr) []*Director {
 // AwaitOwner waits until exactly one director carries the address, and another one than not (nil: any).
 func (b *Bed) AwaitOwner(ctx context.Context, a netip.Addr, not *Director) (*Director, error) {
 	var owner *Director
-	err := Await(ctx, time.Millisecond, func(context.Context) error {
+	err := Await(ctx, max(b.poll, time.Millisecond), func(context.Context) error {
 		c := b.Carriers(a)
 		if len(c) != 1 || c[0] == not {
 			var names []string

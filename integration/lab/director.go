@@ -85,7 +85,7 @@ func (d *Director) Start(ctx context.Context, flags ...string) error {
 
 // await polls until check returns nil, and fails early when the agent has ended.
 func (d *Director) await(ctx context.Context, p *Process, what string, check func(context.Context) error) error {
-	err := Await(ctx, 5*time.Millisecond, func(ctx context.Context) error {
+	err := Await(ctx, max(d.lab.poll, 5*time.Millisecond), func(ctx context.Context) error {
 		select {
 		case <-p.Done():
 			return Final(fmt.Errorf("its agent ended: %v\n%s", p.err, tail(p.Output(), 20)))

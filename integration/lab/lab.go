@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -20,6 +21,9 @@ type Options struct {
 	// Dir is where the lab's own directory is made; empty means the system's temporary directory. A test of durability
 	// wants a real disk there.
 	Dir string
+	// Poll is how long to wait, at least, between two looks at an agent or a kernel while something is awaited; 0 means as
+	// long as suits a fast machine.
+	Poll time.Duration
 	// Log receives one line per fault and per program started; nil means none.
 	Log *slog.Logger
 }
@@ -31,6 +35,7 @@ type Lab struct {
 	Dir string // logs and data of the hosts; removed by Close
 
 	log   *slog.Logger
+	poll  time.Duration
 	ctx   context.Context
 	stop  context.CancelFunc
 	state *stateFile
@@ -60,7 +65,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the lab's directory: %w", err)
 	}
-	l := &Lab{ID: filepath.Base(dir), Dir: dir, log: o.Log}
+	l := &Lab{ID: filepath.Base(dir), Dir: dir, log: o.Log, poll: o.Poll}
 	l.ctx, l.stop = context.WithCancel(ctx)
 	if err := l.build(); err != nil {
 		return nil, errors.Join(err, l.Close())

@@ -218,11 +218,11 @@ func (p Program) boot(ctx context.Context, dir string) (console string, err erro
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		write.Close()
+	err = onOneCPU(cmd.Start)
+	write.Close()
+	if err != nil {
 		return "", fmt.Errorf("starting %s: %w", kernel, err)
 	}
-	write.Close()
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
