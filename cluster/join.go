@@ -74,6 +74,7 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 
 // joinFailed adds what an operator can do.
 func joinFailed(addr string, err error) error {
+	var dial *net.OpError
 	switch {
 	case errors.Is(err, ErrOtherKey):
 		return fmt.Errorf("cannot join through %w: the token is of another cluster; use the one that \"quorate bootstrap\" printed there", err)
@@ -81,6 +82,8 @@ func joinFailed(addr string, err error) error {
 		return fmt.Errorf("cannot join through %w: run \"quorate bootstrap\" there first, or give the address of a member", err)
 	case errors.Is(err, ErrSelf):
 		return fmt.Errorf("cannot join through %w: give the address of a member of the cluster", err)
+	case errors.As(err, &dial):
+		return fmt.Errorf("cannot join through %s: %w; is an agent running there, and is its port open between the nodes?", addr, err)
 	default:
 		return fmt.Errorf("cannot join through %s: %w", addr, err)
 	}
