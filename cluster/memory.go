@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/raft"
@@ -27,6 +29,84 @@ type memoryStores struct {
 
 // NewMemory is an empty data directory.
 func NewMemory() *Memory { return &Memory{} }
+
+// Clone is what a crash leaves of the directory: all that is stored now. The process that dies may go on writing into the
+// old one.
+func (m *Memory) Clone() (*Memory, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Memory{identity: slices.Clone(m.identity)}
+	if m.stores == nil {
+		return c, nil
+	}
+	c.stores = &memoryStores{snapshots: raft.NewInmemSnapshotStore()}
+	var err error
+	if c.stores.log, err = cloneLog(m.stores.log); err != nil {
+		return nil, err
+	}
+	if c.stores.lease.d, err = m.stores.lease.Load(); err != nil {
+		return nil, err
+	}
+	metas, err := m.stores.snapshots.List()
+	if err != nil || len(metas) == 0 {
+		return c, err
+	}
+	return c, cloneSnapshot(c.stores.snapshots, m.stores.snapshots, metas[0].ID)
+}
+
+// cloneLog copies the log and what Raft keeps beside it. What is written later is read earlier: so the copy is what a disk
+// held at some moment, even while it is written to.
+func cloneLog(from *raft.InmemStore) (*raft.InmemStore, error) {
+	to := raft.NewInmemStore()
+	first, err := from.FirstIndex()
+	if err != nil {
+		return nil, err
+	}
+	last, err := from.LastIndex()
+	if err != nil {
+		return nil, err
+	}
+	for i := first; i <= last && i > 0; i++ {
+		var entry raft.Log
+		if err := from.GetLog(i, &entry); err != nil {
+			break // cut off meanwhile
+		}
+		if err := to.StoreLog(&entry); err != nil {
+			return nil, err
+		}
+	}
+	voteTerm, err := from.GetUint64(keyVoteTerm)
+	if err != nil {
+		return nil, err
+	}
+	if who, err := from.Get(keyVoteCandidate); err == nil { // an error says that there is none
+		if err := to.Set(keyVoteCandidate, slices.Clone(who)); err != nil {
+			return nil, err
+		}
+	}
+	term, err := from.GetUint64(keyTerm)
+	if err != nil {
+		return nil, err
+	}
+	return to, errors.Join(to.SetUint64(keyVoteTerm, voteTerm), to.SetUint64(keyTerm, term))
+}
+
+func cloneSnapshot(to, from *raft.InmemSnapshotStore, id string) error {
+	meta, r, err := from.Open(id)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, trans := raft.NewInmemTransport("") // for a field of protocol version 1 that nobody reads
+	sink, err := to.Create(meta.Version, meta.Index, meta.Term, meta.Configuration, meta.ConfigurationIndex, trans)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(sink, r); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	return sink.Close()
+}
 
 // Lock implements StoreFactory.
 func (m *Memory) Lock() (func() error, error) {
