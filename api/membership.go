@@ -20,6 +20,7 @@ type Member struct {
 	Weight        int        `json:"weight"`
 	Voter         bool       `json:"voter" doc:"It counts for the majority"`
 	Leader        bool       `json:"leader"`
+	Grantor       bool       `json:"grantor" doc:"It grants leases, a moment after it has become a voter"`
 	Alive         bool       `json:"alive" doc:"Gossip reaches it; a hint, nothing is decided by it"`
 	Draining      bool       `json:"draining"`
 	Leaving       bool       `json:"leaving"`
@@ -203,6 +204,7 @@ func (s *Server) members(st *fsm.State) []Member {
 			continue
 		}
 		m.Role, m.Zone, m.Weight = n.Role, n.Zone, n.Weight
+		m.Grantor = st.Grantors.Has(fsm.Grantor{Node: m.ID, Store: n.Store})
 		m.Draining, m.Leaving, m.Version = n.Draining, n.Leaving, n.Facts.Version
 	}
 	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })

@@ -201,6 +201,8 @@ func raftRole(m api.Member) string {
 	switch {
 	case m.Leader:
 		return "leader"
+	case m.Voter && !m.Grantor:
+		return "voter, grants leases soon"
 	case m.Voter:
 		return "voter"
 	default:

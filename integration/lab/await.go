@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"quorate/api"
-	"quorate/fsm"
 )
 
 // final marks an error that waiting does not cure.
@@ -71,24 +68,22 @@ func (b *Bed) AwaitReady(ctx context.Context) error {
 	})
 }
 
-// grantorsText is how an event tells how many nodes grant leases. A member votes first and becomes a grantor a little
-// later; until then the loss of an older grantor may cost the majority of them.
-var grantorsText = regexp.MustCompile(`now [0-9]+ of ([0-9]+) make a majority`)
-
-// grantors is the size of the grantor set.
+// grantors is the size of the grantor set. A member votes first and becomes a grantor a little later; until then the loss of
+// an older grantor may cost the majority of them.
 func (b *Bed) grantors(ctx context.Context) (int, error) {
 	err := errors.New("no agent runs")
 	for _, d := range b.running() {
-		var last api.Events
-		if last, err = d.API.LastEvents(ctx, fsm.MaxEvents); err != nil {
+		var m api.Members
+		if m, err = d.API.Members(ctx); err != nil {
 			continue
 		}
-		for _, e := range slices.Backward(last.Events) {
-			if m := grantorsText.FindStringSubmatch(e.Text); m != nil && e.Kind == fsm.EventCluster {
-				return strconv.Atoi(m[1])
+		n := 0
+		for _, x := range m.Members {
+			if x.Grantor {
+				n++
 			}
 		}
-		return 1, nil // that of the node that bootstrapped
+		return n, nil
 	}
 	return 0, err
 }
