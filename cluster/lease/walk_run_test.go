@@ -46,14 +46,13 @@ func (f fault) expand() []fault {
 			{At: f.At + f.For/2, Kind: "isolate", A: f.A, For: 800 * ms},
 			{At: f.At + f.For/2, Kind: "kill", A: f.A, For: 20 * ms},
 		}
-	case "BEHIND": // A hears nothing of the log for long and nothing from C, and B restarts
+	case "BEHIND": // A hears nothing of the log for long and nothing from C, which leads; B restarts once it has promised something
 		return []fault{
 			{At: f.At, Kind: "lag", A: f.A, For: 2500 * ms},
 			{At: f.At, Kind: "cut", A: f.C, B: f.A, For: 2500 * ms},
 			{At: f.At, Kind: "cut", A: f.A, B: f.C, For: 2500 * ms},
-			{At: f.At + time.Second + f.For/4, Kind: "kill", A: f.B, For: 10 * ms},
-			{At: f.At + time.Second + f.For/4 + 100*ms, Kind: "kill", A: f.B, For: 10 * ms},
-			{At: f.At + time.Second + f.For/4 + 200*ms, Kind: "kill", A: f.B, For: 10 * ms},
+			{At: f.At, Kind: "leader", A: f.C},
+			{At: f.At + f.For/4, Kind: "jinx", A: f.B, For: 2500 * ms},
 		}
 	}
 	return []fault{f}
@@ -135,7 +134,9 @@ func (w *walk) begin(f fault) func() {
 	case "deaf":
 		x.deaf = w.now + f.For
 	case "leader":
-		w.leader, w.elect = nil, w.now
+		w.leader, w.elect, w.heir = nil, w.now, x
+	case "jinx":
+		x.jinx = w.now + f.For
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type walk struct {
 	term    uint64
 	leader  *walker
 	elect   time.Duration // when somebody is elected, if there is no leader
+	heir    *walker       // who will be elected next, if it can
 	todo    []proposal
 
 	loss    int            // datagrams of a thousand that are lost
@@ -86,6 +87,8 @@ type walker struct {
 	leads     uint64        // term that it believes to lead
 	told      time.Duration // when it hears of the present leader
 	allowed   GrantorChangeAllowed
+	jinx      time.Duration // until then its process dies soon after it has made a promise durable
+	doom      time.Duration // when it dies for that; it is back at once
 }
 
 const walkStep = 500 * time.Microsecond
@@ -311,6 +314,9 @@ func (w *walk) operate(x *walker) {
 		if a.Release != nil && w.mutant == "no-confirm" {
 			w.propose(x, func(s *fsm.State) (fsm.Command, bool) { return w.handOver(s, a.Key, a.Release.Index) })
 		} else if a.Release != nil {
+			if w.rng.IntN(8) != 0 {
+				return
+			}
 			w.propose(x, func(*fsm.State) (fsm.Command, bool) {
 				return fsm.Command{Schema: 1, Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: a.Key, ReleaseIndex: a.Release.Index}}}}, true
 			})
@@ -434,6 +440,7 @@ func (w *walk) advance() error {
 // run does what is due at x.
 func (w *walk) run(x *walker) {
 	if x.saving != nil && w.now >= x.saved {
+		before := x.disk.Floors
 		if w.mutant != "not-durable" {
 			keep := x.disk.Cap
 			x.disk = x.saving.Durable.Clone()
@@ -445,7 +452,16 @@ func (w *walk) run(x *walker) {
 		}
 		seq := x.saving.Seq
 		x.saving = nil
+		if w.now < x.jinx && !maps.Equal(before, x.disk.Floors) {
+			x.jinx, x.doom = 0, w.now+w.upTo(80*time.Millisecond)
+		}
 		w.step(x, Persisted{Seq: seq})
+	}
+	if x.doom != 0 && w.now >= x.doom {
+		x.doom = 0
+		w.stop(x, false)
+		w.start(x, x.stable)
+		return
 	}
 	if last := uint64(len(w.log) - 1); x.applied < last && w.now >= x.apply {
 		x.applied += 1 + uint64(w.rng.Int64N(int64(min(3, last-x.applied))))
@@ -487,7 +503,11 @@ func (w *walk) raft() {
 		w.elect = w.now + w.upTo(100*time.Millisecond)
 	}
 	if w.leader == nil && w.now >= w.elect {
-		if x := w.nodes[w.rng.IntN(len(w.nodes))]; x.up && x.stuck <= w.now {
+		x := w.nodes[w.rng.IntN(len(w.nodes))]
+		if w.heir != nil {
+			x, w.heir = w.heir, nil
+		}
+		if x.up && x.stuck <= w.now {
 			w.leader = x
 			w.term++
 			x.leads = w.term
