@@ -1,0 +1,338 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/lvs"
+	"quorate/vip"
+)
+
+// world is one node's surroundings with memory: the agreed state, the lease, the kernel's addresses and its table. What
+// happens is written into one diary, because the order is what matters here.
+type world struct {
+	mu      sync.Mutex
+	state   *fsm.State
+	changed chan struct{}
+	live    map[fsm.Epoch]bool
+	turned  chan struct{}
+	stuck   bool // the kernel keeps addresses that it is told to remove
+	slow    time.Duration
+	have    map[netip.Prefix]string
+	table   string
+	alive   int
+	diary   []string
+}
+
+func newWorld() *world {
+	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}}
+}
+
+func (w *world) note(format string, args ...any) {
+	w.diary = append(w.diary, fmt.Sprintf(format, args...))
+}
+
+// said returns the diary and begins a new one.
+func (w *world) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := strings.Join(w.diary, "\n")
+	w.diary = nil
+	return d
+}
+
+func (w *world) State() *fsm.State { w.mu.Lock(); defer w.mu.Unlock(); return w.state }
+
+func (w *world) apply(t *testing.T, c fsm.Command) *fsm.State {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.Schema = fsm.MaxSchema
+	next, res := w.state.Apply(w.state.Index+1, c)
+	if res.Err != nil || len(res.Refused) > 0 {
+		t.Fatalf("%s: %v %v", c.Kind(), res.Err, res.Refused)
+	}
+	w.state = next
+	close(w.changed)
+	w.changed = make(chan struct{})
+	return next
+}
+
+func (w *world) lease(e fsm.Epoch, live bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live[e] = live
+	close(w.turned)
+	w.turned = make(chan struct{})
+}
+
+// The view, the lease, the addresses and the plane.
+
+type worldView struct{ *world }
+
+func (v worldView) Changed() <-chan struct{} { v.mu.Lock(); defer v.mu.Unlock(); return v.changed }
+
+type worldLease struct{ *world }
+
+func (l worldLease) Changed() <-chan struct{} { l.mu.Lock(); defer l.mu.Unlock(); return l.turned }
+func (l worldLease) Live(e fsm.Epoch) bool    { l.mu.Lock(); defer l.mu.Unlock(); return l.world.live[e] }
+func (l worldLease) Alive(lease.Part)         { l.mu.Lock(); defer l.mu.Unlock(); l.alive++ }
+func (l worldLease) Confirm(k fsm.AddressKey, index uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.note("confirm %v %d", k, index)
+}
+
+// worldKernel is the kernel's address list as vip.Actuator sees it.
+type worldKernel struct{ *world }
+
+func (k worldKernel) List() ([]vip.Address, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []vip.Address
+	for p, link := range k.have {
+		out = append(out, vip.Address{Prefix: p, Link: link, Ours: true, ValidFor: 3 * time.Second})
+	}
+	return out, nil
+}
+
+func (k worldKernel) Put(w vip.Wanted) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, there := k.have[w.Prefix]; !there {
+		k.note("put %v", w.Prefix)
+	}
+	k.have[w.Prefix] = w.Link
+	return nil
+}
+
+func (k worldKernel) Remove(a vip.Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stuck {
+		return errors.New("the kernel does not let go of it")
+	}
+	k.note("remove %v", a.Prefix)
+	delete(k.have, a.Prefix)
+	return nil
+}
+
+func (k worldKernel) Watch(ctx context.Context, _ func()) error { <-ctx.Done(); return nil }
+
+// worldPlane is a data plane that remembers its table.
+type worldPlane struct{ *world }
+
+func (worldPlane) Name() string                   { return "model" }
+func (worldPlane) Capabilities() lvs.Capabilities { return lvs.Capabilities{Plane: "model"} }
+func (worldPlane) Close() error                   { return nil }
+func (p worldPlane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+	time.Sleep(p.slow)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var keys []string
+	for _, s := range want {
+		keys = append(keys, fmt.Sprintf("%v×%d", s.Key(), len(s.Destinations)))
+	}
+	if table := strings.Join(keys, " "); table != p.table {
+		p.table = table
+		p.note("table [%s]", table)
+	}
+	return lvs.Status{}, nil
+}
+
+// node is n1 in a cluster of two with one VIP and one service, its actuator running.
+func (w *world) run(t *testing.T) {
+	facts := fsm.Facts{Schema: fsm.MaxSchema, Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
+	w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Addr: "192.0.2.1:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
+	w.apply(t, fsm.Command{PutNode: &fsm.PutNode{Node: fsm.Node{ID: "n2", Store: "s2", Addr: "192.0.2.2:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
+	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{
+		Settings: fsm.DefaultSettings(),
+		VIPs:     map[string]fsm.VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}},
+		Services: map[string]fsm.Service{"web": {Name: "web", VIP: "web", Port: 80, Protocol: fsm.TCP, Scheduler: "wrr", Forward: fsm.NAT,
+			Servers: []fsm.Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}},
+	}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	plane := newPlaneWorker(slog.New(slog.DiscardHandler))
+	plane.open = func(string) (lvs.Plane, error) { return worldPlane{w}, nil }
+	a := &actuator{
+		self: "n1", view: worldView{w}, lease: worldLease{w}, plane: plane, log: slog.New(slog.DiscardHandler),
+		vips: vip.New(vip.Options{Kernel: worldKernel{w}, Log: slog.New(slog.DiscardHandler)}),
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = plane.run(ctx) })
+	wg.Go(func() { _ = a.run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+var web = fsm.AddressKey{Addr: netip.MustParseAddr("192.0.2.10")}
+
+// assign gives web to a node; the state must let it.
+func (w *world) assign(t *testing.T, to fsm.NodeID, release uint64) {
+	s := w.State()
+	w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{
+		Key: web, VIP: "web", Owner: to, OwnerEpoch: s.Nodes[to].Epoch, Epoch: s.Assignments[web].Epoch, ReleaseIndex: release, Reason: fsm.Reason{Code: fsm.ReasonPlaced},
+	}}}})
+}
+
+// expect compares what happened since the last call.
+func (w *world) expect(t *testing.T, what string, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	if got := w.said(); got != strings.Join(want, "\n") {
+		t.Fatalf("%s:\ngot:\n%s\nwant:\n%s", what, got, strings.Join(want, "\n"))
+	}
+}
+
+func TestTakeOverAndGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.slow = 50 * time.Millisecond
+		w.run(t)
+		w.assign(t, "n1", 0)
+		time.Sleep(time.Second)
+		w.expect(t, "no lease, no address: the table may be ready", "table [tcp 192.0.2.10:80×1]")
+
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.expect(t, "with the lease", "put 192.0.2.10/24")
+
+		s := w.apply(t, fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: web, Epoch: w.State().Assignments[web].Epoch, To: "n2"}}}})
+		release := s.Assignments[web].Release.Index
+		time.Sleep(40 * time.Millisecond) // less than the table takes
+		w.expect(t, "released: the address leaves first, and only then is it confirmed", "remove 192.0.2.10/24", fmt.Sprintf("confirm 192.0.2.10 %d", release))
+
+		w.assign(t, "n2", release)
+		time.Sleep(time.Second)
+		w.expect(t, "moved: its services follow", "table []")
+	})
+}
+
+func TestServicesComeBeforeTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.slow = 300 * time.Millisecond
+		w.run(t)
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		time.Sleep(time.Second)
+		w.said()
+		w.assign(t, "n1", 0)
+		time.Sleep(200 * time.Millisecond)
+		w.expect(t, "the table is not ready yet")
+		time.Sleep(time.Second)
+		w.expect(t, "the table is ready", "table [tcp 192.0.2.10:80×1]", "put 192.0.2.10/24")
+	})
+}
+
+func TestAddressDoesNotWaitForATableForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.slow = time.Hour
+		w.run(t)
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.assign(t, "n1", 0)
+		time.Sleep(planePatience + time.Second)
+		w.expect(t, "an address without its services is better than none", "put 192.0.2.10/24")
+		w.mu.Lock()
+		w.slow = 0
+		w.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+	})
+}
+
+func TestLostLeaseRemovesTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.run(t)
+		e := w.State().Nodes["n1"].Epoch
+		w.lease(e, true)
+		w.assign(t, "n1", 0)
+		time.Sleep(time.Second)
+		w.said()
+		w.lease(e, false)
+		w.expect(t, "no lease", "remove 192.0.2.10/24")
+		w.lease(e, true)
+		w.expect(t, "lease again", "put 192.0.2.10/24")
+	})
+}
+
+// A raised epoch moves nothing: the address stays while the lease under the old epoch lasts.
+func TestRaiseIsNotSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.run(t)
+		old := w.State().Nodes["n1"].Epoch
+		w.lease(old, true)
+		w.assign(t, "n1", 0)
+		time.Sleep(time.Second)
+		w.said()
+		s := w.apply(t, fsm.Command{Raise: &fsm.Raise{Node: "n1", Epoch: old}})
+		time.Sleep(10 * time.Millisecond)
+		w.lease(s.Nodes["n1"].Epoch, true)
+		w.lease(old, false)
+		time.Sleep(time.Second)
+		w.expect(t, "a new epoch")
+	})
+}
+
+func TestNothingIsConfirmedThatTheKernelStillHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.run(t)
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.assign(t, "n1", 0)
+		time.Sleep(time.Second)
+		w.said()
+		w.mu.Lock()
+		w.stuck = true
+		w.mu.Unlock()
+		s := w.apply(t, fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: web, Epoch: w.State().Assignments[web].Epoch, To: "n2"}}}})
+		time.Sleep(4 * time.Second)
+		w.expect(t, "it is still there")
+		w.mu.Lock()
+		w.stuck = false
+		w.mu.Unlock()
+		time.Sleep(2 * sweep)
+		got := strings.Split(w.said(), "\n")
+		if len(got) < 2 || got[0] != "remove 192.0.2.10/24" || got[1] != fmt.Sprintf("confirm 192.0.2.10 %d", s.Assignments[web].Release.Index) {
+			t.Fatalf("after the kernel let go: %q", got)
+		}
+	})
+}
+
+// The lease takes an actuator that does not speak for T for one that hangs.
+func TestIdleActuatorSaysThatItIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.run(t)
+		time.Sleep(10 * time.Second)
+		w.mu.Lock()
+		idle := w.alive
+		w.mu.Unlock()
+		ttl := w.State().Config.Settings.Profile.Timing().TTL
+		if least := int(10 * time.Second / (ttl / 2)); idle < least {
+			t.Fatalf("an idle actuator spoke %d times in 10 s, want at least %d: twice within T = %v", idle, least, ttl)
+		}
+	})
+}
+
+func TestManagedAddresses(t *testing.T) {
+	w := newWorld()
+	synctest.Test(t, func(t *testing.T) {
+		w.run(t)
+		w.assign(t, "n1", 0)
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings()}}})
+	})
+	if got := managed(w.State()); !slices.Equal(got, []netip.Addr{web.Addr}) {
+		t.Fatalf("the address of a tombstone is not managed: %v", got)
+	}
+}
