@@ -70,7 +70,7 @@ func TestThousandAddresses(t *testing.T) {
 		t.Helper()
 		d := time.Since(begin)
 		t.Logf("%s: %v", what, d)
-		if d > time.Second {
+		if d > 20*time.Second { // it takes a fraction of a second: this is for what grows with the square
 			t.Errorf("%s took %v", what, d)
 		}
 	}
