@@ -1,0 +1,204 @@
+package whole
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"quorate/cluster"
+	"quorate/cluster/lease"
+	"quorate/cluster/simnet"
+	"quorate/fsm"
+)
+
+// machine is a host with a disk and clocks, on which one process after the other runs. World.mu guards what is not atomic.
+type machine struct {
+	w     *World
+	id    fsm.NodeID
+	ip    string
+	host  *simnet.Host
+	clock *clock
+	slow  atomic.Int64 // extra nanoseconds of a write
+	hang  atomic.Int64 // nanoseconds that the actuator's next pass hangs in the kernel
+
+	disk   *cluster.Memory
+	lost   fsm.StoreID // of the disk that was lost last
+	proc   *process    // nil = none runs
+	ghosts []ghost
+}
+
+// ghost is an address that a killed process left in the kernel, which its lease ends.
+type ghost struct {
+	key   fsm.AddressKey
+	epoch fsm.Epoch
+	until lease.Instant
+}
+
+// process is one run of the program.
+type process struct {
+	m      *machine
+	node   *cluster.Node
+	rng    *rand.Rand // the actuator's
+	cancel context.CancelFunc
+	gone   chan struct{} // closed when it is killed
+	parts  sync.WaitGroup
+	asked  atomic.Bool // to stop
+
+	// Guarded by World.mu.
+	dead    bool
+	open    lease.Opened   // what is in the kernel
+	service *lease.Service // under whose leases
+	seen    *fsm.State     // the state that was observed last
+}
+
+func (m *machine) addr() string { return m.ip + ":7300" }
+
+// boot starts a process, unless one runs.
+func (m *machine) boot() {
+	w := m.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m.proc != nil || w.ctx.Err() != nil {
+		return
+	}
+	m.host.PowerOn()
+	p := &process{m: m, gone: make(chan struct{}), rng: w.random()}
+	n, err := cluster.Open(cluster.Options{
+		Name: m.id, Bind: m.addr(), Weight: 1, Facts: facts, Clock: m.clock, Log: w.opt.Log,
+		Network: sockets{m.host, p.gone}, Store: disk{m.disk, &m.slow},
+		OnLease: func(lease.LeaseChanged) { w.recheck() },
+	})
+	if err != nil {
+		w.fail("%s does not open: %v", m.id, err)
+		return
+	}
+	w.tracef("%s starts", m.id)
+	ctx, cancel := context.WithCancel(context.Background())
+	p.node, p.cancel, m.proc = n, cancel, p
+	p.parts.Go(func() {
+		if err := n.Run(ctx); !p.killed() && (err != nil || !p.asked.Load()) {
+			w.fail("%s ended by itself: %v", m.id, err)
+		}
+	})
+	p.parts.Go(func() { p.act(ctx) })
+	p.parts.Go(func() { p.watch(ctx) })
+	p.parts.Go(func() { p.keep(ctx) })
+	w.procs.Go(p.parts.Wait)
+}
+
+func facts() fsm.Facts {
+	return fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr"},
+		Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
+}
+
+func (p *process) killed() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// crash ends the process at once: it is killed, or the machine loses its power. The disk keeps what was written by now.
+func (m *machine) crash(power bool) bool {
+	w := m.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := m.proc
+	if p == nil {
+		return false
+	}
+	m.proc, p.dead = nil, true
+	close(p.gone)
+	// First nobody hears of it any more, then the disk is looked at: what it said, it had written.
+	if power {
+		m.host.PowerOff()
+		m.ghosts = nil
+		m.clock.reboot(w.random())
+	} else {
+		m.host.Kill()
+		for k, e := range p.open {
+			if until := p.service.Until(e); until != (lease.Instant{}) {
+				m.ghosts = append(m.ghosts, ghost{k, e, until})
+			}
+		}
+	}
+	left, err := m.disk.Clone()
+	if err != nil {
+		w.fail("%s: %v", m.id, err)
+		return false
+	}
+	m.disk = left
+	p.cancel()
+	return true
+}
+
+// stop ends the process in good order.
+func (m *machine) stop() {
+	w := m.w
+	w.mu.Lock()
+	p := m.proc
+	w.mu.Unlock()
+	if p == nil {
+		return
+	}
+	p.asked.Store(true)
+	p.cancel()
+	p.parts.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.open = nil
+	if m.proc == p {
+		m.proc = nil
+	}
+}
+
+// holds reports whether the machine claims the address now: it is in the kernel, under a lease that is live by the
+// machine's own clocks. World.mu is held.
+func (m *machine) holds(a netip.Addr) bool {
+	for k := range m.claims() {
+		if k.Addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+// claims goes through the addresses that the machine answers for now, and the epochs under which it opened them. World.mu is held.
+func (m *machine) claims() iter.Seq2[fsm.AddressKey, fsm.Epoch] {
+	return func(yield func(fsm.AddressKey, fsm.Epoch) bool) {
+		if p := m.proc; p != nil {
+			for k, e := range p.open {
+				if p.service.Live(e) && !yield(k, e) {
+					return
+				}
+			}
+		}
+		if len(m.ghosts) == 0 {
+			return
+		}
+		now := m.clock.Now()
+		for _, g := range m.ghosts {
+			if now.Raw < g.until.Raw && now.Boot < g.until.Boot && !yield(g.key, g.epoch) {
+				return
+			}
+		}
+	}
+}
+
+// pause waits, and reports false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
