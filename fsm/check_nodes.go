@@ -31,7 +31,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		if v, ok := c.VIPs[s.VIP]; ok {
-			checkPlane(&ps, s, v, directors)
+			checkPlane(&ps, s, v, directors, c.Settings.DataPlane)
 		}
 	}
 	return ps
@@ -75,7 +75,7 @@ func checkPrefer(ps *Problems, object string, prefer []NodeID, nodes map[NodeID]
 }
 
 // checkPlane demands a director that has the VIP's subnet and can do the service.
-func checkPlane(ps *Problems, s Service, v VIP, directors []Node) {
+func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string) {
 	object := "service." + s.Name
 	var here []Node // can carry the VIP
 	for _, n := range directors {
@@ -86,9 +86,9 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node) {
 	if len(here) == 0 {
 		return // the VIP's own problem
 	}
-	var forwards, schedulers []string
+	var forwards, schedulers, masquerades []string
 	for _, n := range here {
-		f := n.Facts
+		f := n.Facts.under(setting, s)
 		if f.cannot(s) == "" {
 			return
 		}
@@ -102,11 +102,22 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node) {
 		if !slices.Contains(f.Schedulers, s.Scheduler) {
 			schedulers = append(schedulers, fmt.Sprintf("%s: data plane %s can do %s", n.ID, plane, orNone(strings.Join(f.Schedulers, ", "))))
 		}
+		if s.Masquerade && plane == "ipvs" {
+			masquerades = append(masquerades, fmt.Sprintf("%s: data plane ipvs", n.ID))
+		}
 	}
-	const load = "load ip_vs on a director (modprobe ip_vs)"
+	load := "load ip_vs on a director (modprobe ip_vs) and restart its agent"
+	if setting == "nft" {
+		load = `apply data_plane = "ipvs" alone first, once ip_vs is loaded (modprobe ip_vs)`
+	}
 	if len(forwards) == len(here) {
 		ps.add(object, "forward", string(s.Forward), fmt.Sprintf("no director that can have vip %s can forward like this (%s)", v.Name, firstOf(forwards, "")),
 			`use forward = "nat", or `+load)
+		return
+	}
+	if len(masquerades) == len(here) {
+		ps.add(object, "masquerade", "true", fmt.Sprintf("no director that can have vip %s can masquerade (%s)", v.Name, firstOf(masquerades, "")),
+			`set data_plane = "nft", or leave masquerade out and route the servers' replies through the director`)
 		return
 	}
 	if len(schedulers) == 0 {

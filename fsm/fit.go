@@ -59,6 +59,21 @@ func (f Facts) cannot(s Service) string {
 		return fmt.Sprintf("its data plane %s cannot forward by %q", f.DataPlane, s.Forward)
 	case !slices.Contains(f.Schedulers, s.Scheduler):
 		return fmt.Sprintf("its data plane %s has no scheduler %q", f.DataPlane, s.Scheduler)
+	case s.Masquerade && f.DataPlane == "ipvs":
+		return "its data plane ipvs cannot masquerade"
 	}
 	return ""
+}
+
+// under are the facts as they will be once the setting data_plane is in force: nftables is there wherever we run, and
+// forwards by nat only. Whether a node that uses nftables has IPVS, and with which schedulers, only the node can tell;
+// that IPVS cannot masquerade is certain.
+func (f Facts) under(dataPlane string, s Service) Facts {
+	switch {
+	case dataPlane == "nft" && f.DataPlane == "ipvs":
+		f.DataPlane, f.Forwards = "nft", []Forward{NAT}
+	case dataPlane == "ipvs" && f.DataPlane == "nft" && s.Masquerade:
+		f.DataPlane = "ipvs"
+	}
+	return f
 }

@@ -185,6 +185,11 @@ func TestCheckNodes(t *testing.T) {
 	}
 	dr := Service{Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: DirectRouting}
 	mh := Service{Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "mh", Forward: NAT}
+	masquerade := Service{Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT, Masquerade: true}
+	set := func(plane string, c Config) Config {
+		c.Settings.DataPlane = plane
+		return c
+	}
 	grouped := Config{
 		VIPs: map[string]VIP{
 			"a": {Name: "a", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "g"},
@@ -203,6 +208,12 @@ func TestCheckNodes(t *testing.T) {
 		{"only a leaving node", with(web, dr), []Node{director("n1", 1), leaving}, []string{"n1: data plane nft can do nat"}},
 		{"forward", with(web, dr), []Node{director("n1", 1)}, []string{`use forward = "nat", or load ip_vs`}},
 		{"scheduler", with(web, mh), []Node{director("n1", 1)}, []string{`service.s: scheduler = "mh"`}},
+		{"forward, plane set", set("nft", with(web, dr)), []Node{director("n1", 1), ipvs},
+			[]string{`(n1: data plane nft can do nat; n2: data plane nft can do nat); use forward = "nat", or apply data_plane = "ipvs" alone first`}},
+		{"masquerade", set("auto", with(web, masquerade)), []Node{ipvs}, []string{`service.s: masquerade = "true": no director that can have vip web can masquerade (n2: data plane ipvs); set data_plane = "nft"`}},
+		{"masquerade somewhere", set("auto", with(web, masquerade)), []Node{director("n1", 1), ipvs}, nil},
+		{"masquerade, plane set to it", set("nft", with(web, masquerade)), []Node{ipvs}, nil},
+		{"masquerade, plane set against it", set("ipvs", with(web, masquerade)), []Node{director("n1", 1), ipvs}, []string{"(n1: data plane ipvs; n2: data plane ipvs)"}},
 		{"no data plane", with(web, mh), []Node{{ID: "n1", Role: Director, Facts: Facts{Links: nftFacts().Links}}}, []string{"data plane none can do nothing"}},
 		{"prefer", Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Prefer: []NodeID{"n7", "w1"}}}},
 			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
