@@ -101,7 +101,8 @@ func TestBadConfigurationChangesNothing(t *testing.T) {
 		"port 0":          {"vip \"web\" {\n  address = \"192.0.2.101/24\"\n}\nservice \"s\" {\n  vip = \"web\"\n  port = 0\n}\n", []string{"bad.hcl:6:", "port"}},
 		"port 70000":      {"vip \"web\" {\n  address = \"192.0.2.101/24\"\n}\nservice \"s\" {\n  vip = \"web\"\n  port = 70000\n}\n", []string{"bad.hcl:6:", "70000"}},
 		"empty value":     {"vip \"web\" {\n  address = \"\"\n}\n", []string{"bad.hcl:2:", "address"}},
-		"direct routing":  {"vip \"web\" {\n  address = \"192.0.2.101/24\"\n}\nservice \"s\" {\n  vip = \"web\"\n  port = 80\n  forward = \"dr\"\n}\ncluster {\n  data_plane = \"nft\"\n}\n", []string{"bad.hcl:7:", "nft"}},
+		"direct routing":  {"vip \"web\" {\n  address = \"192.0.2.101/24\"\n}\nservice \"s\" {\n  vip = \"web\"\n  port = 80\n  forward = \"dr\"\n}\ncluster {\n  data_plane = \"nft\"\n}\n", []string{"bad.hcl:7:", "n1: data plane nft", "forward = \"nat\"", "modprobe ip_vs"}},
+		"masquerade":      {"vip \"web\" {\n  address = \"192.0.2.101/24\"\n}\nservice \"s\" {\n  vip = \"web\"\n  port = 80\n  masquerade = true\n}\ncluster {\n  data_plane = \"ipvs\"\n}\n", []string{"bad.hcl:7:", "n1: data plane ipvs", "data_plane = \"nft\""}},
 		"broken syntax":   {"vip \"web\" {\n", []string{"bad.hcl:"}},
 		"not a text file": {"\x00\xff\xfe", []string{"bad.hcl:1:1"}},
 	} {

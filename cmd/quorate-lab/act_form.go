@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/fsm"
 	"quorate/integration/lab"
 )
 
@@ -31,6 +32,12 @@ func (s *show) form(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.profile != string(fsm.LAN) { // which the others shall have from the start
+		s.typed(first.Name, fmt.Sprintf("quorate apply settings.hcl    # profile = %q", s.profile))
+		if _, err := first.Apply(ctx, "settings.hcl", new(lab.Config).Settings(s.settings()...).String()); err != nil {
+			return err
+		}
+	}
 	for _, d := range s.bed.Directors[1:] {
 		s.typed(d.Name, fmt.Sprintf("quorate %s --token %.8s…", strings.Join(join[:2], " "), join[3]))
 		if _, err := d.Quorate(ctx, join...); err != nil {
@@ -53,12 +60,12 @@ func (s *show) configure(ctx context.Context) error {
 		servers = append(servers, a)
 		servers6 = append(servers6, netip.AddrPortFrom(s.bed.Servers[i].Host().Prefixes[1].Addr(), a.Port()))
 	}
-	var c lab.Config
+	c := lab.Config{CheckInterval: s.checkEvery()}
 	web := c.Web
 	if s.direct() {
 		web = c.DirectWeb
 	}
-	c.Settings(fmt.Sprintf("data_plane = %q", s.plane), fmt.Sprintf("profile = %q", s.profile)).VIP("web", lab.VIP(1)).VIP("api", lab.VIP(2)).VIP("web6", lab.VIP6(1))
+	c.Settings(s.settings()...).VIP("web", lab.VIP(1)).VIP("api", lab.VIP(2)).VIP("web6", lab.VIP6(1))
 	web("web", "web", servers...)
 	web("web6", "web6", servers6...)
 	var err error

@@ -52,6 +52,10 @@ func TestWrongUsage(t *testing.T) {
 		args, want string
 	}{
 		{"demo now", `demo takes no argument "now"`},
+		{"demo --data-plane ebpf", "--data-plane ebpf"},
+		{"demo --profile fast", "--profile fast"},
+		{"demo --rate 0", "--rate 0"},
+		{"demo --patience 0", "--patience 0"},
 		{"--colour", "unknown flag"},
 		{"nonsense", `no argument "nonsense"`},
 		{"", "needs a command"},

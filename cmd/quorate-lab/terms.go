@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"quorate/fsm"
+	"quorate/integration/lab"
 )
 
 // terms say what the demo asks of the machine, and how much time it gives it.
@@ -45,18 +46,40 @@ func (t *terms) check() error {
 // servers whose way back leads through the owner.
 func (t *terms) direct() bool { return t.plane == "ipvs" }
 
+// settings are those of the cluster, as lines of its block in the file.
+func (t *terms) settings() []string {
+	return []string{fmt.Sprintf("data_plane = %q", t.plane), fmt.Sprintf("profile = %q", t.profile)}
+}
+
 // slower is a promised time with patience.
 func (t *terms) slower(d time.Duration) time.Duration { return d * time.Duration(t.patience) }
 
-// rarer is the interval of a measurement. A machine n times slower is spared n times more: nobody wants to measure the
-// measurement.
-func (t *terms) rarer(d time.Duration) time.Duration { return t.slower(t.slower(d)) }
+// rarer is the interval of a measurement, which must not be what keeps a slow machine busy.
+func (t *terms) rarer(d time.Duration) time.Duration {
+	if t.patience > 1 {
+		return 16 * d
+	}
+	return d
+}
 
 func (t *terms) pingEvery() time.Duration { return t.rarer(2 * time.Millisecond) }
 
-// loss is the longest time for which a VIP may be without owner when its owner's machine is lost: the lease has to end,
-// which may be when the next leader has been elected.
-func (t *terms) loss() time.Duration { return t.slower(4 * fsm.Profile(t.profile).Timing().TTL) }
+// checkEvery is the interval of health checks.
+func (t *terms) checkEvery() time.Duration {
+	return time.Duration(t.patience+1) * 100 * time.Millisecond
+}
+
+// loss is the longest time for which a VIP may be without owner when its owner's machine is lost: its lease has to end,
+// and a leader may have to be elected first.
+func (t *terms) loss() time.Duration {
+	return 2*fsm.Profile(t.profile).Timing().TTL + t.slower(500*time.Millisecond)
+}
+
+// unnoticed reports whether a client saw no failure. A machine that needs patience may let one request in twenty run into
+// its timeout.
+func (t *terms) unnoticed(s lab.Summary) bool {
+	return s.Failed == 0 || t.patience > 1 && 20*s.Failed <= s.Total
+}
 
 // within promises that a measured time is at most a limit, with patience.
 func (s *show) within(limit, measured time.Duration, what string) {

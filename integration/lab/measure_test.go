@@ -39,7 +39,7 @@ func TestSummary(t *testing.T) {
 		{At: 100 * ms, Took: time.Millisecond, Server: "w2"}, // after it
 	}
 	s := summarize(requests, Span{10 * ms, 100 * ms})
-	if got, want := s.String(), "6 requests, 3 failed (w1 2, w2 1), longest gap 62 ms"; got != want {
+	if got, want := s.String(), "6 requests, 3 failed (w1 2, w2 1), longest gap 62 ms: i/o timeout"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if s.CommonError() != "i/o timeout" || s.Median != 3*time.Millisecond || s.Slowest != 4*time.Millisecond {

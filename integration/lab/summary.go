@@ -53,7 +53,8 @@ func summarize(requests []Request, window Span) Summary {
 	return s
 }
 
-// String is one line for a person: "2500 requests, 0 failed (w1 1250, w2 1250), longest gap 4 ms".
+// String is one line for a person: "2500 requests, 0 failed (w1 1250, w2 1250), longest gap 4 ms", and the most frequent
+// failure if there was one.
 func (s Summary) String() string {
 	var by []string
 	for _, name := range slices.Sorted(maps.Keys(s.Servers)) {
@@ -63,7 +64,11 @@ func (s Summary) String() string {
 	if len(by) > 0 {
 		servers = strings.Join(by, ", ")
 	}
-	return fmt.Sprintf("%d requests, %d failed (%s), longest gap %s", s.Total, s.Failed, servers, Millis(s.Gap.Duration()))
+	text := fmt.Sprintf("%d requests, %d failed (%s), longest gap %s", s.Total, s.Failed, servers, Millis(s.Gap.Duration()))
+	if s.Failed > 0 {
+		text += ": " + s.CommonError()
+	}
+	return text
 }
 
 // CommonError is the most frequent failure, or "".
