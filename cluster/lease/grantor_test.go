@@ -47,7 +47,6 @@ func TestFence(t *testing.T) {
 	}
 	r.after(0, r.from(g2, renew(3, 13))) // a later epoch is not promised away
 	one[Ack](r, "n2")
-	granted = max(granted, r.now.Raw)
 
 	r.after(time.Second)
 	none[FenceAnswer](r, "n3") // the grant has run out, the disk is not done

@@ -13,7 +13,6 @@ import (
 type watch struct {
 	last   time.Duration // RAW of the last Step
 	deaf   time.Duration // time that does not count
-	seq    uint64
 	owners map[fsm.NodeID]*watched
 }
 
