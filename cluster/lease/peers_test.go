@@ -26,7 +26,7 @@ func TestStoreThatGoesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := readyRig(t, g1, state(30))
-			r.step(said(1, 5, 40, 50))
+			r.step(said(1, 5, 40, 50), said(1, 4, 39, 50)) // the second was overtaken
 			var outs []ShutOut
 			for range 30 {
 				r.after(100*ms, x.then)
@@ -103,6 +103,18 @@ func TestLateDatagramOfAProcessNotHeardBefore(t *testing.T) {
 	if len(r.m.Status(r.now).ShutOut) != 1 {
 		t.Fatal("not shut out")
 	}
+}
+
+// Nobody is shut out for less than a second of it.
+func TestShutOutTakesASecond(t *testing.T) {
+	r := readyRig(t, g1, state(30))
+	r.step(said(1, 5, 40, 50))
+	for range 10 {
+		r.after(99*ms, said(2, 4, 40, 50))
+		noEvent[ShutOut](r)
+	}
+	r.after(110*ms, said(2, 4, 40, 50))
+	oneEvent[ShutOut](r)
 }
 
 // What came furthest is not forgotten, however often the store begins again.
