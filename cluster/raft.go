@@ -101,10 +101,15 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	streams := c.streams()
 	log := newHCLog(c.log, "raft")
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider:   c.directory,
-		Logger:                  log,
-		Stream:                  streams,
-		MaxPool:                 3,
+		ServerAddressProvider: c.directory,
+		Logger:                log,
+		Stream:                streams,
+		MaxPool:               3,
+		// No pipelining. In raft 1.7.3 a follower that refuses an entry while the next one is being sent blocks its pipeline for
+		// good (replication.go: pipelineReplicate waits in pipelineSend, and nobody reads the pipeline any more): it hears
+		// heartbeats and so elects nobody, but gets no entry until another leads, and the leader's Raft cannot be shut down.
+		// Raft batches what waits, and a cluster decides a few things per second, so that a pipeline is worth nothing here.
+		MaxRPCsInFlight:         1,
 		Timeout:                 transportTimeout(p),
 		MsgpackUseNewTimeFormat: true,
 	})

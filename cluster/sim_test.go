@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -82,7 +83,8 @@ func (d slowDisk) Open(fresh bool) (*Stores, error) {
 
 type slowLog struct {
 	raft.LogStore
-	gate atomic.Pointer[chan struct{}]
+	gate   atomic.Pointer[chan struct{}]
+	refuse atomic.Bool // the next write
 }
 
 // hang makes the next write, and all later ones, wait until gate is closed.
@@ -93,6 +95,9 @@ func (l *slowLog) StoreLog(x *raft.Log) error { return l.StoreLogs([]*raft.Log{x
 func (l *slowLog) StoreLogs(x []*raft.Log) error {
 	if g := l.gate.Load(); g != nil {
 		<-*g
+	}
+	if l.refuse.CompareAndSwap(true, false) {
+		return errors.New("write error")
 	}
 	return l.LogStore.StoreLogs(x)
 }
