@@ -34,7 +34,6 @@ func TestFence(t *testing.T) {
 	r.persist = false
 	r.after(0, r.from(g2, renew(1, 12)))
 	one[Ack](r, "n2")
-	granted := r.now.Raw
 
 	r.after(10*ms, r.from(g3, Fence{Term: 5, Seq: 7, Node: "n2", Epoch: 12, GrantorIndex: 20}))
 	p := oneEvent[Persist](r)
@@ -51,7 +50,7 @@ func TestFence(t *testing.T) {
 	r.after(time.Second)
 	none[FenceAnswer](r, "n3") // the grant has run out, the disk is not done
 	r.after(0, r.from(g2, renew(4, 13)))
-	granted = r.now.Raw
+	granted := r.now.Raw
 	r.after(0, Persisted{Seq: p.Seq})
 	none[FenceAnswer](r, "n3") // the disk is done, the grant has not run out
 	if at := r.m.NextTimer(); at > granted+grantSpan(250*ms)+1 {
