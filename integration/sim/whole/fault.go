@@ -24,7 +24,7 @@ func (w *World) fault(rng *rand.Rand) {
 	w.mu.Lock()
 	m, o := w.machines[rng.IntN(len(w.machines))], w.machines[rng.IntN(len(w.machines))]
 	w.mu.Unlock()
-	switch rng.IntN(19) {
+	switch rng.IntN(21) {
 	case 0, 1:
 		w.crash(m, "kill", false, below(rng, 2*time.Second))
 	case 2: // a quick restart: its addresses are still there
@@ -39,7 +39,7 @@ func (w *World) fault(rng *rand.Rand) {
 		w.cut("both ways", m, o, true)
 	case 8, 9:
 		w.isolate(m, rng.IntN(3) > 0, rng.IntN(3) > 0)
-	case 10, 11, 12:
+	case 10, 11, 12, 19, 20:
 		w.mend()
 	case 13:
 		w.traffic("loss", func(l *simnet.Link) { l.Loss = rng.Float64() * 0.3 })
@@ -76,7 +76,7 @@ func (w *World) crash(m *machine, how string, power bool, away time.Duration) {
 	}
 	w.tracef("%s of %s, for %v", how, m.id, away)
 	w.did(how)
-	w.breaks.Go(func() {
+	w.returns.Go(func() {
 		pause(w.chaos, away)
 		m.boot()
 	})
@@ -86,7 +86,7 @@ func (w *World) crash(m *machine, how string, power bool, away time.Duration) {
 func (w *World) restart(m *machine, away time.Duration) {
 	w.tracef("restart of %s", m.id)
 	w.did("restart")
-	w.breaks.Go(func() {
+	w.returns.Go(func() {
 		m.stop()
 		pause(w.chaos, away)
 		m.boot()
@@ -164,7 +164,7 @@ func (w *World) loseDisk(m *machine, away time.Duration) {
 	w.mu.Lock()
 	m.disk, m.lost = cluster.NewMemory(), w.latest.Nodes[m.id].Store
 	w.mu.Unlock()
-	w.breaks.Go(func() {
+	w.returns.Go(func() {
 		pause(w.chaos, away)
 		m.boot()
 	})

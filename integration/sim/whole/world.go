@@ -43,7 +43,7 @@ func (v *Violation) Error() string {
 // Stats say how much a schedule did.
 type Stats struct {
 	Virtual time.Duration
-	Checks  int           // of the holders
+	Checks  int           // of the holders, since the faults began
 	Held    int           // checks at which somebody held something
 	Served  time.Duration // from the last fault until every VIP was held by its owner
 	Settled time.Duration // from the last fault until all were members again and agreed
@@ -64,7 +64,8 @@ type World struct {
 
 	procs   sync.WaitGroup // processes, the dying included
 	parts   sync.WaitGroup // what else goes on until ctx ends
-	breaks  sync.WaitGroup // what goes on until chaos ends
+	breaks  sync.WaitGroup // what goes on until chaos ends, or shortly after
+	returns sync.WaitGroup // processes that start again when chaos ends at the latest
 	busy    atomic.Bool    // a change of the membership is under way: one at a time
 	journal journal
 
@@ -167,6 +168,9 @@ func (w *World) config(p fsm.Profile) fsm.Config {
 // faults breaks things, and lets an operator and clients work meanwhile, until the time for it is over.
 func (w *World) faults() {
 	w.tracef("faults begin")
+	w.mu.Lock()
+	w.stats.Checks, w.stats.Held = 0, 0
+	w.mu.Unlock()
 	w.breaks.Go(w.breakThings)
 	w.breaks.Go(w.operate)
 	for i := range writers {
@@ -179,6 +183,7 @@ func (w *World) faults() {
 
 // heal ends all faults and waits for the cluster to be as it should.
 func (w *World) heal() {
+	begin := time.Now()
 	w.mend()
 	w.mu.Lock()
 	all := slices.Clone(w.machines)
@@ -187,18 +192,15 @@ func (w *World) heal() {
 		m.slow.Store(0)
 		m.hang.Store(0)
 	}
-	w.breaks.Wait()
-	for _, m := range all {
-		m.boot()
-	}
-	begin := time.Now()
+	w.returns.Wait()
 	w.tracef("healed")
 	w.parts.Go(w.resume)
-	if !w.within(w.opt.Bound, "every VIP is held by its owner", w.served) {
+	if !w.within(w.opt.Bound-time.Since(begin), "every VIP is held by its owner", w.served) {
 		return
 	}
 	w.stats.Served = time.Since(begin)
-	if !w.within(w.opt.Settle-w.stats.Served, "all are members and agree", w.agree) {
+	w.breaks.Wait()
+	if !w.within(w.opt.Settle-time.Since(begin), "all are members and agree", w.agree) {
 		return
 	}
 	w.stats.Settled = time.Since(begin)
@@ -213,6 +215,7 @@ func (w *World) heal() {
 func (w *World) end() {
 	w.cancel()
 	w.breaks.Wait()
+	w.returns.Wait()
 	w.mu.Lock()
 	all := slices.Clone(w.machines)
 	w.mu.Unlock()
