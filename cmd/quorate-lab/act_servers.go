@@ -46,7 +46,7 @@ func (s *show) stopServer(ctx context.Context) error {
 	if err := w.Shutdown(); err != nil {
 		return err
 	}
-	if err := s.bed.AwaitServers(ctx, "web", 1); err != nil {
+	if err := s.awaitServers(ctx, 1); err != nil {
 		return err
 	}
 	out := lab.Since(from)
@@ -69,7 +69,7 @@ func (s *show) killServer(ctx context.Context) error {
 	if err := s.bed.Servers[1].Kill(); err != nil {
 		return err
 	}
-	if err := s.bed.AwaitServers(ctx, "web", 1); err != nil {
+	if err := s.awaitServers(ctx, 1); err != nil {
 		return err
 	}
 	out := lab.Since(from)
@@ -96,7 +96,7 @@ func (s *show) restore(ctx context.Context, n int) error {
 		return err
 	}
 	s.bed.Servers[n] = w
-	if err := s.bed.AwaitServers(ctx, "web", 2); err != nil {
+	if err := s.awaitServers(ctx, 2); err != nil {
 		return err
 	}
 	s.within(2*time.Second, lab.Since(from), old.Name+" started again and back in rotation")

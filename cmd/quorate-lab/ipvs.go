@@ -78,6 +78,30 @@ func (s *show) tables(owner *lab.Director, others ...*lab.Director) error {
 	return nil
 }
 
+// awaitServers waits until the cluster has that many servers of service web in rotation, and the owner's IPVS too.
+func (s *show) awaitServers(ctx context.Context, want int) error {
+	if err := s.bed.AwaitServers(ctx, "web", want); err != nil || s.plane != "ipvs" {
+		return err
+	}
+	return lab.Await(ctx, s.rarer(10*time.Millisecond), func(ctx context.Context) error {
+		owner, err := s.bed.AwaitOwner(ctx, s.web, nil)
+		if err != nil {
+			return err
+		}
+		text, err := owner.ProcNet("ip_vs")
+		if err != nil {
+			return err
+		}
+		in := 0
+		for _, how := range ipvsServers(text, netip.AddrPortFrom(s.web, 80)) {
+			if !strings.HasSuffix(how, " 0") { // weight 0 gets no new connections
+				in++
+			}
+		}
+		return unless(in == want, fmt.Sprintf("the IPVS of %s has %d servers in rotation", owner.Name, in))
+	})
+}
+
 // ipvsTable reads /proc/net/ip_vs: by service, by server, "METHOD WEIGHT"; addresses as in ipvsAddr. Only TCP services
 // are of interest (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show).
 func ipvsTable(text string) map[string]map[string]string {
