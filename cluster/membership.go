@@ -195,9 +195,9 @@ func (m *membership) begin() error {
 // openSockets opens the datagram sockets and makes what lives on them.
 func (m *membership) openSockets() (err error) {
 	n := m.node
-	last, err := m.stores.Log.LastIndex()
+	last, err := m.stores.last()
 	if err != nil {
-		return fmt.Errorf("read the raft log: %w", err)
+		return err
 	}
 	leaseAt := leaseAddr(n.addr.bind).String()
 	leaseConn, err := n.o.Network.ListenPacket(leaseAt)

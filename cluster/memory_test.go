@@ -72,3 +72,38 @@ func TestMemoryClone(t *testing.T) {
 		t.Errorf("identity %q", id)
 	}
 }
+
+// A snapshot that came from the leader may be all that a node has got: it counts for how far the store has come.
+func TestLastCountsTheSnapshot(t *testing.T) {
+	s, err := NewMemory().Open(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		what   string
+		change func() error
+		want   uint64
+	}{
+		{"nothing", func() error { return nil }, 0},
+		{"the log", func() error { return s.Log.StoreLogs([]*raft.Log{{Index: 1, Term: 1}, {Index: 2, Term: 1}}) }, 2},
+		{"a snapshot after the log", func() error {
+			_, trans := raft.NewInmemTransport("")
+			sink, err := s.Snapshots.Create(1, 9, 1, raft.Configuration{}, 1, trans)
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(sink, "state"); err != nil {
+				return err
+			}
+			return sink.Close()
+		}, 9},
+		{"the log after the snapshot", func() error { return s.Log.StoreLog(&raft.Log{Index: 10, Term: 1}) }, 10},
+	} {
+		if err := x.change(); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := s.last(); err != nil || last != x.want {
+			t.Errorf("%s: last is %d, %v; want %d", x.what, last, err, x.want)
+		}
+	}
+}

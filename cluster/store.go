@@ -39,3 +39,14 @@ type Stores struct {
 	Lease     lease.DurableStore
 	Close     func() error
 }
+
+// last is the last entry that the stores have got hold of. After a snapshot came from the leader the log may end before it, or
+// be empty; counted by the log alone, a node that restarts then would seem to its peers to have gone back.
+func (s *Stores) last() (uint64, error) {
+	last, err := s.Log.LastIndex()
+	if err != nil {
+		return 0, fmt.Errorf("read the raft log: %w", err)
+	}
+	snap, _ := newestSnapshot(s.Snapshots) // what cannot be read has been reported when the stores were opened
+	return max(last, snap), nil
+}
