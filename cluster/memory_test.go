@@ -92,7 +92,7 @@ func TestLastCountsTheSnapshot(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := io.WriteString(sink, "state"); err != nil {
+			if err := fsm.New().Snapshot(sink); err != nil {
 				return err
 			}
 			return sink.Close()
