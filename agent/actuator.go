@@ -31,6 +31,7 @@ type leaser interface {
 type addresses interface {
 	Manage([]netip.Addr)
 	Reconcile([]vip.Wanted) vip.Status
+	Clear() vip.Status
 	Keep() bool
 }
 
@@ -63,8 +64,9 @@ const sweep = 5 * time.Second
 // that refuses some of them than by none.
 const planePatience = 2 * time.Second
 
-// run carries out states until ctx ends. It is started only after the start barrier: before that a node acts on nothing
-// (design §3 “Start”).
+// run carries out states until ctx ends, then gives up all addresses at once: what ends it ends the lease too, and others
+// may own them before the rest of the node has come to its end. It is started only after the start barrier: before that a
+// node acts on nothing (design §3 “Start”).
 func (a *actuator) run(ctx context.Context) error {
 	var (
 		index   uint64
@@ -98,6 +100,7 @@ func (a *actuator) run(ctx context.Context) error {
 		timer.Reset(s.Config.Settings.Profile.Timing().TTL * 2 / 5)
 		select {
 		case <-ctx.Done():
+			a.vips.Clear()
 			return ctx.Err()
 		case <-changed:
 		case <-leased:

@@ -151,8 +151,8 @@ func (p worldPlane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, e
 	return lvs.Status{}, nil
 }
 
-// node is n1 in a cluster of two with one VIP and one service, its actuator running.
-func (w *world) run(t *testing.T) {
+// run is n1 in a cluster of two with one VIP and one service, its actuator running until stop.
+func (w *world) run(t *testing.T) (stop func()) {
 	facts := fsm.Facts{Schema: fsm.MaxSchema, Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
 	w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Addr: "192.0.2.1:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
 	w.apply(t, fsm.Command{PutNode: &fsm.PutNode{Node: fsm.Node{ID: "n2", Store: "s2", Addr: "192.0.2.2:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
@@ -172,7 +172,9 @@ func (w *world) run(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = plane.run(ctx) })
 	wg.Go(func() { _ = a.run(ctx) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
 }
 
 var web = fsm.AddressKey{Addr: netip.MustParseAddr("192.0.2.10")}
@@ -334,5 +336,53 @@ func TestManagedAddresses(t *testing.T) {
 	})
 	if got := managed(w.State()); !slices.Equal(got, []netip.Addr{web.Addr}) {
 		t.Fatalf("the address of a tombstone is not managed: %v", got)
+	}
+}
+
+// What ends the actuator ends the lease; the rest of the node may take seconds to end.
+func TestEndGivesAddressesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		stop := w.run(t)
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.assign(t, "n1", 0)
+		synctest.Wait()
+		w.said()
+		stop()
+		if got := w.said(); len(w.have) != 0 {
+			t.Fatalf("addresses stay: %v\n%s", w.have, got)
+		}
+	})
+}
+
+// managedPlane removes services on managed addresses only, as IPVS does.
+type managedPlane struct {
+	worldPlane
+	have map[lvs.Key]bool
+}
+
+func (p managedPlane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+	for k := range p.have {
+		if slices.Contains(managed, k.Addr.Addr()) {
+			delete(p.have, k)
+		}
+	}
+	for _, s := range want {
+		p.have[s.Key()] = true
+	}
+	return lvs.Status{}, nil
+}
+
+func TestNoServiceStaysOnAForgottenAddress(t *testing.T) {
+	p := managedPlane{worldPlane{newWorld()}, map[lvs.Key]bool{}}
+	w := newPlaneWorker(slog.New(slog.DiscardHandler))
+	w.open = func(string) (lvs.Plane, error) { return p, nil }
+	w.reconcile(wantedTable{"auto", []netip.Addr{web.Addr}, []lvs.Service{{Addr: web.Addr, Port: 80, Protocol: "tcp"}}}, 1)
+	if len(p.have) != 1 {
+		t.Fatalf("not carried out: %v", p.have)
+	}
+	w.reconcile(wantedTable{setting: "auto"}, 2) // the state between the two was overtaken
+	if len(p.have) != 0 {
+		t.Fatalf("left behind: %v", p.have)
 	}
 }

@@ -91,7 +91,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	// Nothing writes any more. Addresses first: what arrives for them must not find a half-emptied table.
+	// Nothing writes any more. The actuator has given the addresses up already; this finds what it could not remove.
+	// Addresses first: what arrives for them must not find a half-emptied table.
 	st := a.vips.Clear()
 	for _, x := range st.Addresses {
 		if x.Actual {
@@ -196,7 +197,6 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	err := g.Wait()
 	if ctx.Err() == nil {
 		// In no cluster any more: nothing is this node's to carry.
-		a.vips.Clear()
 		a.plane.want("auto", nil, nil)
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 // are the same to the last detail are probed once, whatever number of services share them.
 type observer struct {
 	self    fsm.NodeID
-	observe func([]cluster.Observation)
+	observe func([]cluster.Observation) // called with mu held; does not block
 
 	mu      sync.Mutex
 	servers map[fsm.ServerKey][]string // probes that a server needs, by target ID
@@ -76,9 +76,11 @@ func (o *observer) transition(t health.Transition) {
 	}
 }
 
-// refresh passes on the observations that are news, of the servers that need the probe, or of all when probe is "".
+// refresh passes on the observations that are news, of the servers that need the probe, or of all when probe is "". They
+// are passed on under the lock: the last word on a server must be the last that is heard.
 func (o *observer) refresh(probe string) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	var changed []cluster.Observation
 	for key, ids := range o.servers {
 		if probe != "" && !slices.Contains(ids, probe) {
@@ -89,7 +91,6 @@ func (o *observer) refresh(probe string) {
 			changed = append(changed, obs)
 		}
 	}
-	o.mu.Unlock()
 	slices.SortFunc(changed, func(a, b cluster.Observation) int { return a.Server.Compare(b.Server) })
 	if len(changed) > 0 {
 		o.observe(changed)

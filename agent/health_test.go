@@ -36,7 +36,11 @@ func checked(t *testing.T) *fsm.State {
 
 func TestObservations(t *testing.T) {
 	var said []string
-	o := newObserver("n1", func(obs []cluster.Observation) {
+	var o *observer
+	o = newObserver("n1", func(obs []cluster.Observation) {
+		if o.mu.TryLock() {
+			t.Error("two results at a time could be passed on in the wrong order")
+		}
 		for _, x := range obs {
 			said = append(said, fmt.Sprintf("%v up=%t %s", x.Server, x.Up, x.Detail))
 		}

@@ -56,6 +56,9 @@ type planeWorker struct {
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
+	// past are the managed addresses of the tables before, until one was carried out without an error: a service of ours may
+	// be left on an address that the cluster has just forgotten. Guarded by busy.
+	past []netip.Addr
 
 	mu      sync.Mutex // guards what follows; never held while the plane works
 	wanted  wantedTable
@@ -110,11 +113,15 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	var st lvs.Status
-	err := w.use(t.setting, t.managed)
+	managed := w.known(t.managed)
+	err := w.use(t.setting, managed)
+	w.past = managed
 	if w.plane != nil {
 		var e error
-		st, e = w.plane.Reconcile(t.managed, t.services)
-		err = errors.Join(err, e)
+		st, e = w.plane.Reconcile(managed, t.services)
+		if err = errors.Join(err, e); err == nil {
+			w.past = t.managed
+		}
 	}
 	w.mu.Lock()
 	if err != nil && (w.err == nil || w.err.Error() != err.Error()) {
@@ -126,6 +133,13 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	if fresh {
 		signal(w.done)
 	}
+}
+
+// known are the addresses on which services of ours may be. Called with busy held.
+func (w *planeWorker) known(managed []netip.Addr) []netip.Addr {
+	all := slices.Concat(managed, w.past)
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
 }
 
 // use opens the plane that the setting names, and empties the one before. Called with busy held.
@@ -184,7 +198,7 @@ func (w *planeWorker) clear() error {
 	w.mu.Unlock()
 	var err error
 	if said {
-		_, err = w.plane.Reconcile(managed, nil)
+		_, err = w.plane.Reconcile(w.known(managed), nil)
 	}
 	return errors.Join(err, w.plane.Close())
 }
