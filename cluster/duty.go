@@ -325,7 +325,7 @@ func (d *duties) next() (step, bool) {
 	if better := c.state.Nodes[d.better]; d.better != "" {
 		d.better = ""
 		if srv, is := c.server(member(better)); is && srv.Suffrage == raft.Voter && member(better) != m.self {
-			st, ok = handOver{srv.ID}, true
+			st, ok = handOver{srv.ID, "it reaches more of the nodes that grant leases"}, true
 		}
 	}
 	if !ok {

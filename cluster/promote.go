@@ -126,7 +126,7 @@ func (m *membership) carryOut(ctx context.Context, st step) error {
 		m.log.Info("member removed", "peer", string(st.who.Node), "store", string(st.who.Store))
 		return m.decide(ctx, fsm.Command{Actor: plannerActor, RemoveNode: &fsm.RemoveNode{Node: st.who.Node, Store: st.who.Store}})
 	case handOver:
-		return m.transfer(ctx, st.to, "this node leaves")
+		return m.transfer(ctx, st.to, st.why)
 	default:
 		return fmt.Errorf("unknown step %T", st)
 	}

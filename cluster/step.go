@@ -39,7 +39,10 @@ type (
 	// removeNode ends a membership.
 	removeNode struct{ who fsm.Grantor }
 	// handOver gives the leadership to another voter.
-	handOver struct{ to raft.ServerID }
+	handOver struct {
+		to  raft.ServerID
+		why string
+	}
 )
 
 func (addServer) step()   {}
@@ -94,7 +97,7 @@ func nextStep(c standings) (step, bool) {
 	if s.Nodes[c.self.Node].Leaving {
 		// A leader cannot see its own removal through.
 		if to, ok := c.successor(); ok {
-			return handOver{to}, true
+			return handOver{to, "this node leaves"}, true
 		}
 	}
 	for _, id := range nodes {
