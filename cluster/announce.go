@@ -9,6 +9,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"quorate/fsm"
 )
 
@@ -104,13 +106,9 @@ func (m *membership) unsure() bool {
 		return true
 	}
 	r := m.consensus.raft.Load()
-	if r == nil {
-		return false
-	}
-	if _, known := m.consensus.leader(); known {
-		return false
-	}
-	return time.Since(r.LastContact()) > lonely
+	// That Raft names a leader means nothing: one that was asked to take over the leadership, and could not, goes on naming the
+	// leader that asked, as a candidate that nobody talks to.
+	return r != nil && r.State() != raft.Leader && time.Since(r.LastContact()) > lonely
 }
 
 func isReady(ch <-chan struct{}) bool {
