@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"quorate/fsm"
 )
 
@@ -101,7 +103,7 @@ func (w *World) observe(p *process, s *fsm.State) {
 	p.seen = s
 	if same := w.states[s.Index]; same != nil {
 		if d := differ(same, s); d != "" {
-			w.fail("the state of %s at entry %d has other %s than that of another node", p.m.id, s.Index, d)
+			w.fail("the state of %s at entry %d is not that of another node:\n    %s%s", p.m.id, s.Index, d, w.logs(s.Index))
 		}
 		return
 	}
@@ -145,21 +147,44 @@ func (w *World) grow(old, s *fsm.State) {
 	}
 }
 
-// differ names what is not the same in two states of the same index, cheaply; "" = nothing.
+// logs says what the disks have of Raft's log around an entry; mu is held.
+func (w *World) logs(around uint64) string {
+	var b bytes.Buffer
+	for _, m := range w.machines {
+		fmt.Fprintf(&b, "\n    log of %s:", m.id)
+		s, err := m.disk.Open(false)
+		if err != nil {
+			continue
+		}
+		last, _ := s.Log.LastIndex()
+		for i := max(around, 4) - 3; i <= min(last, around+3); i++ {
+			var e raft.Log
+			if err := s.Log.GetLog(i, &e); err == nil {
+				c, _ := fsm.Decode(e.Data)
+				fmt.Fprintf(&b, " %d term %d %v %s;", i, e.Term, e.Type, c.Kind())
+			}
+		}
+		fmt.Fprintf(&b, " last %d", last)
+	}
+	return b.String()
+}
+
+// differ says what is not the same in two states of the same index, cheaply; "" = nothing.
 func differ(a, b *fsm.State) string {
 	switch {
 	case !maps.EqualFunc(a.Nodes, b.Nodes, func(x, y fsm.Node) bool {
 		return x.Epoch == y.Epoch && x.Store == y.Store && x.Draining == y.Draining && x.Leaving == y.Leaving
 	}):
-		return "nodes"
+		return fmt.Sprintf("nodes %+v\n    nodes %+v", b.Nodes, a.Nodes)
 	case !maps.EqualFunc(a.Assignments, b.Assignments, func(x, y fsm.Assignment) bool {
 		return x.Epoch == y.Epoch && x.Owner == y.Owner && (x.Release == nil) == (y.Release == nil)
 	}):
-		return "assignments"
+		return fmt.Sprintf("assignments %+v\n    assignments %+v", b.Assignments, a.Assignments)
 	case a.Grantors.Index != b.Grantors.Index || a.ConfigVersion != b.ConfigVersion:
-		return "grantors or configuration"
+		return fmt.Sprintf("grantors %d, configuration %d\n    grantors %d, configuration %d",
+			b.Grantors.Index, b.ConfigVersion, a.Grantors.Index, a.ConfigVersion)
 	case len(a.Events) != len(b.Events):
-		return "events"
+		return fmt.Sprintf("%d events\n    %d events", len(b.Events), len(a.Events))
 	}
 	return ""
 }
