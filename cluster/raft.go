@@ -52,7 +52,7 @@ type consensus struct {
 func raftTimeouts(c *raft.Config, p fsm.Profile) {
 	t := p.Timing().Raft
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = t, t, t
-	c.CommitTimeout = max(200*time.Millisecond, t/2)
+	c.CommitTimeout = time.Second
 }
 
 // pace sets how often heartbeats are sent: Raft sends them at a tenth to a fifth of the sender's own heartbeat timeout. A
