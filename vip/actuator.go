@@ -93,17 +93,14 @@ func New(o Options) *Actuator {
 // The call is the caller's word for everything in want, good for each Wanted.Lifetime from the instant of the call.
 func (a *Actuator) Reconcile(want []Wanted) Status {
 	at := time.Now()
-	return a.call(func() { a.accept(want, at) })
+	return a.call(false, func() { a.accept(want, at) })
 }
 
 // Clear gives everything up, quickly: it interrupts a pass under way instead of waiting for it. It is Reconcile(nil) in
 // a hurry.
 func (a *Actuator) Clear() Status {
 	a.urgent.Add(1)
-	return a.call(func() {
-		a.urgent.Add(-1)
-		a.accept(nil, time.Now())
-	})
+	return a.call(true, func() { a.accept(nil, time.Now()) })
 }
 
 // Keep says that what the caller last said to Reconcile still holds, for another Lifetime of each address from now. It
@@ -141,16 +138,21 @@ func (a *Actuator) Status() Status {
 }
 
 // call runs a pass for the caller, after accept has taken the new wanted set in. Of calls that waited for the lock, those
-// overtaken by a later one do nothing.
-func (a *Actuator) call(accept func()) Status {
+// overtaken by a later one do nothing; but one that was urgent may have interrupted that later one, and makes its pass again.
+func (a *Actuator) call(urgent bool, accept func()) Status {
 	ticket := a.tickets.Add(1)
 	a.mu.Lock()
-	if ticket < a.ticket {
+	if urgent {
+		a.urgent.Add(-1)
+	}
+	switch {
+	case ticket > a.ticket:
+		a.ticket = ticket
+		accept()
+	case !urgent:
 		defer a.mu.Unlock()
 		return a.snapshot()
 	}
-	a.ticket = ticket
-	accept()
 	a.pass()
 	s := a.snapshot()
 	events := a.takeEvents()

@@ -256,6 +256,22 @@ func TestOvertakenCallIsVoid(t *testing.T) {
 	}
 }
 
+// TestOvertakenClearIsOver: a Clear that a later Reconcile overtook holds up nothing any more, neither that one nor the next.
+func TestOvertakenClearIsOver(t *testing.T) {
+	m := newModel("eth0")
+	a := New(Options{Kernel: m, Log: slog.New(slog.DiscardHandler)})
+	// A Reconcile that came after the Clear was first at the lock, and the waiting Clear interrupted it.
+	a.accept([]Wanted{wanted("eth0", "192.0.2.10/24", life)}, time.Now())
+	a.ticket = 2
+	if s := a.Clear(); s.Err != nil || m.size() != 1 {
+		t.Errorf("%+v, %d addresses: the later call was not carried out", s, m.size())
+	}
+	a.tickets.Store(2)
+	if s := a.Reconcile([]Wanted{wanted("eth0", "192.0.2.11/24", life)}); s.Err != nil || m.size() != 1 {
+		t.Errorf("%+v, %d addresses after the next call", s, m.size())
+	}
+}
+
 // TestCascade: a kernel that takes our other addresses of the subnet along is put right within the same call.
 func TestCascade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
