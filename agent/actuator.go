@@ -138,7 +138,10 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	// What leaves, leaves before the table changes.
 	life := lifetime(s.Config.Settings.Profile.Timing())
-	if staying := both(a.open, next); len(staying) < len(a.open) {
+	switch staying := both(a.open, next); {
+	case len(a.open) > 0 && len(staying) == 0: // as when the lease is lost: not behind a pass that is putting others
+		a.vips.Clear()
+	case len(staying) < len(a.open):
 		a.vips.Reconcile(wantedAddresses(local, staying, life))
 	}
 	if !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
