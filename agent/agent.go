@@ -99,7 +99,11 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("address %s is still on %s: %w", x.Prefix, x.Link, x.Err))
 		}
 	}
-	return errors.Join(err, a.plane.clear())
+	err = errors.Join(err, a.plane.clear())
+	if err == nil {
+		a.log.Info("agent has ended; this node carries nothing any more")
+	}
+	return err
 }
 
 // open makes the parts, from the kernel up.

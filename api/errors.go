@@ -15,7 +15,7 @@ import (
 // Sentinels that a backend wraps, so that the answer gets the right code. Their text is the default cure; wrap them with
 // what and where.
 var (
-	ErrNoCluster     = errors.New("this agent is in no cluster yet: run `quorate bootstrap` on the first node, or `quorate join ADDR --token T` on the others")
+	ErrNoCluster     = errors.New("this agent is in no cluster yet: run `quorate bootstrap` on the first node, or `quorate join ADDRESS --token T` on the others")
 	ErrAlreadyMember = errors.New("this agent is in a cluster already: `quorate leave` takes it out")
 	ErrNoQuorum      = errors.New("no majority of the voters answers: start the missing nodes, or look at `quorate members`")
 	ErrBadToken      = errors.New("the token is not one of that cluster: get it with `quorate token` on a member")

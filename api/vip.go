@@ -206,5 +206,8 @@ func have[T any](noun string, m map[string]T) string {
 	if len(names) > 10 {
 		names = append(names[:10], "…")
 	}
+	if len(names) == 1 {
+		return "there is only " + names[0]
+	}
 	return "there are " + strings.Join(names, ", ")
 }

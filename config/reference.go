@@ -71,7 +71,7 @@ service "web" {
 - Durations have a unit: ` + "`\"200ms\"`, `\"2s\"`, `\"1m30s\"`" + `.
 - Names have 1 to 63 characters of A-Z, a-z, 0-9, dot, dash and underscore; names of nodes have no capitals.
 - Where a directory is given instead of a file, all files in it that end in ` + "`.hcl` or `.json`" + ` make one configuration.
-- A file is accepted whole or not at all. Every fault is reported with file, line, column and cure, all at once.
+- A file is accepted whole or not at all. Faults are reported with file, line, column and cure, as many at once as can be told.
 - All files of a configuration together have at most 4 MiB.
 `
 

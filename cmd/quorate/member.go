@@ -45,12 +45,12 @@ func (a *app) joinCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join ADDRESS",
 		Short: "Add this node to a cluster",
-		Long: `Add this node to the cluster of the member at ADDRESS (IP:PORT, as ` + "`quorate token`" + ` prints it).
+		Long: `Add this node to the cluster of the member at ADDRESS (IP:PORT, as ` + "`quorate members`" + ` on a member shows it).
 
 The token comes from --token, from a file, or from QUORATE_TOKEN; the last two keep it out of the process list.`,
-		Example: `  quorate join 10.0.0.1:7300 --token QT1-…
+		Example: `  quorate join 10.0.0.1:7300 --token quorate1-…
   quorate join 10.0.0.1:7300 --token-file /root/token
-  QUORATE_TOKEN=QT1-… quorate join 10.0.0.1:7300`,
+  QUORATE_TOKEN=quorate1-… quorate join 10.0.0.1:7300`,
 		Args: needs("the ADDRESS of a member"),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			t, err := a.joinToken(token, file)
@@ -114,8 +114,8 @@ func (a *app) leaveCommand() *cobra.Command {
 		Short: "Hand this node's VIPs over and take it out of the cluster",
 		Long: `Hand this node's VIPs over to the others, then take it out of the cluster. It returns when the node is no member any more.
 
-The other nodes must be a majority. A node that is lost and cannot leave by itself keeps counting as a member until it
-is back.`,
+A majority of the voters, this one included, must answer. A node that is lost cannot leave by itself and goes on counting for
+the majority: ` + "`quorate node remove`" + ` on another node takes it out.`,
 		Example: `  quorate leave`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +67,11 @@ func (a *app) writeNode(w io.Writer, n api.NodeStatus) {
 	fmt.Fprintf(w, "Leader      %s\n", orDash(string(n.Leader)))
 	fmt.Fprintf(w, "Applied     entry %d, node epoch %d\n", n.Applied, n.Epoch)
 	fmt.Fprintf(w, "Lease       %s\n", leaseText(n.Lease))
-	fmt.Fprintf(w, "Fence       %s\n", strings.TrimSpace(orDash(n.Fence.Kind)+" "+n.Fence.Detail))
+	fence := orDash(n.Fence.Kind)
+	if n.Fence.Detail != "" {
+		fence += ": " + n.Fence.Detail
+	}
+	fmt.Fprintf(w, "Fence       %s\n", fence)
 	fmt.Fprintf(w, "Data plane  %s\n", orDash(n.DataPlane.Name))
 	if len(n.Addresses) > 0 {
 		fmt.Fprintln(w)

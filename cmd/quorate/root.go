@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,7 @@ Start with:
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkFlags(cmd) },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, flagError(err)} })
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the agent to talk to: path of its unix socket, or http://ADDRESS:PORT (default $QUORATE_SOCKET, else "+api.DefaultSocket+")")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text for people, json for the API's own answer")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -129,6 +130,15 @@ func family(c *cobra.Command) {
 		_ = cmd.Help()
 		return &usageError{cmd, errors.New("which command?")}
 	}
+}
+
+// flagError says what is wrong with a flag's value, not which function of the standard library found it.
+func flagError(err error) error {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return err
+	}
+	return errors.New(strings.Replace(err.Error(), number.Error(), number.Err.Error(), 1))
 }
 
 // checkFlags refuses as wrong usage what cobra would report like any failure.
