@@ -3,13 +3,14 @@ package fsm
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
 
 // CheckNodes checks what only the nodes can tell: that some director that is not leaving has the subnet of each VIP, that
-// a data plane can do each service, that one node fits all VIPs of a group, and that preferred nodes exist. Apply does
-// not ask for it, because nodes come and go; whoever proposes a configuration does.
+// a data plane can do each service, that one node fits all VIPs of a group, that no node is reached at a VIP's address, and
+// that preferred nodes exist. Apply does not ask for it, because nodes come and go; whoever proposes a configuration does.
 func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	var ps Problems
 	var directors []Node
@@ -22,6 +23,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
 		c.checkSubnet(&ps, v, directors)
+		checkFree(&ps, v, nodes)
 		checkPrefer(&ps, "vip."+name, v.Prefer, nodes)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
@@ -59,6 +61,20 @@ func (c Config) checkSubnet(ps *Problems, v VIP, directors []Node) {
 	}
 	ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("the address is outside the subnets of every director (%s)", seen),
 		`correct the address, give an interface of a director an address in that subnet, or name the interface: interface = "eth0"`)
+}
+
+// checkFree refuses the address at which a node is reached: its owner would answer for that node.
+func checkFree(ps *Problems, v VIP, nodes map[NodeID]Node) {
+	if v.Network != "" {
+		return // which may be another one than that of the nodes
+	}
+	for _, id := range slices.Sorted(maps.Keys(nodes)) {
+		at, err := netip.ParseAddrPort(nodes[id].Addr)
+		if err == nil && at.Addr().Unmap() == v.Address.Addr() {
+			ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("node %s is reached at this address", id),
+				"use an address that no machine has")
+		}
+	}
 }
 
 func checkPrefer(ps *Problems, object string, prefer []NodeID, nodes map[NodeID]Node) {

@@ -176,6 +176,7 @@ func TestCheckNodes(t *testing.T) {
 	bare := director("n2", 1)
 	bare.Facts = Facts{DataPlane: "none", Links: elsewhere.Facts.Links}
 	web := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}}
+	elsewhereToo := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Network: "dmz", Interface: "eth0"}}}
 	with := func(c Config, services ...Service) Config {
 		c.Services = map[string]Service{}
 		for _, s := range services {
@@ -220,6 +221,9 @@ func TestCheckNodes(t *testing.T) {
 		{"together", grouped, []Node{director("n1", 1), elsewhere, witness}, []string{"is a witness", "no director fits all of its VIPs (n1 has no interface in the subnet of 203.0.113.10; n3 has no interface in the subnet of 192.0.2.10)"}},
 		{"bare", web, []Node{bare}, []string{"eth1 (203.0.113.0/24)"}},
 		{"nobody", web, nil, []string{"there are no directors"}},
+		{"a node's own address", web, []Node{director("n1", 1), {ID: "w1", Role: Witness, Addr: "192.0.2.10:7300"}},
+			[]string{`vip.web: address = "192.0.2.10/24": node w1 is reached at this address; use an address that no machine has`}},
+		{"a node's own address in another network", elsewhereToo, []Node{{ID: "n1", Role: Director, Addr: "192.0.2.10:7300", Facts: nftFacts()}}, nil},
 	} {
 		nodes := map[NodeID]Node{}
 		for _, n := range c.nodes {
