@@ -50,6 +50,9 @@ func (f *facts) subnets() []fsm.Link {
 	}
 	f.last = nil
 	for _, l := range links {
+		if !l.Up || !l.Carrier {
+			continue // nobody would hear an address there: it belongs on a node whose link is up
+		}
 		f.last = append(f.last, fsm.Link{Name: l.Name, Prefixes: l.Prefixes})
 	}
 	return f.last

@@ -1,0 +1,34 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"testing"
+
+	"quorate/vip"
+)
+
+func TestFactsOfferOnlyLinksThatWork(t *testing.T) {
+	subnet := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	links := []vip.Link{
+		{Name: "eth0", Up: true, Carrier: true, Prefixes: subnet},
+		{Name: "eth1", Up: true, Prefixes: subnet},
+		{Name: "eth2", Prefixes: subnet},
+	}
+	var err error
+	f := &facts{plane: newPlaneWorker(slog.New(slog.DiscardHandler)), links: func() ([]vip.Link, error) { return links, err }, log: slog.New(slog.DiscardHandler)}
+	want := "[{eth0 [192.0.2.0/24]}]"
+	if got := fmt.Sprint(f.read().Links); got != want {
+		t.Errorf("links %v, want %v", got, want)
+	}
+	err = errors.New("the kernel cannot be asked")
+	if got := fmt.Sprint(f.read().Links); got != want {
+		t.Errorf("links %v when they cannot be listed, want the last known, %v", got, want)
+	}
+	f.denied = []string{"no NET_ADMIN"}
+	if got := f.read(); len(got.Links) != 0 || len(got.Problems) != 1 {
+		t.Errorf("a node that may not change addresses offers %v", got.Links)
+	}
+}
