@@ -20,6 +20,10 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		}
 	}
 	all := c.needsOf()
+	if c.Settings.Profile == Fast {
+		// Leases of 40 ms leave some 6 ms between the end of a lease and the next owner: not for a thread that may be held up.
+		ps.add("cluster", "profile", string(Fast), "this version has no real-time lease thread, without which leases of 40 ms are not safe", `use "lan"`)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
 		c.checkSubnet(&ps, v, directors)

@@ -220,6 +220,7 @@ func TestCheckNodes(t *testing.T) {
 			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
 		{"together", grouped, []Node{director("n1", 1), elsewhere, witness}, []string{"is a witness", "no director fits all of its VIPs (n1 has no interface in the subnet of 203.0.113.10; n3 has no interface in the subnet of 192.0.2.10)"}},
 		{"bare", web, []Node{bare}, []string{"eth1 (203.0.113.0/24)"}},
+		{"fast", Config{Settings: Settings{Profile: Fast}}, []Node{director("n1", 1)}, []string{`cluster: profile = "fast": this version has no real-time lease thread`}},
 		{"nobody", web, nil, []string{"there are no directors"}},
 		{"a node's own address", web, []Node{director("n1", 1), {ID: "w1", Role: Witness, Addr: "192.0.2.10:7300"}},
 			[]string{`vip.web: address = "192.0.2.10/24": node w1 is reached at this address; use an address that no machine has`}},
