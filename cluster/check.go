@@ -16,9 +16,10 @@ import (
 )
 
 // damaged says what is wrong with a file of the data directory and what an operator can do. The log cannot be repaired by
-// the node alone: entries that it had acknowledged would be missing, and its vote would be worth nothing.
+// the node alone: entries that it had acknowledged would be missing, and its vote would be worth nothing. An older copy of the
+// file would be the same loss, unnoticed.
 func damaged(path string, err error) error {
-	return fmt.Errorf("%s is damaged: %w; restore it from a copy made while this agent was stopped, or have another member remove "+
+	return fmt.Errorf("%s is damaged: %w; an older copy must not take its place; have another member remove "+
 		"this node, move the data directory away, and join again", path, err)
 }
 

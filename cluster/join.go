@@ -51,6 +51,8 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 	switch {
 	case id.Standing == standingJoining && id.Cluster == t.cluster:
 		return n.joined(ctx) // asked for before; it goes on
+	case id.active() && id.Cluster == t.cluster:
+		return fmt.Errorf("%s %w: %s, the one of this token; there is nothing to do", id.Node, ErrAlreadyMember, id.Cluster)
 	case id.active():
 		return n.alreadyMember(id, fmt.Sprintf("joining cluster %s", t.cluster))
 	case at == n.addr.bind || at == n.addr.advertise:
