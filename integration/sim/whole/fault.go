@@ -160,8 +160,8 @@ func (w *World) loseDisk(m *machine, away time.Duration) {
 	}
 	w.tracef("%s loses its disk", m.id)
 	w.did("lost disk")
-	m.crash(true)
 	w.mu.Lock()
+	m.halt(true)
 	m.disk, m.lost = cluster.NewMemory(), w.latest.Nodes[m.id].Store
 	w.mu.Unlock()
 	w.returns.Go(func() {

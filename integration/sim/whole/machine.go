@@ -106,9 +106,14 @@ func (p *process) killed() bool {
 
 // crash ends the process at once: it is killed, or the machine loses its power. The disk keeps what was written by now.
 func (m *machine) crash(power bool) bool {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return m.halt(power)
+}
+
+// halt is crash while mu is held.
+func (m *machine) halt(power bool) bool {
 	w := m.w
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	p := m.proc
 	if p == nil {
 		return false
