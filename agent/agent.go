@@ -66,6 +66,9 @@ func New(o Options) *Agent {
 // and when something that it cannot do without has failed.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	a.started = time.Now()
+	if err := slackenTimers(); err != nil {
+		a.log.Debug("timers keep their slack", "reason", err)
+	}
 	if err := a.open(); err != nil {
 		return err
 	}
