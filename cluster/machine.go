@@ -87,6 +87,25 @@ func (m *machine) Apply(l *raft.Log) any {
 	return result
 }
 
+// tenure is the machine as one run of Raft sees it.
+//
+// A Raft that is shut down drops entries on their way to the machine, and may still hand it the ones behind them: its
+// goroutines choose at random between the next batch and the end (raft.go, processLogs; fsm.go, runFSM). For Raft's own users
+// the process ends with it. Here the machine goes on with the next Raft and would never get what was left out, because it
+// takes nothing that is older than its state. So it stops listening before Raft is told to end.
+type tenure struct {
+	*machine
+	over atomic.Bool
+}
+
+// Apply implements raft.FSM.
+func (t *tenure) Apply(l *raft.Log) any {
+	if t.over.Load() {
+		return fsm.Result{Index: l.Index, Err: fmt.Errorf("%w: entry %d came while raft was being stopped", ErrUncertain, l.Index)}
+	}
+	return t.machine.Apply(l)
+}
+
 // StoreConfiguration implements raft.ConfigurationStore.
 func (m *machine) StoreConfiguration(uint64, raft.Configuration) {
 	if m.configured != nil {

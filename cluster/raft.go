@@ -132,8 +132,9 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 		return p, err
 	}
 	var r *raft.Raft
+	machine := &tenure{machine: c.machine}
 	err = guardStore("the raft log", func() error {
-		r, err = raft.NewRaft(conf, c.machine, cached, c.stores.Stable, c.stores.Snapshots, trans)
+		r, err = raft.NewRaft(conf, machine, cached, c.stores.Stable, c.stores.Snapshots, trans)
 		return err
 	})
 	if err != nil {
@@ -157,6 +158,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	c.drain()
 	c.now.Store(nil)
 	r.DeregisterObserver(observer)
+	machine.over.Store(true)
 	_ = streams.Close() // first, so that nobody inside Raft waits for a peer
 	if err := r.Shutdown().Error(); err != nil {
 		return next, fmt.Errorf("stop raft: %w", err)

@@ -32,6 +32,7 @@ type simNode struct {
 	ip   string
 	disk *Memory
 	rate float64
+	read time.Duration // what reading an entry of the log takes
 }
 
 // rateClock is a machine's clocks, running fast or slow.
@@ -71,12 +72,15 @@ func (c *simCluster) add(ip string, rate float64) *simNode {
 }
 
 // slowDisk is a Memory whose log can be made to hang.
-type slowDisk struct{ *Memory }
+type slowDisk struct {
+	*Memory
+	read time.Duration // what reading an entry takes
+}
 
 func (d slowDisk) Open(fresh bool) (*Stores, error) {
 	s, err := d.Memory.Open(fresh)
 	if err == nil {
-		s.Log = &slowLog{LogStore: s.Log}
+		s.Log = &slowLog{LogStore: s.Log, read: d.read}
 	}
 	return s, err
 }
@@ -85,6 +89,14 @@ type slowLog struct {
 	raft.LogStore
 	gate   atomic.Pointer[chan struct{}]
 	refuse atomic.Bool // the next write
+	read   time.Duration
+}
+
+func (l *slowLog) GetLog(index uint64, x *raft.Log) error {
+	if l.read > 0 {
+		time.Sleep(l.read)
+	}
+	return l.LogStore.GetLog(index, x)
 }
 
 // hang makes the next write, and all later ones, wait until gate is closed.
@@ -108,7 +120,7 @@ func (x *simNode) boot() {
 	host.PowerOn()
 	o := options(x.c.t, x.name)
 	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
-	o.Store = slowDisk{x.disk}
+	o.Store = slowDisk{x.disk, x.read}
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)
 	if err != nil {
