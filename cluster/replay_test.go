@@ -43,7 +43,7 @@ func TestSimReplayAcrossProfiles(t *testing.T) {
 		x := c.other(lead)
 		var last fsm.Result
 		cfg := vips(1)
-		const each, changes = 100, 5
+		const each, changes = 150, 3
 		for i := range changes {
 			cfg.Settings.Profile = []fsm.Profile{fsm.WAN, fsm.LAN}[i%2]
 			configure(c.t, lead.testNode, cfg)
@@ -55,10 +55,10 @@ func TestSimReplayAcrossProfiles(t *testing.T) {
 			}
 		}
 		x.read = 20 * time.Microsecond
-		for range 10 {
+		for range 5 {
 			x.crash()
 			x.boot()
-			c.until(60*time.Second, "it has applied all", func() bool { return x.State().Index >= last.Index })
+			c.until(3*time.Minute, "it has applied all", func() bool { return x.State().Index >= last.Index })
 			if n := reported(x.State()); n != each*changes {
 				c.t.Errorf("%d of %d events after a restart", n, each*changes)
 			}
