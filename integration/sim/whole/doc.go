@@ -25,5 +25,7 @@
 //
 //	go test ./integration/sim/whole -v -seed 4711
 //
-// The parent package is the other half: it models Raft, replays to the letter, and can freeze machines and step clocks.
+// The parent package is the other half: it models Raft, replays to the letter, freezes processes and machines, steps wall
+// clocks and loads snapshots, none of which is done here. What a real kernel does with an address is not modelled in either:
+// here a killed process's addresses end with its lease, as a gate in the kernel would end them.
 package whole

@@ -65,6 +65,7 @@ type World struct {
 	procs   sync.WaitGroup // processes, the dying included
 	parts   sync.WaitGroup // what else goes on until ctx ends
 	breaks  sync.WaitGroup // what goes on until chaos ends, or shortly after
+	breaker sync.WaitGroup // what breaks things, until chaos ends
 	returns sync.WaitGroup // processes that start again when chaos ends at the latest
 	busy    atomic.Bool    // a change of the membership is under way: one at a time
 	journal journal
@@ -171,7 +172,7 @@ func (w *World) faults() {
 	w.mu.Lock()
 	w.stats.Checks, w.stats.Held = 0, 0
 	w.mu.Unlock()
-	w.breaks.Go(w.breakThings)
+	w.breaker.Go(w.breakThings)
 	w.breaks.Go(w.operate)
 	for i := range writers {
 		w.breaks.Go(func() { w.write(i) })
@@ -184,7 +185,10 @@ func (w *World) faults() {
 // heal ends all faults and waits for the cluster to be as it should.
 func (w *World) heal() {
 	begin := time.Now()
-	w.mend()
+	w.mend() // what returns may need the network
+	w.breaker.Wait()
+	w.returns.Wait()
+	w.mend() // after the last fault
 	w.mu.Lock()
 	all := slices.Clone(w.machines)
 	w.mu.Unlock()
@@ -192,7 +196,6 @@ func (w *World) heal() {
 		m.slow.Store(0)
 		m.hang.Store(0)
 	}
-	w.returns.Wait()
 	w.tracef("healed")
 	w.parts.Go(w.resume)
 	if !w.within(w.opt.Bound-time.Since(begin), "every VIP is held by its owner", w.served) {
@@ -214,6 +217,7 @@ func (w *World) heal() {
 // end stops everything. Afterwards nothing of the schedule runs any more.
 func (w *World) end() {
 	w.cancel()
+	w.breaker.Wait()
 	w.breaks.Wait()
 	w.returns.Wait()
 	w.mu.Lock()
