@@ -34,6 +34,20 @@ func (c *crashingStable) SetUint64(k []byte, v uint64) error {
 	return c.StableStore.SetUint64(k, v)
 }
 
+// A term that is stored is not written again.
+func TestTermIsWrittenOnce(t *testing.T) {
+	writes := &crashingStable{raft.NewInmemStore(), 2}
+	s := newVoteOrder(writes)
+	for _, term := range []uint64{3, 3, 4, 4, 4} {
+		if err := s.SetUint64(keyTerm, term); err != nil {
+			t.Fatalf("term %d: %v", term, err)
+		}
+	}
+	if err := s.SetUint64(keyTerm, 5); !errors.Is(err, errPower) {
+		t.Errorf("the third write: %v", err)
+	}
+}
+
 // Whatever write of a vote is the last before a crash, the disk never holds the new term beside the candidate of an earlier
 // vote: Raft would take a request of that candidate for a repetition and grant it.
 func TestVoteIsNeverMixed(t *testing.T) {

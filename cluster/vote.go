@@ -13,6 +13,11 @@ import (
 // leaves the new term beside the candidate of an earlier vote, and that candidate's request in the new term is then taken
 // for a repetition and granted without comparing logs. Stored in the other order, what a crash leaves is harmless: requests
 // of the old term are refused, because the current term was stored before.
+//
+// And it does not write a term that is stored already. Raft handles heartbeats beside its main goroutine (raft.go,
+// processHeartbeat), and one that finds a candidate sets the current term to its own: to the same value. While that was being
+// written, the main goroutine could win an election in the next term, and be set back by the end of the write: a leader with
+// a term that its followers have left, for good.
 type voteOrder struct {
 	raft.StableStore
 	mu   sync.Mutex
@@ -32,6 +37,11 @@ func newVoteOrder(s raft.StableStore) raft.StableStore {
 
 // SetUint64 implements raft.StableStore.
 func (v *voteOrder) SetUint64(key []byte, val uint64) error {
+	if bytes.Equal(key, keyTerm) {
+		if now, err := v.StableStore.GetUint64(key); err == nil && now == val {
+			return nil
+		}
+	}
 	if !bytes.Equal(key, keyVoteTerm) {
 		return v.StableStore.SetUint64(key, val)
 	}
