@@ -62,6 +62,9 @@ func (s slowStable) Set(k, v []byte) error {
 }
 
 func (s slowStable) SetUint64(k []byte, v uint64) error {
+	if now, err := s.StableStore.GetUint64(k); err == nil && now == v {
+		return s.StableStore.SetUint64(k, v) // the node knows better than to write it
+	}
 	return s.d.write(func() error { return s.StableStore.SetUint64(k, v) })
 }
 
