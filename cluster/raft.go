@@ -100,7 +100,7 @@ func (c *consensus) profile(remembered fsm.Profile) fsm.Profile {
 func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error) {
 	streams := c.streams()
 	log := newHCLog(c.log, "raft")
-	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	trans := newRaftTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: c.directory,
 		Logger:                log,
 		Stream:                streams,
@@ -112,11 +112,8 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 		MaxRPCsInFlight:         1,
 		Timeout:                 transportTimeout(p),
 		MsgpackUseNewTimeFormat: true,
-	})
-	defer func() {
-		_ = trans.Close()
-		trans.CloseStreams()
-	}()
+	}))
+	defer trans.stop()
 	notify := make(chan bool, 16)
 	conf := raft.DefaultConfig()
 	raftTimeouts(conf, p)
@@ -140,6 +137,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	if err != nil {
 		return p, fmt.Errorf("start raft: %w", err)
 	}
+	trans.raft.Store(r)
 	leaders := make(chan raft.Observation, 16)
 	observer := raft.NewObserver(leaders, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.LeaderObservation)
