@@ -2,6 +2,8 @@ package agent
 
 import (
 	"log/slog"
+	"net/netip"
+	"slices"
 	"sync"
 
 	"quorate/fsm"
@@ -18,7 +20,7 @@ type facts struct {
 	log     *slog.Logger
 
 	mu   sync.Mutex
-	last []fsm.Link // for when the kernel cannot be asked
+	last []vip.Link // for when the kernel cannot be asked
 }
 
 func (f *facts) read() fsm.Facts {
@@ -33,14 +35,22 @@ func (f *facts) read() fsm.Facts {
 	for _, m := range caps.Forwards {
 		out.Forwards = append(out.Forwards, fsm.Forward(m))
 	}
-	if len(f.denied) == 0 {
-		out.Links = f.subnets()
+	links := f.interfaces()
+	for _, l := range links {
+		// Linux answers for any address that it has, on whichever link, so all count here.
+		out.Addresses = append(out.Addresses, l.Own...)
+		if len(f.denied) > 0 || !l.Up || !l.Carrier {
+			continue // nobody would hear an address there: it belongs on a node whose link is up
+		}
+		out.Links = append(out.Links, fsm.Link{Name: l.Name, Prefixes: l.Prefixes})
 	}
+	slices.SortFunc(out.Addresses, netip.Addr.Compare)
+	out.Addresses = slices.Compact(out.Addresses)
 	return out
 }
 
-// subnets are the links that an address could be put on now.
-func (f *facts) subnets() []fsm.Link {
+// interfaces are those of the host, as far as they are known.
+func (f *facts) interfaces() []vip.Link {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	links, err := f.links()
@@ -48,12 +58,6 @@ func (f *facts) subnets() []fsm.Link {
 		f.log.Warn("interfaces cannot be listed", "reason", err)
 		return f.last
 	}
-	f.last = nil
-	for _, l := range links {
-		if !l.Up || !l.Carrier {
-			continue // nobody would hear an address there: it belongs on a node whose link is up
-		}
-		f.last = append(f.last, fsm.Link{Name: l.Name, Prefixes: l.Prefixes})
-	}
-	return f.last
+	f.last = links
+	return links
 }

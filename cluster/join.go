@@ -229,6 +229,9 @@ func (m *membership) takeJoin(ctx context.Context, n fsm.Node) (joinReply, error
 	if err := addressFree(s, n); err != nil {
 		return joinReply{}, err
 	}
+	if err := s.Config.CheckJoin(n); err != nil {
+		return joinReply{}, err
+	}
 	if err := m.reach(ctx, n); err != nil {
 		return joinReply{}, err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,16 @@ func TestRefusals(t *testing.T) {
 		err := start(t, o).Join(ctx, n2.opts.Bind, token)
 		wantErr(t, err, ErrUnreachable)
 		wantText(t, err, o.Advertise, "--advertise")
+	})
+	t.Run("address of a VIP", func(t *testing.T) {
+		configure(t, n1, vips(1))
+		o := options(t, "clash")
+		o.Facts = func() fsm.Facts {
+			return fsm.Facts{Schema: fsm.MaxSchema, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}
+		}
+		err := start(t, o).Join(ctx, n2.opts.Bind, token)
+		wantErr(t, err, fsm.ErrInvalid)
+		wantText(t, err, "node clash has this address for itself", "vip v0")
 	})
 	t.Run("before membership", func(t *testing.T) {
 		_, err := lone.Propose(ctx, fsm.Command{})

@@ -74,6 +74,9 @@ func (f Facts) cleaned() Facts {
 	}
 	slices.SortStableFunc(links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
 	f.Links = links
+	addresses := slices.DeleteFunc(slices.Clone(f.Addresses[:min(len(f.Addresses), most)]), func(a netip.Addr) bool { return !a.IsValid() })
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	f.Addresses = slices.Compact(addresses)
 	f.Forwards, f.Schedulers, f.Problems = clipAll(f.Forwards, most), clipAll(f.Schedulers, most), clipAll(f.Problems, most)
 	return f
 }

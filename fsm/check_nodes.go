@@ -9,7 +9,7 @@ import (
 )
 
 // CheckNodes checks what only the nodes can tell: that some director that is not leaving has the subnet of each VIP, that
-// a data plane can do each service, that one node fits all VIPs of a group, that no node is reached at a VIP's address, and
+// a data plane can do each service, that one node fits all VIPs of a group, that no machine has a VIP's address, and
 // that preferred nodes exist. Apply does not ask for it, because nodes come and go; whoever proposes a configuration does.
 func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	var ps Problems
@@ -28,6 +28,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		v := c.VIPs[name]
 		c.checkSubnet(&ps, v, directors)
 		checkFree(&ps, v, nodes)
+		c.checkServers(&ps, v)
 		checkPrefer(&ps, "vip."+name, v.Prefer, nodes)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
@@ -67,16 +68,55 @@ func (c Config) checkSubnet(ps *Problems, v VIP, directors []Node) {
 		`correct the address, give an interface of a director an address in that subnet, or name the interface: interface = "eth0"`)
 }
 
-// checkFree refuses the address at which a node is reached: its owner would answer for that node.
+// checkFree refuses an address that a machine of the cluster has.
 func checkFree(ps *Problems, v VIP, nodes map[NodeID]Node) {
-	if v.Network != "" {
-		return // which may be another one than that of the nodes
-	}
 	for _, id := range slices.Sorted(maps.Keys(nodes)) {
-		at, err := netip.ParseAddrPort(nodes[id].Addr)
-		if err == nil && at.Addr().Unmap() == v.Address.Addr() {
-			ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("node %s is reached at this address", id),
-				"use an address that no machine has")
+		if what, cure := nodes[id].claims(v); what != "" {
+			ps.add("vip."+v.Name, "address", v.Address.String(), what, cure)
+		}
+	}
+}
+
+// claims says why the VIP cannot have its address because of the node, and the cure; or "".
+//
+// The owner of the address at which a node is reached would answer for that node, and could not reach it, whatever the
+// network is called. An address that a node has besides matters where the VIP is: on any network, when the VIP names none;
+// else on the nodes that can carry it. There the VIP would take the node's own address over, and remove it when it moves.
+func (n Node) claims(v VIP) (what, cure string) {
+	if at, err := netip.ParseAddrPort(n.Addr); err == nil && at.Addr().Unmap() == v.Address.Addr() {
+		return fmt.Sprintf("node %s is reached at this address", n.ID), "use an address that no machine has"
+	}
+	if slices.Contains(n.Facts.Addresses, v.Address.Addr()) && (v.Network == "" || n.misfit(needs{vip: v}) == "") {
+		return fmt.Sprintf("node %s has this address for itself", n.ID),
+			fmt.Sprintf("use an address that no machine has, or remove it from %s (ip address del) and try again some seconds later", n.ID)
+	}
+	return "", ""
+}
+
+// CheckJoin says why a node must not become a member: it has the address of a VIP. Such an error matches ErrInvalid.
+func (c Config) CheckJoin(n Node) error {
+	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
+		v := c.VIPs[name]
+		if what, _ := n.claims(v); what != "" {
+			return fmt.Errorf("%w: %s, and vip %s has it (%s); give %s another address, or the VIP", ErrInvalid, what, name, v.Address, n.ID)
+		}
+	}
+	return nil
+}
+
+// checkServers refuses the address of a real server: the VIP's owner would keep the traffic for that server to itself.
+func (c Config) checkServers(ps *Problems, v VIP) {
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		s := c.Services[name]
+		if s.VIP == v.Name {
+			continue // Validate has said it
+		}
+		for _, server := range s.Servers {
+			if server.Address.Addr() == v.Address.Addr() {
+				ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("service %s has a server at this address, %s", name, server.Address),
+					"use an address that no machine has, or name the server's own address there")
+				return
+			}
 		}
 	}
 }

@@ -41,13 +41,14 @@ type Node struct {
 // Facts are what a node reported about itself. They change rarely and are committed, so that a plan made by any leader,
 // or by `quorate plan` against any node, is the same.
 type Facts struct {
-	Version    string    `json:"version,omitempty"`
-	Schema     Schema    `json:"schema"`               // highest schema version it understands
-	Links      []Link    `json:"links,omitempty"`      // sorted by name
-	DataPlane  string    `json:"data_plane"`           // "ipvs", "nft" or "none"
-	Forwards   []Forward `json:"forwards,omitempty"`   // forwarding methods that its data plane can do
-	Schedulers []string  `json:"schedulers,omitempty"` // schedulers that its data plane can do
-	Problems   []string  `json:"problems,omitempty"`   // what the preflight found, e.g. "no NET_ADMIN"
+	Version    string       `json:"version,omitempty"`
+	Schema     Schema       `json:"schema"`               // highest schema version it understands
+	Links      []Link       `json:"links,omitempty"`      // sorted by name
+	Addresses  []netip.Addr `json:"addresses,omitempty"`  // that the node has for itself, VIPs not among them; sorted
+	DataPlane  string       `json:"data_plane"`           // "ipvs", "nft" or "none"
+	Forwards   []Forward    `json:"forwards,omitempty"`   // forwarding methods that its data plane can do
+	Schedulers []string     `json:"schedulers,omitempty"` // schedulers that its data plane can do
+	Problems   []string     `json:"problems,omitempty"`   // what the preflight found, e.g. "no NET_ADMIN"
 }
 
 // Link is a network interface of a node with the subnets on it.

@@ -177,6 +177,11 @@ func TestCheckNodes(t *testing.T) {
 	bare.Facts = Facts{DataPlane: "none", Links: elsewhere.Facts.Links}
 	web := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}}
 	elsewhereToo := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Network: "dmz", Interface: "eth0"}}}
+	both := Config{VIPs: map[string]VIP{"web": web.VIPs["web"], "b": {Name: "b", Address: netip.MustParsePrefix("192.0.2.11/24")}}}
+	having := func(n Node, address string) Node {
+		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(address)}
+		return n
+	}
 	with := func(c Config, services ...Service) Config {
 		c.Services = map[string]Service{}
 		for _, s := range services {
@@ -224,7 +229,15 @@ func TestCheckNodes(t *testing.T) {
 		{"nobody", web, nil, []string{"there are no directors"}},
 		{"a node's own address", web, []Node{director("n1", 1), {ID: "w1", Role: Witness, Addr: "192.0.2.10:7300"}},
 			[]string{`vip.web: address = "192.0.2.10/24": node w1 is reached at this address; use an address that no machine has`}},
-		{"a node's own address in another network", elsewhereToo, []Node{{ID: "n1", Role: Director, Addr: "192.0.2.10:7300", Facts: nftFacts()}}, nil},
+		{"a node's own address in another network", elsewhereToo, []Node{{ID: "n1", Role: Director, Addr: "192.0.2.10:7300", Facts: nftFacts()}},
+			[]string{"node n1 is reached at this address"}},
+		{"another address of a node", web, []Node{director("n1", 1), having(Node{ID: "w1", Role: Witness}, "192.0.2.10")},
+			[]string{"node w1 has this address for itself; use an address that no machine has, or remove it from w1"}},
+		{"another address of a node that has the network", elsewhereToo, []Node{having(director("n1", 1), "192.0.2.10")}, []string{"node n1 has this address for itself"}},
+		{"another address of a node that has not", elsewhereToo, []Node{director("n1", 1), having(elsewhere, "192.0.2.10")}, nil},
+		{"a server's address", with(both, Service{Name: "s", VIP: "b", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT,
+			Servers: []Server{{Address: netip.MustParseAddrPort("192.0.2.10:81")}}}), []Node{director("n1", 1)},
+			[]string{`vip.web: address = "192.0.2.10/24": service s has a server at this address, 192.0.2.10:81`}},
 	} {
 		nodes := map[NodeID]Node{}
 		for _, n := range c.nodes {
@@ -239,6 +252,24 @@ func TestCheckNodes(t *testing.T) {
 			if !strings.Contains(p.String(), c.want[i]) || p.Cure == "" {
 				t.Errorf("%s: %v\nwant %q and a cure", c.name, p, c.want[i])
 			}
+		}
+	}
+}
+
+func TestCheckJoin(t *testing.T) {
+	c := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}}
+	n := director("n9", 1)
+	n.Addr, n.Facts.Addresses = "192.0.2.9:7300", []netip.Addr{netip.MustParseAddr("192.0.2.9")}
+	if err := c.CheckJoin(n); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	reached, has := n, n
+	reached.Addr = "192.0.2.10:7300"
+	has.Facts.Addresses = append(has.Facts.Addresses, netip.MustParseAddr("192.0.2.10"))
+	for want, n := range map[string]Node{"n9 is reached at": reached, "n9 has this address for itself": has} {
+		err := c.CheckJoin(n)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "vip web has it (192.0.2.10/24)") {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

@@ -72,6 +72,8 @@ type Link struct {
 	// Prefixes are the subnets on the link, masked and sorted, without those of addresses that are ours and without
 	// IPv6 link-local ones, which every link has.
 	Prefixes []netip.Prefix
+	// Own are the host's own addresses on the link, sorted: those that are not ours, without IPv6 link-local ones.
+	Own []netip.Addr
 
 	loopback bool
 }

@@ -212,12 +212,17 @@ func (k *Netlink) ours(e addrEntry, link string) bool {
 	if label := linkLabel(link); addr.Is4() && label != "" {
 		return e.label == label
 	}
+	_, managed := k.managed[addr]
+	return managed && k.likeOurs(e)
+}
+
+// likeOurs says whether an entry could be ours by the second rule, if the cluster manages its address; see Netlink.
+func (k *Netlink) likeOurs(e addrEntry) bool {
 	need := uint32(unix.IFA_F_NOPREFIXROUTE)
-	if addr.Is6() {
+	if e.prefix.Addr().Is6() {
 		need |= unix.IFA_F_NODAD
 	}
-	_, managed := k.managed[addr]
-	return managed && e.flags&need == need && e.valid != noLifetimeEnd
+	return k.marks == marksByRule && e.flags&need == need && e.valid != noLifetimeEnd
 }
 
 // linkLabel is the label that marks an IPv4 address as ours on kernels without IFA_PROTO; empty where it does not fit.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,13 @@ func TestFallbackMarks(t *testing.T) {
 		t.Errorf("label %q", e.label)
 	}
 	check("eth0 192.0.2.1/24 foreign\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 foreign\n")
+	_, links, err := k.Survey()
+	must(t, err)
+	for _, l := range links {
+		if slices.Contains(l.Own, netip.MustParseAddr("2001:db8::10")) {
+			t.Error("what may be ours counts as the host's own before the cluster's addresses are known")
+		}
+	}
 	k.Manage([]netip.Addr{netip.MustParseAddr("2001:db8::10"), netip.MustParseAddr("2001:db8::1")})
 	check("eth0 192.0.2.1/24 foreign\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 ours\n")
 	must(t, k.Put(wanted("eth0", "192.0.2.1/24", life))) // taken over: label and flags need a new entry
@@ -168,5 +176,8 @@ func TestLinks(t *testing.T) {
 	}
 	if got := links[0].Prefixes; len(got) != 2 || got[0] != prefix("192.0.2.0/24") || got[1] != prefix("2001:db8::/64") {
 		t.Errorf("prefixes %v: want the host's own subnets alone", got)
+	}
+	if got := links[0].Own; !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
+		t.Errorf("own addresses %v: want the host's alone", got)
 	}
 }

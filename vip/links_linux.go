@@ -69,9 +69,14 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
 			l.Prefixes = append(l.Prefixes, p)
+			if !k.likeOurs(e) {
+				l.Own = append(l.Own, e.prefix.Addr())
+			}
 		}
 	}
 	for i := range links {
+		slices.SortFunc(links[i].Own, netip.Addr.Compare)
+		links[i].Own = slices.Compact(links[i].Own)
 		slices.SortFunc(links[i].Prefixes, netip.Prefix.Compare)
 		links[i].Prefixes = slices.Compact(links[i].Prefixes)
 	}
