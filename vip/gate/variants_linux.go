@@ -1,0 +1,4 @@
+package gate
+
+// variants are the gates that there are, strongest first.
+var variants = []variant{}
