@@ -36,7 +36,7 @@ func (m *membership) lead(ctx context.Context, term uint64) {
 	last := r.LastIndex() // at least the last entry of the log when this node was elected
 	// Only an entry of its own term tells a leader what is committed; before that it answers for nobody.
 	for {
-		_, err := m.consensus.apply(ctx, fsm.Command{Schema: m.view.state.Load().Schema, At: time.Now().UTC()})
+		_, err := m.consensus.apply(ctx, fsm.Command{Schema: m.view.state.Load().Schema})
 		if err == nil {
 			break
 		}

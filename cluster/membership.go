@@ -89,6 +89,8 @@ func newMembership(n *Node, id identity) (*membership, error) {
 			return newRaftStreams(n.mux, m.face, own)
 		},
 		duties: m.lead,
+		wall:   n.o.Wall,
+		retain: n.o.Retention,
 		log:    m.log,
 		nudge:  make(chan struct{}, 1),
 	}

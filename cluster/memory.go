@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"slices"
 	"sync"
@@ -23,7 +22,7 @@ type Memory struct {
 
 type memoryStores struct {
 	log       *raft.InmemStore
-	snapshots *raft.InmemSnapshotStore
+	snapshots *memorySnapshots
 	lease     memoryLease
 }
 
@@ -39,7 +38,7 @@ func (m *Memory) Clone() (*Memory, error) {
 	if m.stores == nil {
 		return c, nil
 	}
-	c.stores = &memoryStores{snapshots: raft.NewInmemSnapshotStore()}
+	c.stores = &memoryStores{}
 	var err error
 	if c.stores.log, err = cloneLog(m.stores.log); err != nil {
 		return nil, err
@@ -47,11 +46,8 @@ func (m *Memory) Clone() (*Memory, error) {
 	if c.stores.lease.d, err = m.stores.lease.Load(); err != nil {
 		return nil, err
 	}
-	metas, err := m.stores.snapshots.List()
-	if err != nil || len(metas) == 0 {
-		return c, err
-	}
-	return c, cloneSnapshot(c.stores.snapshots, m.stores.snapshots, metas[0].ID)
+	c.stores.snapshots = m.stores.snapshots.clone() // after the log, of which a new one may replace a part
+	return c, nil
 }
 
 // cloneLog copies the log and what Raft keeps beside it. What is written later is read earlier: so the copy is what a disk
@@ -91,23 +87,6 @@ func cloneLog(from *raft.InmemStore) (*raft.InmemStore, error) {
 	return to, errors.Join(to.SetUint64(keyVoteTerm, voteTerm), to.SetUint64(keyTerm, term))
 }
 
-func cloneSnapshot(to, from *raft.InmemSnapshotStore, id string) error {
-	meta, r, err := from.Open(id)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	_, trans := raft.NewInmemTransport("") // for a field of protocol version 1 that nobody reads
-	sink, err := to.Create(meta.Version, meta.Index, meta.Term, meta.Configuration, meta.ConfigurationIndex, trans)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(sink, r); err != nil {
-		return errors.Join(err, sink.Cancel())
-	}
-	return sink.Close()
-}
-
 // Lock implements StoreFactory.
 func (m *Memory) Lock() (func() error, error) {
 	m.mu.Lock()
@@ -135,7 +114,7 @@ func (m *Memory) Open(fresh bool) (*Stores, error) {
 		if !fresh {
 			return nil, damaged("memory store", fs.ErrNotExist)
 		}
-		m.stores = &memoryStores{log: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore()}
+		m.stores = &memoryStores{log: raft.NewInmemStore(), snapshots: new(memorySnapshots)}
 	}
 	return &Stores{
 		Log:       m.stores.log,

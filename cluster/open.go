@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"quorate/cluster/lease"
 	"quorate/fsm"
@@ -33,10 +34,13 @@ type Options struct {
 	// OnLease is called at each renewal and loss of the lease, in order, from the goroutine that renews; it must not block.
 	OnLease func(lease.LeaseChanged)
 
-	Network Network      // nil = HostNetwork()
-	Clock   lease.Clock  // nil = lease.SystemClock()
-	Store   StoreFactory // nil = Disk(DataDir)
-	Log     *slog.Logger // nil = discarded
+	Network Network     // nil = HostNetwork()
+	Clock   lease.Clock // nil = lease.SystemClock()
+	// Wall is the time of day, which may step: the leader stamps commands with it, and nothing else reads it. nil = time.Now.
+	Wall      func() time.Time
+	Store     StoreFactory // nil = Disk(DataDir)
+	Retention Retention    // 0 = a megabyte of log, which is what clusters should have; simulations keep less
+	Log       *slog.Logger // nil = discarded
 }
 
 // Node is this process's part in a cluster. Its methods are safe for concurrent use. Those that ask the cluster need Run
@@ -100,6 +104,12 @@ func Open(o Options) (*Node, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = lease.SystemClock()
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
+	if o.Retention == (Retention{}) {
+		o.Retention = retained
 	}
 	n := &Node{
 		o: o, addr: addr, log: o.Log.With("node", string(o.Name)), unlock: unlock,

@@ -188,12 +188,11 @@ func uncertain(err error) error {
 	return fmt.Errorf("%w: %w", ErrUncertain, err)
 }
 
-// commit stamps and applies a command while this node leads.
+// commit applies a command while this node leads.
 func (m *membership) commit(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
 	if !m.consensus.leading() {
 		return fsm.Result{}, errNotLeader
 	}
-	cmd.At = time.Now().UTC()
 	cmd.Schema = m.view.state.Load().Schema
 	return m.consensus.apply(ctx, cmd)
 }

@@ -15,14 +15,18 @@ import (
 	"quorate/fsm"
 )
 
-// How much of the log is kept. A command is a few hundred bytes, so the log stays around a megabyte, and a node that was
-// away for less than trailingLogs entries needs no snapshot.
-const (
-	snapshotEvery    = 2048 // entries
-	snapshotInterval = 30 * time.Second
-	trailingLogs     = 1024
-	cachedLogs       = 128
-)
+// Retention is how much of Raft's log a node keeps.
+type Retention struct {
+	Entries  uint64        // so many after the last snapshot, the next one is taken
+	Interval time.Duration // between two looks, up to twice as long
+	Trailing uint64        // entries before a snapshot that stay, for nodes that lag
+}
+
+// retained is the default. A command is a few hundred bytes, so the log stays around a megabyte, and a node that was away for
+// less than Trailing entries needs no snapshot.
+var retained = Retention{Entries: 2048, Interval: 30 * time.Second, Trailing: 1024}
+
+const cachedLogs = 128
 
 // consensus runs Raft. Raft is stopped and started again, in place, when the timing profile changes: its leader lease
 // cannot be changed while it runs, and must not be longer than the heartbeat timeout. Owners do not notice, because leases
@@ -35,6 +39,8 @@ type consensus struct {
 	streams   func() *raftStreams // a fresh layer for each start
 	// duties are what this node does while it leads; ctx ends with its leadership.
 	duties func(ctx context.Context, term uint64)
+	wall   func() time.Time
+	retain Retention
 	log    *slog.Logger
 
 	bell    // rung when the leader or the role changes
@@ -121,7 +127,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	conf.Logger = log
 	conf.NotifyCh = notify
 	conf.ShutdownOnRemove = false
-	conf.SnapshotInterval, conf.SnapshotThreshold, conf.TrailingLogs = snapshotInterval, snapshotEvery, trailingLogs
+	conf.SnapshotInterval, conf.SnapshotThreshold, conf.TrailingLogs = c.retain.Interval, c.retain.Entries, c.retain.Trailing
 	conf.NoLegacyTelemetry = true
 	watched := &stallWatch{LogStore: c.stores.Log, limit: stallLimit(p), stalled: func(on bool) { c.diskStalled(streams, on) }}
 	cached, err := raft.NewLogCache(cachedLogs, watched)
@@ -243,9 +249,10 @@ func (c *consensus) servers() []raft.Server {
 	return r.GetConfiguration().Configuration().Servers
 }
 
-// apply appends a command and waits until it is committed and applied here. Errors are errNotLeader (nothing happened),
-// ErrUncertain, or ctx's cause; what the state machine says is in the Result.
+// apply stamps a command with the time of day, appends it and waits until it is committed and applied here. Errors are
+// errNotLeader (nothing happened), ErrUncertain, or ctx's cause; what the state machine says is in the Result.
 func (c *consensus) apply(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	cmd.At = c.wall().UTC()
 	b, err := fsm.Encode(cmd)
 	if err != nil {
 		return fsm.Result{}, err
@@ -336,6 +343,6 @@ func (c *consensus) echo(ctx context.Context) {
 		if len(c.servers()) < 2 {
 			continue
 		}
-		_, _ = c.apply(ctx, fsm.Command{Schema: c.machine.view.state.Load().Schema, At: time.Now()})
+		_, _ = c.apply(ctx, fsm.Command{Schema: c.machine.view.state.Load().Schema})
 	}
 }

@@ -83,7 +83,7 @@ func (m *membership) readRounds() {
 		r.mu.Unlock()
 		var a readAnswer
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
-		_, a.err = m.consensus.apply(ctx, fsm.Command{Schema: m.view.state.Load().Schema, At: time.Now().UTC()})
+		_, a.err = m.consensus.apply(ctx, fsm.Command{Schema: m.view.state.Load().Schema})
 		cancel()
 		if a.err != nil {
 			a.err = fmt.Errorf("%w: %w", errNotLeader, a.err) // nothing was changed, so asking again is safe
