@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"quorate/fsm"
+	"quorate/lvs"
 	"quorate/vip"
 )
 
@@ -32,8 +33,9 @@ func (f *facts) read() fsm.Facts {
 	if caps.Plane != "" {
 		out.DataPlane = caps.Plane
 	}
-	for _, m := range caps.Forwards {
-		out.Forwards = append(out.Forwards, fsm.Forward(m))
+	out.Forwards = forwards(caps)
+	for _, c := range f.plane.possible() {
+		out.Planes = append(out.Planes, fsm.Plane{Name: c.Plane, Forwards: forwards(c), Schedulers: c.AllSchedulers()})
 	}
 	links := f.interfaces()
 	for _, l := range links {
@@ -60,4 +62,11 @@ func (f *facts) interfaces() []vip.Link {
 	}
 	f.last = links
 	return links
+}
+
+func forwards(c lvs.Capabilities) (out []fsm.Forward) {
+	for _, m := range c.Forwards {
+		out = append(out, fsm.Forward(m))
+	}
+	return out
 }

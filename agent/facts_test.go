@@ -36,3 +36,5 @@ func TestFactsOfferOnlyLinksThatWork(t *testing.T) {
 		t.Errorf("a node that may not change addresses offers %v and has %v", got.Links, got.Addresses)
 	}
 }
+
+func noLinks() ([]vip.Link, error) { return nil, nil }

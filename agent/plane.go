@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -16,28 +17,23 @@ import (
 	"quorate/lvs/nft"
 )
 
-// openPlane opens the data plane that the setting names; "auto" takes IPVS where the kernel has it, else nftables. The
-// error says what is missing for each.
-func openPlane(setting string) (lvs.Plane, error) {
-	switch setting {
+// planeNames are the data planes that there are, the one that "auto" takes first.
+var planeNames = []string{"ipvs", "nft"}
+
+// openPlane opens a data plane. The error says what is missing.
+func openPlane(name string) (lvs.Plane, error) {
+	switch name {
 	case "ipvs":
 		return ipvs.New()
 	case "nft":
 		return nft.New()
-	case "auto", "":
-		p, errIPVS := ipvs.New()
-		if errIPVS == nil {
-			return p, nil
-		}
-		n, errNFT := nft.New()
-		if errNFT == nil {
-			return n, nil
-		}
-		return nil, fmt.Errorf("no data plane: %w", errors.Join(errIPVS, errNFT))
 	default:
-		return nil, fmt.Errorf("data_plane %q is not known: use auto, ipvs or nft", setting)
+		return nil, fmt.Errorf("data_plane %q is not known: use auto, ipvs or nft", name)
 	}
 }
+
+// lookAgain is how often a node looks for a data plane that it could not open: a module may have been loaded meanwhile.
+const lookAgain = time.Minute
 
 // wantedTable is what the data plane should carry: by which plane, on which addresses, which services.
 type wantedTable struct {
@@ -50,7 +46,7 @@ type wantedTable struct {
 // lease lasts, and the actuator must not be held up by it. Of several wanted tables the newest wins.
 type planeWorker struct {
 	log  *slog.Logger
-	open func(setting string) (lvs.Plane, error)
+	open func(name string) (lvs.Plane, error)
 	wake chan struct{}
 	done chan struct{} // a token after each change that was carried out
 
@@ -58,20 +54,22 @@ type planeWorker struct {
 	plane lvs.Plane  // nil: this node has none; guarded by busy
 	// past are the managed addresses of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
-	past []netip.Addr
+	past    []netip.Addr
+	setting string    // by which plane was chosen; guarded by busy
+	looked  time.Time // when the other planes were last tried; guarded by busy
 
 	mu      sync.Mutex // guards what follows; never held while the plane works
 	wanted  wantedTable
 	gen     uint64 // of wanted; 0 = nothing has been said yet
 	applied uint64 // the generation that was carried out last
-	setting string // that plane was opened for
 	caps    lvs.Capabilities
+	able    map[string]lvs.Capabilities // of all planes that could be opened, by name
 	status  lvs.Status
 	err     error
 }
 
 func newPlaneWorker(log *slog.Logger) *planeWorker {
-	return &planeWorker{log: log, open: openPlane, wake: make(chan struct{}, 1), done: make(chan struct{}, 1)}
+	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), done: make(chan struct{}, 1)}
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
@@ -114,7 +112,7 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	defer w.busy.Unlock()
 	var st lvs.Status
 	managed := w.known(t.managed)
-	err := w.use(t.setting, managed)
+	err := w.use(t, managed)
 	w.past = managed
 	if w.plane != nil {
 		var e error
@@ -142,34 +140,100 @@ func (w *planeWorker) known(managed []netip.Addr) []netip.Addr {
 	return slices.Compact(all)
 }
 
-// use opens the plane that the setting names, and empties the one before. Called with busy held.
-func (w *planeWorker) use(setting string, managed []netip.Addr) error {
-	if w.plane != nil && w.setting == setting {
+// use sees to it that the plane is the one that the table asks for. Called with busy held.
+//
+// The new plane gets the services before the old one is emptied, so that no packet finds neither.
+func (w *planeWorker) use(t wantedTable, managed []netip.Addr) error {
+	missing := w.look(t.setting)
+	name, err := w.choose(t)
+	if err != nil {
+		return errors.Join(err, missing)
+	}
+	w.setting = t.setting
+	if w.plane != nil && w.plane.Name() == name {
 		return nil
 	}
-	p, err := w.open(setting)
+	p, err := w.open(name)
 	if err != nil {
+		w.mu.Lock()
+		delete(w.able, name)
+		w.mu.Unlock()
 		return err // the old plane, if there is one, goes on: better than nothing
 	}
 	if w.plane != nil {
-		if w.plane.Name() != p.Name() {
-			_, err = w.plane.Reconcile(managed, nil)
+		_, err = p.Reconcile(managed, t.services)
+		if err != nil && t.setting != name {
+			_, undo := p.Reconcile(managed, nil)
+			return errors.Join(fmt.Errorf("changing from data plane %s to %s: %w", w.plane.Name(), name, err), undo, p.Close())
 		}
+		_, err = w.plane.Reconcile(managed, nil)
 		err = errors.Join(err, w.plane.Close())
 	}
 	w.plane = p
-	w.log.Info("data plane", "plane", p.Name(), "setting", setting)
+	w.log.Info("data plane", "plane", name, "setting", t.setting)
 	w.mu.Lock()
-	w.setting, w.caps = setting, p.Capabilities()
+	w.caps = p.Capabilities()
+	w.able[name] = w.caps
 	w.mu.Unlock()
 	return err
+}
+
+// look tries the planes that could not be opened so far, now and then and when the setting has changed. The error says why
+// they cannot. Called with busy held.
+func (w *planeWorker) look(setting string) (missing error) {
+	if w.plane != nil && setting == w.setting && time.Since(w.looked) < lookAgain {
+		return nil
+	}
+	w.looked = time.Now()
+	for _, name := range planeNames {
+		w.mu.Lock()
+		_, able := w.able[name]
+		w.mu.Unlock()
+		if able {
+			continue
+		}
+		p, err := w.open(name)
+		if err != nil {
+			missing = errors.Join(missing, err)
+			continue
+		}
+		w.mu.Lock()
+		w.able[name] = p.Capabilities()
+		w.mu.Unlock()
+		missing = errors.Join(missing, p.Close())
+	}
+	return missing
+}
+
+// choose names the plane for a table. "auto" takes IPVS where the kernel has it, else nftables; it does not leave a plane for
+// one that could not do what is wanted. Called with busy held.
+func (w *planeWorker) choose(t wantedTable) (string, error) {
+	if t.setting != "auto" && t.setting != "" {
+		return t.setting, nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range planeNames {
+		caps, able := w.able[name]
+		if able && w.plane != nil && name != w.plane.Name() {
+			_, refused := caps.Accept(t.services)
+			able = len(refused) == 0
+		}
+		if able {
+			return name, nil
+		}
+		if w.plane != nil && name == w.plane.Name() {
+			return name, nil
+		}
+	}
+	return "", errors.New("no data plane")
 }
 
 // prepare opens the plane before anything is wanted of it, so that the node can say what it is able to do.
 func (w *planeWorker) prepare(setting string) error {
 	w.busy.Lock()
 	defer w.busy.Unlock()
-	return w.use(setting, nil)
+	return w.use(wantedTable{setting: setting}, nil)
 }
 
 // capabilities are those of the open plane; the zero value when there is none.
@@ -177,6 +241,17 @@ func (w *planeWorker) capabilities() lvs.Capabilities {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.caps
+}
+
+// possible are the capabilities of all planes that this node could use, by name.
+func (w *planeWorker) possible() []lvs.Capabilities {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []lvs.Capabilities
+	for _, name := range slices.Sorted(maps.Keys(w.able)) {
+		out = append(out, w.able[name])
+	}
+	return out
 }
 
 // report is what the last reconcile found.

@@ -77,6 +77,12 @@ func (f Facts) cleaned() Facts {
 	addresses := slices.DeleteFunc(slices.Clone(f.Addresses[:min(len(f.Addresses), most)]), func(a netip.Addr) bool { return !a.IsValid() })
 	slices.SortFunc(addresses, netip.Addr.Compare)
 	f.Addresses = slices.Compact(addresses)
+	var planes []Plane
+	for _, p := range f.Planes[:min(len(f.Planes), 16)] {
+		planes = append(planes, Plane{clip(p.Name, MaxName), clipAll(p.Forwards, most), clipAll(p.Schedulers, most)})
+	}
+	slices.SortStableFunc(planes, func(a, b Plane) int { return strings.Compare(a.Name, b.Name) })
+	f.Planes = planes
 	f.Forwards, f.Schedulers, f.Problems = clipAll(f.Forwards, most), clipAll(f.Schedulers, most), clipAll(f.Problems, most)
 	return f
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -152,10 +153,7 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 		if f.cannot(s) == "" {
 			return
 		}
-		plane := f.DataPlane
-		if plane == "" {
-			plane = "none"
-		}
+		plane := cmp.Or(f.DataPlane, "none")
 		if !slices.Contains(f.Forwards, s.Forward) {
 			forwards = append(forwards, fmt.Sprintf("%s: data plane %s can do %s", n.ID, plane, orNone(join(f.Forwards, ", "))))
 		}
@@ -166,9 +164,9 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 			masquerades = append(masquerades, fmt.Sprintf("%s: data plane ipvs", n.ID))
 		}
 	}
-	load := "load ip_vs on a director (modprobe ip_vs) and restart its agent"
+	load := "load ip_vs on a director (modprobe ip_vs), which its agent sees within a minute"
 	if setting == "nft" {
-		load = `apply data_plane = "ipvs" alone first, once ip_vs is loaded (modprobe ip_vs)`
+		load = `set data_plane = "ipvs", where ip_vs is loaded (modprobe ip_vs)`
 	}
 	if len(forwards) == len(here) {
 		ps.add(object, "forward", string(s.Forward), fmt.Sprintf("no director that can have vip %s can forward like this (%s)", v.Name, firstOf(forwards, "")),

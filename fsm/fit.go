@@ -10,13 +10,16 @@ import (
 type needs struct {
 	vip      VIP
 	services []Service // on the VIP, by name
+	// plane is the setting data_plane under which the services have to be done: a node that is still to change to it is judged
+	// by what it will be, else its VIPs would leave it for as long as that takes.
+	plane string
 }
 
 // needsOf lists, for each VIP name, what the VIP needs.
 func (c Config) needsOf() map[string]needs {
 	out := make(map[string]needs, len(c.VIPs))
 	for name, v := range c.VIPs {
-		out[name] = needs{vip: v}
+		out[name] = needs{vip: v, plane: c.Settings.DataPlane}
 	}
 	for _, s := range c.Services {
 		if n, ok := out[s.VIP]; ok {
@@ -43,7 +46,7 @@ func (n Node) misfit(need needs) string {
 		return fmt.Sprintf("%s has no interface in the subnet of %s", n.ID, need.vip.Address.Addr())
 	}
 	for _, s := range need.services {
-		if why := n.Facts.cannot(s); why != "" {
+		if why := n.Facts.under(need.plane, s).cannot(s); why != "" {
 			return fmt.Sprintf("%s cannot do service %s: %s", n.ID, s.Name, why)
 		}
 	}
@@ -65,15 +68,37 @@ func (f Facts) cannot(s Service) string {
 	return ""
 }
 
-// under are the facts as they will be once the setting data_plane is in force: nftables is there wherever we run, and
-// forwards by nat only. Whether a node that uses nftables has IPVS, and with which schedulers, only the node can tell;
-// that IPVS cannot masquerade is certain.
+// under are the facts as they will be, for the service, once the setting data_plane is in force. By "auto" a node stays with
+// what it uses, unless that cannot do the service and IPVS can.
 func (f Facts) under(dataPlane string, s Service) Facts {
 	switch {
-	case dataPlane == "nft" && f.DataPlane == "ipvs":
-		f.DataPlane, f.Forwards = "nft", []Forward{NAT}
-	case dataPlane == "ipvs" && f.DataPlane == "nft" && s.Masquerade:
-		f.DataPlane = "ipvs"
+	case dataPlane == "ipvs" || dataPlane == "nft":
+		return f.with(dataPlane)
+	case f.cannot(s) == "":
+		return f
+	case f.has("ipvs"):
+		return f.with("ipvs")
+	case f.DataPlane == "none" && f.has("nft"):
+		return f.with("nft")
+	}
+	return f
+}
+
+// has reports whether the node could use the data plane.
+func (f Facts) has(plane string) bool {
+	return slices.ContainsFunc(f.Planes, func(p Plane) bool { return p.Name == plane })
+}
+
+// with are the facts of the node when it uses the data plane; they are left as they are where it has said nothing about others.
+func (f Facts) with(plane string) Facts {
+	if f.DataPlane == plane || len(f.Planes) == 0 {
+		return f
+	}
+	f.DataPlane, f.Forwards, f.Schedulers = "none", nil, nil
+	for _, p := range f.Planes {
+		if p.Name == plane {
+			f.DataPlane, f.Forwards, f.Schedulers = p.Name, p.Forwards, p.Schedulers
+		}
 	}
 	return f
 }

@@ -45,10 +45,18 @@ type Facts struct {
 	Schema     Schema       `json:"schema"`               // highest schema version it understands
 	Links      []Link       `json:"links,omitempty"`      // sorted by name
 	Addresses  []netip.Addr `json:"addresses,omitempty"`  // that the node has for itself, VIPs not among them; sorted
-	DataPlane  string       `json:"data_plane"`           // "ipvs", "nft" or "none"
+	DataPlane  string       `json:"data_plane"`           // that the node uses: "ipvs", "nft" or "none"
 	Forwards   []Forward    `json:"forwards,omitempty"`   // forwarding methods that its data plane can do
 	Schedulers []string     `json:"schedulers,omitempty"` // schedulers that its data plane can do
+	Planes     []Plane      `json:"planes,omitempty"`     // all data planes that it could use; sorted by name
 	Problems   []string     `json:"problems,omitempty"`   // what the preflight found, e.g. "no NET_ADMIN"
+}
+
+// Plane is what a data plane of a node can do.
+type Plane struct {
+	Name       string    `json:"name"`
+	Forwards   []Forward `json:"forwards,omitempty"`
+	Schedulers []string  `json:"schedulers,omitempty"`
 }
 
 // Link is a network interface of a node with the subnets on it.

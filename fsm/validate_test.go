@@ -168,6 +168,9 @@ func TestTooManyServers(t *testing.T) {
 func TestCheckNodes(t *testing.T) {
 	ipvs := director("n2", 1)
 	ipvs.Facts.DataPlane, ipvs.Facts.Forwards, ipvs.Facts.Schedulers = "ipvs", []Forward{NAT, DirectRouting, Tunnel}, Schedulers()
+	ipvs.Facts.Planes = []Plane{{"ipvs", ipvs.Facts.Forwards, ipvs.Facts.Schedulers}, {"nft", nftFacts().Forwards, nftFacts().Schedulers}}
+	able := director("n4", 1) // uses nft, and has IPVS
+	able.Facts.Planes = ipvs.Facts.Planes
 	elsewhere := director("n3", 1)
 	elsewhere.Facts.Links = []Link{{Name: "eth1", Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}}}
 	leaving := ipvs
@@ -203,6 +206,10 @@ func TestCheckNodes(t *testing.T) {
 		},
 		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"w1"}}},
 	}
+	pair := Config{
+		VIPs:   map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "g"}},
+		Groups: map[string]Group{"g": {Name: "g"}},
+	}
 	for _, c := range []struct {
 		name  string
 		cfg   Config
@@ -214,12 +221,17 @@ func TestCheckNodes(t *testing.T) {
 		{"only a leaving node", with(web, dr), []Node{director("n1", 1), leaving}, []string{"n1: data plane nft can do nat"}},
 		{"forward", with(web, dr), []Node{director("n1", 1)}, []string{`use forward = "nat", or load ip_vs`}},
 		{"scheduler", with(web, mh), []Node{director("n1", 1)}, []string{`service.s: scheduler = "mh"`}},
+		{"by the plane that it could use", set("ipvs", with(web, dr, mh)), []Node{able}, nil},
+		{"by the plane that it will take", set("auto", with(web, dr)), []Node{able}, nil},
+		{"by the plane that it has", set("auto", with(web, masquerade)), []Node{able}, nil},
+		{"not by the plane that it must not use", set("nft", with(web, dr)), []Node{able}, []string{"n4: data plane nft can do nat"}},
+		{"together, by the plane that it could use", set("ipvs", with(pair, dr)), []Node{able}, nil},
 		{"forward, plane set", set("nft", with(web, dr)), []Node{director("n1", 1), ipvs},
-			[]string{`(n1: data plane nft can do nat; n2: data plane nft can do nat); use forward = "nat", or apply data_plane = "ipvs" alone first`}},
+			[]string{`(n1: data plane nft can do nat; n2: data plane nft can do nat); use forward = "nat", or set data_plane = "ipvs", where ip_vs is loaded`}},
 		{"masquerade", set("auto", with(web, masquerade)), []Node{ipvs}, []string{`service.s: masquerade = "true": no director that can have vip web can masquerade (n2: data plane ipvs); set data_plane = "nft"`}},
 		{"masquerade somewhere", set("auto", with(web, masquerade)), []Node{director("n1", 1), ipvs}, nil},
 		{"masquerade, plane set to it", set("nft", with(web, masquerade)), []Node{ipvs}, nil},
-		{"masquerade, plane set against it", set("ipvs", with(web, masquerade)), []Node{director("n1", 1), ipvs}, []string{"(n1: data plane ipvs; n2: data plane ipvs)"}},
+		{"masquerade, plane set against it", set("ipvs", with(web, masquerade)), []Node{able, ipvs}, []string{"(n2: data plane ipvs; n4: data plane ipvs)"}},
 		{"no data plane", with(web, mh), []Node{{ID: "n1", Role: Director, Facts: Facts{Links: nftFacts().Links}}}, []string{"data plane none can do nothing"}},
 		{"prefer", Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Prefer: []NodeID{"n7", "w1"}}}},
 			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
