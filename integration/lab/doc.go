@@ -4,7 +4,8 @@
 // A [Host] is a network namespace with one Ethernet interface, eth0, plugged into a bridge. The bridge lives in a
 // namespace of its own, so the machine that the lab runs on sees no link, address, route, rule or mount of it. Programs
 // run on a host as ordinary processes; the package adds what a network has besides directors: web servers, a client that
-// keeps a rate whatever happens ([Load]), a 500 Hz ping ([Probe]) and a bystander that asks who owns an address ([Watch]).
+// keeps a rate whatever happens ([Load]), a 500 Hz ping ([Probe]), a bystander that asks who owns an address ([Watch]), and a capture of every frame that a host
+// sends about an address ([Capture]).
 //
 //	          ┌─────────────── namespace of the switch ───────────────┐
 //	          │                       bridge                          │

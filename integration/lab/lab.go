@@ -45,7 +45,8 @@ type Lab struct {
 	mu      sync.Mutex
 	hosts   []*Host
 	filters []filter
-	closers []io.Closer // probes and watches, stopped before the network goes
+	ports   map[int]string // host by the index of its port; of every port that ever was
+	closers []io.Closer    // probes and watches, stopped before the network goes
 	closed  bool
 
 	filtering bool // the switch has a table of filters
@@ -65,7 +66,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the lab's directory: %w", err)
 	}
-	l := &Lab{ID: filepath.Base(dir), Dir: dir, log: o.Log, poll: o.Poll}
+	l := &Lab{ID: filepath.Base(dir), Dir: dir, log: o.Log, poll: o.Poll, ports: map[int]string{}}
 	l.ctx, l.stop = context.WithCancel(ctx)
 	if err := l.build(); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -113,6 +114,14 @@ func (l *Lab) Host(name string) *Host {
 		}
 	}
 	return nil
+}
+
+// hostAt names the host whose port has, or had, that index. The kernel gives out indexes in ascending order.
+func (l *Lab) hostAt(port int) (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, ok := l.ports[port]
+	return name, ok
 }
 
 // HostWithMAC names the host whose eth0 has that hardware address, or returns the address itself.

@@ -48,6 +48,13 @@ func (h *Host) wire(ns *namespace) error {
 	if err := h.lab.sw.links.LinkAdd(port); err != nil {
 		return fmt.Errorf("host %s: make its cable: %w", h.Name, err)
 	}
+	made, err := h.port()
+	if err != nil {
+		return err
+	}
+	h.lab.mu.Lock()
+	h.lab.ports[made.Attrs().Index] = h.Name
+	h.lab.mu.Unlock()
 	if err := h.LinkUp(); err != nil {
 		return err
 	}
