@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -137,6 +138,9 @@ func (a *Agent) open() error {
 		return err
 	}
 	a.observer = newObserver(a.o.Name, a.node.Observe)
+	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
+		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
+	}
 	return nil
 }
 
@@ -155,10 +159,15 @@ func (a *Agent) listen() ([]net.Listener, error) {
 // act runs the actuator during each membership, from the start barrier on.
 func (a *Agent) act(ctx context.Context) error {
 	for {
-		ready, changed := a.node.Ready(), a.node.Changed()
+		ready, changed, membership := a.node.Ready(), a.node.Changed(), a.node.Membership()
+		if _, err := a.node.Token(); errors.Is(err, cluster.ErrNoMembership) {
+			a.plane.retire()
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-membership:
+			continue
 		case <-changed:
 			continue // a membership may have ended, and Ready with it
 		case <-ready:
@@ -169,6 +178,7 @@ func (a *Agent) act(ctx context.Context) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-changed:
+			case <-membership:
 			}
 			continue
 		}
@@ -201,12 +211,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 			}
 		}
 	})
-	err := g.Wait()
-	if ctx.Err() == nil {
-		// In no cluster any more: nothing is this node's to carry.
-		a.plane.want("auto", nil, nil)
-	}
-	return err
+	return g.Wait()
 }
 
 // probe keeps the probes of this node in step with the agreed checks.

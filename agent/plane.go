@@ -55,6 +55,8 @@ type planeWorker struct {
 	// past are the managed addresses of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
 	past    []netip.Addr
+	ledger  *ledger   // set before run; nil: none is kept; guarded by busy
+	tidied  bool      // nothing of an earlier process is left; guarded by busy
 	setting string    // by which plane was chosen; guarded by busy
 	looked  time.Time // when the other planes were last tried; guarded by busy
 
@@ -85,6 +87,20 @@ func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.
 	return w.applied == w.gen
 }
 
+// retire states that the node is in no cluster: nothing is its to carry. A node that has carried nothing since its last start,
+// and left nothing behind then, touches nothing.
+func (w *planeWorker) retire() {
+	w.busy.Lock()
+	left := len(w.ledger.addresses()) > 0
+	w.busy.Unlock()
+	w.mu.Lock()
+	said := w.gen > 0
+	w.mu.Unlock()
+	if said || left {
+		w.want("auto", nil, nil)
+	}
+}
+
 // run carries out wanted tables, and the last one again at every sweep, since the kernel is the truth and others may
 // change it.
 func (w *planeWorker) run(ctx context.Context) error {
@@ -111,16 +127,19 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	var st lvs.Status
-	managed := w.known(t.managed)
+	managed := union(t.managed, w.past, w.ledger.addresses())
+	noted := w.ledger.keep(union(w.ledger.addresses(), serving(t.services)))
 	err := w.use(t, managed)
 	w.past = managed
 	if w.plane != nil {
 		var e error
 		st, e = w.plane.Reconcile(managed, t.services)
-		if err = errors.Join(err, e); err == nil {
+		if err = errors.Join(err, e, w.tidy(managed)); err == nil {
 			w.past = t.managed
+			noted = errors.Join(noted, w.ledger.keep(serving(t.services)))
 		}
 	}
+	err = errors.Join(err, noted)
 	w.mu.Lock()
 	if err != nil && (w.err == nil || w.err.Error() != err.Error()) {
 		w.log.Error("data plane", "err", err)
@@ -133,11 +152,27 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	}
 }
 
-// known are the addresses on which services of ours may be. Called with busy held.
-func (w *planeWorker) known(managed []netip.Addr) []netip.Addr {
-	all := slices.Concat(managed, w.past)
-	slices.SortFunc(all, netip.Addr.Compare)
-	return slices.Compact(all)
+// tidy empties, once after the start, the planes that are not in use: the agent before may have used another one. Called with
+// busy held.
+func (w *planeWorker) tidy(managed []netip.Addr) error {
+	if w.tidied {
+		return nil
+	}
+	for _, c := range w.possible() {
+		if c.Plane == w.plane.Name() {
+			continue
+		}
+		p, err := w.open(c.Plane)
+		if err != nil {
+			return err
+		}
+		_, err = p.Reconcile(managed, nil)
+		if err = errors.Join(err, p.Close()); err != nil {
+			return fmt.Errorf("emptying data plane %s, which is not in use: %w", c.Plane, err)
+		}
+	}
+	w.tidied = true
+	return nil
 }
 
 // use sees to it that the plane is the one that the table asks for. Called with busy held.
@@ -273,7 +308,10 @@ func (w *planeWorker) clear() error {
 	w.mu.Unlock()
 	var err error
 	if said {
-		_, err = w.plane.Reconcile(w.known(managed), nil)
+		managed = union(managed, w.past, w.ledger.addresses())
+		if _, err = w.plane.Reconcile(managed, nil); err == nil {
+			err = w.ledger.keep(nil)
+		}
 	}
 	return errors.Join(err, w.plane.Close())
 }

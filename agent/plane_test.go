@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,15 +26,23 @@ type planeBed struct {
 }
 
 func newPlaneBed(loaded ...string) *planeBed {
-	b := &planeBed{planeWorker: newPlaneWorker(slog.New(slog.DiscardHandler)), loaded: map[string]bool{}}
+	b := &planeBed{loaded: map[string]bool{}}
 	for _, name := range loaded {
 		b.loaded[name] = true
 	}
+	b.start(nil)
 	limit := b.ipvs.Capabilities()
 	limit.Plane, limit.Masquerade = "ipvs", false
 	b.ipvs.Limit(limit)
 	limit.Plane, limit.Masquerade, limit.Forwards = "nft", true, []string{lvs.NAT}
 	b.nft.Limit(limit)
+	return b
+}
+
+// start is a new process on the host, with the ledger that the last one left.
+func (b *planeBed) start(l *ledger) {
+	b.planeWorker = newPlaneWorker(slog.New(slog.DiscardHandler))
+	b.ledger = l
 	b.open = func(name string) (lvs.Plane, error) {
 		if !b.loaded[name] {
 			return nil, errors.New("no " + name)
@@ -42,7 +52,6 @@ func newPlaneBed(loaded ...string) *planeBed {
 		}
 		return bedPlane{&b.nft, b, name}, nil
 	}
-	return b
 }
 
 type bedPlane struct {
@@ -127,6 +136,103 @@ func TestPlaneFollowsTheSetting(t *testing.T) {
 		b.expect(t, "now it is", b.carry("ipvs", bedService(false)), "ipvs 1, nft 0")
 		b.expect(t, "and back", b.carry("nft", bedService(false)), "nft 1, ipvs 0")
 	})
+}
+
+// What a killed agent left in the kernel is found by the next one, though the cluster has forgotten the address and the node
+// has changed its data plane; what another program has put there is not.
+func TestLeftoversOfAKilledAgent(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{"ipvs", "ipvs", "ipvs 1"},
+		{"ipvs", "nft", "ipvs 1"},
+		{"nft", "ipvs", "nft 0"},
+	} {
+		t.Run(c.before+" to "+c.after, func(t *testing.T) {
+			b := newPlaneBed("ipvs", "nft")
+			foreign := bedService(false)
+			foreign.Addr = netip.MustParseAddr("192.0.2.99")
+			b.ipvs.Put(foreign)
+			path := filepath.Join(t.TempDir(), ledgerFile)
+			b.start(mustLedger(t, path))
+			b.carry(c.before, bedService(false))
+
+			b.start(mustLedger(t, path)) // killed, and started again
+			b.want(c.after, nil, nil)
+			b.reconcile(b.wanted, b.gen)
+			b.expect(t, "after the start", strings.Join(b.said, ", "), c.want)
+			if got := b.ipvs.Table(); len(got) != 1 || got[0].Addr != foreign.Addr {
+				t.Errorf("IPVS holds %v", got)
+			}
+			if l := mustLedger(t, path); len(l.addresses()) != 0 {
+				t.Errorf("the ledger still has %v", l.addresses())
+			}
+		})
+	}
+}
+
+// The address is on disk before the service is in the kernel, so that no instant to be killed at leaves it unknown.
+func TestLedgerComesFirst(t *testing.T) {
+	b := newPlaneBed("ipvs")
+	path := filepath.Join(t.TempDir(), ledgerFile)
+	b.start(mustLedger(t, path))
+	seen := ""
+	open := b.open
+	b.open = func(name string) (lvs.Plane, error) {
+		seen = fmt.Sprint(mustLedger(t, path).addresses())
+		return open(name)
+	}
+	b.carry("ipvs", bedService(false))
+	b.expect(t, "on disk before a plane was opened", seen, "[192.0.2.10]")
+	if err := b.clear(); err != nil {
+		t.Fatal(err)
+	}
+	if l := mustLedger(t, path); len(l.addresses()) != 0 || len(b.ipvs.Table()) != 0 {
+		t.Errorf("an agent that ended well leaves %v in the kernel and %v in the ledger", b.ipvs.Table(), l.addresses())
+	}
+}
+
+// A node that was removed from its cluster while its agent was dead cleans up; one that never carried anything does not look.
+func TestRetire(t *testing.T) {
+	b := newPlaneBed("ipvs")
+	b.retire()
+	if b.gen != 0 {
+		t.Error("a node that left nothing behind touches the kernel")
+	}
+	path := filepath.Join(t.TempDir(), ledgerFile)
+	b.start(mustLedger(t, path))
+	b.carry("ipvs", bedService(false))
+	b.start(mustLedger(t, path))
+	b.retire()
+	b.reconcile(b.wanted, b.gen)
+	if got := b.ipvs.Table(); len(got) != 0 {
+		t.Errorf("still there: %v", got)
+	}
+}
+
+func mustLedger(t *testing.T, path string) *ledger {
+	t.Helper()
+	l, err := openLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLedgerOfAnotherBootSaysNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ledgerFile)
+	l := mustLedger(t, path)
+	l.Boot = "another"
+	if err := l.keep([]netip.Addr{netip.MustParseAddr("192.0.2.10")}); err != nil {
+		t.Fatal(err)
+	}
+	if l := mustLedger(t, path); len(l.addresses()) != 0 {
+		t.Errorf("addresses %v of another boot", l.addresses())
+	}
+	if err := os.WriteFile(path, []byte("{torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := openLedger(path); err == nil || l == nil || len(l.addresses()) != 0 {
+		t.Errorf("a damaged ledger: %v, %v", l, err)
+	}
 }
 
 // A node says what it could use, not only what it uses.

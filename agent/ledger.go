@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"quorate/lvs"
+)
+
+// ledgerFile is the ledger's name in the data directory.
+const ledgerFile = "services.json"
+
+// ledger remembers, beyond the death of the process, on which addresses the kernel may hold services of ours. IPVS has no
+// mark for them, and the cluster may have forgotten an address by the time that a killed agent starts again.
+//
+// An address is written before a service is programmed on it, and taken out after the last one is gone. The kernel's table
+// does not outlive the boot, nor leave the network namespace, so the ledger of another boot or namespace says nothing. That is also
+// why nothing is synced: what a killed process has written is there, and what a power failure loses is worth nothing.
+type ledger struct {
+	path string
+	page
+}
+
+// page is the content of the file.
+type page struct {
+	Boot      string       `json:"boot"`
+	Namespace string       `json:"namespace"`
+	Addresses []netip.Addr `json:"addresses"` // sorted
+}
+
+// openLedger reads the ledger at path, if it is of this boot and network namespace. One that cannot be read is taken to be
+// empty, with an error that says so.
+func openLedger(path string) (*ledger, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return nil, fmt.Errorf("identity of this boot: %w", err)
+	}
+	space, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("identity of the network namespace: %w", err)
+	}
+	l := &ledger{path: path, page: page{Boot: strings.TrimSpace(string(boot)), Namespace: space}}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	var p page
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if err != nil {
+		return l, fmt.Errorf("%s: services of an agent that was killed may stay in the kernel: %w", path, err)
+	}
+	if p.Boot == l.Boot && p.Namespace == l.Namespace {
+		l.Addresses = p.Addresses
+	}
+	return l, nil
+}
+
+// addresses are those on which services of ours may be. A nil ledger has none, and keeps none.
+func (l *ledger) addresses() []netip.Addr {
+	if l == nil {
+		return nil
+	}
+	return l.Addresses
+}
+
+// keep writes the addresses down, unless they are there already.
+func (l *ledger) keep(addrs []netip.Addr) error {
+	if l == nil || slices.Equal(addrs, l.Addresses) {
+		return nil
+	}
+	p := l.page
+	p.Addresses = addrs
+	b, err := json.Marshal(p)
+	if err == nil {
+		err = os.WriteFile(l.path+".new", b, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(l.path+".new", l.path)
+	}
+	if err != nil {
+		return fmt.Errorf("note which services are ours: %w", err)
+	}
+	l.Addresses = addrs
+	return nil
+}
+
+// serving are the addresses of services, sorted.
+func serving(services []lvs.Service) []netip.Addr {
+	var out []netip.Addr
+	for _, s := range services {
+		out = append(out, s.Addr)
+	}
+	return union(out)
+}
+
+// union is all addresses of several lists, sorted, each once.
+func union(lists ...[]netip.Addr) []netip.Addr {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
+}
