@@ -137,7 +137,7 @@ func (a *Agent) open() error {
 	if err != nil {
 		return err
 	}
-	a.observer = newObserver(a.o.Name, a.node.Observe)
+	a.observer = newObserver(a.o.Name, a.node.Observe, a.node.Forget)
 	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
 	}

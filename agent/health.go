@@ -18,6 +18,7 @@ import (
 type observer struct {
 	self    fsm.NodeID
 	observe func([]cluster.Observation) // called with mu held; does not block
+	forget  func([]fsm.ServerKey)       // likewise, with servers that are observed no longer
 
 	mu      sync.Mutex
 	servers map[fsm.ServerKey][]string // probes that a server needs, by target ID
@@ -26,8 +27,8 @@ type observer struct {
 	sent    map[fsm.ServerKey]cluster.Observation
 }
 
-func newObserver(self fsm.NodeID, observe func([]cluster.Observation)) *observer {
-	return &observer{self: self, observe: observe, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}}
+func newObserver(self fsm.NodeID, observe func([]cluster.Observation), forget func([]fsm.ServerKey)) *observer {
+	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}}
 }
 
 // targets is the whole set of probes that this node has to run by the state.
@@ -54,7 +55,16 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 		o.wanted[id] = true
 	}
 	maps.DeleteFunc(o.results, func(id string, _ health.Transition) bool { return !o.wanted[id] })
-	maps.DeleteFunc(o.sent, func(key fsm.ServerKey, _ cluster.Observation) bool { return o.servers[key] == nil })
+	var gone []fsm.ServerKey
+	for key := range o.sent {
+		if o.servers[key] == nil {
+			delete(o.sent, key)
+			gone = append(gone, key)
+		}
+	}
+	if len(gone) > 0 {
+		o.forget(gone)
+	}
 	out := make([]health.Target, 0, len(byID))
 	for _, t := range byID {
 		out = append(out, t)

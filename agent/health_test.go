@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,11 @@ func TestObservations(t *testing.T) {
 		for _, x := range obs {
 			said = append(said, fmt.Sprintf("%v up=%t %s", x.Server, x.Up, x.Detail))
 		}
+	}, func(keys []fsm.ServerKey) {
+		slices.SortFunc(keys, fsm.ServerKey.Compare)
+		for _, k := range keys {
+			said = append(said, fmt.Sprintf("%v forgotten", k))
+		}
 	})
 	expect := func(what string, want ...string) {
 		t.Helper()
@@ -79,6 +85,7 @@ func TestObservations(t *testing.T) {
 	if got := o.targets(fsm.New()); len(got) != 0 {
 		t.Fatalf("probes without a configuration: %v", got)
 	}
+	expect("observed no longer", "a/10.0.0.1:80 forgotten", "b/10.0.0.1:80 forgotten")
 	o.transition(health.Transition{ID: tcp, Up: true})
 	expect("given up")
 	o.targets(s)

@@ -89,3 +89,11 @@ func (n *Node) Observe(obs []Observation) {
 		m.observer.note(obs)
 	}
 }
+
+// Forget takes back what this node said of servers that it no longer observes: its word must not count when it becomes an
+// observer again, before it has looked. It never blocks.
+func (n *Node) Forget(servers []fsm.ServerKey) {
+	if m := n.current.Load(); m != nil {
+		m.observer.forget(servers)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -55,6 +56,11 @@ func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
 func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool) []fsm.ServerVerdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	// A node that is added again under the name of one that was removed says everything anew.
+	maps.DeleteFunc(b.seen, func(n fsm.NodeID, _ map[fsm.ServerKey]Observation) bool {
+		_, member := s.Nodes[n]
+		return !member
+	})
 	return verdicts(s, b.seen, alive)
 }
 
@@ -65,6 +71,7 @@ type observer struct {
 	mu      sync.Mutex
 	seen    map[fsm.ServerKey]Observation
 	changed map[fsm.ServerKey]bool
+	whole   bool // something was taken back: everything has to be said again
 }
 
 func (o *observer) note(obs []Observation) {
@@ -78,6 +85,19 @@ func (o *observer) note(obs []Observation) {
 		}
 		o.seen[x.Server] = x
 		o.changed[x.Server] = true
+	}
+	o.mu.Unlock()
+	o.ring()
+}
+
+func (o *observer) forget(servers []fsm.ServerKey) {
+	o.mu.Lock()
+	for _, k := range servers {
+		if _, ok := o.seen[k]; ok {
+			delete(o.seen, k)
+			delete(o.changed, k)
+			o.whole = true
+		}
 	}
 	o.mu.Unlock()
 	o.ring()
@@ -101,18 +121,20 @@ func (o *observer) prune(s *fsm.State) {
 	}
 }
 
-// take returns what is to be reported, and marks it as reported.
-func (o *observer) take(all bool) []Observation {
+// take returns what is to be reported, and marks it as reported. whole says that it is everything, which it is when all is
+// asked for and when something was taken back.
+func (o *observer) take(all bool) (out []Observation, whole bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var out []Observation
+	all = all || o.whole
+	o.whole = false
 	for k, x := range o.seen {
 		if all || o.changed[k] {
 			out = append(out, x)
 		}
 	}
 	clear(o.changed)
-	return out
+	return out, all
 }
 
 // observeBody is the body of an observe call.
@@ -142,11 +164,10 @@ func (m *membership) report(ctx context.Context) error {
 	for {
 		seen, moved := m.observer.wake(), m.consensus.wake()
 		leader, t, ok := m.leaderTerm()
-		all := leader != told || t != term
 		var failed bool
 		if ok {
 			m.observer.prune(m.view.state.Load())
-			if obs := m.observer.take(all); all || len(obs) > 0 {
+			if obs, all := m.observer.take(leader != told || t != term); all || len(obs) > 0 {
 				err := m.sendObservations(ctx, leader, observeBody{Node: m.self.Node, All: all, Seen: obs})
 				if failed = err != nil; failed {
 					told = fsm.Grantor{}

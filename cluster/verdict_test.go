@@ -96,20 +96,66 @@ func TestObserver(t *testing.T) {
 	b := fsm.ServerKey{Service: "b", Address: netip.MustParseAddrPort("10.0.0.2:80")}
 	var o observer
 	o.note([]Observation{{Server: a, Up: true}, {Server: b}})
-	if got := o.take(false); len(got) != 2 {
+	if got, _ := o.take(false); len(got) != 2 {
 		t.Errorf("took %v", got)
 	}
 	o.note([]Observation{{Server: a, Up: true}, {Server: b, Up: true}}) // a says nothing new
-	if got := o.take(false); len(got) != 1 || got[0].Server != b {
+	if got, _ := o.take(false); len(got) != 1 || got[0].Server != b {
 		t.Errorf("took %v", got)
 	}
-	if got := o.take(true); len(got) != 2 {
+	if got, _ := o.take(true); len(got) != 2 {
 		t.Errorf("everything is %v", got)
 	}
 	s := fsm.New()
 	s.Servers = map[fsm.ServerKey]fsm.ServerState{a: {}}
 	o.prune(s)
-	if got := o.take(true); len(got) != 1 || o.count() != 1 {
+	if got, _ := o.take(true); len(got) != 1 || o.count() != 1 {
 		t.Errorf("after pruning: %v", got)
+	}
+}
+
+// The word of a node that stopped observing a server does not count when it becomes an observer again.
+func TestForgottenWords(t *testing.T) {
+	s := fsm.New()
+	s.ClusterID = "c"
+	s.Nodes = map[fsm.NodeID]fsm.Node{"n1": {ID: "n1", Role: fsm.Director}, "n2": {ID: "n2", Role: fsm.Director}}
+	a := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("10.0.0.1:80")}
+	b := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("10.0.0.2:80")}
+	s.Config.Services = map[string]fsm.Service{"web": {Name: "web", Checks: []fsm.Check{{Type: fsm.CheckTCP}}}}
+	s.Servers = map[fsm.ServerKey]fsm.ServerState{a: {Verdict: fsm.Down}, b: {Verdict: fsm.Down}}
+	var leader book
+	leader.open(3)
+	var o observer
+	report := func() {
+		t.Helper()
+		obs, all := o.take(false)
+		for _, n := range []fsm.NodeID{"n1", "n2"} {
+			if err := leader.write(n, obs, all); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	alive := func(fsm.NodeID) bool { return true }
+	up := []Observation{{Server: a, Up: true}, {Server: b, Up: true}}
+	o.note(up)
+	report()
+	if got := leader.verdicts(s, alive); len(got) != 2 {
+		t.Fatalf("verdicts %v", got)
+	}
+	o.forget([]fsm.ServerKey{a})
+	report()
+	if got := leader.verdicts(s, alive); len(got) != 1 || got[0].Server != b {
+		t.Errorf("verdicts %v, want one of %v", got, b)
+	}
+	o.note(up) // looked again: the same word is news
+	report()
+	if got := leader.verdicts(s, alive); len(got) != 2 {
+		t.Errorf("verdicts %v, want both", got)
+	}
+	gone := *s
+	gone.Nodes = nil
+	leader.verdicts(&gone, alive)
+	if got := leader.verdicts(s, alive); len(got) != 0 {
+		t.Errorf("verdicts %v by nodes that were removed and added again", got)
 	}
 }
