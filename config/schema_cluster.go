@@ -50,7 +50,7 @@ var vipBlock = &block{
 		prefix("address", func(v *fsm.VIP) *netip.Prefix { return &v.Address },
 			"The address, IPv4 or IPv6, with the prefix length of its subnet.").must(),
 		text("network", func(v *fsm.VIP) *string { return &v.Network },
-			"Name of the layer-2 network, where the same address exists on several."),
+			"Name of the layer-2 network, where the same address exists on several. No director may be on two networks that have it."),
 		text("interface", func(v *fsm.VIP) *string { return &v.Interface },
 			"Network interface that carries the address. Left out: the one that has the subnet, on each node."),
 		text("group", func(v *fsm.VIP) *string { return &v.Group },

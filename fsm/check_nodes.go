@@ -10,8 +10,9 @@ import (
 )
 
 // CheckNodes checks what only the nodes can tell: that some director that is not leaving has the subnet of each VIP, that
-// a data plane can do each service, that one node fits all VIPs of a group, that no machine has a VIP's address, and
-// that preferred nodes exist. Apply does not ask for it, because nodes come and go; whoever proposes a configuration does.
+// a data plane can do each service, that one node fits all VIPs of a group, that no machine has a VIP's address, that
+// none could get one address on two networks, and that preferred nodes exist. Apply does not ask for it, because nodes come
+// and go; whoever proposes a configuration does.
 func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	var ps Problems
 	var directors []Node
@@ -20,7 +21,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 			directors = append(directors, n)
 		}
 	}
-	all := c.needsOf()
+	all, same, servers := c.needsOf(), c.byAddress(), c.serversAt()
 	if c.Settings.Profile == Fast {
 		// Leases of 40 ms leave some 6 ms between the end of a lease and the next owner: not for a thread that may be held up.
 		ps.add("cluster", "profile", string(Fast), "this version has no real-time lease thread, without which leases of 40 ms are not safe", `use "lan"`)
@@ -29,7 +30,15 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		v := c.VIPs[name]
 		c.checkSubnet(&ps, v, directors)
 		checkFree(&ps, v, nodes)
-		c.checkServers(&ps, v)
+		checkServers(&ps, v, servers[v.Address.Addr()])
+		for _, n := range directors {
+			if other, twice := twin(v, n, same[v.Address.Addr()]); twice && other.Name < name {
+				ps.add("vip."+name, "address", v.Address.String(),
+					fmt.Sprintf("vip %s has the same address on another network, and %s could get both, of which it can carry one", other.Name, n.ID),
+					"give one of them another address, or name an interface that "+string(n.ID)+" does not have")
+				break
+			}
+		}
 		checkPrefer(&ps, "vip."+name, v.Prefer, nodes)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
@@ -94,32 +103,64 @@ func (n Node) claims(v VIP) (what, cure string) {
 	return "", ""
 }
 
-// CheckJoin says why a node must not become a member: it has the address of a VIP. Such an error matches ErrInvalid.
+// twin finds one of the VIPs with the address of v that is on another network that the node could get as well as v. A host has an address once:
+// its neighbours on the other network would be answered from the wrong link.
+func twin(v VIP, n Node, same []VIP) (VIP, bool) {
+	for _, o := range same {
+		if o.Network != v.Network && n.misfit(needs{vip: v}) == "" && n.misfit(needs{vip: o}) == "" {
+			return o, true
+		}
+	}
+	return VIP{}, false
+}
+
+// byAddress lists the VIPs of each address, by name.
+func (c Config) byAddress() map[netip.Addr][]VIP {
+	out := make(map[netip.Addr][]VIP, len(c.VIPs))
+	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
+		v := c.VIPs[name]
+		out[v.Address.Addr()] = append(out[v.Address.Addr()], v)
+	}
+	return out
+}
+
+// CheckJoin says why a node must not become a member: it has the address of a VIP, or could get it on two networks. Such an error matches ErrInvalid.
 func (c Config) CheckJoin(n Node) error {
+	same := c.byAddress()
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
 		if what, _ := n.claims(v); what != "" {
 			return fmt.Errorf("%w: %s, and vip %s has it (%s); give %s another address, or the VIP", ErrInvalid, what, name, v.Address, n.ID)
+		}
+		if other, twice := twin(v, n, same[v.Address.Addr()]); twice {
+			return fmt.Errorf("%w: %s could get %s twice, as vip %s and vip %s on another network, and can carry it once; "+
+				"name interfaces for them of which %s has one only", ErrInvalid, n.ID, v.Address.Addr(), name, other.Name, n.ID)
 		}
 	}
 	return nil
 }
 
 // checkServers refuses the address of a real server: the VIP's owner would keep the traffic for that server to itself.
-func (c Config) checkServers(ps *Problems, v VIP) {
+func checkServers(ps *Problems, v VIP, servers []ServerKey) {
+	if len(servers) > 0 {
+		ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("service %s has a server at this address, %s", servers[0].Service, servers[0].Address),
+			"use an address that no machine has, or name the server's own address there")
+	}
+}
+
+// serversAt lists the servers of each address, by service, without those at the address of their service's own VIP,
+// which Validate has refused.
+func (c Config) serversAt() map[netip.Addr][]ServerKey {
+	out := map[netip.Addr][]ServerKey{}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
-		if s.VIP == v.Name {
-			continue // Validate has said it
-		}
 		for _, server := range s.Servers {
-			if server.Address.Addr() == v.Address.Addr() {
-				ps.add("vip."+v.Name, "address", v.Address.String(), fmt.Sprintf("service %s has a server at this address, %s", name, server.Address),
-					"use an address that no machine has, or name the server's own address there")
-				return
+			if a := server.Address.Addr(); a != c.VIPs[s.VIP].Address.Addr() {
+				out[a] = append(out[a], ServerKey{Service: name, Address: server.Address})
 			}
 		}
 	}
+	return out
 }
 
 func checkPrefer(ps *Problems, object string, prefer []NodeID, nodes map[NodeID]Node) {

@@ -185,6 +185,14 @@ func TestCheckNodes(t *testing.T) {
 		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(address)}
 		return n
 	}
+	twins := func(a, b string) Config {
+		return Config{VIPs: map[string]VIP{
+			"a":   {Name: "a", Address: web.VIPs["web"].Address, Network: "dmz", Interface: a},
+			"web": {Name: "web", Address: web.VIPs["web"].Address, Interface: b},
+		}}
+	}
+	onBoth := director("n5", 1)
+	onBoth.Facts.Links = append(onBoth.Facts.Links, elsewhere.Facts.Links...)
 	with := func(c Config, services ...Service) Config {
 		c.Services = map[string]Service{}
 		for _, s := range services {
@@ -247,6 +255,9 @@ func TestCheckNodes(t *testing.T) {
 			[]string{"node w1 has this address for itself; use an address that no machine has, or remove it from w1"}},
 		{"another address of a node that has the network", elsewhereToo, []Node{having(director("n1", 1), "192.0.2.10")}, []string{"node n1 has this address for itself"}},
 		{"another address of a node that has not", elsewhereToo, []Node{director("n1", 1), having(elsewhere, "192.0.2.10")}, nil},
+		{"one address on two networks of a node", twins("eth0", "eth1"), []Node{director("n1", 1), elsewhere, onBoth},
+			[]string{"vip.web: address = \"192.0.2.10/24\": vip a has the same address on another network, and n5 could get both"}},
+		{"one address on networks of different nodes", twins("eth0", "eth1"), []Node{director("n1", 1), elsewhere}, nil},
 		{"a server's address", with(both, Service{Name: "s", VIP: "b", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT,
 			Servers: []Server{{Address: netip.MustParseAddrPort("192.0.2.10:81")}}}), []Node{director("n1", 1)},
 			[]string{`vip.web: address = "192.0.2.10/24": service s has a server at this address, 192.0.2.10:81`}},
@@ -283,5 +294,9 @@ func TestCheckJoin(t *testing.T) {
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "vip web has it (192.0.2.10/24)") {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+	c.VIPs["twin"] = VIP{Name: "twin", Address: c.VIPs["web"].Address, Network: "dmz", Interface: "eth0"}
+	if err := c.CheckJoin(n); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "n9 could get 192.0.2.10 twice, as vip twin and vip web") {
+		t.Errorf("%v", err)
 	}
 }
