@@ -67,9 +67,11 @@ func (b backend) Leader() (fsm.NodeID, bool) { return b.a.node.Leader() }
 // Hints implements api.Inspector.
 func (b backend) Hints() fsm.Hints {
 	if l := b.a.node.Lease(); l != nil {
-		return l.Hints()
+		h := l.Hints()
+		h.Now = time.Now()
+		return h
 	}
-	return fsm.Hints{}
+	return fsm.Hints{Now: time.Now()}
 }
 
 // Local implements api.Reporter.

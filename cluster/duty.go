@@ -148,7 +148,7 @@ func (d *duties) decisions(ctx context.Context) {
 func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
-		s, hints := m.view.state.Load(), m.lease.Hints()
+		s, hints := m.view.state.Load(), m.hints()
 		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive)
 		}, m.firstNode)
@@ -167,6 +167,13 @@ func (d *duties) round(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hints are what the lease knows, at the time with which commands are stamped.
+func (m *membership) hints() fsm.Hints {
+	h := m.lease.Hints()
+	h.Now = m.consensus.wall().UTC()
+	return h
 }
 
 // hearing is how long a new leader waits at most for word from all nodes that are alive before it places VIPs: with its
@@ -247,7 +254,7 @@ func (d *duties) answer(ctx context.Context, e lease.LeaderEvent) error {
 		if e.Term != d.term || s.Nodes[e.Node].Epoch != e.Epoch || s.Grantors.Index != e.GrantorIndex {
 			return nil
 		}
-		f := fsm.PlanFence(s, m.lease.Hints(), e.Node, e.Epoch, e.GrantorIndex, e.Text)
+		f := fsm.PlanFence(s, m.hints(), e.Node, e.Epoch, e.GrantorIndex, e.Text)
 		m.log.Info("fencing", "peer", string(e.Node), "epoch", uint64(e.Epoch), "term", d.term, "reason", e.Text)
 		return m.decide(ctx, fsm.Command{Actor: plannerActor, Fenced: &f})
 	case lease.RaiseWanted:

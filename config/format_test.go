@@ -23,6 +23,8 @@ func drawConfig(t *rapid.T) fsm.Config {
 		Profile:   rapid.SampledFrom([]fsm.Profile{fsm.LAN, fsm.Fast, fsm.WAN}).Draw(t, "profile"),
 		DataPlane: rapid.SampledFrom([]string{"auto", "ipvs", "nft"}).Draw(t, "plane"),
 		Observers: rapid.IntRange(1, 99).Draw(t, "observers"),
+		Rebalance: rapid.Bool().Draw(t, "rebalance"), MaxMoves: rapid.IntRange(0, fsm.MaxMaxMoves).Draw(t, "max moves"),
+		HoldDown: rapid.SampledFrom([]time.Duration{0, fsm.MinHoldDown, 90 * time.Second, fsm.MaxHoldDown}).Draw(t, "hold-down"),
 	}}
 	c.Groups = map[string]fsm.Group{}
 	for _, n := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "groups") {

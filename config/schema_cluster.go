@@ -29,6 +29,12 @@ var clusterBlock = &block{
 		number("observers", func(s *fsm.Settings) *int { return &s.Observers },
 			"How many nodes probe each server; all of them if there are fewer. The majority decides.").
 			or(cty.NumberIntVal(int64(fsm.DefaultSettings().Observers))).within("1 to 99"),
+		boolean("rebalance", func(s *fsm.Settings) *bool { return &s.Rebalance },
+			"Move VIPs that have no `prefer` from nodes that have too many for their weight to nodes that have too few, when that takes at least one whole VIP and a tenth of the load off the difference. Otherwise balance moves nothing."),
+		number("max_moves_per_minute", func(s *fsm.Settings) *int { return &s.MaxMoves },
+			"How many moves for `preempt` and `rebalance` may begin in a minute; a group counts as one. Left out: 10. Fences, drains and what operators ask for are not counted and do not wait.").within("1 to 600"),
+		duration("hold_down", func(s *fsm.Settings) *time.Duration { return &s.HoldDown },
+			"How long nothing is moved for `preempt` or `rebalance` to a node that came back after a fence, and how long a VIP is left alone after a failover or such a move. It doubles, up to 30 minutes, each time that the next failure comes within an hour. Left out: 30s.").within("1s to 1h"),
 	},
 }
 

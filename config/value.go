@@ -71,7 +71,12 @@ func duration[T any](name string, field func(*T) *time.Duration, doc string) key
 			*field(dst.(*T)) = d
 			return nil
 		},
-		write: func(src any) cty.Value { return cty.StringVal(durationText(*field(src.(*T)))) },
+		write: func(src any) cty.Value {
+			if d := *field(src.(*T)); d != 0 { // no duration may be 0: it is one that is not set
+				return cty.StringVal(durationText(d))
+			}
+			return cty.NilVal
+		},
 	}
 }
 

@@ -102,6 +102,8 @@ func (e *entry) admit(c Command) error {
 		return fmt.Errorf("%w %d is newer than the cluster's (%d), which waits for its oldest member", ErrSchema, c.Schema, e.next.Schema)
 	case kind == "init" && formed:
 		return fmt.Errorf("cluster %s: %w", e.next.ClusterID, ErrInitDone)
+	case formed && c.needs() > e.next.Schema:
+		return fmt.Errorf("%s: %w", kind, tooNew(c.needs(), e.next.Schema))
 	case kind != "init" && kind != "empty" && !formed:
 		return fmt.Errorf("%s: %w; run `quorate bootstrap` on one node", kind, ErrNotInit)
 	}

@@ -14,11 +14,18 @@ func (e *entry) decide(c Decide) {
 		}
 		e.assign(a, held)
 	}
+	begun := map[string]bool{} // units that begin to move though they are served where they are
 	for _, r := range c.Release {
-		e.startRelease(r)
+		if e.startRelease(r) && !r.Reason.Code.forced() {
+			begun[e.unitOf(r.Key)] = true
+		}
 	}
+	e.spend(len(begun))
 	for _, c := range c.Cancel {
 		e.cancel(c)
+	}
+	for _, b := range c.Back {
+		e.back(b)
 	}
 }
 
@@ -107,6 +114,7 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 	}
 	e.assignments()[rec.Key] = Assignment{
 		Key: rec.Key, VIP: v.Name, Owner: owner, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
+		Since: e.since(), Flap: e.flapOf(rec, why.Code),
 	}
 	e.event(Event{Kind: EventAssign, Node: owner, VIP: v.Name, Reason: why.Code,
 		Text: fmt.Sprintf("%s (%v): %s%s%s", v.Name, rec.Key, from, owner, because(why))})
@@ -128,27 +136,29 @@ func (e *entry) clear(rec Assignment, why Reason, held contested) {
 	}
 	e.assignments()[rec.Key] = Assignment{
 		Key: rec.Key, VIP: v.Name, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
+		Since: e.since(), Flap: e.flapOf(rec, why.Code),
 	}
 }
 
-func (e *entry) startRelease(c StartRelease) {
+// startRelease reports whether it was done.
+func (e *entry) startRelease(c StartRelease) bool {
 	rec, ok := e.next.Assignments[c.Key]
 	switch {
 	case !ok || rec.Owner == "":
 		e.refuse(c.Key, "nobody owns it")
-		return
+		return false
 	case rec.Epoch != c.Epoch:
 		e.refuse(c.Key, "its assignment epoch is %d, not %d", rec.Epoch, c.Epoch)
-		return
+		return false
 	case rec.Release != nil:
 		e.refuse(c.Key, "release %d is pending already", rec.Release.Index)
-		return
+		return false
 	case c.To == rec.Owner:
 		e.refuse(c.Key, "%s has it already", c.To)
-		return
+		return false
 	case c.To != "" && e.next.Nodes[c.To].Role != Director:
 		e.refuse(c.Key, "%q is no director of this cluster", clip(string(c.To), 80))
-		return
+		return false
 	}
 	why := c.Reason.clip()
 	rec.Release = &Release{Index: e.index, To: c.To, Reason: why}
@@ -159,6 +169,7 @@ func (e *entry) startRelease(c StartRelease) {
 	}
 	e.event(Event{Kind: EventRelease, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
 		Text: fmt.Sprintf("%s (%v): %s%s", rec.VIP, c.Key, how, because(why))})
+	return true
 }
 
 func (e *entry) cancel(c Cancel) {

@@ -13,6 +13,9 @@ func (e *entry) init(c Init, schema Schema) error {
 	if c.ClusterID == "" || len(c.ClusterID) > 256 || !plainText(c.ClusterID) {
 		return fmt.Errorf("cluster id %q: %w", c.ClusterID, ErrInvalid)
 	}
+	if c.Settings.needs() > max(schemaFirst, schema) {
+		return fmt.Errorf("settings: %w", tooNew(c.Settings.needs(), schema))
+	}
 	cfg := Config{Settings: c.Settings}.withDefaults()
 	if ps := cfg.Validate(); len(ps) > 0 {
 		return ps
@@ -39,7 +42,7 @@ func newNode(n Node, index uint64) (Node, error) {
 		return n, fmt.Errorf("node %s: store id %q: %w", n.ID, clip(string(n.Store), 80), ErrInvalid)
 	}
 	n, err := n.cleaned()
-	n.Draining, n.Leaving, n.Epoch, n.Joined = false, false, Epoch(index), index
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap = false, false, Epoch(index), index, Flap{}
 	return n, err
 }
 
@@ -111,7 +114,7 @@ func (e *entry) putNode(n Node) error {
 	if err != nil {
 		return err
 	}
-	n.Draining, n.Leaving, n.Epoch, n.Joined = known.Draining, known.Leaving, known.Epoch, known.Joined
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap = known.Draining, known.Leaving, known.Epoch, known.Joined, known.Flap
 	if reflect.DeepEqual(n, known) {
 		return nil
 	}

@@ -1,6 +1,9 @@
 package fsm
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Assignment is the agreed ownership of one address. It outlives the VIP that it was made for: when the configuration
 // drops or renames a VIP whose address is owned, the record stays with Release set until the owner has confirmed that it
@@ -17,6 +20,10 @@ type Assignment struct {
 	// has changed.
 	Epoch  Epoch  `json:"epoch"`
 	Reason Reason `json:"reason"`
+	// Since is the time of that entry. Since schema 2.
+	Since time.Time `json:"since,omitzero"`
+	// Flap counts failovers and remembers the last move that nobody asked for. Since schema 2.
+	Flap Flap `json:"flap,omitzero"`
 	// Release is set while the owner is asked to give the address up.
 	Release *Release `json:"release,omitempty"`
 }
@@ -44,6 +51,7 @@ const (
 	ReasonDrained    ReasonCode = "drained"    // the owner is draining or leaving
 	ReasonPreempted  ReasonCode = "preempted"  // a more preferred node is able
 	ReasonRequested  ReasonCode = "requested"  // an operator asked for it
+	ReasonRebalanced ReasonCode = "rebalanced" // another node has less for its weight
 	ReasonGrouped    ReasonCode = "grouped"    // to join the other VIPs of its group
 	ReasonUnable     ReasonCode = "unable"     // the owner can no longer serve it (interface, data plane, role)
 	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has a VIP of this name at this address

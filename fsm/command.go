@@ -25,6 +25,21 @@ type Command struct {
 	Record      *Record      `json:"record,omitempty"`
 }
 
+// needs is the schema that has all that the command says.
+func (c Command) needs() Schema {
+	need := schemaFirst
+	if c.Init != nil {
+		need = max(need, c.Init.Settings.needs())
+	}
+	if c.Configure != nil {
+		need = max(need, c.Configure.Config.Settings.needs())
+	}
+	if c.Decide != nil && len(c.Decide.Back) > 0 {
+		need = max(need, schemaMoves)
+	}
+	return need
+}
+
 // Init is the first entry of a cluster: its id, its first node (epoch = index), the grantor set of that node, default
 // settings. Refused when the cluster has an id.
 type Init struct {
@@ -111,6 +126,7 @@ type Decide struct {
 	Assign  []Assign       `json:"assign,omitempty"`
 	Release []StartRelease `json:"release,omitempty"`
 	Cancel  []Cancel       `json:"cancel,omitempty"`
+	Back    []Back         `json:"back,omitempty"` // since schema 2
 }
 
 // Assign gives an address an owner, or (Owner "") records that its owner has given it up.
@@ -146,6 +162,13 @@ type Cancel struct {
 	Key          AddressKey `json:"key"`
 	ReleaseIndex uint64     `json:"release_index"`
 	Reason       Reason     `json:"reason"`
+}
+
+// Back records that a node that was fenced is able again, which is when its hold-down begins. Refused unless the node is
+// away and its epoch is Epoch.
+type Back struct {
+	Node  NodeID `json:"node"`
+	Epoch Epoch  `json:"epoch"`
 }
 
 // Fenced is the one entry that takes VIPs from a node that a majority of grantors promised to refuse, after their grants

@@ -92,6 +92,13 @@ func (c Config) fields() map[string]fields {
 	cluster.set("profile", string(c.Settings.Profile))
 	cluster.set("data_plane", c.Settings.DataPlane)
 	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
+	cluster.flag("rebalance", c.Settings.Rebalance)
+	if n := c.Settings.MaxMoves; n != 0 {
+		cluster.set("max_moves_per_minute", strconv.Itoa(n))
+	}
+	if d := c.Settings.HoldDown; d != 0 {
+		cluster.set("hold_down", d.String())
+	}
 	for name, v := range c.VIPs {
 		f := object("vip." + name)
 		f.set("address", v.Address.String())

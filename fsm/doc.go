@@ -12,6 +12,7 @@
 //	                                          │
 //	                                          ├────► Plan(State, Hints): what the leader should commit next
 //	                                          ├────► PlanFence: the same when a node has to lose all it has
+//	                                          ├────► Explain: why a VIP is where it is, and what would move it
 //	                                          └────► PreviewConfig: what applying a configuration would change and move
 //
 // What is committed are decisions (Assign this VIP to that node), never observations plus an algorithm, so that two

@@ -36,8 +36,8 @@ func (c Command) Kind() string {
 	return kind
 }
 
-// Encode is the form of a command in the log. It refuses what Decode would not read, like an address that is none: once
-// committed, such an entry would stop every replica.
+// Encode is the form of a command in the log. It refuses what Decode would not read, like an address that is none, and what the
+// command's schema does not have: once committed, such an entry would stop every replica, or the older ones.
 func Encode(c Command) ([]byte, error) {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -46,10 +46,19 @@ func Encode(c Command) ([]byte, error) {
 	if len(b) > MaxCommandBytes {
 		return nil, fmt.Errorf("encode %s command: %d bytes are more than the %d of an entry; split it", c.Kind(), len(b), MaxCommandBytes)
 	}
+	if need := c.needs(); need > max(schemaFirst, c.Schema) {
+		return nil, fmt.Errorf("encode %s command: %w", c.Kind(), tooNew(need, c.Schema))
+	}
 	if _, err := Decode(b); err != nil {
 		return nil, fmt.Errorf("encode %s command: %w", c.Kind(), err)
 	}
 	return b, nil
+}
+
+// tooNew says that a command needs a newer schema than it may use.
+func tooNew(need, have Schema) error {
+	return fmt.Errorf("this needs %w %d and the cluster is at %d; upgrade quorate on all members (`quorate members` shows their versions)",
+		ErrSchema, need, max(schemaFirst, have))
 }
 
 // Decode reads what Encode wrote. It is strict: a field that this build does not know means that a newer one wrote the

@@ -60,7 +60,15 @@ func useState(s *State) {
 	for k := range s.Servers {
 		Observers(s, k)
 	}
-	Plan(s, h)
+	for _, now := range []time.Time{{}, epochTime} {
+		h.Now = now
+		for _, v := range s.Config.VIPs {
+			if _, ok := Explain(s, h, v.Key()); !ok {
+				panic("a configured VIP is not explained")
+			}
+		}
+		Plan(s, h)
+	}
 	Waiting(s, h)
 	s.Config.CheckNodes(s.Nodes)
 	PreviewConfig(s, Config{}, h)
@@ -206,6 +214,14 @@ func histories() [][]Command {
 			Command{},
 			Command{Raise: &Raise{Node: "n1", Epoch: 1}},
 		),
+		{
+			{Schema: 2, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{PutNode: &PutNode{Node: n2}},
+			{Schema: 2, Configure: &Configure{Config: Config{Settings: Settings{Rebalance: true, MaxMoves: 1, HoldDown: time.Second}, VIPs: cfg.VIPs, Groups: cfg.Groups}}},
+			{Schema: 2, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n2", OwnerEpoch: 2}}}},
+			{Schema: 2, Fenced: &Fenced{Node: "n2", Epoch: 2, GrantorIndex: 1, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n1", ToEpoch: 1, Reason: Reason{Code: ReasonFenced}}}}},
+			{Schema: 2, At: epochTime, Decide: &Decide{Back: []Back{{"n2", 5}, {"n1", 1}}, Release: []StartRelease{{Key: key, Epoch: 5, To: "n2", Reason: Reason{Code: ReasonPreempted}}}}},
+		},
 		absurd,
 		with(absurd...),
 	}

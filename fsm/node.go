@@ -34,6 +34,8 @@ type Node struct {
 	Facts    Facts   `json:"facts"`
 	// Epoch is the node epoch: leases are granted under it, a fence raises it (design §3).
 	Epoch Epoch `json:"epoch"`
+	// Flap counts fences. Since schema 2.
+	Flap Flap `json:"flap,omitzero"`
 	// Joined is the index of the entry that added the node.
 	Joined uint64 `json:"joined"`
 }

@@ -14,11 +14,12 @@ import (
 func (p *planner) place(units []*unit) {
 	var rest []*unit
 	for _, u := range units {
-		if best := p.mostPreferred(u); best >= 0 {
+		seats := p.seats(u)
+		if best := p.mostPreferred(u, seats); best >= 0 {
 			p.settle(u, best, fmt.Sprintf("%s is the most preferred node that is able", p.nodes[best].ID))
 			continue
 		}
-		u.class = classOf(u.open, p.nodes)
+		u.class = classOf(seats, p.nodes)
 		if !strings.Contains(u.class, "1") {
 			continue // nobody
 		}
@@ -41,6 +42,21 @@ func (p *planner) place(units []*unit) {
 		}
 		rest = rest[n:]
 	}
+}
+
+// seats are the nodes where a unit without home may be placed: those that are open, without those that came back a short
+// time ago unless there is no other.
+func (p *planner) seats(u *unit) []bool {
+	seats := make([]bool, len(u.open))
+	any := false
+	for i, open := range u.open {
+		seats[i] = open && !p.rests[i]
+		any = any || seats[i] && (p.nodes[i].Weight > 0 || slices.Contains(u.prefer, p.nodes[i].ID))
+	}
+	if !any {
+		return u.open
+	}
+	return seats
 }
 
 // classOf is a string with a 1 for each node that the unit may go to by its weight.
@@ -68,18 +84,20 @@ func (p *planner) weights(class string) []int {
 
 // costs are the rendezvous costs of a unit on every node.
 func (p *planner) costs(id string) []uint64 {
-	key := hashText(id)
 	out := make([]uint64, len(p.hashes))
-	for i, h := range p.hashes {
-		out[i] = negLog(hashPair(key, h))
+	for i := range p.hashes {
+		out[i] = p.cost(id, i)
 	}
 	return out
 }
 
+// cost is the rendezvous cost of a unit on node i.
+func (p *planner) cost(id string, i int) uint64 { return negLog(hashPair(hashText(id), p.hashes[i])) }
+
 // mostPreferred is the first open node of the unit's list, or -1.
-func (p *planner) mostPreferred(u *unit) int {
+func (p *planner) mostPreferred(u *unit, open []bool) int {
 	for _, id := range u.prefer {
-		if i, ok := p.index[id]; ok && u.open[i] {
+		if i, ok := p.index[id]; ok && open[i] {
 			return i
 		}
 	}
@@ -117,6 +135,9 @@ func (p *planner) seat(u *unit, share []int) {
 	why := fmt.Sprintf("%s has %s, and its share by weight is %d", p.nodes[best].ID, plural(p.load[best], "VIP"), share[best])
 	if choices == 1 {
 		why = fmt.Sprintf("%s is the only node that is able", p.nodes[best].ID)
+		if u.class != classOf(u.open, p.nodes) {
+			why += " and not held down"
+		}
 	}
 	p.settle(u, best, why)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Hints are what the leader knows beyond the agreed state.
@@ -13,6 +14,9 @@ type Hints struct {
 	Able map[NodeID]bool
 	// Confirmed holds, for each address, the index of the release that its owner has confirmed.
 	Confirmed map[AddressKey]uint64
+	// Now is the time by the leader's clock; it may have been set forth or back. With the zero time no hold-down and no budget
+	// is kept.
+	Now time.Time
 }
 
 // Plan works out the decisions that should be committed next; false means that there are none. It is a pure function: the
@@ -20,12 +24,17 @@ type Hints struct {
 // Apply refuses none of its decisions on the state it was made for.
 //
 // It moves a VIP only for a cause: its owner drains, leaves or can no longer serve it; a more preferred node is able and
-// preempt is on; it is not where the rest of its group is; or the configuration changed it. Balance alone is no cause.
-func Plan(s *State, h Hints) (Decide, bool) {
+// preempt is on; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
+// has less for its weight. Moves for preference and balance are few and not too soon: see Settings and Flap.
+func Plan(s *State, h Hints) (Decide, bool) { return planWithin(s, h, s.budgetAt(h.Now).left()) }
+
+// planWithin is Plan with a given budget.
+func planWithin(s *State, h Hints, budget int) (Decide, bool) {
 	p := newPlanner(s, h, "")
+	p.budget = budget
 	p.findHomes()
 	d := p.decisions()
-	return d, len(d.Assign)+len(d.Release)+len(d.Cancel) > 0
+	return d, len(d.Assign)+len(d.Release)+len(d.Cancel)+len(d.Back) > 0
 }
 
 // PlanFence makes the entry that takes everything from node n, whose epoch is e: its VIPs go to other able nodes. Those that
@@ -58,6 +67,8 @@ type planner struct {
 	ready  []bool   // may be given something
 	hashes []uint64 // of the nodes' names
 	load   []int    // VIPs that each node has when all that is decided so far is done
+	rests  []bool   // came back a short time ago: nothing is moved there for preference or balance
+	budget int      // how many such moves may begin
 	units  []*unit  // sorted by id
 	held   contested
 	need   map[string]needs // of each VIP, by name
@@ -71,7 +82,10 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 		p.nodes = append(p.nodes, n)
 		p.ready = append(p.ready, id != fenced && h.Able[id] && !n.Draining && !n.Leaving)
 		p.hashes = append(p.hashes, hashText(string(id)))
+		_, held := n.Flap.heldUntil(h.Now, s.Config.Settings)
+		p.rests = append(p.rests, held)
 	}
+	p.budget = s.budgetAt(h.Now).left()
 	p.load = make([]int, len(p.nodes))
 	p.held = newContested(s)
 	for k, a := range s.Assignments {
@@ -141,6 +155,11 @@ func (p *planner) decisions() Decide {
 			if m.rec.Owner == "" && p.mayGet(u, m) {
 				d.Assign = append(d.Assign, p.assign(m, p.nodes[u.home], Reason{ReasonPlaced, u.why}))
 			}
+		}
+	}
+	for _, n := range p.nodes {
+		if n.Flap.Away && p.h.Able[n.ID] && !p.h.Now.IsZero() {
+			d.Back = append(d.Back, Back{Node: n.ID, Epoch: n.Epoch})
 		}
 	}
 	return d

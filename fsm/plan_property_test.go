@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -198,6 +199,8 @@ func TestRandomHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(rt)
 		w.encode = false
+		w.schema = rapid.SampledFrom([]Schema{schemaFirst, MaxSchema, MaxSchema}).Draw(rt, "schema")
+		w.pass(0)
 		drawCluster(rt, w)
 		steps := rapid.IntRange(5, 60).Draw(rt, "steps")
 		for range steps {
@@ -225,9 +228,13 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 12).Draw(rt, "step") {
+	switch rapid.IntRange(0, 13).Draw(rt, "step") {
 	case 0:
-		w.configure(drawConfig(rt, 5))
+		c := drawConfig(rt, 5)
+		c.Settings = drawSettings(rt, w.s.Schema)
+		w.configure(c)
+	case 13:
+		w.pass(time.Duration(rapid.IntRange(0, 100).Draw(rt, "seconds")) * time.Second)
 	case 1:
 		w.apply(Command{SetDrain: &SetDrain{Node: id, Draining: rapid.Bool().Draw(rt, "draining")}})
 	case 2:
@@ -322,7 +329,7 @@ func checkPlan(rt *rapid.T, w *world) {
 	}
 	s, first := w.s, d
 	for round := 0; ; round++ {
-		next, res := s.Apply(s.Index+1, Command{Decide: &d})
+		next, res := s.Apply(s.Index+1, Command{At: w.hints.Now, Decide: &d})
 		if len(res.Refused) > 0 {
 			rt.Fatalf("Apply refused the plan: %+v", res.Refused)
 		}

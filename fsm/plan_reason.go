@@ -15,8 +15,8 @@ func (p *planner) moveReason(u *unit, owner int) Reason {
 		return Reason{ReasonDrained, fmt.Sprintf("%s is draining; %s", from.ID, u.why)}
 	case !u.fit[owner]:
 		return Reason{ReasonUnable, fmt.Sprintf("%s; %s", p.whyNot(u, owner), u.why)}
-	case u.code == ReasonPreempted:
-		return Reason{ReasonPreempted, u.why}
+	case u.code == ReasonPreempted, u.code == ReasonRebalanced:
+		return Reason{u.code, u.why}
 	default:
 		return Reason{ReasonGrouped, u.why}
 	}

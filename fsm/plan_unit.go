@@ -18,6 +18,7 @@ type unit struct {
 	fit  []bool // for each node: it could own every member, able or not
 	open []bool // and may be given them now
 
+	wish  int        // index of the preferred node that it may not move to yet; -1 none
 	avoid int        // index of the node that it was asked to leave for any other; -1 none
 	home  int        // index of the node on which all members should be; -1 none
 	code  ReasonCode // why there, where that is not stickiness
@@ -56,7 +57,7 @@ func (p *planner) makeUnits() []*unit {
 	units := make([]*unit, 0, len(byID))
 	for _, u := range byID {
 		slices.SortFunc(u.members, func(a, b member) int { return a.key.Compare(b.key) })
-		u.home, u.avoid = -1, -1
+		u.home, u.avoid, u.wish = -1, -1, -1
 		u.fit, u.open = make([]bool, len(p.nodes)), make([]bool, len(p.nodes))
 		for i, n := range p.nodes {
 			u.fit[i] = !slices.ContainsFunc(u.members, func(m member) bool { return n.misfit(p.need[m.vip.Name]) != "" })
@@ -77,6 +78,9 @@ func (p *planner) findHomes() {
 		}
 	}
 	p.place(homeless)
+	if p.s.Config.Settings.Rebalance && p.fenced == "" {
+		p.rebalance()
+	}
 }
 
 // settle makes node i the unit's home.
@@ -167,13 +171,16 @@ func (p *planner) incumbent(u *unit) bool {
 	if !any {
 		return false
 	}
+	if p.rebalancing(u) {
+		return true
+	}
 	best := -1
 	for i, n := range votes {
 		if n > 0 && (best < 0 || p.betterHome(u, i, best, votes, expected)) {
 			best = i
 		}
 	}
-	if p.preempted(u, best) {
+	if p.preempts(u, best) {
 		return true
 	}
 	why := fmt.Sprintf("%s has it already", p.nodes[best].ID)
@@ -184,15 +191,45 @@ func (p *planner) incumbent(u *unit) bool {
 	return true
 }
 
-// preempted takes the unit's most preferred node that is able instead of node i, where preempt is on.
-func (p *planner) preempted(u *unit, i int) bool {
-	best := p.mostPreferred(u)
-	if !u.preempt || best < 0 || rank(u.prefer, p.nodes[best].ID) >= rank(u.prefer, p.nodes[i].ID) {
+// preempts takes the unit's most preferred node that is able instead of node i, where preempt is on, once neither hold-down
+// nor budget forbids it. A move that has begun goes on.
+func (p *planner) preempts(u *unit, i int) bool {
+	best := p.mostPreferred(u, u.open)
+	if !p.wouldPreempt(u, i, best) {
 		return false
 	}
+	if !p.heading(u, best) {
+		if u.wish = best; p.rests[best] || p.settling(u) || p.budget == 0 {
+			return false
+		}
+		u.wish = -1
+		p.budget--
+	}
+	p.preempt(u, i, best)
+	return true
+}
+
+// wouldPreempt reports whether the unit should rather be on node best than on node i.
+func (p *planner) wouldPreempt(u *unit, i, best int) bool {
+	return u.preempt && best >= 0 && rank(u.prefer, p.nodes[best].ID) < rank(u.prefer, p.nodes[i].ID)
+}
+
+func (p *planner) preempt(u *unit, i, best int) {
 	u.code = ReasonPreempted
 	p.settle(u, best, fmt.Sprintf("%s is preferred to %s", p.nodes[best].ID, p.nodes[i].ID))
-	return true
+}
+
+// heading reports whether a member is on its way to node i.
+func (p *planner) heading(u *unit, i int) bool {
+	return slices.ContainsFunc(u.members, func(m member) bool { return m.rec.Release != nil && m.rec.Release.To == p.nodes[i].ID })
+}
+
+// settling reports whether a member failed over or was moved a short time ago.
+func (p *planner) settling(u *unit) bool {
+	return slices.ContainsFunc(u.members, func(m member) bool {
+		_, held := m.rec.Flap.heldUntil(p.h.Now, p.s.Config.Settings)
+		return held
+	})
 }
 
 // betterHome orders two nodes that have members of the unit. A tie goes to the one that members are on their way to, so
@@ -220,8 +257,9 @@ func (p *planner) underWay(u *unit) bool {
 	if home < 0 {
 		return false
 	}
-	if p.preempted(u, home) {
-		return true // no need to move it twice
+	if best := p.mostPreferred(u, u.open); p.wouldPreempt(u, home, best) && !p.rests[best] {
+		p.preempt(u, home, best) // no need to move it twice
+		return true
 	}
 	p.settle(u, home, fmt.Sprintf("%s was chosen for it", p.nodes[home].ID))
 	return true

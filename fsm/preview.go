@@ -18,7 +18,8 @@ type PlannedMove struct {
 }
 
 // PreviewConfig works out what would change and which VIPs would move if c were applied to s, by applying it to a copy and
-// following the plan to its end as if every owner confirmed at once. With problems there are no moves.
+// following the plan to its end as if every owner confirmed at once, and as if any number of moves might begin in a minute. What is
+// held down stays. With problems there are no moves.
 func PreviewConfig(s *State, c Config, h Hints) (Preview, Problems) {
 	problems := c.Validate()
 	if len(problems) == 0 {
@@ -28,7 +29,7 @@ func PreviewConfig(s *State, c Config, h Hints) (Preview, Problems) {
 	if len(problems) > 0 {
 		return pre, problems
 	}
-	end, res := s.Apply(s.Index+1, Command{Configure: &Configure{Base: s.ConfigVersion, Config: c}})
+	end, res := s.Apply(s.Index+1, Command{At: h.Now, Configure: &Configure{Base: s.ConfigVersion, Config: c}})
 	if res.Err != nil {
 		return pre, Problems{{Object: "cluster", What: res.Err.Error()}}
 	}
@@ -63,11 +64,11 @@ func follow(s *State, h Hints) *State {
 				h.Confirmed[k] = a.Release.Index
 			}
 		}
-		d, ok := Plan(s, h)
+		d, ok := planWithin(s, h, noBudget)
 		if !ok {
 			return s
 		}
-		s, _ = s.Apply(s.Index+1, Command{Decide: &d})
+		s, _ = s.Apply(s.Index+1, Command{At: h.Now, Decide: &d})
 	}
 	return s
 }

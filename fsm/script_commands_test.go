@@ -60,8 +60,12 @@ func (st *script) run(line, body []string) string {
 	if store == "" {
 		store = st.s.Nodes[id].Store
 	}
+	if _, ok := a.set["schema"]; !ok {
+		a.set["schema"] = fmt.Sprint(max(schemaFirst, st.s.Schema))
+	}
 	switch line[0] {
 	case "init":
+		st.schema = Schema(a.num("schema", 1))
 		return st.do(Command{Init: &Init{ClusterID: "c1", Node: node(a)}})
 	case "node":
 		return st.do(Command{PutNode: &PutNode{Node: node(a)}})
@@ -105,6 +109,15 @@ func (st *script) run(line, body []string) string {
 	case "able":
 		st.able(nodeIDs(strings.Join(a.words, ","))...)
 		return "able: " + strings.Join(a.words, " ")
+	case "pass":
+		d, err := time.ParseDuration(a.first())
+		if err != nil {
+			panic(err)
+		}
+		st.pass(d)
+		return "it is " + clock(st.now)
+	case "explain":
+		return st.explain(st.key(a.first()))
 	case "confirm":
 		return st.confirmed(a)
 	case "plan":
@@ -231,6 +244,9 @@ func (st *script) planned(dry bool) string {
 	for _, x := range d.Cancel {
 		fmt.Fprintf(&out, "cancel %v, release %d: %s: %s\n", x.Key, x.ReleaseIndex, x.Reason.Code, x.Reason.Text)
 	}
+	for _, x := range d.Back {
+		fmt.Fprintf(&out, "back %s\n", x.Node)
+	}
 	if !dry {
 		res := st.apply(Command{Decide: &d})
 		if res.Err != nil || len(res.Refused) > 0 {
@@ -280,6 +296,7 @@ func (st *script) state() string {
 		if n.Leaving {
 			out.WriteString(" leaving")
 		}
+		out.WriteString(flapText(n.Flap))
 		out.WriteString("\n")
 	}
 	for _, k := range sortedKeys(s.Assignments) {
@@ -288,13 +305,58 @@ func (st *script) state() string {
 		if a.Release != nil {
 			fmt.Fprintf(&out, ", release %d to %q %s", a.Release.Index, a.Release.To, a.Release.Reason.Code)
 		}
+		out.WriteString(flapText(a.Flap))
 		out.WriteString("\n")
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(s.Servers), ServerKey.Compare) {
 		sv := s.Servers[k]
 		fmt.Fprintf(&out, "server %v %s %s %s\n", k, sv.Verdict, sv.Admin, sv.Detail)
 	}
+	for _, at := range s.Moves {
+		fmt.Fprintf(&out, "a move began at %s\n", clock(at))
+	}
 	return out.String()
+}
+
+func (st *script) explain(k AddressKey) string {
+	x, ok := Explain(st.s, st.hints, k)
+	if !ok {
+		return "no such VIP"
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s (%v) on %q since %s: %s\n", x.VIP, x.Key, x.Owner, clock(x.Since), x.Reason.Text)
+	for _, m := range x.Movers {
+		fmt.Fprintf(&out, "would move it: %s\n", m)
+	}
+	for _, h := range x.Holds {
+		fmt.Fprintf(&out, "held until %s: %s\n", clock(h.Until), h.Text)
+	}
+	fmt.Fprintf(&out, "budget: %d of %d\n", x.Budget.Used, x.Budget.Max)
+	if x.Owner != "" {
+		fmt.Fprintf(&out, "if %s died: %q: %s\n", x.Owner, x.Heir, x.HeirReason)
+	}
+	for _, n := range x.Nodes {
+		fmt.Fprintf(&out, "node %s able %v %q rank %d weight %d vips %d", n.Node, n.Able, n.WhyNot, n.Rank, n.Weight, n.VIPs)
+		if n.Fences > 0 {
+			fmt.Fprintf(&out, " fences %d held until %s", n.Fences, clock(n.HoldDown))
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+func clock(t time.Time) string { return t.Format(time.TimeOnly) }
+
+// flapText is like " flap 2 at 12:00:30, away".
+func flapText(f Flap) string {
+	switch {
+	case f == Flap{}:
+		return ""
+	case f.Away:
+		return fmt.Sprintf(" flap %d at %s, away", f.Count, clock(f.At))
+	default:
+		return fmt.Sprintf(" flap %d at %s", f.Count, clock(f.At))
+	}
 }
 
 func localText(l Local) string {
@@ -382,6 +444,9 @@ func config(lines []string) Config {
 				c.Settings.Profile = Profile(v)
 			}
 			c.Settings.Observers = int(a.num("observers", 3))
+			c.Settings.Rebalance = a.has("rebalance")
+			c.Settings.MaxMoves = int(a.num("max_moves_per_minute", 0))
+			c.Settings.HoldDown, _ = time.ParseDuration(a.set["hold_down"])
 		case "vip":
 			p, err := netip.ParsePrefix(a.words[1])
 			if err != nil {

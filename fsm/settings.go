@@ -1,6 +1,9 @@
 package fsm
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Profile names a set of timings, one committed setting for the whole cluster (design §3 “Timing profiles”).
 type Profile string
@@ -37,6 +40,40 @@ type Settings struct {
 	Profile   Profile `json:"profile"`
 	DataPlane string  `json:"data_plane"` // auto, ipvs, nft
 	Observers int     `json:"observers"`  // how many nodes probe each server; all nodes if there are fewer
+
+	// What may move a VIP that is served where it is. Since schema 2; 0 stands for the default, so that a cluster that does not
+	// set them writes what schema 1 writes.
+
+	// Rebalance moves VIPs without preference from nodes that have too many for their weight.
+	Rebalance bool `json:"rebalance,omitempty"`
+	// MaxMoves is how many moves for preference or balance may begin in a minute; a group counts as one.
+	MaxMoves int `json:"max_moves_per_minute,omitempty"`
+	// HoldDown is how long no VIP is moved for preference or balance to a node that came back after a fence, and how long such
+	// a move leaves a VIP alone that failed over or was moved so; longer after several in a row, see Flap.
+	HoldDown time.Duration `json:"hold_down,omitempty"`
+}
+
+// Defaults and limits of the settings for moves.
+const (
+	DefaultMaxMoves = 10
+	MaxMaxMoves     = 600
+	DefaultHoldDown = 30 * time.Second
+	MinHoldDown     = time.Second
+	MaxHoldDown     = time.Hour
+)
+
+// Moves is MaxMoves or its default.
+func (s Settings) Moves() int { return cmp.Or(s.MaxMoves, DefaultMaxMoves) }
+
+// Hold is HoldDown or its default.
+func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDown) }
+
+// needs is the schema that has all that is set.
+func (s Settings) needs() Schema {
+	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {
+		return schemaMoves
+	}
+	return 1
 }
 
 // DefaultSettings are those of a new cluster.

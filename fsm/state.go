@@ -1,12 +1,22 @@
 package fsm
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Schema is a version of the command and state format.
 type Schema uint32
 
-// MaxSchema is the newest schema this build understands.
-const MaxSchema Schema = 1
+// The schemas. What a newer one brought is neither accepted nor written before the cluster runs at it: an older member could
+// not read it.
+const (
+	schemaFirst Schema = 1
+	schemaMoves Schema = 2 // moves are budgeted: settings for it, flaps, State.Moves, Decide.Back
+
+	// MaxSchema is the newest schema this build understands.
+	MaxSchema = schemaMoves
+)
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.
 type State struct {
@@ -22,6 +32,8 @@ type State struct {
 
 	Assignments map[AddressKey]Assignment `json:"assignments"`
 	Servers     map[ServerKey]ServerState `json:"servers"`
+	// Moves holds when the latest moves for preference or balance began, as many as the settings allow in a minute; oldest first.
+	Moves []time.Time `json:"moves,omitempty"`
 
 	Events Timeline `json:"events"`
 }

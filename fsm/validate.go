@@ -54,6 +54,12 @@ func (c Config) validateSettings(ps *Problems) {
 	oneOf(ps, "cluster", "profile", string(s.Profile), "", string(LAN), string(Fast), string(WAN))
 	oneOf(ps, "cluster", "data_plane", s.DataPlane, "", "auto", "ipvs", "nft")
 	inRange(ps, "cluster", "observers", s.Observers, 0, 99)
+	if s.MaxMoves != 0 {
+		inRange(ps, "cluster", "max_moves_per_minute", s.MaxMoves, 1, MaxMaxMoves)
+	}
+	if s.HoldDown != 0 {
+		inRange(ps, "cluster", "hold_down", s.HoldDown, MinHoldDown, MaxHoldDown)
+	}
 	if len(c.VIPs) > MaxVIPs {
 		ps.add("cluster", "", "", fmt.Sprintf("%d VIPs are more than the limit of %d", len(c.VIPs), MaxVIPs), "use fewer VIPs, or several clusters")
 	}

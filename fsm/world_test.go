@@ -17,15 +17,18 @@ type tb interface {
 
 // world is a state with the means to change it, for tests. Every step is checked against what must hold of any state.
 type world struct {
-	t     tb
-	s     *State
-	hints Hints
+	t      tb
+	s      *State
+	hints  Hints
+	schema Schema // of the cluster that is formed
+	// now is the leader's clock, if it is not zero: Hints.Now follows it and entries are stamped with it.
+	now time.Time
 	// encode sends commands through Encode and Decode, as the log does.
 	encode bool
 }
 
 func newWorld(t tb) *world {
-	return &world{t: t, s: New(), hints: Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}, encode: true}
+	return &world{t: t, s: New(), schema: MaxSchema, hints: Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}, encode: true}
 }
 
 var epochTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -34,6 +37,12 @@ var epochTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func (w *world) apply(c Command) Result {
 	w.t.Helper()
 	c.At = epochTime.Add(time.Duration(w.s.Index) * time.Second)
+	if !w.now.IsZero() {
+		c.At = w.now
+	}
+	if c.Schema = min(w.s.Schema, MaxSchema); c.Init != nil {
+		c.Schema = w.schema
+	}
 	if w.encode {
 		b, err := Encode(c)
 		if err != nil {
@@ -95,6 +104,15 @@ func (w *world) able(ids ...NodeID) {
 	}
 }
 
+// pass lets time go by, by the leader's clock, which begins at noon; backwards too.
+func (w *world) pass(d time.Duration) {
+	if w.now.IsZero() {
+		w.now = epochTime
+	}
+	w.now = w.now.Add(d)
+	w.hints.Now = w.now
+}
+
 // fence takes everything from a node.
 func (w *world) fence(id NodeID) {
 	w.t.Helper()
@@ -104,7 +122,7 @@ func (w *world) fence(id NodeID) {
 
 // nftFacts are those of a node with interface eth0 in 192.0.2.0/24 and 2001:db8::/64, and the nft data plane.
 func nftFacts() Facts {
-	return Facts{Schema: 1, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"},
+	return Facts{Schema: MaxSchema, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"},
 		Links: []Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("2001:db8::/64")}}}}
 }
 

@@ -29,6 +29,7 @@ func (n *node) decide() (fsm.Command, bool) {
 	s := n.state
 	now := n.instant()
 	hints := n.m.Hints(now)
+	hints.Now = n.w.wall(n)
 	for _, id := range nodeIDs(s) {
 		f, ok := n.fences[id]
 		if !ok {
