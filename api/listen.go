@@ -106,21 +106,29 @@ func fileKind(m os.FileMode) string {
 // ListenTCP listens on a loopback address ("127.0.0.1:7302", "[::1]:7302"). Any other is refused: the API does not ask a TCP
 // client who it is.
 func ListenTCP(addr string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("http address %q: %w (write it as IP:PORT, e.g. 127.0.0.1:7302)", addr, err)
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return nil, fmt.Errorf("http address %q: the host must be an IP address, e.g. 127.0.0.1", addr)
-	}
-	if !ip.IsLoopback() {
-		return nil, fmt.Errorf("http address %q is not loopback: the API does not ask TCP clients who they are yet, so anybody "+
-			"who reaches that address would run the cluster; use 127.0.0.1 or [::1], and ssh or the unix socket from elsewhere", addr)
+	if err := CheckTCP(addr); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("http address %q: %w", addr, err)
 	}
 	return l, nil
+}
+
+// CheckTCP says why ListenTCP would refuse the address, whatever the machine is like.
+func CheckTCP(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("http address %q: %w (write it as IP:PORT, e.g. 127.0.0.1:7302)", addr, err)
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return fmt.Errorf("http address %q: the host must be an IP address, e.g. 127.0.0.1", addr)
+	}
+	if !ip.IsLoopback() {
+		return fmt.Errorf("http address %q is not loopback: the API does not ask TCP clients who they are yet, so anybody "+
+			"who reaches that address would run the cluster; use 127.0.0.1 or [::1], and ssh or the unix socket from elsewhere", addr)
+	}
+	return nil
 }

@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"quorate/api"
 	"quorate/config"
 	"quorate/fsm"
 )
@@ -32,8 +35,8 @@ func (a *app) agentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run the daemon on this node",
-		Long: `Run the daemon on this node, in the foreground, until SIGINT or SIGTERM. It needs NET_ADMIN and NET_RAW to carry addresses, and
-says at its start what it cannot do without them and how to grant them.
+		Long: `Run the daemon on this node, in the foreground, until SIGINT or SIGTERM; SIGHUP is ignored.
+It needs NET_ADMIN and NET_RAW to carry addresses, and says at its start what it cannot do without them and how to grant them.
 
 Its few settings come from ` + defaultAgentFile + ` (or --config FILE) and from flags, which go before the file. What concerns
 the whole cluster is not set here but with ` + "`quorate apply`" + `.
@@ -51,6 +54,7 @@ A new node waits until ` + "`quorate bootstrap` or `quorate join`" + ` makes it 
 			if err != nil {
 				return &usageError{cmd, err}
 			}
+			defer ignoreHangups(log)()
 			return runAgent(cmd.Context(), cfg, log)
 		},
 	}
@@ -68,6 +72,24 @@ A new node waits until ` + "`quorate bootstrap` or `quorate join`" + ` makes it 
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return cmd
+}
+
+// ignoreHangups makes the process survive SIGHUP, which many send to make a daemon read its files again and by which a
+// terminal that goes would end it with its addresses in the kernel. It returns how to stop that.
+func ignoreHangups(log *slog.Logger) (stop func()) {
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range signals {
+			log.Info("SIGHUP changes nothing: restart the agent for its own settings; those of the cluster take effect with quorate apply")
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
 }
 
 // agentConfig is the file with the given flags laid over it, completed and checked.
@@ -109,6 +131,11 @@ func (a *app) agentConfig(cmd *cobra.Command, f agentFlags) (config.AgentConfig,
 	}
 	if err := cfg.Complete(); err != nil {
 		return cfg, &usageError{cmd, agentProblems(err)}
+	}
+	if cfg.HTTP != "" {
+		if err := api.CheckTCP(cfg.HTTP); err != nil {
+			return cfg, &usageError{cmd, fmt.Errorf("--http: %w", err)}
+		}
 	}
 	return cfg, nil
 }

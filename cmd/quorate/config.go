@@ -93,7 +93,7 @@ It is refused when somebody else applied another one in between: since this comm
 			}
 			done, err := c.Apply(cmd.Context(), doc.Config, base, force)
 			var refused *api.Error
-			if errors.As(err, &refused) && len(refused.Problems) > 0 && a.output != "json" {
+			if errors.As(err, &refused) && len(refused.Problems) > 0 {
 				return located(doc, refused.Problems)
 			}
 			if err != nil {
@@ -144,7 +144,11 @@ func counted(err error) error {
 	if !errors.As(err, &found) {
 		return err
 	}
-	return fmt.Errorf("the configuration has %s; nothing was changed\n%w", plural(len(found), "problem"), err)
+	return fmt.Errorf("%s\n%w", countText(found), err)
+}
+
+func countText(found config.Diagnostics) string {
+	return fmt.Sprintf("the configuration has %s; nothing was changed", plural(len(found), "problem"))
 }
 
 // located says where in the files the agent's problems are.

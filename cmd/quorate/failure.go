@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"quorate/api"
+	"quorate/config"
 )
 
 // usageError is a command line that makes no sense; the program exits with 2.
@@ -49,14 +51,28 @@ func (a *app) report(err error) {
 	}
 }
 
+// fileError is the problem document about a configuration in files: what the API says of one, and where.
+type fileError struct {
+	api.Error
+	Problems config.Diagnostics `json:"problems"`
+}
+
 func (a *app) reportJSON(err error) {
-	var doc *api.Error
-	if !errors.As(err, &doc) {
-		kind := "urn:quorate:cli:failed"
-		if errors.As(err, new(*usageError)) {
-			kind = "urn:quorate:cli:usage"
-		}
-		doc = &api.Error{Type: kind, Title: "The command failed", Detail: err.Error()}
+	var doc any
+	var refused *api.Error
+	var found config.Diagnostics
+	switch {
+	case errors.As(err, &found):
+		doc = fileError{api.Error{
+			Type: "urn:quorate:error:" + string(api.CodeInvalidConfig), Title: "The configuration has problems", Status: http.StatusUnprocessableEntity,
+			Detail: countText(found),
+		}, found}
+	case errors.As(err, &refused):
+		doc = refused
+	case errors.As(err, new(*usageError)):
+		doc = &api.Error{Type: "urn:quorate:cli:usage", Title: "The command failed", Detail: err.Error()}
+	default:
+		doc = &api.Error{Type: "urn:quorate:cli:failed", Title: "The command failed", Detail: err.Error()}
 	}
 	b, encErr := json.MarshalIndent(doc, "", "  ")
 	if encErr != nil {
