@@ -79,7 +79,7 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: generate
-generate: ## write again what is generated from the code: docs/reference
+generate: ## write again what is generated from the code: docs/reference, and the BPF object where clang is installed
 	$(GO) generate ./...
 
 .PHONY: deps

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -80,7 +81,9 @@ type Gate interface {
 
 // Report is what Check found.
 type Report struct {
-	Links []Link // every Ethernet link that is to carry the gate, sorted by name
+	Links []Link // every link that is to carry the gate, sorted by name
+	// Ports are the Ethernet links that are ports of a bridge, bond or team, each with the name of that: the gate is there.
+	Ports map[string]string
 }
 
 // Link is what Check found on one link.
@@ -93,14 +96,24 @@ type Link struct {
 	Mended string
 }
 
-// Fenced says whether a link of that name carries the gate.
-func (r Report) Fenced(link string) bool {
+// ErrUngated says that no address may be put on a link, because it does not carry the gate.
+var ErrUngated = errors.New("the link does not carry the gate")
+
+// Fenced returns nil when the link of that name carries the gate, otherwise why it does not (ErrUngated).
+func (r Report) Fenced(link string) error {
 	for _, l := range r.Links {
-		if l.Name == link {
-			return l.Err == nil
+		switch {
+		case l.Name != link:
+		case l.Err != nil:
+			return fmt.Errorf("%w: %s: %w", ErrUngated, link, l.Err)
+		default:
+			return nil
 		}
 	}
-	return false
+	if master, ok := r.Ports[link]; ok {
+		return fmt.Errorf("%w: %s is a port of %s: name %[3]s as the interface", ErrUngated, link, master)
+	}
+	return fmt.Errorf("%w: %s is no Ethernet link: name another interface", ErrUngated, link)
 }
 
 // Direction is the way of a frame, seen from this host.

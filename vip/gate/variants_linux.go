@@ -1,4 +1,4 @@
 package gate
 
 // variants are the gates that there are, strongest first.
-var variants = []variant{}
+var variants = []variant{{KindBPF, openBPF}}
