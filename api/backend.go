@@ -46,7 +46,7 @@ type Inspector interface {
 	Members() []Member
 	// Leader as this node knows it.
 	Leader() (fsm.NodeID, bool)
-	// Hints for a preview; they count only where this node leads.
+	// Hints for a preview. What they say of nodes counts only where this node leads; Now is always set.
 	Hints() fsm.Hints
 }
 

@@ -18,12 +18,21 @@ type VIPs struct {
 // VIPDetail is one VIP with what happened to it.
 type VIPDetail struct {
 	VIP
+	Since  time.Time   `json:"since,omitzero" doc:"When the owner got it; absent if that was before schema 2"`
+	Holds  []fsm.Hold  `json:"holds,omitempty" doc:"What keeps it from being moved for preference or balance now"`
 	Events []fsm.Event `json:"events" nullable:"false" doc:"Its latest events, oldest first"`
 }
 
+// Explanation says why a VIP is where it is, what would move it, what holds it, and where it would go if its owner died.
+type Explanation struct {
+	Index uint64 `json:"index"`
+	fsm.Explanation
+}
+
 type (
-	vipsOutput struct{ Body VIPs }
-	vipOutput  struct{ Body VIPDetail }
+	vipsOutput    struct{ Body VIPs }
+	vipOutput     struct{ Body VIPDetail }
+	explainOutput struct{ Body Explanation }
 )
 
 // vipEvents is how many events a VIPDetail carries.
@@ -53,7 +62,11 @@ func (s *Server) registerVIPs(h huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		d := VIPDetail{VIP: s.oneVIP(ctx, st, v.Key()), Events: []fsm.Event{}}
+		rs := s.askFor(ctx, st, askLimit)
+		d := VIPDetail{VIP: oneVIP(st, rs, v.Key()), Since: st.Assignments[v.Key()].Since, Events: []fsm.Event{}}
+		if x, ok := fsm.Explain(st, s.hintsFrom(func() reports { return rs }), v.Key()); ok {
+			d.Holds = x.Holds
+		}
 		for _, e := range st.Events {
 			if e.VIP == v.Name {
 				d.Events = append(d.Events, e)
@@ -61,6 +74,23 @@ func (s *Server) registerVIPs(h huma.API) {
 		}
 		d.Events = d.Events[max(0, len(d.Events)-vipEvents):]
 		return &vipOutput{Body: d}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "vip-explain", Method: "GET", Path: "/v1/vips/{name}/explain", Tags: []string{"vips"},
+		Summary: "Why a VIP is where it is, and what would move it",
+		Description: "By name or by address: the reason of the last decision, what would move the VIP, what holds it for now, what every node is to it, " +
+			"and where it would go if its owner died.",
+	}, func(ctx context.Context, in *nameInput) (*explainOutput, error) {
+		st, err := s.agreed()
+		if err != nil {
+			return nil, err
+		}
+		v, err := findVIP(st, in.Name)
+		if err != nil {
+			return nil, err
+		}
+		x, _ := fsm.Explain(st, s.hints(ctx, st), v.Key())
+		return &explainOutput{Body: Explanation{Index: st.Index, Explanation: x}}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "vip-move", Method: "POST", Path: "/v1/vips/{name}/move", Tags: []string{"vips"}, MaxBodyBytes: maxBody,
@@ -77,9 +107,9 @@ func (s *Server) askFor(ctx context.Context, st *fsm.State, d time.Duration) rep
 	return s.ask(ctx, st)
 }
 
-// oneVIP asks every node for its report and returns the VIP with that key.
-func (s *Server) oneVIP(ctx context.Context, st *fsm.State, k fsm.AddressKey) VIP {
-	for _, v := range vipsOf(st, s.askFor(ctx, st, askLimit)) {
+// oneVIP is the VIP with that key.
+func oneVIP(st *fsm.State, rs reports, k fsm.AddressKey) VIP {
+	for _, v := range vipsOf(st, rs) {
 		if v.Address == k.Addr && v.Network == k.Network {
 			return v
 		}

@@ -223,7 +223,7 @@ func (a *Agent) Hints() fsm.Hints {
 		return fsm.Hints{}
 	}
 	if l, ok := a.cluster.leader(); !ok || l != a.name {
-		return fsm.Hints{}
+		return fsm.Hints{Now: a.cluster.at(a.cluster.state.Index)}
 	}
 	return a.cluster.hints()
 }

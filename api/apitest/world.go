@@ -11,7 +11,7 @@ import (
 	"quorate/fsm"
 )
 
-// Epoch is the time of index 0; entry i is stamped i seconds later, so that answers are the same in every run.
+// Epoch is the time of index 0; entry i is stamped i seconds later, and later by what Pass was given, so that answers are the same in every run.
 var Epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // World is a network with agents on it. All its methods, and those of its agents, may be called from any goroutine.
@@ -19,13 +19,26 @@ type World struct {
 	mu      sync.Mutex
 	agents  []*Agent
 	changed chan struct{} // closed at every change anywhere
+	passed  time.Duration // by Pass
 }
 
 // NewWorld is an empty network.
 func NewWorld() *World { return &World{changed: make(chan struct{})} }
 
+// Pass lets time go by on the clocks of all agents, and lets every cluster settle.
+func (w *World) Pass(d time.Duration) {
+	w.mu.Lock()
+	w.passed += d
+	agents := slices.Clone(w.agents)
+	w.mu.Unlock()
+	for _, a := range agents {
+		a.change(func() {})
+	}
+}
+
 // cluster is what a group of agents has agreed.
 type cluster struct {
+	world   *World
 	state   *fsm.State
 	token   string
 	members []*Agent // in order of joining
@@ -71,7 +84,7 @@ func (w *World) form(a *Agent) error {
 	if a.cluster != nil {
 		return fmt.Errorf("%s: %w", a.name, api.ErrAlreadyMember)
 	}
-	c := &cluster{state: fsm.New(), token: "QT1-model-" + string(a.name), members: []*Agent{a}}
+	c := &cluster{world: w, state: fsm.New(), token: "QT1-model-" + string(a.name), members: []*Agent{a}}
 	a.cluster = c
 	if _, err := w.commit(c, fsm.Command{Actor: string(a.name), Init: &fsm.Init{
 		ClusterID: "model-cluster", Node: a.node(), Settings: fsm.DefaultSettings(),
@@ -147,7 +160,7 @@ func (w *World) commit(c *cluster, cmd fsm.Command) (fsm.Result, error) {
 // apply sends the command through its encoding, as the log does.
 func (c *cluster) apply(cmd fsm.Command) (fsm.Result, error) {
 	i := c.state.Index + 1
-	cmd.Schema, cmd.At = fsm.MaxSchema, Epoch.Add(time.Duration(i)*time.Second)
+	cmd.Schema, cmd.At = fsm.MaxSchema, c.at(i)
 	b, err := fsm.Encode(cmd)
 	if err != nil {
 		return fsm.Result{}, err
@@ -181,7 +194,7 @@ func (c *cluster) settle() {
 }
 
 func (c *cluster) hints() fsm.Hints {
-	h := fsm.Hints{Able: map[fsm.NodeID]bool{}, Confirmed: map[fsm.AddressKey]uint64{}}
+	h := fsm.Hints{Able: map[fsm.NodeID]bool{}, Confirmed: map[fsm.AddressKey]uint64{}, Now: c.at(c.state.Index)}
 	for _, a := range c.members {
 		h.Able[a.name] = !a.dead
 		for k, i := range a.confirmed {
@@ -189,6 +202,11 @@ func (c *cluster) hints() fsm.Hints {
 		}
 	}
 	return h
+}
+
+// at is the time of entry i, if it is made now.
+func (c *cluster) at(i uint64) time.Time {
+	return Epoch.Add(time.Duration(i)*time.Second + c.world.passed)
 }
 
 // quorum reports whether a majority is alive.

@@ -96,6 +96,11 @@ func (c *Client) VIP(ctx context.Context, name string) (api.VIPDetail, error) {
 	return call[api.VIPDetail](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(name), nil, nil)
 }
 
+// ExplainVIP says why a VIP, by name or address, is where it is, and what would move it.
+func (c *Client) ExplainVIP(ctx context.Context, name string) (api.Explanation, error) {
+	return call[api.Explanation](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(name)+"/explain", nil, nil)
+}
+
 // MoveVIP moves a VIP and its group to another node, and waits up to wait until that node has it.
 func (c *Client) MoveVIP(ctx context.Context, name string, to fsm.NodeID, wait time.Duration) (api.Moved, error) {
 	return call[api.Moved](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/move", waiting(wait), api.MoveRequest{To: to})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the scripts of testdata/script: the program as a process, against the API of model agents that listen on
 // unix sockets. A script begins with `cluster n1 n2 n3` (sockets $WORK/n1.sock …, QUORATE_SOCKET names the first) or
-// `waiting n1`, and may `lose`, `revive`, `freeze` and `thaw` nodes and set a server's `verdict`.
+// `waiting n1`, and may `lose`, `revive`, `freeze` and `thaw` nodes, let time `pass`, and set a server's `verdict`.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -66,6 +67,12 @@ func TestScript(t *testing.T) {
 			"revive": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Revive) },
 			"freeze": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Freeze) },
 			"thaw":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Thaw) },
+			// pass DURATION
+			"pass": func(ts *testscript.TestScript, _ bool, args []string) {
+				d, err := time.ParseDuration(args[0])
+				ts.Check(err)
+				stageOf(ts).world.Pass(d)
+			},
 			// verdict AGENT SERVICE/ADDRESS up|down [DETAIL]
 			"verdict": func(ts *testscript.TestScript, _ bool, args []string) {
 				var k fsm.ServerKey

@@ -105,7 +105,8 @@ func (a *app) vipShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show VIP",
 		Short: "Show one VIP and why it is where it is",
-		Long:  `Show one VIP, by name or by address: its owner, why, what the kernels have, and its latest events.`,
+		Long: `Show one VIP, by name or by address: its owner, why, what holds it there, what the kernels have, and its latest events.
+See also quorate explain vip.`,
 		Example: `  quorate vip show web
   quorate vip show 192.0.2.10`,
 		Args:              needs("the name of a VIP"),
@@ -127,7 +128,12 @@ func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
 	fmt.Fprintf(w, "Owner       %s\n", orDash(string(v.Owner)))
 	fmt.Fprintf(w, "State       %s\n", a.paint(s.tone, s.text))
 	fmt.Fprintf(w, "Why         %s\n", oneLine(orDash(vipWhy(v.VIP))))
-	fmt.Fprintf(w, "Assigned    by entry %d\n", v.Epoch)
+	assigned := fmt.Sprintf("by entry %d", v.Epoch)
+	if !v.Since.IsZero() {
+		assigned += ", " + moment(v.Since)
+	}
+	fmt.Fprintf(w, "Assigned    %s\n", assigned)
+	writeHolds(w, "Held        ", v.Holds)
 	fmt.Fprintf(w, "Present on  %s\n", join(v.PresentOn))
 	fmt.Fprintf(w, "Interface   %s\n", orDash(v.Link))
 	if v.Group != "" {
