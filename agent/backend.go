@@ -22,8 +22,8 @@ func (b backend) Propose(ctx context.Context, c fsm.Command) (fsm.Result, error)
 }
 
 // Bootstrap implements api.Membership.
-func (b backend) Bootstrap(ctx context.Context) (string, error) {
-	t, err := b.a.node.Bootstrap(ctx)
+func (b backend) Bootstrap(ctx context.Context, profile fsm.Profile) (string, error) {
+	t, err := b.a.node.BootstrapWith(ctx, profile)
 	return t, translate(err)
 }
 

@@ -28,8 +28,8 @@ type Proposer interface {
 
 // Membership changes what this agent is a member of.
 type Membership interface {
-	// Bootstrap makes this node the first of a new cluster and returns the token with which others join.
-	Bootstrap(ctx context.Context) (token string, err error)
+	// Bootstrap makes this node the first of a new cluster, with this timing profile, and returns the token with which others join.
+	Bootstrap(ctx context.Context, profile fsm.Profile) (token string, err error)
 	// Join adds this node to the cluster of the agent at addr ("host:port").
 	Join(ctx context.Context, addr, token string) error
 	// Leave hands a node's VIPs over, then removes it from the cluster; it returns when that is done. "" is this node;

@@ -65,8 +65,11 @@ type Joined struct {
 }
 
 type (
-	membersOutput   struct{ Body Members }
-	tokenOutput     struct{ Body Token }
+	membersOutput  struct{ Body Members }
+	tokenOutput    struct{ Body Token }
+	bootstrapInput struct {
+		Profile fsm.Profile `query:"profile" enum:"lan,wan" doc:"Timing profile of the new cluster, until a configuration names another; lan when left out"`
+	}
 	bootstrapOutput struct{ Body Bootstrapped }
 	joinInput       struct{ Body JoinRequest }
 	joinedOutput    struct{ Body Joined }
@@ -120,10 +123,10 @@ func (s *Server) registerMembership(h huma.API) {
 	})
 }
 
-func (s *Server) bootstrap(ctx context.Context, _ *struct{}) (*bootstrapOutput, error) {
+func (s *Server) bootstrap(ctx context.Context, in *bootstrapInput) (*bootstrapOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, slowLimit)
 	defer cancel()
-	token, err := s.membership.Bootstrap(ctx)
+	token, err := s.membership.Bootstrap(ctx, cmp.Or(in.Profile, fsm.LAN))
 	if err != nil {
 		return nil, problemOf(err)
 	}

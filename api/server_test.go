@@ -165,11 +165,16 @@ func TestMembershipFromTheFirstAgentOn(t *testing.T) {
 	_, err = a.unix.Plan(ctx, sample())
 	wantCode(t, err, api.CodeNoCluster)
 
-	first, err := a.unix.Bootstrap(ctx)
+	first, err := a.unix.Bootstrap(ctx, fsm.WAN)
 	if err != nil || first.Token == "" || !strings.Contains(first.Join, first.Addr) {
 		t.Fatalf("bootstrap: %+v, %v", first, err)
 	}
-	_, err = a.unix.Bootstrap(ctx)
+	if c, err := a.unix.Config(ctx); err != nil || c.Config.Settings.Profile != fsm.WAN {
+		t.Errorf("the new cluster has %+v, %v", c.Config.Settings, err)
+	}
+	_, err = a.unix.Bootstrap(ctx, "fast")
+	wantCode(t, err, api.CodeInvalidRequest)
+	_, err = a.unix.Bootstrap(ctx, "")
 	wantCode(t, err, api.CodeMember)
 
 	_, err = b.unix.Join(ctx, first.Addr, "wrong")
@@ -205,7 +210,7 @@ func TestTokenOnlyOverTheUnixSocket(t *testing.T) {
 	wantCode(t, err, api.CodeForbidden)
 
 	over := serve(t, apitest.NewWorld().Agent("n1"))
-	b, err := over.tcp.Bootstrap(t.Context())
+	b, err := over.tcp.Bootstrap(t.Context(), "")
 	if err != nil || b.Token != "" || b.Join != "" {
 		t.Errorf("bootstrap over TCP gave %+v, %v", b, err)
 	}

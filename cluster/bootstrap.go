@@ -13,6 +13,12 @@ import (
 // Bootstrap makes the node the first member of a new cluster and returns the token with which others join. It is refused
 // (ErrAlreadyMember) when the node is in a cluster.
 func (n *Node) Bootstrap(ctx context.Context) (token string, err error) {
+	return n.BootstrapWith(ctx, fsm.DefaultSettings().Profile)
+}
+
+// BootstrapWith is Bootstrap with the timing profile that the cluster has from its first entry on, until a configuration
+// names another: over long links, nodes that join could else not keep up until there is one.
+func (n *Node) BootstrapWith(ctx context.Context, profile fsm.Profile) (token string, err error) {
 	done, err := n.change()
 	if err != nil {
 		return "", err
@@ -24,7 +30,7 @@ func (n *Node) Bootstrap(ctx context.Context) (token string, err error) {
 	if id.active() {
 		return "", n.alreadyMember(id, "bootstrapping another")
 	}
-	id = identity{Node: n.o.Name, Store: newStoreID(), Cluster: newClusterID(), Key: newKey(), Standing: standingForming}
+	id = identity{Node: n.o.Name, Store: newStoreID(), Cluster: newClusterID(), Key: newKey(), Standing: standingForming, Profile: profile}
 	if err := n.checkEmpty(id); err != nil {
 		return "", err
 	}

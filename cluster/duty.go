@@ -199,7 +199,7 @@ func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, health func(
 		if id.Standing != standingForming {
 			return fsm.Command{}, false
 		}
-		return fsm.Command{Actor: string(id.Node), Init: &fsm.Init{ClusterID: id.Cluster, Node: first(), Settings: fsm.DefaultSettings()}}, true
+		return fsm.Command{Actor: string(id.Node), Init: &fsm.Init{ClusterID: id.Cluster, Node: first(), Settings: fsm.Settings{Profile: id.Profile}}}, true
 	}
 	if place {
 		if d, ok := fsm.Plan(s, h); ok {

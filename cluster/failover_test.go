@@ -211,3 +211,24 @@ func TestSimProfileChange(t *testing.T) {
 		}
 	})
 }
+
+// A cluster that is bootstrapped for long links never runs with other timing.
+func TestSimBootstrapProfile(t *testing.T) {
+	simulate(t, 2, func(c *simCluster) {
+		token, err := c.nodes[0].BootstrapWith(c.within(20*time.Second), fsm.WAN)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if err := c.nodes[1].Join(c.within(30*time.Second), c.nodes[0].ip+":7300", token); err != nil {
+			c.t.Fatal(err)
+		}
+		for _, x := range c.nodes {
+			if p := x.State().Config.Settings.Profile; p != fsm.WAN {
+				c.t.Errorf("%s has profile %q", x.name, p)
+			}
+			if p := *x.current.Load().consensus.running.Load(); p != fsm.WAN {
+				c.t.Errorf("the Raft of %s runs with %q", x.name, p)
+			}
+		}
+	})
+}

@@ -151,10 +151,10 @@ func (a *Agent) usable() error {
 }
 
 // Bootstrap implements api.Membership.
-func (a *Agent) Bootstrap(context.Context) (string, error) {
+func (a *Agent) Bootstrap(_ context.Context, profile fsm.Profile) (string, error) {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
-	if err := a.world.form(a); err != nil {
+	if err := a.world.form(a, profile); err != nil {
 		return "", err
 	}
 	return a.cluster.token, nil

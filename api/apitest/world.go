@@ -68,7 +68,7 @@ func (w *World) Cluster(names ...fsm.NodeID) []*Agent {
 	for i, a := range out {
 		var err error
 		if i == 0 {
-			err = w.form(a)
+			err = w.form(a, fsm.LAN)
 		} else {
 			err = w.join(a, out[0].addr, out[0].cluster.token)
 		}
@@ -80,14 +80,14 @@ func (w *World) Cluster(names ...fsm.NodeID) []*Agent {
 }
 
 // form is the bootstrap; the world is locked.
-func (w *World) form(a *Agent) error {
+func (w *World) form(a *Agent, profile fsm.Profile) error {
 	if a.cluster != nil {
 		return fmt.Errorf("%s: %w", a.name, api.ErrAlreadyMember)
 	}
 	c := &cluster{world: w, state: fsm.New(), token: "QT1-model-" + string(a.name), members: []*Agent{a}}
 	a.cluster = c
 	if _, err := w.commit(c, fsm.Command{Actor: string(a.name), Init: &fsm.Init{
-		ClusterID: "model-cluster", Node: a.node(), Settings: fsm.DefaultSettings(),
+		ClusterID: "model-cluster", Node: a.node(), Settings: fsm.Settings{Profile: profile},
 	}}); err != nil {
 		a.cluster = nil
 		return err

@@ -41,9 +41,14 @@ func (c *Client) Node(ctx context.Context) (api.NodeStatus, error) {
 	return call[api.NodeStatus](ctx, c, http.MethodGet, "/v1/node", nil, nil)
 }
 
-// Bootstrap makes the agent's node the first of a new cluster.
-func (c *Client) Bootstrap(ctx context.Context) (api.Bootstrapped, error) {
-	return call[api.Bootstrapped](ctx, c, http.MethodPost, "/v1/bootstrap", nil, nil)
+// Bootstrap makes the agent's node the first of a new cluster. profile is its timing profile until a configuration names
+// another; "" = lan.
+func (c *Client) Bootstrap(ctx context.Context, profile fsm.Profile) (api.Bootstrapped, error) {
+	var q url.Values
+	if profile != "" {
+		q = url.Values{"profile": {string(profile)}}
+	}
+	return call[api.Bootstrapped](ctx, c, http.MethodPost, "/v1/bootstrap", q, nil)
 }
 
 // Join adds the agent's node to the cluster of the member at addr.

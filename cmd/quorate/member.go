@@ -11,21 +11,29 @@ import (
 
 	"quorate/api"
 	"quorate/api/client"
+	"quorate/fsm"
 )
 
 func (a *app) bootstrapCommand() *cobra.Command {
-	return &cobra.Command{
+	var profile string
+	cmd := &cobra.Command{
 		Use:   "bootstrap",
 		Short: "Make this node the first of a new cluster",
 		Long: `Make this node the first of a new cluster, and print the command with which others join it.
 
 The agent must be running and in no cluster yet. It keeps its membership over restarts, so this is done once in the life of
-a cluster, on one node.`,
+a cluster, on one node.
+
+The timing profile holds until a configuration is applied, which has one of its own: write profile = "wan" there too.`,
 		Example: `  quorate bootstrap
+  quorate bootstrap --profile wan     # nodes far from each other
   quorate bootstrap --output json | jq -r .token`,
 		Args: needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
-			b, err := c.Bootstrap(cmd.Context())
+			if profile != string(fsm.LAN) && profile != string(fsm.WAN) {
+				return &usageError{cmd, fmt.Errorf("--profile %q: want lan or wan", profile)}
+			}
+			b, err := c.Bootstrap(cmd.Context(), fsm.Profile(profile))
 			if err != nil {
 				return err
 			}
@@ -38,6 +46,9 @@ a cluster, on one node.`,
 			})
 		}),
 	}
+	cmd.Flags().StringVar(&profile, "profile", string(fsm.LAN), "timing of the new cluster: lan, or wan for links with delays of more than some 10 ms")
+	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions([]string{"lan", "wan"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }
 
 func (a *app) joinCommand() *cobra.Command {
