@@ -76,7 +76,7 @@ func (s *Server) move(ctx context.Context, in *moveInput) (*moveOutput, error) {
 		}
 		out.Index = res.Index
 	}
-	out.Note = staysNot(st, v, to)
+	out.Note = overPreference(st, v, to)
 	if wait > 0 {
 		wctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
@@ -171,8 +171,8 @@ func releases(st *fsm.State, group []fsm.VIP, to fsm.NodeID, why fsm.Reason) (d 
 	return d
 }
 
-// staysNot warns when the planner will move the VIP away again.
-func staysNot(st *fsm.State, v fsm.VIP, to fsm.NodeID) string {
+// overPreference says how long the VIP stays where preference would not have it: a request holds against preempt.
+func overPreference(st *fsm.State, v fsm.VIP, to fsm.NodeID) string {
 	prefer, preempt := v.Prefer, v.Preempt
 	if g, ok := st.Config.Groups[v.Group]; ok {
 		if len(g.Prefer) > 0 {
@@ -181,7 +181,8 @@ func staysNot(st *fsm.State, v fsm.VIP, to fsm.NodeID) string {
 		preempt = preempt || g.Preempt
 	}
 	if preempt && len(prefer) > 0 && prefer[0] != to {
-		return fmt.Sprintf("preempt is on: it goes back to %s as soon as that node is able", prefer[0])
+		return fmt.Sprintf("preempt is on and prefers %s, but what is asked for stays: it leaves %s when %s cannot have it any more, or when it is moved again",
+			prefer[0], to, to)
 	}
 	return ""
 }
