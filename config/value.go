@@ -16,93 +16,65 @@ import (
 
 // The constructors below make a key of each kind. field says where in the block's value the setting lives.
 
-func text[T any, S ~string](name string, field func(*T) *S, doc string) key {
+// scalar is a key with one value. show gives cty.NilVal for a value that is not set.
+func scalar[T, V any](name, kind, doc string, field func(*T) *V, parse func(cty.Value) (V, error), show func(V) cty.Value) key {
 	return key{
-		name: name, kind: "string", doc: doc,
+		name: name, kind: kind, doc: doc,
 		read: func(dst any, v cty.Value) error {
-			s, err := stringOf(v)
+			value, err := parse(v)
 			if err != nil {
 				return err
 			}
-			*field(dst.(*T)) = S(s)
+			*field(dst.(*T)) = value
 			return nil
 		},
-		write: func(src any) cty.Value { return cty.StringVal(string(*field(src.(*T)))) },
+		write: func(src any) cty.Value { return show(*field(src.(*T))) },
 	}
+}
+
+func text[T any, S ~string](name string, field func(*T) *S, doc string) key {
+	return scalar(name, "string", doc, field,
+		func(v cty.Value) (S, error) {
+			s, err := stringOf(v)
+			return S(s), err
+		},
+		func(s S) cty.Value { return cty.StringVal(string(s)) })
 }
 
 func number[T any, N ~int | ~uint16](name string, field func(*T) *N, doc string) key {
-	return key{
-		name: name, kind: "number", doc: doc,
-		read: func(dst any, v cty.Value) error {
-			n, err := numberOf[N](v)
-			if err != nil {
-				return err
-			}
-			*field(dst.(*T)) = n
-			return nil
-		},
-		write: func(src any) cty.Value { return cty.NumberIntVal(int64(*field(src.(*T)))) },
-	}
+	return scalar(name, "number", doc, field, numberOf[N], func(n N) cty.Value { return cty.NumberIntVal(int64(n)) })
 }
 
 func boolean[T any](name string, field func(*T) *bool, doc string) key {
-	return key{
-		name: name, kind: "true or false", doc: doc, fallback: cty.False,
-		read: func(dst any, v cty.Value) error {
-			if v.Type() != cty.Bool {
-				return faultf("write true or false, without quotes", "this is %s, not true or false", aKind(v))
-			}
-			*field(dst.(*T)) = v.True()
-			return nil
-		},
-		write: func(src any) cty.Value { return cty.BoolVal(*field(src.(*T))) },
-	}
+	k := scalar(name, "true or false", doc, field, boolOf, cty.BoolVal)
+	k.fallback = cty.False
+	return k
 }
 
 func duration[T any](name string, field func(*T) *time.Duration, doc string) key {
-	return key{
-		name: name, kind: "duration", doc: doc,
-		read: func(dst any, v cty.Value) error {
-			d, err := durationOf(v)
-			if err != nil {
-				return err
-			}
-			*field(dst.(*T)) = d
-			return nil
-		},
-		write: func(src any) cty.Value {
-			if d := *field(src.(*T)); d != 0 { // no duration may be 0: it is one that is not set
-				return cty.StringVal(durationText(d))
-			}
+	return scalar(name, "duration", doc, field, durationOf, func(d time.Duration) cty.Value {
+		if d == 0 { // no duration may be 0: it is one that is not set
 			return cty.NilVal
-		},
-	}
+		}
+		return cty.StringVal(durationText(d))
+	})
 }
 
 func prefix[T any](name string, field func(*T) *netip.Prefix, doc string) key {
-	return key{
-		name: name, kind: "address with prefix length", doc: doc,
-		read: func(dst any, v cty.Value) error {
+	return scalar(name, "address with prefix length", doc, field,
+		func(v cty.Value) (netip.Prefix, error) {
 			s, err := stringOf(v)
 			if err != nil {
-				return err
+				return netip.Prefix{}, err
 			}
-			p, err := prefixOf(s)
-			if err != nil {
-				return err
-			}
-			*field(dst.(*T)) = p
-			return nil
+			return prefixOf(s)
 		},
-		write: func(src any) cty.Value {
-			p := *field(src.(*T))
+		func(p netip.Prefix) cty.Value {
 			if !p.IsValid() {
 				return cty.NilVal
 			}
 			return cty.StringVal(p.String())
-		},
-	}
+		})
 }
 
 func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
@@ -182,6 +154,13 @@ func stringOf(v cty.Value) (string, error) {
 		return "", faultf("write a value, or leave the key out", "it is empty")
 	}
 	return s, nil
+}
+
+func boolOf(v cty.Value) (bool, error) {
+	if v.Type() != cty.Bool {
+		return false, faultf("write true or false, without quotes", "this is %s, not true or false", aKind(v))
+	}
+	return v.True(), nil
 }
 
 func numberOf[N ~int | ~uint16](v cty.Value) (N, error) {
