@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -24,6 +25,10 @@ type machine struct {
 	// changed is the index of the last applied entry that was not empty.
 	changed atomic.Uint64
 
+	// writing is held while a snapshot is written, and while one is loaded. A channel, because the disk may take long.
+	writing chan struct{}
+	loaded  atomic.Uint64 // counts the snapshots that were loaded
+
 	origin time.Time
 	since  atomic.Int64 // when the Apply under way began, in nanoseconds since origin; 0 = none
 
@@ -33,7 +38,7 @@ type machine struct {
 }
 
 func newMachine(v *view, applied func(*fsm.State)) *machine {
-	return &machine{view: v, applied: applied, origin: time.Now(), failed: make(chan struct{})}
+	return &machine{view: v, applied: applied, writing: make(chan struct{}, 1), origin: time.Now(), failed: make(chan struct{})}
 }
 
 // busy is for how long the entry being applied has been worked on; 0 when the machine is idle.
@@ -125,7 +130,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if err := m.broken(); err != nil {
 		return nil, err
 	}
-	return snapshot{m.view.state.Load()}, nil
+	return snapshot{m, m.view.state.Load(), m.loaded.Load()}, nil
 }
 
 // Restore implements raft.FSM.
@@ -135,6 +140,9 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
+	m.writing <- struct{}{}
+	defer func() { <-m.writing }()
+	m.loaded.Add(1)
 	if s.Index > m.view.state.Load().Index {
 		m.changed.Store(s.Index)
 		m.publish(s)
@@ -142,10 +150,24 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	return nil
 }
 
-type snapshot struct{ state *fsm.State }
+// snapshot is a state on its way to the disk.
+type snapshot struct {
+	machine *machine
+	state   *fsm.State
+	loaded  uint64 // as it was when the snapshot was begun
+}
 
-// Persist implements raft.FSMSnapshot.
+var errOvertaken = errors.New("a snapshot came from the leader meanwhile")
+
+// Persist implements raft.FSMSnapshot. It refuses where the leader's snapshot has overtaken this one: Raft would go by the
+// index of the one that was finished last (raft.go, installSnapshot; snapshot.go, takeSnapshot; both set the last snapshot),
+// miss its log before the newer one, and as a leader send the newer one to a node that needs it again and again, for ever.
 func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	s.machine.writing <- struct{}{}
+	defer func() { <-s.machine.writing }()
+	if s.machine.loaded.Load() != s.loaded {
+		return errors.Join(errOvertaken, sink.Cancel())
+	}
 	if err := s.state.Snapshot(sink); err != nil {
 		_ = sink.Cancel()
 		return err

@@ -65,7 +65,7 @@ func cloneLog(from *raft.InmemStore) (*raft.InmemStore, error) {
 	for i := first; i <= last && i > 0; i++ {
 		var entry raft.Log
 		if err := from.GetLog(i, &entry); err != nil {
-			break // cut off meanwhile
+			continue // cut off meanwhile, or before a snapshot that was installed: Raft leaves a hole there
 		}
 		if err := to.StoreLog(&entry); err != nil {
 			return nil, err

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -182,5 +184,52 @@ func TestMachine(t *testing.T) {
 	}
 	if _, err := m.Snapshot(); err == nil {
 		t.Error("a broken machine made a snapshot")
+	}
+}
+
+// A snapshot that was begun before one came from the leader must not be finished after it.
+func TestSnapshotOvertaken(t *testing.T) {
+	begin := fsm.Command{Init: &fsm.Init{ClusterID: "c", Node: fsm.Node{ID: "n1", Store: "s", Addr: "a"}, Settings: fsm.DefaultSettings()}}
+	state, r := fsm.New().Apply(2, begin)
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	ahead, _ := state.Apply(9, fsm.Command{})
+	v := newView()
+	v.set(state)
+	m := newMachine(v, nil)
+	store := new(memorySnapshots)
+	take := func() (raft.FSMSnapshot, raft.SnapshotSink) {
+		t.Helper()
+		s, err := m.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := store.Create(1, v.state.Load().Index, 1, raft.Configuration{}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, sink
+	}
+	s, sink := take()
+	var b bytes.Buffer
+	if err := ahead.Snapshot(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Restore(io.NopCloser(&b)); err != nil || v.state.Load().Index != 9 {
+		t.Fatalf("%v, state of entry %d", err, v.state.Load().Index)
+	}
+	if err := s.Persist(sink); !errors.Is(err, errOvertaken) {
+		t.Errorf("%v", err)
+	}
+	if all, _ := store.List(); len(all) != 0 {
+		t.Errorf("snapshots %+v", all)
+	}
+	s, sink = take()
+	if err := s.Persist(sink); err != nil {
+		t.Error(err)
+	}
+	if all, _ := store.List(); len(all) != 1 || all[0].Index != 9 {
+		t.Errorf("snapshots %+v", all)
 	}
 }
