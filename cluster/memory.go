@@ -117,12 +117,28 @@ func (m *Memory) Open(fresh bool) (*Stores, error) {
 		m.stores = &memoryStores{log: raft.NewInmemStore(), snapshots: new(memorySnapshots)}
 	}
 	return &Stores{
-		Log:       m.stores.log,
+		Log:       memoryLog{m.stores.log},
 		Stable:    newVoteOrder(m.stores.log),
 		Snapshots: m.stores.snapshots,
 		Lease:     &m.stores.lease,
 		Close:     func() error { return nil },
 	}, nil
+}
+
+// memoryLog deletes only what is there: in Raft's store, after a deletion from an empty log, the last entry is 2⁶⁴-1.
+type memoryLog struct{ *raft.InmemStore }
+
+// DeleteRange implements raft.LogStore.
+func (l memoryLog) DeleteRange(from, to uint64) error {
+	first, err := l.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := l.LastIndex()
+	if from, to = max(from, first), min(to, last); err != nil || last == 0 || from > to {
+		return err
+	}
+	return l.InmemStore.DeleteRange(from, to)
 }
 
 // Retire implements StoreFactory.

@@ -61,6 +61,11 @@ func TestMemoryClone(t *testing.T) {
 	if who, _ := s.Stable.Get(keyVoteCandidate); term != 7 || vote != 7 || string(who) != "n1" {
 		t.Errorf("term %d, vote for %q in %d", term, who, vote)
 	}
+	must(s.Log.DeleteRange(1, 9))
+	must(s.Log.DeleteRange(0, 9))
+	if last, _ := s.Log.LastIndex(); last != 0 {
+		t.Errorf("the last entry of an empty log is %d", last)
+	}
 	if d, _ := s.Lease.Load(); d.Floors["n2"] != 5 || d.Promises != 1 {
 		t.Errorf("promises %+v", d)
 	}
