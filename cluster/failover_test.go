@@ -232,3 +232,45 @@ func TestSimBootstrapProfile(t *testing.T) {
 		}
 	})
 }
+
+// A new voter that alone has the newest entries is elected with the vote of a node that has not heard of it yet.
+func TestSimVoteForAnUnknownVoter(t *testing.T) {
+	simulate(t, 4, func(c *simCluster) {
+		fresh := c.nodes[3]
+		c.nodes = c.nodes[:3]
+		c.form()
+		c.nodes = append(c.nodes, fresh)
+		first := c.leader(fresh)
+		other := c.other(first, fresh)
+		late := c.other(first, other, fresh)
+		c.net.Isolate(late.ip)
+		if err := fresh.Join(c.within(20*time.Second), first.ip+":7300", c.token); err != nil {
+			c.t.Fatal(err)
+		}
+		c.until(20*time.Second, "the new node grants leases", func() bool { return grantors(fresh.State()) == 4 })
+		time.Sleep(time.Second) // what is under way is committed
+		if id, _ := fresh.Leader(); id != first.name {
+			c.t.Fatalf("%s leads, not %s", id, first.name)
+		}
+		c.net.Isolate(other.ip)
+		_, _ = first.Propose(c.within(50*time.Millisecond), note("only the new node gets it"))
+		c.net.Isolate(first.ip)
+		has := func(x *simNode) uint64 { return x.current.Load().consensus.raft.Load().LastIndex() }
+		if has(fresh) <= has(other) {
+			c.t.Fatalf("the new node has entry %d, %s has %d", has(fresh), other.name, has(other))
+		}
+		for _, srv := range late.current.Load().consensus.servers() {
+			if g, _ := splitServerID(srv.ID); g.Node == fresh.name {
+				c.t.Fatalf("%s knows the new node", late.name)
+			}
+		}
+		first.crash()
+		c.net.Heal()
+		if lead := c.leader(); lead != fresh {
+			c.t.Errorf("%s leads", lead.name)
+		}
+		if _, err := late.Propose(c.within(5*time.Second), note("x")); err != nil {
+			c.t.Error(err)
+		}
+	})
+}

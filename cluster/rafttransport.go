@@ -6,7 +6,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// raftTransport is Raft's transport, which lets heartbeats pass beside Raft's main goroutine only where they change nothing.
+// raftTransport is Raft's transport, which lets heartbeats pass beside Raft's main goroutine only where they change nothing,
+// and candidates be judged by their logs alone (judgeLog).
 //
 // Raft takes heartbeats from the connection's goroutine, so that a slow disk does not hold them up (raft.go,
 // processHeartbeat). But one that comes to a candidate, or in a newer term, writes the term and makes a follower of the node,
@@ -45,10 +46,49 @@ func (t *raftTransport) stop() {
 
 // hand gives a request to the main goroutine.
 func (t *raftTransport) hand(rpc raft.RPC) {
+	t.judgeLog(rpc)
 	select {
 	case t.rpcs <- rpc:
 	case <-t.done:
 		rpc.Respond(nil, raft.ErrTransportShutdown)
+	}
+}
+
+// judgeLog makes Raft answer a candidate that its own configuration does not have as a voter.
+//
+// Raft refuses such a candidate (raft.go, requestVote and requestPreVote: "not in configuration", "not a voter"). But where
+// this node lags behind the entry that gave the candidate its vote, and the candidate alone has all that may be committed,
+// nobody can be elected any more. What decides is the candidate's configuration, not the voter's: “a server grants a vote to
+// a candidate that is not part of its latest configuration” (Ongaro, Consensus: Bridging Theory and Practice, §4.1). DESIGN.md
+// says why no removed server gets in that way.
+//
+// Raft looks at the candidate's id for this refusal alone; a vote is kept by the address, which names the server too. So the
+// id becomes that of a voter that is known here.
+func (t *raftTransport) judgeLog(rpc raft.RPC) {
+	var from *raft.RPCHeader
+	switch req := rpc.Command.(type) {
+	case *raft.RequestVoteRequest:
+		from = &req.RPCHeader
+	case *raft.RequestPreVoteRequest:
+		from = &req.RPCHeader
+	default:
+		return
+	}
+	r := t.raft.Load()
+	if r == nil || len(from.Addr) == 0 { // no address: an old protocol, which is not spoken here
+		return
+	}
+	servers := r.GetConfiguration().Configuration().Servers
+	for _, s := range servers {
+		if s.Suffrage == raft.Voter && s.ID == raft.ServerID(from.ID) {
+			return
+		}
+	}
+	for _, s := range servers {
+		if s.Suffrage == raft.Voter {
+			from.ID = []byte(s.ID)
+			return
+		}
 	}
 }
 

@@ -155,7 +155,7 @@ func (w *World) loseDisk(m *machine, away time.Duration) {
 	w.mu.Lock()
 	enough := len(w.machines) >= 3
 	w.mu.Unlock()
-	if !enough || !w.settled() || !w.known() || !w.busy.CompareAndSwap(false, true) {
+	if !enough || !w.settled() || !w.busy.CompareAndSwap(false, true) {
 		return
 	}
 	w.tracef("%s loses its disk", m.id)
@@ -169,20 +169,6 @@ func (w *World) loseDisk(m *machine, away time.Duration) {
 		m.boot()
 	})
 	w.parts.Go(w.untilSettled)
-}
-
-// known reports whether every node has applied the present grantor set, and so knows all voters. In raft 1.7.3 a node refuses
-// its vote to a server that is not in its own, older configuration: where a disk is lost while another node lags behind the
-// entry that made the last server a voter, nobody can be elected any more.
-func (w *World) known() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, m := range w.machines {
-		if m.proc == nil || m.proc.node.State().Grantors.Index != w.latest.Grantors.Index {
-			return false
-		}
-	}
-	return true
 }
 
 // untilSettled lets the next change of the membership begin when this one is done.
