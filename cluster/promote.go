@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -148,14 +147,9 @@ func (m *membership) transfer(ctx context.Context, to raft.ServerID, why string)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownNode, to)
 	}
-	addr, ok := m.directory.address(g)
-	if !ok {
-		return fmt.Errorf("no address of %s is known", g.Node)
-	}
 	m.log.Info("handing over the leadership", "leader", string(g.Node), "reason", why)
-	err := m.consensus.await(ctx, func(r *raft.Raft) raft.Future { return r.LeadershipTransferToServer(to, raft.ServerAddress(addr)) })
-	if err == nil || errors.Is(err, errNotLeader) {
-		return nil
+	if err := m.consensus.handOver(ctx, to); err != nil {
+		return fmt.Errorf("hand the leadership over to %s: %w", g.Node, err)
 	}
-	return fmt.Errorf("hand the leadership over to %s: %w", g.Node, err)
+	return nil
 }

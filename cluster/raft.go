@@ -45,12 +45,14 @@ type consensus struct {
 
 	bell    // rung when the leader or the role changes
 	raft    atomic.Pointer[raft.Raft]
+	trans   atomic.Pointer[raftTransport] // with its raft
 	now     atomic.Pointer[raftStreams]
 	running atomic.Pointer[fsm.Profile] // whose timeouts Raft runs with
 	// established is the term in which this node leads and has committed an entry; 0 = none.
 	established atomic.Uint64
 	nudge       chan struct{}
 	asked       atomic.Int64 // what Raft has not answered yet
+	yielding    atomic.Bool  // Raft is asked for nothing more, see handOver
 }
 
 // raftTimeouts are what a profile means to Raft. The commit timeout may be long, because a decision is followed by an empty
@@ -152,12 +154,14 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	r.RegisterObserver(observer)
 	c.now.Store(streams)
 	c.running.Store(&p)
+	c.trans.Store(trans)
 	c.raft.Store(r)
 	c.ring()
 
 	next := c.attend(ctx, r, p, notify, leaders)
 
 	c.raft.Store(nil)
+	c.trans.Store(nil)
 	c.ring()
 	c.drain()
 	c.now.Store(nil)
@@ -224,6 +228,12 @@ func (c *consensus) diskStalled(streams *raftStreams, on bool) {
 	streams.cutOff(on)
 }
 
+// reaches reports whether a voter or a server without vote has answered this leader a moment ago.
+func (c *consensus) reaches(g fsm.Grantor) bool {
+	t, p := c.trans.Load(), c.running.Load()
+	return t != nil && p != nil && t.answers.within(serverID(g.Node, g.Store), transportTimeout(*p))
+}
+
 // leader is the member that leads, as far as this node knows.
 func (c *consensus) leader() (fsm.Grantor, bool) {
 	r := c.raft.Load()
@@ -284,7 +294,11 @@ func enqueueTimeout(ctx context.Context) time.Duration {
 
 // await asks Raft for something, waits for it, and gives Raft's errors our names.
 func (c *consensus) await(ctx context.Context, ask func(*raft.Raft) raft.Future) error {
-	c.asked.Add(1) // before Raft is looked for, see drain
+	c.asked.Add(1) // before Raft is looked for, see drain; before yielding is, see handOver
+	if c.yielding.Load() {
+		c.asked.Add(-1)
+		return fmt.Errorf("%w: %w", errNotLeader, errHandingOver)
+	}
 	r := c.raft.Load()
 	if r == nil {
 		c.asked.Add(-1)
@@ -305,7 +319,7 @@ func (c *consensus) await(ctx context.Context, ask func(*raft.Raft) raft.Future)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout):
 		return fmt.Errorf("%w: %w", errNotLeader, err)
 	default:
 		return fmt.Errorf("%w: %w", ErrUncertain, err)

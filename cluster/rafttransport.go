@@ -19,6 +19,8 @@ type raftTransport struct {
 	rpcs chan raft.RPC
 	done chan struct{}
 	raft atomic.Pointer[raft.Raft] // nil = all goes to the main goroutine
+
+	answers answers
 }
 
 // newRaftTransport takes t over. Its goroutine ends with stop.
@@ -42,6 +44,15 @@ func (t *raftTransport) stop() {
 	close(t.done)
 	_ = t.Close()
 	t.CloseStreams()
+}
+
+// AppendEntries implements raft.Transport.
+func (t *raftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
+	if err == nil {
+		t.answers.note(id, req, resp)
+	}
+	return err
 }
 
 // hand gives a request to the main goroutine.

@@ -47,6 +47,12 @@ func TestSimReplayAcrossProfiles(t *testing.T) {
 		for i := range changes {
 			cfg.Settings.Profile = []fsm.Profile{fsm.WAN, fsm.LAN}[i%2]
 			configure(c.t, lead.testNode, cfg)
+			for _, y := range c.nodes { // what is asked for while Raft starts anew may be uncertain
+				c.until(20*time.Second, "the profile at "+string(y.name), func() bool {
+					return *y.current.Load().consensus.running.Load() == cfg.Settings.Profile
+				})
+			}
+			c.leader()
 			for range each {
 				var err error
 				if last, err = lead.Propose(c.within(20*time.Second), note("x")); err != nil {

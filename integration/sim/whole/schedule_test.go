@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -67,7 +65,6 @@ func TestSchedules(t *testing.T) {
 	var (
 		next   atomic.Int64
 		failed atomic.Bool
-		leaks  atomic.Int64
 		mu     sync.Mutex
 		all    = Stats{Counts: map[string]int{}}
 		served []time.Duration
@@ -80,7 +77,7 @@ func TestSchedules(t *testing.T) {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				for s := next.Add(1) - 1; s < *from+n && !failed.Load(); s = next.Add(1) - 1 {
-					bubble(t, &leaks, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
 						st, v := Run(schedule(t, s))
 						if v != nil {
 							failed.Store(true)
@@ -110,7 +107,6 @@ func TestSchedules(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(all.Counts)) {
 		t.Logf("%7d %s", all.Counts[what], what)
 	}
-	t.Logf("%7d transfers of the leadership that never ended", leaks.Load())
 	if failed.Load() || ran < 20 {
 		return
 	}
@@ -122,48 +118,4 @@ func TestSchedules(t *testing.T) {
 	if all.Held*2 < all.Checks {
 		t.Errorf("addresses were held at fewer than half of the checks: the schedules test too little")
 	}
-}
-
-// bubble runs f in virtual time. All goroutines must end, but for those of one kind: in raft 1.7.3 a second attempt to hand
-// the leadership over may wait for good, when the peer still has the first one before it and the leadership is then lost
-// (raft.go, leadershipTransfer: a send to triggerDeferErrorCh that nobody reads).
-func bubble(t *testing.T, leaks *atomic.Int64, f func(*testing.T)) {
-	var id string
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		if left := leftovers(id); len(left) > 0 {
-			panic(fmt.Sprintf("%v\n%s", r, strings.Join(left, "\n\n")))
-		}
-		leaks.Add(1)
-	}()
-	synctest.Test(t, func(t *testing.T) {
-		own := make([]byte, 200)
-		own = own[:runtime.Stack(own, false)]
-		if m := bubbleID.FindSubmatch(own); m != nil {
-			id = string(m[1])
-		}
-		f(t)
-	})
-}
-
-var bubbleID = regexp.MustCompile(`synctest bubble (\d+)`)
-
-// leftovers are the goroutines of a bubble other than those that may be left.
-func leftovers(bubble string) (left []string) {
-	all := make([]byte, 16<<20)
-	all = all[:runtime.Stack(all, true)]
-	for _, g := range strings.Split(string(all), "\n\n") {
-		head, _, _ := strings.Cut(g, "\n")
-		m := bubbleID.FindStringSubmatch(head)
-		if m == nil || m[1] != bubble || strings.Contains(head, "synctest.Run") {
-			continue
-		}
-		if !strings.Contains(g, "raft.(*Raft).leadershipTransfer(") && !strings.Contains(g, "raft.(*Raft).leaderLoop.func2(") {
-			left = append(left, g)
-		}
-	}
-	return left
 }
