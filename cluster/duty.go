@@ -325,7 +325,7 @@ func (d *duties) next() (step, bool) {
 	defer d.mu.Unlock()
 	c := standings{
 		state: m.view.state.Load(), servers: m.consensus.servers(), self: m.self,
-		caughtUp: m.progress.all(), alive: m.gossip.alive, mayChange: d.may,
+		caughtUp: m.progress.all(), alive: m.consensus.reaches, mayChange: d.may,
 	}
 	var st step
 	ok := false

@@ -60,7 +60,8 @@ type standings struct {
 	self    fsm.Grantor
 	// caughtUp are servers without a vote that are past their start barrier and have nearly all of the log.
 	caughtUp map[raft.ServerID]bool
-	alive    func(fsm.NodeID) bool
+	// alive are the servers that answer this leader.
+	alive func(fsm.Grantor) bool
 	// mayChange is the index of the grantor set that may be replaced (lease.GrantorChangeAllowed); 0 = none.
 	mayChange uint64
 }
@@ -126,32 +127,66 @@ func nextStep(c standings) (step, bool) {
 	return nil, false
 }
 
-// removal takes out whoever is leaving and owns nothing, and what an interrupted removal left behind.
+// removal takes out whoever is leaving and owns nothing, and what an interrupted removal left behind. The dead go first: as
+// long as they count, one that lives and leaves may be needed for the majority.
 func (c standings) removal(nodes []fsm.NodeID) (step, bool) {
-	for _, id := range nodes {
-		n := c.state.Nodes[id]
-		who := member(n)
-		if !n.Leaving || who == c.self || len(c.state.Owned(id)) > 0 {
-			continue
-		}
-		if c.state.Grantors.Has(who) {
-			if st, ok := c.without(who); ok {
-				return st, true
-			}
-			continue
-		}
-		if srv, ok := c.server(who); ok {
-			return dropServer{srv.ID}, true
-		}
-		return removeNode{who}, true
-	}
 	for _, srv := range c.servers {
 		g, ok := splitServerID(srv.ID)
 		if _, known := c.node(srv.ID); !known && g != c.self && (!ok || !c.state.Grantors.Has(g)) {
 			return dropServer{srv.ID}, true
 		}
 	}
+	for _, alive := range []bool{false, true} {
+		for _, id := range nodes {
+			n := c.state.Nodes[id]
+			who := member(n)
+			if !n.Leaving || who == c.self || len(c.state.Owned(id)) > 0 || c.lives(who) != alive {
+				continue
+			}
+			if c.state.Grantors.Has(who) {
+				if st, ok := c.without(who); ok && c.spares(who, c.state.Grantors.Members) {
+					return st, true
+				}
+				continue
+			}
+			srv, ok := c.server(who)
+			if !ok {
+				return removeNode{who}, true
+			}
+			if srv.Suffrage != raft.Voter || c.spares(who, c.voters()) {
+				return dropServer{srv.ID}, true
+			}
+		}
+	}
 	return nil, false
+}
+
+func (c standings) lives(g fsm.Grantor) bool { return g == c.self || c.alive(g) }
+
+// voters of Raft.
+func (c standings) voters() (out []fsm.Grantor) {
+	for _, srv := range c.servers {
+		if g, _ := splitServerID(srv.ID); srv.Suffrage == raft.Voter {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// spares reports whether a majority of set without g lives. Else those who stay could neither decide nor hold a lease; a node
+// that leaves waits for that.
+func (c standings) spares(g fsm.Grantor, set []fsm.Grantor) bool {
+	rest, live := 0, 0
+	for _, x := range set {
+		if x == g {
+			continue
+		}
+		rest++
+		if c.lives(x) {
+			live++
+		}
+	}
+	return live > rest/2
 }
 
 // grantors lets the set follow the voters.
@@ -193,7 +228,7 @@ func (c standings) without(g fsm.Grantor) (step, bool) {
 func (c standings) successor() (raft.ServerID, bool) {
 	for _, srv := range c.servers {
 		n, ok := c.node(srv.ID)
-		if ok && member(n) != c.self && srv.Suffrage == raft.Voter && !n.Leaving && c.alive(n.ID) {
+		if ok && member(n) != c.self && srv.Suffrage == raft.Voter && !n.Leaving && c.alive(member(n)) {
 			return srv.ID, true
 		}
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func standingsOf(nodes, servers, grantors string) standings {
 		}
 	}
 	c := standings{state: s, self: fsm.Grantor{Node: "n1", Store: "s"}, mayChange: 5, caughtUp: map[raft.ServerID]bool{},
-		alive: func(fsm.NodeID) bool { return true }}
+		alive: func(fsm.Grantor) bool { return true }}
 	for _, w := range strings.Fields(servers) {
 		id, addr, moved := strings.Cut(w, "@")
 		srv := raft.Server{ID: raft.ServerID(strings.TrimRight(id, "-") + "/s"), Suffrage: raft.Voter}
@@ -43,6 +44,11 @@ func standingsOf(nodes, servers, grantors string) standings {
 		s.Grantors.Members = append(s.Grantors.Members, fsm.Grantor{Node: fsm.NodeID(w), Store: "s"})
 	}
 	return c
+}
+
+// dead makes nodes dead.
+func dead(ids ...fsm.NodeID) func(*standings) {
+	return func(c *standings) { c.alive = func(g fsm.Grantor) bool { return !slices.Contains(ids, g.Node) } }
 }
 
 func describe(st step, ok bool) string {
@@ -95,8 +101,16 @@ func TestNextStep(t *testing.T) {
 		{"then to vote", "n1 n2!", "n1 n2", "n1", nil, "drop n2/s"},
 		{"then to be a member", "n1 n2!", "n1", "n1", nil, "remove n2"},
 		{"a leaving node is not promoted", "n1 n2!+", "n1 n2-", "n1", func(c *standings) { c.caughtUp["n2/s"] = true }, "nothing"},
+		{"the dead go first", "n1 n2! n3 n4!", "n1 n2 n3 n4", "n1 n2 n3 n4", dead("n4"), "grantors n1 n2 n3"},
+		{"also from Raft", "n1 n2! n3 n4!", "n1 n2 n3 n4", "n1 n3", dead("n4"), "drop n4/s"},
+		{"a dead one that cannot go yet holds up nothing", "n1 n2! n3 n4!+", "n1 n2 n3 n4", "n1 n3 n4", dead("n4"), "drop n2/s"},
+		{"whoever is needed for the majority of grantors stays", "n1 n2! n3", "n1 n2 n3", "n1 n2 n3", dead("n3"), "nothing"},
+		{"or of voters", "n1 n2! n3", "n1 n2 n3", "n1 n3", dead("n3"), "nothing"},
+		{"the other dead one goes", "n1 n2! n3 n4!", "n1 n2 n3 n4", "n1 n3", dead("n3", "n4"), "drop n4/s"},
+		{"a server without vote is not needed", "n1 n2! n3", "n1 n2- n3", "n1 n3", dead("n3"), "drop n2/s"},
+		{"what an interrupted removal left goes before the living", "n1 n2! n3", "n1 n2 n3 n9", "n1", nil, "drop n9/s"},
 		{"a leaving leader makes room", "n1! n2 n3", "n1 n2 n3", "n1 n2 n3", nil, "hand over to n2/s"},
-		{"for one that is alive", "n1! n2 n3", "n1 n2 n3", "n1 n2 n3", func(c *standings) { c.alive = func(n fsm.NodeID) bool { return n == "n3" } }, "hand over to n3/s"},
+		{"for one that is alive", "n1! n2 n3", "n1 n2 n3", "n1 n2 n3", func(c *standings) { c.alive = func(g fsm.Grantor) bool { return g.Node == "n3" } }, "hand over to n3/s"},
 		{"that votes and stays", "n1! n2! n3", "n1 n2 n3-", "n1 n2", nil, "grantors n1"},
 		{"the last node cannot remove itself", "n1!", "n1", "n1", nil, "nothing"},
 		{"what an interrupted removal left in Raft goes", "n1", "n1 n9", "n1", nil, "drop n9/s"},
