@@ -48,15 +48,16 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 	n.mu.Lock()
 	id := n.identity
 	n.mu.Unlock()
+	again := id.Standing == standingJoining && id.Cluster == t.cluster
 	switch {
-	case id.Standing == standingJoining && id.Cluster == t.cluster:
-		return n.joined(ctx) // asked for before; it goes on
+	case (at == n.addr.bind || at == n.addr.advertise) && (again || !id.active()):
+		return fmt.Errorf("%s: %w: give the address of a member of the cluster", addr, ErrSelf)
+	case again:
+		return n.joined(ctx, addr) // it goes on
 	case id.active() && id.Cluster == t.cluster:
 		return fmt.Errorf("%s %w: %s, the one of this token; there is nothing to do", id.Node, ErrAlreadyMember, id.Cluster)
 	case id.active():
 		return n.alreadyMember(id, fmt.Sprintf("joining cluster %s", t.cluster))
-	case at == n.addr.bind || at == n.addr.advertise:
-		return fmt.Errorf("%s: %w: give the address of a member of the cluster", addr, ErrSelf)
 	}
 	id = identity{Node: n.o.Name, Store: newStoreID(), Cluster: t.cluster, Key: t.key, Standing: standingJoining, Seed: addr}
 	if err := n.checkEmpty(id); err != nil {
@@ -71,7 +72,7 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 	}
 	id.Peers, id.Profile = reply.Peers, reply.Profile
 	n.begin(id)
-	return n.joined(ctx)
+	return n.joined(ctx, "")
 }
 
 // joinFailed adds what an operator can do.
@@ -97,7 +98,7 @@ func (n *Node) requestJoin(ctx context.Context, id identity) (joinReply, error) 
 	ctx, cancel := context.WithTimeout(ctx, joinLimit)
 	defer cancel()
 	self := string(serverID(id.Node, id.Store))
-	f := &face{key: deriveKey(id.Key, purposeStream), self: self, accept: func(_ streamKind, c net.Conn, _ hello) { _ = c.Close() }}
+	f := &face{key: deriveKey(id.Key, purposeStream), self: self, joining: true, accept: func(_ streamKind, c net.Conn, _ hello) { _ = c.Close() }}
 	n.mux.show(f)
 	defer n.mux.show(nil)
 	body, err := json.Marshal(announceBody{Cluster: id.Cluster, Node: n.wanted(id.Store)})
@@ -118,8 +119,8 @@ func (n *Node) requestJoin(ctx context.Context, id identity) (joinReply, error) 
 	}
 }
 
-// joined waits until the node is a voter past its start barrier.
-func (n *Node) joined(ctx context.Context) error {
+// joined waits until the node is a voter past its start barrier. While it is not a member it asks at seed, if that is given.
+func (n *Node) joined(ctx context.Context, seed string) error {
 	for {
 		changed, m := n.wake(), n.current.Load()
 		if m == nil {
@@ -136,6 +137,12 @@ func (n *Node) joined(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
+		if seed != "" {
+			if err := m.reseed(seed); err != nil {
+				return err
+			}
+			seed = ""
+		}
 		moved, applied := m.consensus.wake(), m.view.wake()
 		voter := m.votes()
 		if voter && isReady(m.ready) {
@@ -150,6 +157,15 @@ func (n *Node) joined(ctx context.Context) error {
 		case <-time.After(200 * time.Millisecond): // a change of Raft's members that is not committed yet rings nothing
 		}
 	}
+}
+
+// reseed makes addr the one at which a node that is not a member yet asks.
+func (m *membership) reseed(addr string) error {
+	return m.update(func(id *identity) {
+		if id.Standing == standingJoining {
+			id.Seed = addr
+		}
+	})
 }
 
 // votes reports whether this node is a voter, as far as it knows.
@@ -206,6 +222,9 @@ func (m *membership) serveJoin(ctx context.Context, _ caller, req request) (any,
 	}
 	if id := m.identity(); body.Cluster != id.Cluster {
 		return nil, fmt.Errorf("%w: this is cluster %s, not %s", ErrOtherCluster, id.Cluster, body.Cluster)
+	}
+	if m.identity().Standing == standingJoining && m.view.state.Load().ClusterID == "" {
+		return nil, fmt.Errorf("%s: %s is not a member itself yet: %w", m.node.addr.advertise, m.self.Node, ErrNoCluster)
 	}
 	reply, err := m.takeJoin(ctx, body.Node)
 	if errors.Is(err, errNotLeader) {

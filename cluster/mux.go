@@ -18,6 +18,9 @@ const maxPending = 64
 type face struct {
 	key  []byte // for streams
 	self string // server id
+	// joining says that it is no member yet: it answers the leader, which looks for it under its name, but nobody who looks for
+	// any member.
+	joining bool
 	// accept takes over an admitted stream. It must not block for long.
 	accept func(streamKind, net.Conn, hello)
 }
@@ -99,7 +102,7 @@ func (m *mux) admit(ctx context.Context, conn net.Conn) {
 		switch {
 		case h.instance == m.instance:
 			return nil, statusSelf
-		case f == nil:
+		case f == nil, f.joining && h.to == "":
 			return nil, statusNoCluster
 		case h.to != "" && h.to != f.self:
 			return nil, statusOtherServer
