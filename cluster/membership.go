@@ -91,6 +91,7 @@ func newMembership(n *Node, id identity) (*membership, error) {
 		duties: m.lead,
 		wall:   n.o.Wall,
 		retain: n.o.Retention,
+		ready:  m.ready,
 		log:    m.log,
 		nudge:  make(chan struct{}, 1),
 	}

@@ -41,7 +41,10 @@ type consensus struct {
 	duties func(ctx context.Context, term uint64)
 	wall   func() time.Time
 	retain Retention
-	log    *slog.Logger
+	// ready is closed after the start barrier. What is applied before is the past: its profiles are not to be followed one after
+	// the other, and whoever was up to date remembers the last one.
+	ready <-chan struct{}
+	log   *slog.Logger
 
 	bell    // rung when the leader or the role changes
 	raft    atomic.Pointer[raft.Raft]
@@ -184,9 +187,10 @@ func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, not
 		wg.Wait()
 	}
 	defer func() { stop() }()
+	ready := c.ready
 	for {
 		changed := c.machine.view.wake()
-		if next := c.profile(p); next.Timing() != p.Timing() {
+		if next := c.profile(p); next.Timing() != p.Timing() && isReady(c.ready) {
 			return next
 		}
 		select {
@@ -210,6 +214,8 @@ func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, not
 		case <-leaders:
 			c.ring()
 		case <-changed:
+		case <-ready:
+			ready = nil
 		}
 	}
 }

@@ -34,8 +34,8 @@ func TestTenureIsOver(t *testing.T) {
 	}
 }
 
-// A node that applies its log anew starts Raft anew at each change of the timing profile that it finds there. No entry may be
-// left out on the way, though reading the log takes time.
+// A node that is up to date starts Raft anew at each change of the timing profile; one that applies its log anew does not, for
+// those that it finds there. No entry may be left out on the way, though reading the log takes time.
 func TestSimReplayAcrossProfiles(t *testing.T) {
 	simulate(t, 3, func(c *simCluster) {
 		c.form()
@@ -64,10 +64,22 @@ func TestSimReplayAcrossProfiles(t *testing.T) {
 		for range 5 {
 			x.crash()
 			x.boot()
-			c.until(3*time.Minute, "it has applied all", func() bool { return x.State().Index >= last.Index })
+			starts := map[*raft.Raft]bool{}
+			c.until(3*time.Minute, "it has applied all", func() bool {
+				if m := x.current.Load(); m != nil && m.consensus.raft.Load() != nil {
+					starts[m.consensus.raft.Load()] = true
+				}
+				return x.State().Index >= last.Index && isReady(x.Ready())
+			})
+			if len(starts) != 1 {
+				c.t.Errorf("Raft was started %d times", len(starts))
+			}
 			if n := reported(x.State()); n != each*changes {
 				c.t.Errorf("%d of %d events after a restart", n, each*changes)
 			}
+		}
+		if n := reported(lead.State()); n != each*changes {
+			c.t.Errorf("%d of %d events where Raft was started anew", n, each*changes)
 		}
 	})
 }
