@@ -19,6 +19,7 @@ const maxRounds = 5
 type Options struct {
 	Kernel    Kernel
 	Announcer Announcer    // nil: nothing is announced
+	Gate      Gate         // nil: addresses are kept from others by their lifetimes alone
 	Log       *slog.Logger // nil: slog.Default
 	// OnEvent is told of what happens without the caller asking for it. It is called without a lock held, from Run or from
 	// within Reconcile, and should return soon. nil: events are only logged.
@@ -31,6 +32,7 @@ type Options struct {
 type Actuator struct {
 	kernel    Kernel
 	announcer Announcer
+	gate      Gate
 	log       *slog.Logger
 	onEvent   func(Event)
 
@@ -45,6 +47,8 @@ type Actuator struct {
 
 	mu       sync.Mutex // serialises passes; guards what follows
 	ticket   uint64     // of the last call carried out
+	said     bool       // the caller has said what it wants; before that, nothing is touched
+	fence    fence
 	want     []Wanted
 	managed  map[netip.Addr]struct{}
 	records  map[key]*record // of wanted addresses
@@ -80,7 +84,7 @@ func New(o Options) *Actuator {
 		o.Log = slog.Default()
 	}
 	return &Actuator{
-		kernel: o.Kernel, announcer: o.Announcer, log: o.Log, onEvent: o.OnEvent,
+		kernel: o.Kernel, announcer: o.Announcer, gate: o.Gate, log: o.Log, onEvent: o.OnEvent,
 		wake: make(chan struct{}, 1), renew: make(chan struct{}, 1), timer: make(chan struct{}, 1),
 		records: map[key]*record{}, foreign: map[Address]struct{}{}, schedule: schedule{},
 	}
@@ -101,6 +105,26 @@ func (a *Actuator) Reconcile(want []Wanted) Status {
 func (a *Actuator) Clear() Status {
 	a.urgent.Add(1)
 	return a.call(true, func() { a.accept(nil, time.Now()) })
+}
+
+// Retire is Clear for the orderly end of the process: when nothing of ours is left on the host, the gate is taken off it.
+// Otherwise it stays, and the error says so. Run must have ended, and nothing may be called afterwards but Status.
+func (a *Actuator) Retire() (Status, error) {
+	st := a.Clear()
+	if a.gate == nil {
+		return st, nil
+	}
+	if st.Err != nil {
+		return st, fmt.Errorf("the gate stays on this host: %w", st.Err)
+	}
+	for _, x := range st.Addresses {
+		if x.Actual && !errors.Is(x.Err, ErrForeign) {
+			return st, fmt.Errorf("the gate stays on this host: %s is still on %s: %w", x.Prefix, x.Link, x.Err)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return st, a.gate.Remove()
 }
 
 // Keep says that what the caller last said to Reconcile still holds, for another Lifetime of each address from now. It
@@ -164,6 +188,7 @@ func (a *Actuator) call(urgent bool, accept func()) Status {
 
 // accept makes want the wanted set. What is no longer in it is announced no more from here on.
 func (a *Actuator) accept(want []Wanted, at time.Time) {
+	a.said = true
 	a.want = slices.Clone(want)
 	a.opinion.say(a.want, at)
 	keep := make(map[key]*record, len(want))
@@ -190,8 +215,14 @@ func (a *Actuator) pass() {
 
 	have, links, err := a.survey()
 	if err != nil {
+		a.flag() // what is given up is closed even if it cannot be seen
 		a.failed(now, err)
 		return
+	}
+	a.fence.saw(have)
+	a.flag()
+	if len(a.want) > 0 {
+		a.checkGate()
 	}
 	a.notice(have, links, now)
 
@@ -199,7 +230,7 @@ func (a *Actuator) pass() {
 	var p plan
 	due := a.due
 	for range maxRounds {
-		p = diff(view{Want: a.want, Managed: a.managed, Have: have, Links: links, Due: due, Hold: a.hold})
+		p = diff(view{Want: a.want, Managed: a.managed, Have: have, Links: links, Due: due, Hold: a.hold, Gate: a.fence.link})
 		p.Steps = slices.DeleteFunc(p.Steps, func(s step) bool { return failed[s.key()] != nil })
 		if len(p.Steps) == 0 {
 			break
@@ -213,6 +244,9 @@ func (a *Actuator) pass() {
 			a.failed(now, err)
 			return
 		}
+	}
+	if len(a.want) == 0 { // only now: what was given up did not wait for it
+		a.checkGate()
 	}
 	a.conflicts(p.Conflicts)
 	a.report(have, links, p, failed)
@@ -269,8 +303,11 @@ func (a *Actuator) due(w Wanted, have Address) bool {
 	return a.opinion.due(w.key()) || have.ValidFor > w.lifetime() || have.ValidFor < w.lifetime()/3
 }
 
-// hold says why an address that another program removed or changed is not put back yet.
+// hold says why an address is not put yet: the gate was not told that it is open, or another program removed or changed it.
 func (a *Actuator) hold(w Wanted) error {
+	if err := a.fence.err(); err != nil {
+		return fmt.Errorf("%s: %w", w.Prefix, err)
+	}
 	r := a.records[w.key()]
 	if !r.lost {
 		return nil
@@ -292,6 +329,9 @@ func (a *Actuator) hold(w Wanted) error {
 func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {
 	for _, s := range steps {
 		if s.Remove != nil {
+			if s.Why == whyUngated {
+				a.event(EventUngated, s.Remove.Prefix, s.Remove.Link, fmt.Sprintf("%s on %s given up: %v", s.Remove.Prefix, s.Remove.Link, a.fence.link(s.Remove.Link)))
+			}
 			if err := a.kernel.Remove(*s.Remove); err != nil {
 				failed[s.key()] = err
 				a.log.Warn("address not removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", err)

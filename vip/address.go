@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"quorate/vip/gate"
 )
 
 // Forever is the lifetime of an address that the kernel never drops by itself.
@@ -24,6 +26,9 @@ type Wanted struct {
 	// Lifetime is how long the address stays after the caller's last word (Reconcile or Keep). Fractions of a second are
 	// cut, and it is at least a second: the kernel counts whole seconds.
 	Lifetime time.Duration
+	// Epoch is the node epoch under which the caller opened the address, as an opaque number that the lease is renewed
+	// under. It matters to the gate only; where there is one, 0 keeps the address closed.
+	Epoch uint64
 }
 
 // String is the form used in logs and tests, e.g. "192.0.2.10/24 on eth0".
@@ -94,6 +99,14 @@ type Kernel interface {
 	// Watch calls wake once when it listens and then whenever addresses or links changed, until ctx ends (then it returns
 	// nil) or it cannot go on. wake does not block.
 	Watch(ctx context.Context, wake func()) error
+}
+
+// Gate closes addresses in the kernel as soon as their lease has run out; [quorate/vip/gate.Fence] says what each method
+// does. It is used by one pass at a time.
+type Gate interface {
+	Set([]gate.Entry) error
+	Check() (gate.Report, error)
+	Remove() error
 }
 
 // Announcer tells the neighbours on a link that an address is here now.

@@ -141,6 +141,8 @@ func explain(err error, link string) error {
 		return fmt.Errorf("%w: %s (%w)", ErrNoLink, link, err)
 	case errors.Is(err, unix.ENETDOWN):
 		return fmt.Errorf("%w: %s (%w): ip link set %[2]s up", ErrLinkDown, link, err)
+	case errors.Is(err, unix.ENOBUFS):
+		return fmt.Errorf("%w: %s dropped it: its queue is full, or the gate is closed because the lease has run out", err, link)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: IPv6 is switched off there: sysctl net.ipv6.conf.%s.disable_ipv6=0", err, link)
 	}

@@ -18,6 +18,7 @@ const (
 	whyUnwanted      // ours, not wanted
 	whyPrefix        // ours, wanted with another prefix length
 	whyOtherLink     // ours, wanted on another link
+	whyUngated       // ours, wanted, on a link that has lost its gate
 )
 
 func (w why) String() string {
@@ -34,6 +35,8 @@ func (w why) String() string {
 		return "other prefix length"
 	case whyOtherLink:
 		return "other link"
+	case whyUngated:
+		return "no gate"
 	}
 	return fmt.Sprintf("why(%d)", uint8(w))
 }
@@ -62,6 +65,8 @@ type view struct {
 	Due func(Wanted, Address) bool
 	// Hold says why an address that is missing or foreign may not be put now. nil: it always may.
 	Hold func(Wanted) error
+	// Gate says why a link may carry no address of ours, for want of the gate. nil: every link may.
+	Gate func(link string) error
 }
 
 // blocked is a wanted address that cannot be carried out now.
@@ -116,6 +121,8 @@ func diff(v view) plan {
 			p.Steps = append(p.Steps, step{Why: whyOtherLink, Remove: &a})
 		case a.Ours && a.Prefix != w.Prefix:
 			p.Steps = append(p.Steps, step{Why: whyPrefix, Remove: &a})
+		case a.Ours && v.gate(a.Link) != nil:
+			p.Steps = append(p.Steps, step{Why: whyUngated, Remove: &a})
 		case a.Ours:
 			have[a.key()] = append(have[a.key()], a)
 		case wanted && a.Link == w.Link && (a.Prefix == w.Prefix || a.Prefix.Addr().Is6()):
@@ -130,6 +137,10 @@ func diff(v view) plan {
 	for _, w := range order {
 		if err := linkError(v.Links, w); err != nil {
 			p.Blocked = append(p.Blocked, blocked{w, err})
+			continue
+		}
+		if err := v.gate(w.Link); err != nil {
+			p.Blocked = append(p.Blocked, blocked{w, fmt.Errorf("%s: %w", w.Prefix, err)})
 			continue
 		}
 		there := have[w.key()]
@@ -152,6 +163,14 @@ func diff(v view) plan {
 		p.Steps = append(p.Steps, step{Why: reason, Put: &w})
 	}
 	return p
+}
+
+// gate says why nothing of ours may be on a link, for want of the gate.
+func (v view) gate(link string) error {
+	if v.Gate == nil {
+		return nil
+	}
+	return v.Gate(link)
 }
 
 // linkError says why nothing can be put on w's link.

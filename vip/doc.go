@@ -25,7 +25,9 @@
 // process lives, Run removes the address, stops announcing it, and puts nothing back until the next Reconcile.
 //
 // This is a second line behind the cluster's lease, too coarse to be the first: seconds, where the lease has
-// milliseconds.
+// milliseconds. The first is the gate (package quorate/vip/gate), which the kernel closes at the end of the lease, whatever
+// becomes of this process. Where there is one, an address is put only on a link that carries it, and goes from a link that
+// loses it; its entry is opened before the address is put and announced, and closed before it is removed.
 //
 // # What it never does
 //

@@ -28,6 +28,10 @@ const (
 	EventTakenOver
 	// EventLapsed: the caller was silent for longer than the lifetime; the address was given up.
 	EventLapsed
+	// EventUngated: an address was given up, because its link lost the gate and could not be given it back.
+	EventUngated
+	// EventMended: a link had lost the gate, and has it back. Prefix is not set.
+	EventMended
 )
 
 // String is the form used in logs, metrics and the API.
@@ -49,6 +53,10 @@ func (k EventKind) String() string {
 		return "taken-over"
 	case EventLapsed:
 		return "lapsed"
+	case EventUngated:
+		return "ungated"
+	case EventMended:
+		return "mended"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }

@@ -70,7 +70,8 @@ func TestFightIsSlow(t *testing.T) {
 func TestStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel("eth0")
-		start(t, m, nil)
+		a, _ := start(t, m, nil)
+		a.Reconcile(nil)
 		synctest.Wait()
 		lists := m.lists
 		for range 5000 {

@@ -87,7 +87,7 @@ func (a *Actuator) conflicts(found []Address) {
 // report makes the status out of the last list of a pass.
 func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed map[key]error) {
 	now := time.Now()
-	s := Status{At: now, present: make(map[netip.Addr]struct{}, len(have))}
+	s := Status{At: now, Gate: a.fence.err(), present: make(map[netip.Addr]struct{}, len(have))}
 	at := make(map[key][]Address, len(have))
 	for _, h := range have {
 		s.present[h.Prefix.Addr()] = struct{}{}

@@ -104,7 +104,7 @@ func (a *Actuator) passDue(now time.Time) bool {
 // again makes a pass for the last wanted set.
 func (a *Actuator) again() {
 	a.mu.Lock()
-	if a.urgent.Load() > 0 { // a Clear waits, and makes a pass itself
+	if !a.said || a.urgent.Load() > 0 { // nothing is wanted or unwanted yet; or a Clear waits, and makes a pass itself
 		a.mu.Unlock()
 		return
 	}

@@ -25,6 +25,9 @@ type Status struct {
 	Addresses []AddressStatus // sorted by link, then address
 	// Err is set when the kernel could not be listed; then every Actual is false for want of knowledge.
 	Err error
+	// Gate is what is wrong with the gate, so that addresses may not be opened or closed as they should be; nil when all is
+	// well or there is none. What one link lacks is in the Err of its addresses.
+	Gate error
 
 	present map[netip.Addr]struct{}
 }

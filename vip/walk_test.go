@@ -19,6 +19,7 @@ import (
 type walker struct {
 	*rapid.T
 	m       *model
+	door    *door
 	a       *Actuator
 	want    []Wanted          // the caller's last word
 	foreign map[modelKey]bool // that must not be touched
@@ -74,7 +75,7 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 			var want []Wanted
 			for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(walkAddrs), 0, 5, netip.Prefix.Addr).Draw(w.T, "want") {
 				life := time.Duration(rapid.IntRange(500, 6000).Draw(w.T, "life")) * time.Millisecond
-				want = append(want, Wanted{Prefix: p, Link: w.link(), Lifetime: life})
+				want = append(want, Wanted{Prefix: p, Link: w.link(), Lifetime: life, Epoch: 7})
 			}
 			w.say(want, false)
 		}),
@@ -114,12 +115,18 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 		"unlisted": each(func() { w.m.set(func() { w.m.unlisted = errors.New("unlisted") }) }),
 		"deaf":     each(func() { w.m.set(func() { w.m.deaf = true }) }),
 		"cascade":  each(func() { w.m.set(func() { w.m.cascade = true }) }),
-		"heal":     each(w.heal),
-		"":         each(w.check),
+		"gate gone": each(func() {
+			l := w.link()
+			w.door.with(func() { w.door.carried[l], w.door.broken[l] = false, errors.New("no room") })
+		}),
+		"gate fails": each(func() { w.door.with(func() { w.door.fail = errors.New("no memory") }) }),
+		"heal":       each(w.heal),
+		"":           each(w.check),
 	}
 }
 
 func (w *walker) heal() {
+	w.door.with(func() { clear(w.door.broken); w.door.fail = nil })
 	w.m.set(func() {
 		clear(w.m.refuse)
 		clear(w.m.stuck)
@@ -140,6 +147,9 @@ func (w *walker) forget(link string) {
 
 // check is what must hold at any time.
 func (w *walker) check() {
+	if f := w.door.fault(); f != "" {
+		w.Fatal(f)
+	}
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
 	for k := range w.foreign {
@@ -167,8 +177,8 @@ func TestRandomWalk(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newModel(walkLinks...)
-			w := &walker{T: rt, m: m, foreign: map[modelKey]bool{}}
-			w.a = New(Options{Kernel: m, Announcer: newHorn(), Log: slog.New(slog.DiscardHandler)})
+			w := &walker{T: rt, m: m, door: newDoor(m), foreign: map[modelKey]bool{}}
+			w.a = New(Options{Kernel: w.door, Announcer: w.door, Gate: gateOf{w.door}, Log: slog.New(slog.DiscardHandler)})
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			go w.a.Run(ctx)
@@ -185,7 +195,7 @@ func TestRandomWalk(t *testing.T) {
 			var want []Wanted
 			for i, p := range walkAddrs {
 				if p.Bits() != 32 && p.Bits() != 128 {
-					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second})
+					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second, Epoch: 8})
 				}
 			}
 			w.say(want, false)

@@ -1,0 +1,106 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"quorate/vip/gate"
+)
+
+// fence is what the last pass knows of the gate.
+type fence struct {
+	ours    []netip.Addr // addresses of ours that the kernel had when it was last listed
+	flagErr error        // of Set
+	linkErr error        // of Check
+	gating  bool         // there are addresses to gate
+	report  *gate.Report // of the last Check that could tell; nil: none yet, or there is no gate
+}
+
+// saw notes which addresses of ours are in the kernel: they stay gated until they have left it, also when the cluster has
+// forgotten them.
+func (f *fence) saw(have []Address) {
+	f.ours = f.ours[:0]
+	for _, h := range have {
+		if h.Ours {
+			f.ours = append(f.ours, h.Prefix.Addr())
+		}
+	}
+}
+
+// link says why no address may be on a link; nil: one may.
+func (f *fence) link(name string) error {
+	if f.report == nil {
+		return f.linkErr
+	}
+	return f.report.Fenced(name)
+}
+
+// err is what is wrong with the gate itself.
+func (f *fence) err() error { return errors.Join(f.flagErr, f.linkErr) }
+
+// flag tells the gate what is open: what is wanted. All else that is the cluster's, or is ours, is closed. It comes before
+// anything else of a pass, so that what is given up is silent before it is removed, and what is taken over can be
+// announced as soon as it is put.
+func (a *Actuator) flag() {
+	if a.gate == nil {
+		return
+	}
+	entries := make(map[netip.Addr]gate.Entry, len(a.managed)+len(a.want))
+	for addr := range a.managed {
+		entries[addr] = gate.Entry{Addr: addr}
+	}
+	for _, addr := range a.fence.ours {
+		entries[addr] = gate.Entry{Addr: addr}
+	}
+	for _, w := range a.want {
+		if addr := w.Prefix.Addr(); w.check() == nil {
+			entries[addr] = gate.Entry{Addr: addr, Epoch: w.Epoch, ARP: true, IP: true}
+		}
+	}
+	list := make([]gate.Entry, 0, len(entries))
+	for _, e := range entries {
+		if e.Addr.Is4In6() || e.Addr.Zone() != "" {
+			continue // no link can carry it
+		}
+		list = append(list, e)
+	}
+	a.fence.flagErr = a.gate.Set(list)
+	a.fence.idle(len(list) == 0)
+	a.complain("addresses cannot be opened or closed in the kernel", a.fence.flagErr)
+}
+
+// idle forgets the links when no address is gated: a host that carries nothing for a cluster is left as it is.
+func (f *fence) idle(yes bool) {
+	if f.gating = !yes; yes {
+		f.report, f.linkErr = nil, nil
+	}
+}
+
+// checkGate sees to it that every link carries the gate.
+func (a *Actuator) checkGate() {
+	if a.gate == nil || !a.fence.gating {
+		return
+	}
+	r, err := a.gate.Check()
+	a.fence.linkErr = err
+	a.complain("whether the links carry the gate is not known", err)
+	if err != nil {
+		return // as when addresses cannot be listed: what is there stays as long as the caller's word is good
+	}
+	a.fence.report = &r
+	for _, l := range r.Links {
+		if l.Mended != "" {
+			a.event(EventMended, netip.Prefix{}, l.Name, fmt.Sprintf("the gate was gone from %s and is back: %s: find the program that took it off (bpftool net, tc filter)", l.Name, l.Mended))
+		}
+	}
+}
+
+// complain logs what is wrong with the gate, and has it tried again soon.
+func (a *Actuator) complain(what string, err error) {
+	if err != nil {
+		a.log.Warn(what, "reason", err)
+		a.retryAt = earlier(a.retryAt, time.Now().Add(retryEvery))
+	}
+}
