@@ -1,4 +1,7 @@
 package gate
 
 // variants are the gates that there are, strongest first.
-var variants = []variant{{KindBPF, openBPF}}
+var variants = []variant{
+	{KindBPF, succeedNFT(openBPF)},
+	{KindNFT, openNFT},
+}
