@@ -90,7 +90,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
-	a.log.Info("agent runs", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
+	a.log.Info("agent starts", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
 	err = g.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil

@@ -91,7 +91,8 @@ func (n *Node) checkEmpty(id identity) error {
 		return fmt.Errorf("look into the data directory: %w", err)
 	}
 	if has {
-		return fmt.Errorf("the data directory holds the log of a member, but %s is missing: restore that file, or move the directory away",
+		return fmt.Errorf("the data directory holds the log of a member, but %s is missing: restore that file from a backup of this node, "+
+			"or move the directory away, have another member remove the node, and join again",
 			n.o.Store.Identity())
 	}
 	return nil

@@ -100,6 +100,12 @@ func (d *disk) Open(fresh bool) (*Stores, error) {
 	return s, nil
 }
 
+// used reports whether there is a log.
+func (d *disk) used() bool {
+	_, err := os.Lstat(d.path(raftFile))
+	return err == nil
+}
+
 // openBolt opens raft.db. What is wrong with the file becomes an error: bbolt panics on damaged pages, and touching a page
 // beyond the end of a file that was cut short is a fault.
 func (d *disk) openBolt() (db *raftboltdb.BoltStore, err error) {

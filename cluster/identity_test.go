@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"quorate/fsm"
 )
@@ -59,4 +60,40 @@ func FuzzIdentity(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", id, got, err)
 		}
 	})
+}
+
+// A data directory that has a member's log, but not its identity, is no new one.
+func TestIdentityMissingBesideALog(t *testing.T) {
+	o := options(t, "n1")
+	n := start(t, o)
+	if _, err := n.Bootstrap(within(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	n.stop(t)
+	file := filepath.Join(o.DataDir, identityFile)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(o)
+	if err == nil {
+		_ = again.Close()
+	}
+	wantText(t, err, file, "is missing", "restore", "join again")
+	// What a crash leaves of a bootstrap or a join that had not begun is a new one.
+	o = options(t, "n2")
+	s, err := Disk(o.DataDir, o.Log).Open(true)
+	if err == nil {
+		t.Fatal("a directory that is not there was opened")
+	}
+	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Disk(o.DataDir, o.Log).Open(true); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if again, err = Open(o); err != nil {
+		t.Fatal(err)
+	}
+	_ = again.Close()
 }

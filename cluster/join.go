@@ -24,7 +24,7 @@ type joinReply struct {
 // joinLimit bounds one request to join, the leader's look at the new node's address included.
 const joinLimit = 15 * time.Second
 
-// Join makes the node a member of the cluster that the member at addr (IP:PORT) is part of. It returns once the node has
+// Join makes the node a member of the cluster that the member at addr (IP:PORT, or IP for port 7300) is part of. It returns once the node has
 // caught up, passed its start barrier and votes. When ctx ends before that, the error says what is missing; a node that was
 // added by then goes on by itself.
 //
@@ -41,10 +41,11 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 	if err != nil {
 		return err
 	}
-	at, err := netip.ParseAddrPort(addr)
+	at, err := memberAddr(addr)
 	if err != nil {
-		return fmt.Errorf("address %q of a member is not IP:PORT: use for example 10.0.0.1:7300", addr)
+		return err
 	}
+	addr = at.String()
 	n.mu.Lock()
 	id := n.identity
 	n.mu.Unlock()

@@ -53,6 +53,18 @@ func TestSimJoinAgainThroughAnother(t *testing.T) {
 	})
 }
 
+func TestMemberAddr(t *testing.T) {
+	for in, want := range map[string]string{
+		"10.0.0.1:7400": "10.0.0.1:7400", "10.0.0.1": "10.0.0.1:7300", "fd00::1": "[fd00::1]:7300", "[fd00::1]": "[fd00::1]:7300",
+		"[fd00::1]:7400": "[fd00::1]:7400", "": "", "n1": "", "n1:7300": "", "10.0.0.1:": "",
+	} {
+		got, err := memberAddr(in)
+		if want == "" && err == nil || want != "" && got.String() != want {
+			t.Errorf("%q: %v, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
 // joining is a new node whose request to join was sent to seed and has not been answered.
 func (c *simCluster) joining(ip, seed string) *simNode {
 	c.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -82,6 +83,21 @@ func parseAddresses(bind, advertise string) (addresses, error) {
 	}
 	if a.advertise.Addr().IsUnspecified() {
 		return a, fmt.Errorf("%s is no address that peers can reach: set an advertise address", a.advertise)
+	}
+	return a, nil
+}
+
+// usualPort is where a member is asked when nobody says otherwise.
+const usualPort = 7300
+
+// memberAddr reads the address of a member, with or without a port.
+func memberAddr(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return netip.AddrPortFrom(a, usualPort), nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return a, fmt.Errorf("address %q of a member is not IP:PORT: use for example 10.0.0.1:%d", s, usualPort)
 	}
 	return a, nil
 }

@@ -124,8 +124,14 @@ func Open(o Options) (*Node, error) {
 
 func (n *Node) loadIdentity() error {
 	id, ok, err := loadIdentity(n.o.Store.Identity())
-	if err != nil || !ok {
+	if err != nil {
 		return err
+	}
+	if !ok {
+		if s, is := n.o.Store.(interface{ used() bool }); is && s.used() {
+			return n.checkEmpty(identity{}) // not a new node: waiting for a join, it would only be refused then
+		}
+		return nil
 	}
 	if !id.active() {
 		n.past = id
@@ -159,6 +165,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; is another agent running, or is the address not on this machine?", n.addr.bind, err)
 	}
+	n.log.Info("listening", "addr", n.addr.bind.String())
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	var listenErr error

@@ -56,7 +56,8 @@ func (a *app) joinCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join ADDRESS",
 		Short: "Add this node to a cluster",
-		Long: `Add this node to the cluster of the member at ADDRESS (IP:PORT, as ` + "`quorate members`" + ` on a member shows it).
+		Long: `Add this node to the cluster of the member at ADDRESS (IP:PORT, as ` + "`quorate members`" + ` on a member shows it; without a
+port, 7300).
 
 The token comes from --token, from a file, or from QUORATE_TOKEN; the last two keep it out of the process list.`,
 		Example: `  quorate join 10.0.0.1:7300 --token quorate1-…
