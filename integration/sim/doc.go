@@ -19,6 +19,6 @@
 //	go test ./integration/sim -run TestSchedules -v -situation grantors-forget -seed 3
 //
 // The mutants in package mutant are the test of this test: each undoes one rule in the code under test, and the schedules
-// must find it. Whole clusters with hashicorp/raft itself, also in virtual time but not replayable (Raft seeds its own
-// timeouts), are in package cluster's tests.
+// must find it. Package whole has the other half: whole clusters with hashicorp/raft itself, also in virtual time, whose seeds are
+// kinds of schedules and no replays (Raft draws its own timeouts).
 package sim

@@ -28,10 +28,6 @@ func (p *process) act(ctx context.Context) {
 
 // actuate is agent's actuator, over a model of the kernel. One goroutine: addresses have one serial writer.
 func (p *process) actuate(ctx context.Context, service *lease.Service) {
-	w := p.m.w
-	w.mu.Lock()
-	p.service = service
-	w.mu.Unlock()
 	var (
 		open  lease.Opened
 		first = true
@@ -53,6 +49,7 @@ func (p *process) actuate(ctx context.Context, service *lease.Service) {
 		next := open.Next(keys, local.NodeEpoch, service.Live)
 		if hang := p.m.hang.Swap(0); hang > 0 {
 			time.Sleep(time.Duration(hang))
+			p.wait()
 		}
 		if first || !maps.Equal(open, next) {
 			// To give up comes first. The first pass finds in the kernel what an earlier process left.
@@ -82,10 +79,14 @@ func (p *process) actuate(ctx context.Context, service *lease.Service) {
 }
 
 // syscall is the time that the kernel takes.
-func (p *process) syscall() { time.Sleep(time.Duration(p.rng.Int64N(int64(time.Millisecond)))) }
+func (p *process) syscall() {
+	time.Sleep(time.Duration(p.rng.Int64N(int64(time.Millisecond))))
+	p.wait()
+}
 
 // set changes what is in the kernel. A process that is dead changes nothing.
 func (p *process) set(open lease.Opened) {
+	p.wait()
 	w := p.m.w
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -24,7 +24,7 @@ func (w *World) fault(rng *rand.Rand) {
 	w.mu.Lock()
 	m, o := w.machines[rng.IntN(len(w.machines))], w.machines[rng.IntN(len(w.machines))]
 	w.mu.Unlock()
-	switch rng.IntN(21) {
+	switch rng.IntN(25) {
 	case 0, 1:
 		w.crash(m, "kill", false, below(rng, 2*time.Second))
 	case 2: // a quick restart: its addresses are still there
@@ -66,6 +66,13 @@ func (w *World) fault(rng *rand.Rand) {
 		m.hang.Store(int64(d))
 	case 18:
 		w.loseDisk(m, below(rng, time.Second))
+	case 21, 22, 23:
+		w.freeze(m, long(rng))
+	case 24:
+		d := below(rng, 2*time.Hour) - time.Hour
+		w.tracef("the time of day of %s steps by %v", m.id, d)
+		w.did("wall clock")
+		m.wall.Add(int64(d))
 	}
 }
 

@@ -52,19 +52,13 @@ func (w *World) check() {
 	}
 }
 
-func (w *World) recheck() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.check()
-}
-
 // sample looks now and then, for what nothing tells of.
 func (w *World) sample() {
 	for i := 0; pause(w.ctx, 5*time.Millisecond); i++ {
 		w.mu.Lock()
 		w.check()
 		for _, m := range w.machines {
-			if m.proc == nil || i%4 != 0 {
+			if m.proc == nil || m.proc.ice.solid.Load() != nil || i%4 != 0 {
 				continue
 			}
 			if s := m.proc.node.Stats(); s.Role == "leader" {
@@ -290,6 +284,11 @@ func (w *World) count() {
 		}
 		if e.Kind == fsm.EventAssign {
 			c["moved "+string(e.Reason)]++
+		}
+	}
+	for i := 1; i < len(w.latest.Events); i++ {
+		if d := w.latest.Events[i].At.Sub(w.latest.Events[i-1].At); d < 0 || d > time.Minute {
+			c["timeline jumps"]++
 		}
 	}
 	c["elections"] += len(w.terms)

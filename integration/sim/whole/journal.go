@@ -90,7 +90,7 @@ func (w *World) write(client int) {
 		}
 		text := fmt.Sprintf("c%d-%d", client, n)
 		ctx, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond+below(rng, 2*time.Second))
-		r, err := p.node.Propose(ctx, fsm.Command{Actor: "client", Record: &fsm.Record{Event: fsm.Event{Text: text}}})
+		r, err := p.propose(ctx, fsm.Command{Actor: "client", Record: &fsm.Record{Event: fsm.Event{Text: text}}})
 		cancel()
 		v := w.verdict(p, err)
 		j.mu.Lock()
@@ -117,7 +117,7 @@ func (w *World) read() {
 		acked := j.acked
 		j.mu.Unlock()
 		ctx, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond+below(rng, time.Second))
-		s, err := p.node.Read(ctx)
+		s, err := p.read(ctx)
 		cancel()
 		switch {
 		case err != nil:
@@ -130,6 +130,24 @@ func (w *World) read() {
 	}
 }
 
+// propose is a client's: a frozen process neither hears it nor answers.
+func (p *process) propose(ctx context.Context, c fsm.Command) (fsm.Result, error) {
+	if !p.reach(ctx) {
+		return fsm.Result{}, fmt.Errorf("%w: %w", cluster.ErrUncertain, errFrozen)
+	}
+	defer p.wait()
+	return p.node.Propose(ctx, c)
+}
+
+// read is a client's too.
+func (p *process) read(ctx context.Context) (*fsm.State, error) {
+	if !p.reach(ctx) {
+		return nil, errFrozen
+	}
+	defer p.wait()
+	return p.node.Read(ctx)
+}
+
 // checkJournal compares what clients were told with what the cluster has agreed in the end.
 func (w *World) checkJournal() {
 	w.mu.Lock()
@@ -140,7 +158,10 @@ func (w *World) checkJournal() {
 		return
 	}
 	times := map[string]int{}
-	for _, e := range s.Events {
+	for i, e := range s.Events {
+		if i > 0 && e.Index < s.Events[i-1].Index {
+			w.fail("the event of entry %d comes after that of entry %d", e.Index, s.Events[i-1].Index)
+		}
 		if e.Kind == fsm.EventReported {
 			times[e.Text]++
 		}

@@ -3,6 +3,7 @@ package whole
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -24,6 +25,7 @@ type machine struct {
 	clock *clock
 	slow  atomic.Int64 // extra nanoseconds of a write
 	hang  atomic.Int64 // nanoseconds that the actuator's next pass hangs in the kernel
+	wall  atomic.Int64 // nanoseconds by which the time of day is wrong
 
 	disk   *cluster.Memory
 	lost   fsm.StoreID // of the disk that was lost last
@@ -47,12 +49,13 @@ type process struct {
 	gone   chan struct{} // closed when it is killed
 	parts  sync.WaitGroup
 	asked  atomic.Bool // to stop
+	ice    ice
 
 	// Guarded by World.mu.
-	dead    bool
-	open    lease.Opened   // what is in the kernel
-	service *lease.Service // under whose leases
-	seen    *fsm.State     // the state that was observed last
+	dead   bool
+	open   lease.Opened                // what is in the kernel
+	leases map[fsm.Epoch]lease.Instant // and until when, as the gate there has it
+	seen   *fsm.State                  // the state that was observed last
 }
 
 func (m *machine) addr() string { return m.ip + ":7300" }
@@ -66,11 +69,10 @@ func (m *machine) boot() {
 		return
 	}
 	m.host.PowerOn()
-	p := &process{m: m, gone: make(chan struct{}), rng: w.random()}
+	p := &process{m: m, gone: make(chan struct{}), rng: w.random(), leases: map[fsm.Epoch]lease.Instant{}}
 	n, err := cluster.Open(cluster.Options{
-		Name: m.id, Bind: m.addr(), Weight: 1, Facts: facts, Clock: m.clock, Log: w.opt.Log,
-		Network: sockets{m.host, p.gone}, Store: disk{m.disk, &m.slow},
-		OnLease: func(lease.LeaseChanged) { w.recheck() },
+		Name: m.id, Bind: m.addr(), Weight: 1, Facts: facts, Clock: p, Wall: m.day, Log: slog.New(log{w.opt.Log.Handler(), p}),
+		Network: sockets{m.host, p}, Store: disk{m.disk, p}, Retention: w.retain, OnLease: p.renewed,
 	})
 	if err != nil {
 		w.fail("%s does not open: %v", m.id, err)
@@ -88,6 +90,28 @@ func (m *machine) boot() {
 	p.parts.Go(func() { p.watch(ctx) })
 	p.parts.Go(func() { p.keep(ctx) })
 	w.procs.Go(p.parts.Wait)
+}
+
+// day is the time of day on the machine. Nothing can be measured with it.
+func (m *machine) day() time.Time { return time.Now().Round(0).Add(time.Duration(m.wall.Load())) }
+
+// renewed writes a lease into the kernel's gate.
+func (p *process) renewed(c lease.LeaseChanged) {
+	if p.later(false, func() { p.gate(c) }) {
+		return
+	}
+	p.gate(c)
+}
+
+func (p *process) gate(c lease.LeaseChanged) {
+	w := p.m.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.dead {
+		return
+	}
+	p.leases[c.Epoch] = c.Until
+	w.check()
 }
 
 func facts() fsm.Facts {
@@ -128,9 +152,7 @@ func (m *machine) halt(power bool) bool {
 	} else {
 		m.host.Kill()
 		for k, e := range p.open {
-			if until := p.service.Until(e); until != (lease.Instant{}) {
-				m.ghosts = append(m.ghosts, ghost{k, e, until})
-			}
+			m.ghosts = append(m.ghosts, ghost{k, e, p.leases[e]})
 		}
 	}
 	left, err := m.disk.Clone()
@@ -152,7 +174,10 @@ func (m *machine) stop() {
 	if p == nil {
 		return
 	}
-	p.asked.Store(true)
+	for !p.asked.Load() {
+		p.wait()            // it hears the signal when it goes on
+		p.asked.Store(true) // now it is frozen no more, see freeze
+	}
 	p.cancel()
 	p.parts.Wait()
 	w.mu.Lock()
@@ -177,19 +202,17 @@ func (m *machine) holds(a netip.Addr) bool {
 // claims goes through the addresses that the machine answers for now, and the epochs under which it opened them. World.mu is held.
 func (m *machine) claims() iter.Seq2[fsm.AddressKey, fsm.Epoch] {
 	return func(yield func(fsm.AddressKey, fsm.Epoch) bool) {
+		now := m.clock.Now()
+		live := func(until lease.Instant) bool { return now.Raw < until.Raw && now.Boot < until.Boot }
 		if p := m.proc; p != nil {
 			for k, e := range p.open {
-				if p.service.Live(e) && !yield(k, e) {
+				if live(p.leases[e]) && !yield(k, e) {
 					return
 				}
 			}
 		}
-		if len(m.ghosts) == 0 {
-			return
-		}
-		now := m.clock.Now()
 		for _, g := range m.ghosts {
-			if now.Raw < g.until.Raw && now.Boot < g.until.Boot && !yield(g.key, g.epoch) {
+			if live(g.until) && !yield(g.key, g.epoch) {
 				return
 			}
 		}

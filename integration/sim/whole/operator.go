@@ -42,7 +42,7 @@ func (w *World) operate() {
 func (w *World) propose(p *process, d time.Duration, c fsm.Command) {
 	ctx, cancel := context.WithTimeout(w.ctx, d)
 	defer cancel()
-	r, err := p.node.Propose(ctx, c)
+	r, err := p.propose(ctx, c)
 	if c.Configure != nil {
 		w.journal.configured(*c.Configure, r, w.verdict(p, err))
 	}
@@ -150,6 +150,10 @@ func (w *World) leave(m *machine, p *process) {
 	w.parts.Go(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
 		defer cancel()
+		if !p.reach(ctx) {
+			w.untilSettled()
+			return
+		}
 		err := p.node.Leave(ctx)
 		w.tracef("%s has left: %v", m.id, err)
 		if err == nil {
@@ -167,6 +171,7 @@ func (p *process) keep(ctx context.Context) {
 	rng := w.random()
 	w.mu.Unlock()
 	for pause(ctx, 100*time.Millisecond) {
+		p.wait()
 		w.mu.Lock()
 		token := w.token
 		w.mu.Unlock()
@@ -179,7 +184,7 @@ func (p *process) keep(ctx context.Context) {
 		}
 		limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := p.node.Join(limit, o.addr(), token)
-		if errors.Is(err, fsm.ErrNameTaken) {
+		if errors.Is(err, fsm.ErrNameTaken) && via.reach(limit) {
 			if err := via.node.Remove(limit, p.m.id); err == nil {
 				w.did("removed")
 			}

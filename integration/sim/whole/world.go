@@ -74,6 +74,7 @@ type World struct {
 	rng      *rand.Rand
 	machines []*machine
 	link     simnet.Link
+	retain   cluster.Retention
 	history
 	stats Stats
 
@@ -105,6 +106,11 @@ func newWorld(opt Options) *World {
 	}
 	w.journal.init()
 	w.link = simnet.Link{Latency: 100*time.Microsecond + w.upTo(time.Millisecond), Jitter: w.upTo(time.Millisecond) + 1}
+	if w.rng.IntN(4) > 0 { // else the log is never cut off
+		w.retain = cluster.Retention{
+			Entries: 10 + w.rng.Uint64N(60), Interval: 100*time.Millisecond + w.upTo(500*time.Millisecond), Trailing: w.rng.Uint64N(30),
+		}
+	}
 	w.net = simnet.New(uint64(opt.Seed), w.link)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.chaos, w.calm = context.WithCancel(w.ctx)
