@@ -142,7 +142,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	var r *raft.Raft
 	machine := &tenure{machine: c.machine}
 	err = guardStore("the raft log", func() error {
-		r, err = raft.NewRaft(conf, machine, cached, c.stores.Stable, c.stores.Snapshots, trans)
+		r, err = raft.NewRaft(conf, machine, cached, termGuard{c.stores.Stable, c.machine.fail}, c.stores.Snapshots, trans)
 		return err
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,8 +82,22 @@ func (d slowDisk) Open(fresh bool) (*Stores, error) {
 	s, err := d.Memory.Open(fresh)
 	if err == nil {
 		s.Log = &slowLog{LogStore: s.Log, read: d.read}
+		s.Stable = &fullDisk{StableStore: s.Stable}
 	}
 	return s, err
+}
+
+// fullDisk is what Raft keeps beside the log, on a disk that can be full.
+type fullDisk struct {
+	raft.StableStore
+	full atomic.Bool
+}
+
+func (d *fullDisk) SetUint64(key []byte, v uint64) error {
+	if d.full.Load() {
+		return syscall.ENOSPC
+	}
+	return d.StableStore.SetUint64(key, v)
 }
 
 type slowLog struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,6 +147,26 @@ func TestSimLeaderDiskHangs(t *testing.T) {
 			id, ok := first.Leader()
 			return ok && id != first.name && first.State().Index >= other.State().Index
 		})
+	})
+}
+
+// A node that cannot store a new term ends with an error that says why; the others do without it.
+func TestSimDiskFull(t *testing.T) {
+	simulate(t, 5, func(c *simCluster) {
+		c.form()
+		first := c.leader()
+		x := c.other(first)
+		x.current.Load().consensus.stores.Stable.(*fullDisk).full.Store(true)
+		first.crash()
+		err := <-x.done
+		wantErr(c.t, err, syscall.ENOSPC)
+		wantText(c.t, err, "disk full", "term")
+		x.cancel()
+		x.testNode = nil
+		c.leader()
+		if _, err := c.other().Propose(c.within(5*time.Second), note("x")); err != nil {
+			c.t.Error(err)
+		}
 	})
 }
 
