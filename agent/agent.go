@@ -45,6 +45,7 @@ type Agent struct {
 	node     *cluster.Node
 	clock    lease.Clock
 	vips     *vip.Actuator
+	fence    *fence
 	plane    *planeWorker
 	engine   *health.Engine
 	observer *observer
@@ -97,7 +98,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	// Nothing writes any more. The actuator has given the addresses up already; this finds what it could not remove.
 	// Addresses first: what arrives for them must not find a half-emptied table.
-	st := a.vips.Clear()
+	st, gateErr := a.vips.Retire()
+	err = errors.Join(err, gateErr, a.fence.close())
 	for _, x := range st.Addresses {
 		if x.Actual {
 			err = errors.Join(err, fmt.Errorf("address %s is still on %s: %w", x.Prefix, x.Link, x.Err))
@@ -120,7 +122,8 @@ func (a *Agent) open() error {
 	if err != nil {
 		return err
 	}
-	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Log: a.log, OnEvent: a.noticed})
+	a.fence = openFence(a.log)
+	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Gate: a.fence.forVIPs(), Log: a.log, OnEvent: a.noticed})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
 	if err := a.plane.prepare("auto"); err != nil {
@@ -132,7 +135,7 @@ func (a *Agent) open() error {
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
-		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.metrics.lease, Clock: a.clock, Log: a.log,
+		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, Clock: a.clock, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -142,6 +145,12 @@ func (a *Agent) open() error {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
 	}
 	return nil
+}
+
+// leaseChanged is called by the goroutine that renews. The kernel comes first.
+func (a *Agent) leaseChanged(c lease.LeaseChanged) {
+	a.fence.renewed(c)
+	a.metrics.lease(c)
 }
 
 func (a *Agent) listen() ([]net.Listener, error) {
@@ -162,6 +171,8 @@ func (a *Agent) act(ctx context.Context) error {
 		ready, changed, membership := a.node.Ready(), a.node.Changed(), a.node.Membership()
 		if _, err := a.node.Token(); errors.Is(err, cluster.ErrNoMembership) {
 			a.plane.retire()
+			a.vips.Manage(nil)
+			a.vips.Reconcile(nil)
 		}
 		select {
 		case <-ctx.Done():

@@ -17,12 +17,15 @@ const (
 	metricLease       = "quorate_lease_held"           // 1 while the node holds its lease
 	metricLeaseLosses = "quorate_lease_losses_total"   // times that a lease was lost
 	metricRenewals    = "quorate_lease_renewals_total" // times that a lease was gained or extended
-	metricAddresses   = "quorate_addresses_present"    // addresses of the cluster in this node's kernel
-	metricServices    = "quorate_services_present"     // services in this node's data plane
-	metricProblems    = "quorate_problems"             // what the node complains about
-	metricVIPs        = "quorate_vips"                 // configured
-	metricUnowned     = "quorate_vips_without_owner"   // by the applied state
-	metricServersUp   = "quorate_real_servers_up"      // by the agreed verdicts
+	metricFence       = "quorate_fence"                // 1, with the kind of the active fence
+	metricGateDrops   = "quorate_gate_dropped_frames_total"
+	metricGateFails   = "quorate_gate_renewal_failures_total"
+	metricAddresses   = "quorate_addresses_present"  // addresses of the cluster in this node's kernel
+	metricServices    = "quorate_services_present"   // services in this node's data plane
+	metricProblems    = "quorate_problems"           // what the node complains about
+	metricVIPs        = "quorate_vips"               // configured
+	metricUnowned     = "quorate_vips_without_owner" // by the applied state
+	metricServersUp   = "quorate_real_servers_up"    // by the agreed verdicts
 	metricServers     = "quorate_real_servers"
 )
 
@@ -54,6 +57,11 @@ func newMetrics(a *Agent) *metrics {
 			return number(ok && l == a.o.Name)
 		}),
 		gauge(metricLease, "1 while this node holds its lease.", func() float64 { return number(a.local().Lease.Held) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricFence, Help: "1, with the kind of the active fence: bpf, nft or address-lifetime.",
+			ConstLabels: prometheus.Labels{"kind": string(a.fence.kind())}}, func() float64 { return 1 }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metricGateFails, Help: "Renewals of which the kernel's gate could not be told."},
+			func() float64 { return float64(a.fence.failures.Load()) }),
+		gateDrops{a.fence},
 		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
 			n := 0
 			for _, x := range a.local().Addresses {
@@ -107,4 +115,24 @@ func number(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// gateDrops reads the gate's counters from the kernel when it is asked.
+type gateDrops struct{ fence *fence }
+
+var gateDropsDesc = prometheus.NewDesc(metricGateDrops, "Frames of cluster addresses that the gate has dropped on this host.",
+	[]string{"direction", "protocol", "reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (g gateDrops) Describe(c chan<- *prometheus.Desc) { c <- gateDropsDesc }
+
+// Collect implements prometheus.Collector.
+func (g gateDrops) Collect(c chan<- prometheus.Metric) {
+	drops, err := g.fence.drops()
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(gateDropsDesc, err)
+	}
+	for _, d := range drops {
+		c <- prometheus.MustNewConstMetric(gateDropsDesc, prometheus.CounterValue, float64(d.Frames), string(d.Direction), string(d.Protocol), string(d.Reason))
+	}
 }

@@ -15,7 +15,7 @@ func (a *Agent) local() api.NodeStatus {
 		Node: a.o.Name, Addr: a.o.Advertise, Version: a.o.Version, Phase: a.phase(s), ClusterID: s.ClusterID, Applied: s.Index,
 		Epoch: s.Nodes[a.o.Name].Epoch, Started: a.started, Problems: a.denied,
 		Links: s.Nodes[a.o.Name].Facts.Links,
-		Fence: api.Fence{Kind: "lifetime", Detail: "an agent that dies or hangs leaves its addresses until their lifetime ends, at most " + lifetime(s.Config.Settings.Profile.Timing()).String()},
+		Fence: a.fence.status(lifetime(s.Config.Settings.Profile.Timing())),
 	}
 	if st.Addr == "" {
 		st.Addr = a.o.Bind
@@ -29,6 +29,7 @@ func (a *Agent) local() api.NodeStatus {
 			if c.addresses.Err != nil {
 				st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], c.addresses.Err.Error())
 			}
+			st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.fence.problems(c.addresses)...)
 			wanted, table, err := a.plane.report()
 			st.Services = serviceStatus(c.local, wanted, table)
 			st.DataPlane.Problem = text(err)

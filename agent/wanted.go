@@ -15,8 +15,8 @@ import (
 func wantedAddresses(local fsm.Local, open lease.Opened, life time.Duration) []vip.Wanted {
 	var want []vip.Wanted
 	for _, v := range local.VIPs {
-		if _, ok := open[v.Key]; ok && v.Link != "" {
-			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, Lifetime: life})
+		if epoch, ok := open[v.Key]; ok && v.Link != "" {
+			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, Lifetime: life, Epoch: uint64(epoch)})
 		}
 	}
 	return want

@@ -252,7 +252,7 @@ func (a *Agent) Ask(ctx context.Context, node fsm.NodeID) (api.NodeStatus, error
 func (a *Agent) report() api.NodeStatus {
 	s := api.NodeStatus{
 		Node: a.name, Addr: a.addr, Version: "0.0.0-model", Phase: api.PhaseWaiting, Started: Epoch,
-		Fence: api.Fence{Kind: "lifetime"}, DataPlane: api.DataPlane{Name: "nft"}, Links: a.node().Facts.Links,
+		Fence: api.Fence{Kind: "address-lifetime"}, DataPlane: api.DataPlane{Name: "nft"}, Links: a.node().Facts.Links,
 	}
 	if a.cluster == nil {
 		s.Lease.Reason = "in no cluster"

@@ -72,6 +72,9 @@ func (a *app) writeNode(w io.Writer, n api.NodeStatus) {
 		fence += ": " + n.Fence.Detail
 	}
 	fmt.Fprintf(w, "Fence       %s\n", fence)
+	if n.Fence.Missing != "" {
+		fmt.Fprintf(w, "            not stronger: %s\n", n.Fence.Missing)
+	}
 	fmt.Fprintf(w, "Data plane  %s\n", orDash(n.DataPlane.Name))
 	if len(n.Addresses) > 0 {
 		fmt.Fprintln(w)

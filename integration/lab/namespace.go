@@ -10,6 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"quorate/vip/gate"
 )
 
 // namespace is an anonymous network namespace. A descriptor of this process holds it; a thread of this process, the
@@ -17,6 +19,7 @@ import (
 type namespace struct {
 	fd    int
 	inode uint64
+	pins  string          // where an agent in it pins its gate
 	links *netlink.Handle // NETLINK_ROUTE in the namespace
 
 	jobs chan func() // run by the keeper, one at a time
@@ -35,6 +38,9 @@ func newNamespace() (*namespace, error) {
 			return
 		}
 		fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			n.pins, err = gate.PinsOf()
+		}
 		made <- err
 		if err != nil {
 			return
@@ -122,6 +128,8 @@ func (n *namespace) close() {
 		}
 		if n.fd >= 0 {
 			_ = unix.Close(n.fd) // nothing can be done about it, and nothing is lost
+			// An agent that was killed leaves its gate, as it should; with the machine that the namespace is, that goes too.
+			_ = gate.RemoveStale([]string{n.pins}) // what stays, the next agent on this machine removes
 		}
 	})
 }

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"quorate/api"
+	"quorate/cluster/lease"
+	"quorate/vip"
+	"quorate/vip/gate"
+)
+
+// fence is what silences this node when its lease has run out: the kernel's gate, or where there is none the lifetimes of
+// its addresses.
+type fence struct {
+	gate     gate.Gate // nil: there is none
+	why      []error   // what the better ones lack, and the cure
+	log      *slog.Logger
+	failing  atomic.Bool   // the last renewal failed
+	failures atomic.Uint64 // renewals that the kernel refused
+}
+
+// openFence takes the strongest that can be had.
+func openFence(log *slog.Logger) *fence {
+	g, why, err := gate.Open(gate.Options{Log: log})
+	f := &fence{why: why, log: log}
+	if err == nil {
+		f.gate = g
+	}
+	for _, w := range why {
+		log.Warn("a stronger fence cannot be had", "fence", f.kind(), "reason", w)
+	}
+	log.Info("fence", "fence", f.kind())
+	return f
+}
+
+// kind is the word for it in status and metrics.
+func (f *fence) kind() gate.Kind {
+	if f.gate == nil {
+		return gate.KindLifetime
+	}
+	return f.gate.Kind()
+}
+
+// forVIPs is the gate as the actuator of addresses takes it; nil when there is none.
+func (f *fence) forVIPs() vip.Gate {
+	if f.gate == nil {
+		return nil
+	}
+	return f.gate
+}
+
+// renewed tells the kernel until when what was opened under an epoch is open. It is called by the goroutine that renews.
+func (f *fence) renewed(c lease.LeaseChanged) {
+	if f.gate == nil {
+		return
+	}
+	err := f.gate.Renew(uint64(c.Epoch), c.Until.Boot)
+	if err != nil {
+		f.failures.Add(1)
+	}
+	if was := f.failing.Swap(err != nil); err != nil && !was {
+		f.log.Error("the kernel's gate was not told of the lease: addresses fall silent", "epoch", c.Epoch, "reason", err)
+	}
+}
+
+// status is what the API says of it; life is the lifetime of addresses.
+func (f *fence) status(life time.Duration) api.Fence {
+	out := api.Fence{Kind: string(f.kind())}
+	switch f.kind() {
+	case gate.KindBPF:
+		out.Detail = "the kernel closes the addresses in the very millisecond in which the lease ends, whatever becomes of the agent"
+	case gate.KindNFT:
+		out.Detail = "the kernel closes the addresses when the lease ends; an agent that is frozen while it renews may keep them open for up to one lease longer"
+	default:
+		out.Detail = fmt.Sprintf("an agent that dies or hangs leaves its addresses until their lifetime ends, at most %s", life)
+	}
+	var why []string
+	for _, w := range f.why {
+		why = append(why, w.Error())
+	}
+	out.Missing = strings.Join(why, "; ")
+	return out
+}
+
+// problems are what the node complains about.
+func (f *fence) problems(st vip.Status) []string {
+	var out []string
+	if st.Gate != nil {
+		out = append(out, st.Gate.Error())
+	}
+	if f.failing.Load() {
+		out = append(out, "the kernel's gate is not told of the lease: addresses are silent; see the agent's log")
+	}
+	return out
+}
+
+// drops are the gate's counters; nothing when there is none.
+func (f *fence) drops() ([]gate.Drops, error) {
+	if f.gate == nil {
+		return nil, nil
+	}
+	return f.gate.Drops()
+}
+
+// close is for the end of the process.
+func (f *fence) close() error {
+	if f.gate == nil {
+		return nil
+	}
+	if err := f.gate.Close(); err != nil {
+		return errors.Join(errors.New("close the gate"), err)
+	}
+	return nil
+}
