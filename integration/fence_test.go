@@ -39,3 +39,59 @@ func (f fence) check(t *testing.T, window lab.Span) {
 		t.Errorf("%s had two owners for %s: %+v", a, lab.Millis(dual), f.Owners(a))
 	}
 }
+
+// TestFenceInTheKernel kills and freezes the agent of an owner. Its kernel, which has its addresses still, has to be silent
+// before the next owner claims them, without a tolerance: the order of frames on the wire decides.
+func TestFenceInTheKernel(t *testing.T) {
+	for name, fault := range map[string]func(t *testing.T, d *lab.Director){
+		"killed": func(t *testing.T, d *lab.Director) { must(t, d.Kill()) },
+		"frozen": func(t *testing.T, d *lab.Director) { must(t, d.Agent().Stop()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bed := newBed(t, 3, 0)
+			form(t, bed)
+			v4, v6 := lab.VIP(1).Addr(), lab.VIP6(1).Addr()
+			apply(t, bed.Directors[0], new(lab.Config).VIP("v4", lab.VIP(1)).VIP("v6", lab.VIP6(1)))
+			owned(t, bed, lab.VIP(1), lab.VIP6(1))
+			for _, d := range bed.Directors {
+				n, err := d.API.Node(t.Context())
+				must(t, err)
+				if n.Fence.Kind != "bpf" && n.Fence.Kind != "nft" {
+					t.Skipf("%s has the fence %s: %s", d.Name, n.Fence.Kind, n.Fence.Missing)
+				}
+			}
+			w, err := bed.Bystander.StartWatch(2*time.Millisecond, v4, v6)
+			must(t, err)
+			for _, vip := range []netip.Addr{v4, v6} {
+				owner, err := bed.AwaitOwner(within(t, 5*time.Second), vip, nil)
+				must(t, err)
+				from := len(w.Claims(vip))
+				fault(t, owner)
+				next, err := bed.AwaitOwner(within(t, 10*time.Second), vip, owner)
+				must(t, err)
+				<-time.After(3 * time.Second) // longer than the address's lifetime in the kernel
+				must(t, owner.Agent().Continue())
+				if name == "killed" {
+					must(t, owner.Start(within(t, 10*time.Second)))
+				}
+				<-time.After(500 * time.Millisecond) // it comes back and learns that the address is another's
+				taken, late, before := false, 0, 0
+				for _, c := range w.Claims(vip)[from:] {
+					switch {
+					case c.Host == next.Name:
+						taken = true
+					case c.Host == owner.Name && taken:
+						late++
+					case c.Host == owner.Name:
+						before++
+					}
+				}
+				t.Logf("%s: %s claimed it %d times before %s did, and %d times after", vip, owner.Name, before, next.Name, late)
+				if !taken || late > 0 || before == 0 {
+					t.Errorf("%s: the next owner claimed it: %v; the old one claimed it %d times before and %d times after", vip, taken, before, late)
+				}
+				must(t, owner.AwaitReady(within(t, 10*time.Second)))
+			}
+		})
+	}
+}
