@@ -17,7 +17,7 @@ import (
 )
 
 // Footprint lists what a lab could leave behind on the machine that it runs on: interfaces, addresses, routes, rules,
-// nftables tables, forwarding, mounts, named namespaces, namespaces that this process holds, programs of labs, and
+// nftables tables, forwarding, mounts, loop devices, named namespaces, namespaces that this process holds, programs of labs, and
 // labs' directories and state files. Each entry is a line for a person.
 type Footprint []string
 
@@ -150,6 +150,15 @@ func (f *Footprint) files() error {
 		}
 		for _, p := range paths {
 			f.note("file %s", p)
+		}
+	}
+	loops, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return err
+	}
+	for _, path := range loops {
+		if image, err := os.ReadFile(path); err == nil { // it may go at this moment
+			f.note("loop device of %s", strings.TrimSpace(string(image)))
 		}
 	}
 	return nil

@@ -31,6 +31,7 @@ type Host struct {
 	sysctls   [][2]string
 	silent    []netip.Addr // on lo: see AnswerFor
 	processes []*Process
+	disks     []*Disk
 	logs      int // numbers log files
 }
 

@@ -199,10 +199,10 @@ func TestKilledLabIsSwept(t *testing.T) {
 	}
 	sc := bufio.NewScanner(out)
 	var lines []string
-	for len(lines) < 3 && sc.Scan() {
+	for len(lines) < 4 && sc.Scan() {
 		lines = append(lines, sc.Text())
 	}
-	if len(lines) < 3 {
+	if len(lines) < 4 {
 		t.Fatalf("got %q, %v", lines, cmd.Wait())
 	}
 	lab := find(t, lines[0])
@@ -213,7 +213,7 @@ func TestKilledLabIsSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // "signal: killed"
-	for _, pid := range lines[1:] {
+	for _, pid := range lines[1:3] {
 		n, err := strconv.Atoi(pid)
 		if err != nil {
 			t.Fatal(err)

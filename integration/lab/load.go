@@ -53,7 +53,7 @@ func (h *Host) StartLoad(ctx context.Context, target netip.AddrPort, rate int, t
 		return nil, fmt.Errorf("load of %d requests/s with timeout %v: want 1 to 10000 and a positive timeout", rate, timeout)
 	}
 	l := &Load{Timeout: timeout}
-	p, err := h.startRole(ctx, "load", "load", loadSettings{target, rate, timeout}, l.record)
+	p, err := h.startRole(ctx, "load", loadSettings{target, rate, timeout}, Program{Name: "load", Lines: l.record})
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -35,7 +37,7 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// waitToBeKilled says on standard output what it built: its lab's id and one line per program.
+// waitToBeKilled says on standard output what it built: its lab's id and one line per program; then it stalls a disk.
 func waitToBeKilled() error {
 	l, err := New(context.Background(), Options{})
 	if err != nil {
@@ -53,6 +55,17 @@ func waitToBeKilled() error {
 		}
 		fmt.Println(p.PID())
 	}
+	h := l.Host("a")
+	switch d, err := h.AddDisk(filepath.Join(h.Dir, "disk"), 16<<20); {
+	case errors.Is(err, ErrNoDisk): // then there is none to leave behind
+	case err != nil:
+		return err
+	default:
+		if err := d.Stall(context.Background()); err != nil {
+			return err
+		}
+	}
+	fmt.Println("built")
 	select {}
 }
 

@@ -22,6 +22,8 @@ type namespace struct {
 	pins  string          // where an agent in it pins its gate
 	links *netlink.Handle // NETLINK_ROUTE in the namespace
 
+	mounts bool // the keeper has a mount namespace of its own; for the keeper
+
 	jobs chan func() // run by the keeper, one at a time
 	gone chan struct{}
 	once sync.Once

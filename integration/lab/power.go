@@ -24,7 +24,13 @@ func (h *Host) PowerOn() error {
 	if err != nil {
 		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	if err := h.wire(ns); err != nil {
+	err = h.wire(ns)
+	for _, d := range h.disks {
+		if err == nil {
+			err = d.mount(ns)
+		}
+	}
+	if err != nil {
 		h.unwire()
 		ns.close()
 		return err
@@ -95,15 +101,22 @@ func (h *Host) off() error {
 	if h.ns == nil {
 		return nil
 	}
-	err := h.killAll(h.ns.inode)
+	var errs []error
+	for _, d := range h.disks { // what waits for a stalled disk cannot be killed
+		errs = append(errs, d.Resume())
+	}
+	errs = append(errs, h.killAll(h.ns.inode))
 	for _, p := range h.processes {
 		<-p.done
 	}
 	h.processes = nil
+	for _, d := range h.disks {
+		errs = append(errs, d.unmount(h.ns))
+	}
 	h.unwire()
 	h.ns.close()
 	h.ns = nil
-	return err
+	return errors.Join(errs...)
 }
 
 // KillAll kills every process on the host with SIGKILL, whoever started it, and leaves the network and the kernel's

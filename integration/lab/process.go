@@ -3,6 +3,7 @@ package lab
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Program struct {
 	Lines func(line []byte)
 	// Stdout and Stderr, if set, get the output instead of the log.
 	Stdout, Stderr io.Writer
+	// Last, if set, is the signal that the program gets instead of SIGKILL when this process is killed.
+	Last syscall.Signal
 	// Without, if not empty, are capabilities that the program and whatever it starts cannot have (unix.CAP_NET_ADMIN …).
 	Without []uintptr
 }
@@ -79,7 +82,7 @@ func (p *Process) start(ctx context.Context, ns *namespace, prog Program) error 
 	if prog.Stderr != nil {
 		cmd.Stderr = prog.Stderr
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: cmp.Or(prog.Last, syscall.SIGKILL)}
 	cmd.Cancel = func() error { return p.Signal(syscall.SIGKILL) }
 	p.cmd = cmd
 

@@ -17,8 +17,9 @@ const rolePrefix = "internal-"
 
 // roles are the hidden commands.
 var roles = map[string]func(ctx context.Context, args []string) error{
-	"internal-serve": serveRole,
-	"internal-load":  loadRole,
+	"internal-serve":  serveRole,
+	"internal-load":   loadRole,
+	"internal-freeze": freezeRole,
 }
 
 // RunRole carries out a hidden command when args (without the program's name) name one. A main function and a TestMain
@@ -38,9 +39,9 @@ func RunRole(args []string) (ran bool, err error) {
 	return true, role(ctx, args[1:])
 }
 
-// startRole starts this program again on the host in a role; settings become its only argument, as JSON. Lines of its
-// output go to lines once it has said that it is ready.
-func (h *Host) startRole(ctx context.Context, name, role string, settings any, lines func([]byte)) (*Process, error) {
+// startRole starts this program again on the host in a role; settings become its only argument, as JSON. prog has the rest:
+// its Lines get what the program says after that it is ready.
+func (h *Host) startRole(ctx context.Context, role string, settings any, prog Program) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -50,21 +51,21 @@ func (h *Host) startRole(ctx context.Context, name, role string, settings any, l
 		return nil, err
 	}
 	ready := make(chan struct{})
-	p, err := h.Start(ctx, Program{
-		Name: name, Path: self, Args: []string{rolePrefix + role, string(arg)},
-		Lines: func(line []byte) {
-			select {
-			case <-ready:
-				if lines != nil {
-					lines(line)
-				}
-			default:
-				if string(line) == readyLine {
-					close(ready)
-				}
+	lines := prog.Lines
+	prog.Path, prog.Args = self, []string{rolePrefix + role, string(arg)}
+	prog.Lines = func(line []byte) {
+		select {
+		case <-ready:
+			if lines != nil {
+				lines(line)
 			}
-		},
-	})
+		default:
+			if string(line) == readyLine {
+				close(ready)
+			}
+		}
+	}
+	p, err := h.Start(ctx, prog)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (h *Host) startRole(ctx context.Context, name, role string, settings any, l
 	case <-ready:
 		return p, nil
 	case <-p.done:
-		return nil, fmt.Errorf("%s on %s ended: %v: %s", name, h.Name, p.err, strings.TrimSpace(p.Output()))
+		return nil, fmt.Errorf("%s on %s ended: %v: %s", p.Name, h.Name, p.err, strings.TrimSpace(p.Output()))
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), p.Kill())
 	}

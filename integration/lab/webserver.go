@@ -33,7 +33,7 @@ const shutdownGrace = 3 * time.Second
 
 // ServeWeb starts a web server on the host, on all its addresses, and returns when it listens.
 func (h *Host) ServeWeb(ctx context.Context, name string, port uint16) (*WebServer, error) {
-	p, err := h.startRole(ctx, name, "serve", webSettings{Name: name, Port: port, Grace: shutdownGrace}, nil)
+	p, err := h.startRole(ctx, "serve", webSettings{Name: name, Port: port, Grace: shutdownGrace}, Program{Name: name})
 	if err != nil {
 		return nil, err
 	}
