@@ -55,16 +55,17 @@ test-sim: ## fault schedules in virtual time, and the planted mutants that they 
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
-	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/lab ./cmd/quorate-lab
+	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/lab ./integration/matrix ./cmd/quorate-lab
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
 	$(GO) test -timeout 8m -count=1 ./integration/uml/...
 
 .PHONY: bench
-bench: need-root deps build ## failover and idle cost beside keepalived, in one run
+bench: need-root deps build ## failover beside keepalived, idle cost, every fault (an hour)
 	$(BIN)/quorate-lab bench failover --runs 10
 	$(BIN)/quorate-lab bench idle
+	$(BIN)/quorate-lab bench matrix
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each

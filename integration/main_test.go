@@ -61,22 +61,26 @@ func newBed(t *testing.T, directors, servers int) *lab.Bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("what the agents said:\n%s", bed.Logs())
-		}
-		if err := bed.Close(); err != nil {
-			t.Errorf("close the lab: %v", err)
-		}
-		left, err := before.Compare(5 * time.Second)
-		if err != nil {
-			t.Error(err)
-		}
-		for _, l := range left {
-			t.Errorf("the machine is not as it was: %s", l)
-		}
-	})
+	t.Cleanup(func() { closeBed(t, bed, before) })
 	return bed
+}
+
+// closeBed is the end of a test: see newBed.
+func closeBed(t *testing.T, bed *lab.Bed, before lab.Footprint) {
+	t.Helper()
+	if t.Failed() {
+		t.Logf("what the agents said:\n%s", bed.Logs())
+	}
+	if err := bed.Close(); err != nil {
+		t.Errorf("close the lab: %v", err)
+	}
+	left, err := before.Compare(5 * time.Second)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, l := range left {
+		t.Errorf("the machine is not as it was: %s", l)
+	}
 }
 
 // within is a context for something that must be done in time.

@@ -10,6 +10,7 @@ import (
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
+	"github.com/mdlayher/packet"
 )
 
 // claim is what a frame says: this hardware address has that address.
@@ -53,6 +54,36 @@ func question(h *Host, a netip.Addr) ([]byte, error) {
 		Destination: net.HardwareAddr{0x33, 0x33, g[12], g[13], g[14], g[15]}, // RFC 2464 §7
 		Source:      h.MAC, EtherType: ethernet.EtherTypeIPv6, Payload: append(ipv6Header(src, group, len(body)), body...),
 	}).MarshalBinary()
+}
+
+// Announce says once from eth0, to all, that the host has an IPv4 address: a gratuitous ARP (RFC 5227 §3), whether it has
+// it or not.
+func (h *Host) Announce(a netip.Addr) error {
+	p, err := arp.NewPacket(arp.OperationRequest, h.MAC, a, make(net.HardwareAddr, 6), a)
+	if err != nil {
+		return fmt.Errorf("host %s: announce %s: %w", h.Name, a, err)
+	}
+	payload, err := p.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	frame, err := (&ethernet.Frame{Destination: ethernet.Broadcast, Source: h.MAC, EtherType: ethernet.EtherTypeARP, Payload: payload}).MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return h.Do(func() error {
+		eth0, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return fmt.Errorf("host %s: find eth0: %w", h.Name, err)
+		}
+		conn, err := packet.Listen(eth0, packet.Raw, int(ethernet.EtherTypeARP), nil)
+		if err != nil {
+			return fmt.Errorf("host %s: announce %s: %w", h.Name, a, err)
+		}
+		defer conn.Close()
+		_, err = conn.WriteTo(frame, &packet.Addr{HardwareAddr: ethernet.Broadcast})
+		return err
+	})
 }
 
 const (

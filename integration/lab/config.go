@@ -21,6 +21,12 @@ func (c *Config) VIP(name string, p netip.Prefix, more ...string) *Config {
 	return c
 }
 
+// Group adds a group, whose VIPs (`group = "name"`) are always on one node.
+func (c *Config) Group(name string) *Config {
+	c.block("group", name, nil)
+	return c
+}
+
 // Web adds a service on port 80 of a VIP whose connections the owner translates, with an HTTP check of /healthz: two failures take a server out, two successes put it in.
 func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
 	return c.web(name, vip, []string{`forward = "nat"`, `masquerade = true`}, servers)
