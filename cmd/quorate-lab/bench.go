@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -16,19 +18,19 @@ import (
 func benchCommand(find func() (string, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure failover, beside keepalived, and what an idle agent costs",
+		Short: "Measure failover, beside keepalived, every fault, and what an idle agent costs",
 		Long:  `Measure in the same bed as the demo. Rows of JSON go to standard output, progress to standard error.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no benchmark %q: want failover or idle", args[0])}
+				return usageError{fmt.Errorf("there is no benchmark %q: want failover, idle or matrix", args[0])}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("bench needs the name of a benchmark: failover or idle")}
+			return usageError{errors.New("bench needs the name of a benchmark: failover, idle or matrix")}
 		},
 	}
-	cmd.AddCommand(failoverCommand(find), idleCommand(find))
+	cmd.AddCommand(failoverCommand(find), idleCommand(find), matrixCommand(find))
 	return cmd
 }
 
@@ -40,15 +42,38 @@ type row struct {
 	Runs     int     `json:"runs"`
 	Median   float64 `json:"p50_ms"` // of the longest silences
 	Max      float64 `json:"max_ms"`
-	Lost     int     `json:"lost"`            // pings of one run, at 500 per second; median
-	Dual     float64 `json:"dual_owner_ms"`   // longest time in a run that two hosts answered for the address
+	Lost     int     `json:"lost"`            // pings of one run, at 1000 per second; median
+	Dual     float64 `json:"dual_owner_ms"`   // longest time in a run from the new owner's first frame to the old one's last
+	Open     bool    `json:"dual_unbounded"`  // in a run it had not ended when the measurement did
 	Failed   int     `json:"failed_requests"` // of one run, at 500 requests per second; median. -1: no HTTP traffic
 }
 
 // measured is what one repetition measured.
 type measured struct {
-	gap, dual    time.Duration
-	lost, failed int
+	gap, dual          time.Duration
+	sent, lost, failed int
+	open               bool // two hosts still spoke for the address at the end
+}
+
+// String is one line for a person.
+func (m measured) String() string {
+	text := fmt.Sprintf("silent for %s, %d of %d pings lost", lab.Millis(m.gap), m.lost, m.sent)
+	if m.failed >= 0 {
+		text += fmt.Sprintf(", %d requests failed", m.failed)
+	}
+	text += ", two owners for " + lab.Millis(m.dual)
+	if m.open {
+		text += " and on"
+	}
+	return text
+}
+
+// overlap fills in what the capture says of the window: owners in order, of the hosts named.
+func (m *measured) overlap(c *lab.Capture, vip netip.Addr, window lab.Span, owners []string, grace time.Duration, hosts ...string) error {
+	o := c.Overlap(vip, window, owners, grace, hosts...)
+	m.dual = o.Lasted
+	m.open = o.Frames > 0 && window.To.Sub(o.Worst.At) < 100*time.Millisecond
+	return c.Err()
 }
 
 // of makes a row of some repetitions.
@@ -69,6 +94,7 @@ func (r row) of(runs []measured) row {
 	r.Median, r.Max = median(gaps), gaps[len(gaps)-1]
 	r.Lost = int(median(pick(func(m measured) float64 { return float64(m.lost) })))
 	r.Failed = int(median(pick(func(m measured) float64 { return float64(m.failed) })))
+	r.Open = slices.ContainsFunc(runs, func(m measured) bool { return m.open })
 	r.Dual = slices.Max(pick(func(m measured) float64 { return ms(m.dual) }))
 	return r
 }
@@ -83,6 +109,59 @@ func median(sorted []float64) float64 {
 type bench struct {
 	rows, progress io.Writer
 	broken         []error
+	done           []row
+}
+
+// measured emits a row and keeps it for the comparison.
+func (b *bench) measured(r row) error {
+	b.done = append(b.done, r)
+	return b.emit(r)
+}
+
+// ratio is one line that compares what was measured for both systems.
+type ratio struct {
+	Scenario string  `json:"scenario"`
+	Against  string  `json:"ratio_to"` // keepalived with which setting, and in which scenario if that has another name
+	Median   float64 `json:"p50"`      // quorate's longest silence divided by keepalived's
+	Max      float64 `json:"max"`
+	Dual     string  `json:"dual_owner"` // of quorate and of keepalived
+}
+
+// compare emits the ratios of quorate's rows to keepalived's. A pair of keepalived nodes has no leader apart from the owner.
+func (b *bench) compare() error {
+	for _, q := range b.done {
+		like := q.Scenario
+		if like == "leader+owner" {
+			like = "power"
+		}
+		for _, k := range b.done {
+			if q.System != "quorate" || k.System != "keepalived" || k.Scenario != like {
+				continue
+			}
+			against := "keepalived, " + k.Setting
+			if like != q.Scenario {
+				against += ", " + like
+			}
+			two := func(ratio float64) float64 { return math.Round(ratio*100) / 100 }
+			r := ratio{q.Scenario, against, two(q.Median / k.Median), two(q.Max / k.Max), q.dual() + ", " + k.dual()}
+			if err := b.emit(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dual is for how long two hosts spoke for the address, for a person.
+func (r row) dual() string {
+	switch {
+	case r.Open:
+		return "without end"
+	case r.Dual == 0:
+		return "never"
+	default:
+		return millis(r.Dual)
+	}
 }
 
 func (b *bench) emit(row any) error { return json.NewEncoder(b.rows).Encode(row) }

@@ -19,8 +19,8 @@ func failoverCommand(find func() (string, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "failover",
 		Short: "How long a client waits when something is lost",
-		Long: `Lose something, again and again, under 500 requests/s and 500 pings/s. One row of JSON for each scenario. The exit code is 1
-when the owner's loss costs more than 500 ms (median), or the leader's loss a single ping or request.
+		Long: `Lose something, again and again, under 500 requests/s and 1000 pings/s, and do the same to two nodes of keepalived in the same
+network, with adverts every 1 s, 100 ms and 10 ms. One row of JSON for each scenario, then the ratios. The exit code is 1 when the owner's loss costs more than 500 ms (median), or the leader's loss a single ping or request.
 
 Scenarios:` + scenarioList(),
 		Args: none,
@@ -28,31 +28,41 @@ Scenarios:` + scenarioList(),
 			if err := ranged(runs); err != nil {
 				return err
 			}
-			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			chosen, err := chosenScenarios(names)
+			if err != nil {
+				return err
+			}
 			for _, system := range systems {
-				var err error
-				switch system {
-				case "quorate":
-					var binary string
-					if binary, err = find(); err != nil {
-						return err
-					}
-					o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 3, Servers: 2}
-					err = b.failover(cmd.Context(), o, profile, names, runs, logs)
-				case "keepalived":
-					err = b.keepalived(cmd.Context(), lab.Options{Dir: dir}, runs)
-				default:
-					err = usageError{fmt.Errorf("--systems %s: want quorate or keepalived", system)}
-				}
-				if err != nil {
-					return err
+				if system != "quorate" && system != "keepalived" {
+					return usageError{fmt.Errorf("--systems %s: want quorate or keepalived", system)}
 				}
 			}
-			return errors.Join(b.broken...)
+			o := lab.BedOptions{Options: lab.Options{Dir: dir}}
+			ours := slices.Contains(systems, "quorate")
+			if ours {
+				if o.Binary, err = find(); err != nil {
+					return err
+				}
+				o.Directors, o.Servers = 3, 2
+			}
+			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			return b.onBed(cmd.Context(), o, logs, func(ctx context.Context, bed *lab.Bed) error {
+				if ours {
+					if err := b.failover(ctx, bed, profile, chosen, runs); err != nil {
+						return err
+					}
+				}
+				if slices.Contains(systems, "keepalived") {
+					if err := b.keepalived(ctx, bed, names, runs); err != nil {
+						return err
+					}
+				}
+				return errors.Join(append(b.broken, b.compare())...)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions of each scenario")
-	cmd.Flags().StringSliceVar(&names, "scenarios", []string{"spare", "power", "leader", "drain"}, "which, in this order")
+	cmd.Flags().StringSliceVar(&names, "scenarios", []string{"spare", "planned", "kill", "power", "leader+owner", "leader", "drain"}, "which, in this order")
 	cmd.Flags().StringSliceVar(&systems, "systems", []string{"quorate", "keepalived"}, "quorate, keepalived")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
 	cmd.Flags().StringVar(&profile, "profile", "lan", "timing profile of the cluster")
@@ -60,15 +70,20 @@ Scenarios:` + scenarioList(),
 	return cmd
 }
 
-func (b *bench) failover(ctx context.Context, o lab.BedOptions, profile string, names []string, runs int, logs bool) (err error) {
+func chosenScenarios(names []string) ([]scenario, error) {
 	var chosen []scenario
 	for _, name := range names {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return usageError{fmt.Errorf("there is no scenario %q:%s", name, scenarioList())}
+			return nil, usageError{fmt.Errorf("there is no scenario %q:%s", name, scenarioList())}
 		}
 		chosen = append(chosen, scenarios[i])
 	}
+	return chosen, nil
+}
+
+// onBed measures on a bed, which is removed at the end.
+func (b *bench) onBed(ctx context.Context, o lab.BedOptions, logs bool, measure func(context.Context, *lab.Bed) error) (err error) {
 	bed, err := lab.NewBed(ctx, o)
 	if err != nil {
 		return err
@@ -79,10 +94,15 @@ func (b *bench) failover(ctx context.Context, o lab.BedOptions, profile string, 
 		}
 		err = errors.Join(err, bed.Close())
 	}()
+	return measure(ctx, bed)
+}
+
+func (b *bench) failover(ctx context.Context, bed *lab.Bed, profile string, chosen []scenario, runs int) error {
 	t, err := newTrial(ctx, bed, profile)
 	if err != nil {
 		return err
 	}
+	defer t.load.Kill() // the other system has the machine for itself
 	for _, s := range chosen {
 		var all []measured
 		for i := range runs {
@@ -90,12 +110,11 @@ func (b *bench) failover(ctx context.Context, o lab.BedOptions, profile string, 
 			if err != nil {
 				return fmt.Errorf("%s, repetition %d: %w", s.name, i+1, err)
 			}
-			b.say("quorate %s %d/%d: silent for %s, %d pings and %d requests lost, two owners for %s",
-				s.name, i+1, runs, lab.Millis(m.gap), m.lost, m.failed, lab.Millis(m.dual))
+			b.say("quorate %s %d/%d: %s", s.name, i+1, runs, m)
 			all = append(all, m)
 		}
 		r := row{System: "quorate", Setting: profile, Scenario: s.name}.of(all)
-		if err := b.emit(r); err != nil {
+		if err := b.measured(r); err != nil {
 			return err
 		}
 		switch {

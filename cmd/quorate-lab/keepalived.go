@@ -4,81 +4,131 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"syscall"
 	"time"
 
 	"quorate/integration/lab"
 )
 
-// legacy is two keepalived nodes with one VIP, a client that pings it, and a bystander.
+// adverts are the intervals that keepalived is measured with: its default and that of most installations, one that its users go
+// down to, and the shortest that it offers.
+var adverts = []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond}
+
+// legacy is two keepalived nodes with one VIP, in the network and before the client of a bed.
 type legacy struct {
-	hosts  [2]*lab.Host
-	client *lab.Host
-	watch  *lab.Watch
+	hosts   [2]*lab.Host
+	running [2]*lab.Keepalived
+	client  *lab.Host
+	wire    *lab.Capture
+	advert  time.Duration
 }
 
-const advert = time.Second // keepalived's default, and that of most installations
+// legacyScenario is a way to lose the owner, as for quorate.
+type legacyScenario struct {
+	name   string
+	strike func(*lab.Host, *lab.Keepalived) error
+	grace  time.Duration
+	long   bool
+}
 
-// keepalived measures the loss of the owner's machine with keepalived in the same kind of network.
-func (b *bench) keepalived(ctx context.Context, o lab.Options, runs int) (err error) {
+// legacyScenarios have the names of quorate's that they are compared with.
+var legacyScenarios = []legacyScenario{
+	{"planned", func(_ *lab.Host, k *lab.Keepalived) error { return k.Signal(syscall.SIGTERM) }, handOver, true},
+	{"kill", func(h *lab.Host, _ *lab.Keepalived) error { return h.KillAll() }, 0, false},
+	{"power", func(h *lab.Host, _ *lab.Keepalived) error { return h.PowerOff() }, 0, false},
+}
+
+// legacyVIP is the address of the keepalived nodes.
+var legacyVIP = lab.VIP(50)
+
+// keepalived measures keepalived in the same network as quorate, with the same client, those scenarios that are named.
+func (b *bench) keepalived(ctx context.Context, bed *lab.Bed, names []string, runs int) error {
 	if _, err := lab.FindKeepalived(); err != nil {
 		b.say("keepalived is left out: %v", err)
 		return nil
 	}
-	l, err := lab.New(ctx, o)
-	if err != nil {
+	k := &legacy{client: bed.Client}
+	var err error
+	for i := range k.hosts {
+		if k.hosts[i], err = bed.AddHost(fmt.Sprintf("k%d", i+1), lab.HostPrefixes(31+i)...); err != nil {
+			return err
+		}
+	}
+	if k.wire, err = bed.StartCapture(legacyVIP.Addr()); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	k, err := newLegacy(ctx, l)
-	if err != nil {
+	// Somebody asks who has it, as for quorate: whoever answers is seen.
+	if _, err := bed.Bystander.StartWatch(5*time.Millisecond, legacyVIP.Addr()); err != nil {
 		return err
 	}
+	for _, advert := range adverts {
+		k.advert = advert
+		for _, s := range legacyScenarios {
+			if !slices.Contains(names, s.name) {
+				continue
+			}
+			if err := b.legacyRow(ctx, k, s, runs); err != nil {
+				return fmt.Errorf("keepalived, advert %v, %s: %w", advert, s.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) legacyRow(ctx context.Context, k *legacy, s legacyScenario, runs int) error {
 	var all []measured
 	for i := range runs {
-		m, err := k.losePower(ctx)
+		m, err := k.once(ctx, s)
 		if err != nil {
-			return fmt.Errorf("keepalived, repetition %d: %w", i+1, err)
+			return fmt.Errorf("repetition %d: %w", i+1, err)
 		}
-		b.say("keepalived power %d/%d: silent for %s, %d pings lost, two owners for %s", i+1, runs, lab.Millis(m.gap), m.lost, lab.Millis(m.dual))
+		b.say("keepalived, advert %v, %s %d/%d: %s", k.advert, s.name, i+1, runs, m)
 		all = append(all, m)
 	}
-	return b.emit(row{System: "keepalived", Setting: "advert " + advert.String(), Scenario: "power"}.of(all))
+	return b.measured(row{System: "keepalived", Setting: "advert " + k.advert.String(), Scenario: s.name}.of(all))
 }
 
-func newLegacy(ctx context.Context, l *lab.Lab) (*legacy, error) {
-	k := &legacy{}
-	for i := range k.hosts {
-		h, err := l.AddHost(fmt.Sprintf("k%d", i+1), lab.HostPrefixes(11+i)...)
-		if err != nil {
-			return nil, err
+// fresh makes both nodes run, with their kernels as after a start, and waits until one of them has the VIP.
+func (k *legacy) fresh(ctx context.Context) error {
+	for i, h := range k.hosts {
+		_ = h.PowerOff() // fails if it is off
+		if err := h.PowerOn(); err != nil {
+			return err
 		}
-		k.hosts[i] = h
-		if err := k.start(ctx, i); err != nil {
-			return nil, err
+		var err error
+		o := lab.KeepalivedOptions{VIP: legacyVIP, Priority: 100 - i, Advert: k.advert}
+		if k.running[i], err = h.StartKeepalived(ctx, o); err != nil {
+			return err
 		}
 	}
-	var err error
-	if k.client, err = l.AddHost("client", lab.HostPrefixes(90)...); err != nil {
-		return nil, err
-	}
-	bystander, err := l.AddHost("bystander", lab.HostPrefixes(99)...)
-	if err != nil {
-		return nil, err
-	}
-	k.watch, err = bystander.StartWatch(5*time.Millisecond, lab.VIP(1).Addr())
-	return k, err
+	return lab.Await(ctx, 5*time.Millisecond, func(context.Context) error {
+		_, err := k.owner()
+		return err
+	})
 }
 
-func (k *legacy) start(ctx context.Context, i int) error {
-	_, err := k.hosts[i].StartKeepalived(ctx, lab.KeepalivedOptions{VIP: lab.VIP(1), Priority: 100 - i, Advert: advert})
-	return err
+// owner is the index of the only host that carries the VIP.
+func (k *legacy) owner() (int, error) {
+	at := -1
+	for i, h := range k.hosts {
+		if has, err := h.Carries(legacyVIP.Addr()); err != nil || has && at >= 0 {
+			return 0, errors.Join(err, errors.New("the VIP is not on one host"))
+		} else if has {
+			at = i
+		}
+	}
+	return at, unless(at >= 0, "no host carries the VIP")
 }
 
-func (k *legacy) losePower(ctx context.Context) (measured, error) {
+func (k *legacy) once(ctx context.Context, s legacyScenario) (measured, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	vip := lab.VIP(1).Addr()
-	ping, err := k.client.StartProbe(vip, 2*time.Millisecond)
+	if err := k.fresh(ctx); err != nil {
+		return measured{}, err
+	}
+	vip := legacyVIP.Addr()
+	ping, err := k.client.StartProbe(vip, pingEvery)
 	if err != nil {
 		return measured{}, err
 	}
@@ -90,32 +140,35 @@ func (k *legacy) losePower(ctx context.Context) (measured, error) {
 	if err := answers(); err != nil {
 		return measured{}, err
 	}
-	victim := -1
-	for i, h := range k.hosts {
-		if has, err := h.Carries(vip); err == nil && has {
-			victim = i
-		}
-	}
-	if victim < 0 {
-		return measured{}, errors.New("no host carries the VIP")
-	}
-	if err := sleep(ctx, 200*time.Millisecond); err != nil {
+	// The burst of announcements of the start, and the other's first adverts, are over then.
+	if err := sleep(ctx, max(500*time.Millisecond, 2*k.advert)); err != nil {
 		return measured{}, err
 	}
+	victim, err := k.owner()
+	if err != nil {
+		return measured{}, err
+	}
+	old, heir := k.hosts[victim], k.hosts[1-victim]
 	from := lab.Now()
-	if err := k.hosts[victim].PowerOff(); err != nil {
+	if err := s.strike(old, k.running[victim]); err != nil {
+		return measured{}, err
+	}
+	err = lab.Await(ctx, time.Millisecond, func(context.Context) error {
+		claims := k.wire.Frames(vip, lab.Span{From: from, To: lab.Now()}, heir.Name)
+		return unless(len(claims) > 0, heir.Name+" does not speak for the VIP")
+	})
+	if err != nil {
 		return measured{}, err
 	}
 	if err := answers(); err != nil {
 		return measured{}, err
 	}
-	if err := sleep(ctx, 2*time.Second); err != nil {
+	if err := sleep(ctx, scenario{long: s.long}.lasts()); err != nil {
 		return measured{}, err
 	}
 	window := lab.Span{From: from, To: lab.Now()}
-	m := measured{gap: ping.Gap(window).Duration(), lost: ping.Lost(window), failed: -1, dual: k.watch.Dual(vip, window)}
-	if err := k.hosts[victim].PowerOn(); err != nil {
-		return m, err
-	}
-	return m, k.start(ctx, victim)
+	m := measured{gap: ping.Gap(window).Duration(), sent: ping.Sent(window), lost: ping.Lost(window), failed: -1}
+	err = m.overlap(k.wire, vip, window, []string{old.Name, heir.Name}, s.grace, old.Name, heir.Name)
+	k.wire.Forget(window.To)
+	return m, err
 }

@@ -56,14 +56,14 @@ It needs root. Nothing of it is seen outside its namespaces, and everything is r
 		SilenceUsage:  true,
 		Args:          none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("quorate-lab needs a command: demo, up, down or bench; see quorate-lab --help")}
+			return usageError{errors.New("quorate-lab needs a command: demo, up, down, bench or soak; see quorate-lab --help")}
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	var binary string
 	root.PersistentFlags().StringVar(&binary, "quorate", "", "the quorate program (default: the one beside this program, else the one in $PATH)")
 	find := func() (string, error) { return findQuorate(binary) }
-	root.AddCommand(demoCommand(find), upCommand(find), downCommand(), benchCommand(find))
+	root.AddCommand(demoCommand(find), upCommand(find), downCommand(), benchCommand(find), soakCommand(find))
 	return root
 }
 

@@ -59,12 +59,15 @@ func TestWrongUsage(t *testing.T) {
 		{"--colour", "unknown flag"},
 		{"nonsense", `no argument "nonsense"`},
 		{"", "needs a command"},
-		{"bench", "failover or idle"},
+		{"bench", "failover, idle or matrix"},
 		{"bench speed", `no benchmark "speed"`},
 		{"bench failover --runs 0", "--runs 0"},
 		{"bench failover --scenarios flood --quorate /bin/true", `no scenario "flood"`},
 		{"bench failover --systems pacemaker", "pacemaker"},
 		{"bench idle --vips 101", "--vips 101"},
+		{"bench matrix --rows flood", `no fault "flood"`},
+		{"bench matrix --rows kill --write x", "--rows"},
+		{"soak --minutes 0", "--minutes 0"},
 		{"up --rate 9999", "--rate 9999"},
 	} {
 		var stderr bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"quorate/integration/lab"
@@ -16,6 +17,7 @@ type trial struct {
 	vip   netip.Addr
 	load  *lab.Load
 	watch *lab.Watch
+	wire  *lab.Capture
 	spare *lab.Director
 }
 
@@ -42,26 +44,29 @@ func newTrial(ctx context.Context, bed *lab.Bed, profile string) (*trial, error)
 	if t.load, err = bed.Client.StartLoad(ctx, netip.AddrPortFrom(t.vip, 80), rate, timeout); err != nil {
 		return nil, err
 	}
+	if t.wire, err = bed.StartCapture(t.vip); err != nil {
+		return nil, err
+	}
 	t.watch, err = bed.Bystander.StartWatch(5*time.Millisecond, t.vip)
 	return t, err
 }
 
-// once lets one thing be lost, measures for two seconds after the address answers again, and mends it.
+// once lets one thing be lost, measures for a while after the address answers again, and mends it.
 func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := t.calm(ctx); err != nil {
 		return measured{}, err
 	}
-	before, err := t.bed.AwaitOwner(ctx, t.vip, nil)
-	if err != nil {
-		return measured{}, err
-	}
 	victim, err := s.victim(ctx, t)
 	if err != nil {
 		return measured{}, err
 	}
-	ping, err := t.bed.Client.StartProbe(t.vip, 2*time.Millisecond)
+	before, err := t.bed.AwaitOwner(ctx, t.vip, nil)
+	if err != nil {
+		return measured{}, err
+	}
+	ping, err := t.bed.Client.StartProbe(t.vip, pingEvery)
 	if err != nil {
 		return measured{}, err
 	}
@@ -82,7 +87,11 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err := lab.Await(ctx, time.Millisecond, func(context.Context) error { return unless(ping.Answered(answered), "no ping answered") }); err != nil {
 		return measured{}, err
 	}
-	if err := sleep(ctx, 2*time.Second); err != nil {
+	after, err := t.bed.AwaitOwner(ctx, t.vip, nil)
+	if err != nil {
+		return measured{}, err
+	}
+	if err := sleep(ctx, s.lasts()); err != nil {
 		return measured{}, err
 	}
 	window := lab.Span{From: from, To: lab.Now()}
@@ -90,11 +99,21 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 		return measured{}, err
 	}
 	m := measured{
-		gap: ping.Gap(window).Duration(), lost: ping.Lost(window),
-		failed: t.load.Summary(window).Failed, dual: t.watch.Dual(t.vip, window),
+		gap: ping.Gap(window).Duration(), sent: ping.Sent(window), lost: ping.Lost(window), failed: t.load.Summary(window).Failed,
 	}
+	var hosts []string
+	for _, d := range t.bed.Directors {
+		hosts = append(hosts, d.Name)
+	}
+	if err := m.overlap(t.wire, t.vip, window, slices.Compact([]string{before.Name, after.Name}), s.grace, hosts...); err != nil {
+		return m, err
+	}
+	t.wire.Forget(window.To)
 	return m, s.mend(ctx, victim)
 }
+
+// pingEvery makes a thousand pings a second.
+const pingEvery = time.Millisecond
 
 // moved waits until another host than before has been the only one to answer for the address for 50 ms: a host whose
 // agent died may go on carrying it for a while.
