@@ -44,9 +44,15 @@ func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepa
 	if err := os.WriteFile(conf, []byte(o.text(h.Name)), 0o644); err != nil {
 		return nil, err
 	}
+	pid, vrrp := filepath.Join(h.Dir, "keepalived.pid"), filepath.Join(h.Dir, "vrrp.pid")
+	for _, path := range []string{pid, vrrp} { // of one that was killed: its number may be another's by now
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
 	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: []string{
 		"--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", conf,
-		"--pid", filepath.Join(h.Dir, "keepalived.pid"), "--vrrp_pid", filepath.Join(h.Dir, "vrrp.pid"),
+		"--pid", pid, "--vrrp_pid", vrrp,
 	}})
 	if err != nil {
 		return nil, err
