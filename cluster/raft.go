@@ -66,14 +66,22 @@ func raftTimeouts(c *raft.Config, p fsm.Profile) {
 	c.CommitTimeout = time.Second
 }
 
-// pace sets how often heartbeats are sent: Raft sends them at a tenth to a fifth of the sender's own heartbeat timeout. A
-// leader, which waits for nobody's, has three times that of its followers: they still hear two to six before they would
-// elect another, and an idle cluster sends a third of the messages.
+// leaderPace is by how much a leader stretches its own heartbeat timeout, from which Raft takes the heartbeats' interval: a
+// tenth to a fifth of it. A leader waits for nobody's heartbeats.
+const leaderPace = 2.4
+
+// beatOf is the least time between two heartbeats of a leader. They come every two beats (see raftTransport), which is just less
+// than half of what a follower waits for, at the least, before it elects another.
+func beatOf(p fsm.Profile) time.Duration {
+	return time.Duration(leaderPace * float64(p.Timing().Raft) / 10)
+}
+
+// pace sets how often heartbeats are sent.
 func pace(r *raft.Raft, p fsm.Profile, leading bool) error {
 	c := r.ReloadableConfig()
 	c.HeartbeatTimeout = p.Timing().Raft
 	if leading {
-		c.HeartbeatTimeout *= 3
+		c.HeartbeatTimeout = 10 * beatOf(p)
 	}
 	c.ElectionTimeout = c.HeartbeatTimeout
 	return r.ReloadConfig(c)
@@ -123,7 +131,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 		MaxRPCsInFlight:         1,
 		Timeout:                 transportTimeout(p),
 		MsgpackUseNewTimeFormat: true,
-	}))
+	}), beatOf(p))
 	defer trans.stop()
 	notify := make(chan bool, 16)
 	conf := raft.DefaultConfig()
