@@ -135,7 +135,7 @@ func (a *Agent) open() error {
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
-		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, Clock: a.clock, Log: a.log,
+		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, OnRound: a.metrics.round, Clock: a.clock, Log: a.log,
 	})
 	if err != nil {
 		return err

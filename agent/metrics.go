@@ -2,6 +2,7 @@ package agent
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,6 +21,7 @@ const (
 	metricFence       = "quorate_fence"                // 1, with the kind of the active fence
 	metricGateDrops   = "quorate_gate_dropped_frames_total"
 	metricGateFails   = "quorate_gate_renewal_failures_total"
+	metricLateness    = "quorate_lease_renewal_lateness_seconds"
 	metricAddresses   = "quorate_addresses_present"  // addresses of the cluster in this node's kernel
 	metricServices    = "quorate_services_present"   // services in this node's data plane
 	metricProblems    = "quorate_problems"           // what the node complains about
@@ -34,12 +36,16 @@ type metrics struct {
 	registry *prometheus.Registry
 	losses   prometheus.Counter
 	renewals prometheus.Counter
+	lateness prometheus.Histogram
 }
 
 func newMetrics(a *Agent) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		losses:   prometheus.NewCounter(prometheus.CounterOpts{Name: metricLeaseLosses, Help: "Times that this node lost its lease."}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{Name: metricLateness,
+			Help:    "How much later than planned this node asked for its lease again.",
+			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2}}),
 		renewals: prometheus.NewCounter(prometheus.CounterOpts{Name: metricRenewals, Help: "Times that this node's lease was gained or extended."}),
 	}
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
@@ -50,7 +56,7 @@ func newMetrics(a *Agent) *metrics {
 	build.Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build, m.losses, m.renewals,
+		build, m.losses, m.renewals, m.lateness,
 		gauge(metricApplied, "Index of the last entry applied on this node.", func() float64 { return float64(a.node.State().Index) }),
 		gauge(metricLeader, "1 on the node that leads.", func() float64 {
 			l, ok := a.node.Leader()
@@ -109,6 +115,9 @@ func (m *metrics) lease(c lease.LeaseChanged) {
 		m.renewals.Inc()
 	}
 }
+
+// round notes a round of renewals; it is called by the goroutine that renews.
+func (m *metrics) round(late time.Duration) { m.lateness.Observe(late.Seconds()) }
 
 func number(b bool) float64 {
 	if b {

@@ -61,7 +61,8 @@ func (a *Agent) leaseStatus(epoch fsm.Epoch) api.Lease {
 	if l == nil {
 		return api.Lease{Reason: "in no cluster"}
 	}
-	out := api.Lease{Epoch: epoch, Held: l.Live(epoch)}
+	st := l.Status()
+	out := api.Lease{Epoch: epoch, Held: l.Live(epoch), Thread: string(st.Priority.Class), ThreadWhy: text(st.Priority.Why), LateUS: st.Late.Microseconds()}
 	switch {
 	case out.Held:
 		out.RemainingMS = max(0, (l.Until(epoch).Raw - a.clock.Now().Raw).Milliseconds())

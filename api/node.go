@@ -47,6 +47,9 @@ type Lease struct {
 	Epoch       fsm.Epoch `json:"epoch,omitempty" doc:"Node epoch under which it was granted"`
 	RemainingMS int64     `json:"remaining_ms,omitempty" doc:"How long it lasts if it is not renewed"`
 	Reason      string    `json:"reason,omitempty" doc:"Why it is not held"`
+	Thread      string    `json:"thread,omitempty" doc:"How the kernel schedules the thread that renews it: deadline (before all others), nice or ordinary"`
+	ThreadWhy   string    `json:"thread_reason,omitempty" doc:"Why it is no better than that"`
+	LateUS      int64     `json:"late_us,omitempty" doc:"The most by which a renewal was late so far, in microseconds"`
 }
 
 // Fence is what silences a node that has lost its lease, even when its agent is dead.

@@ -3,7 +3,6 @@ package cluster
 import (
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -110,16 +109,16 @@ func (d *directory) node(n fsm.NodeID) (string, fsm.Grantor, bool) {
 }
 
 // lease resolves a node for the lease's datagrams.
-func (d *directory) lease(n fsm.NodeID) (net.Addr, bool) {
+func (d *directory) lease(n fsm.NodeID) (netip.AddrPort, bool) {
 	s, _, ok := d.node(n)
 	if !ok {
-		return nil, false
+		return netip.AddrPort{}, false
 	}
 	a, err := netip.ParseAddrPort(s)
 	if err != nil {
-		return nil, false
+		return netip.AddrPort{}, false
 	}
-	return net.UDPAddrFromAddrPort(leaseAddr(a)), true
+	return leaseAddr(a), true
 }
 
 // remember replaces what the identity file remembered.

@@ -209,7 +209,7 @@ func (m *membership) openSockets() (err error) {
 	}
 	m.lease, err = lease.NewService(lease.Options{
 		Self: m.self, Boot: lease.BootID(m.boot), Clock: n.o.Clock, Conn: leaseConn, Resolve: m.directory.lease,
-		Key: deriveKey(m.id.Key, purposeLease), Store: m.stores.Lease, LastIndex: last, OnLease: n.o.OnLease, Log: m.log,
+		Key: deriveKey(m.id.Key, purposeLease), Store: m.stores.Lease, LastIndex: last, OnLease: n.o.OnLease, OnRound: n.o.OnRound, Log: m.log,
 	})
 	if err != nil {
 		_ = leaseConn.Close()

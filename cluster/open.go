@@ -33,6 +33,8 @@ type Options struct {
 	Local func() any
 	// OnLease is called at each renewal and loss of the lease, in order, from the goroutine that renews; it must not block.
 	OnLease func(lease.LeaseChanged)
+	// OnRound is called for each round of renewals with how much later than planned it was; it must not block.
+	OnRound func(late time.Duration)
 
 	Network Network     // nil = HostNetwork()
 	Clock   lease.Clock // nil = lease.SystemClock()

@@ -54,8 +54,9 @@ func AppendMarshal(dst []byte, from fsm.NodeID, m Message) ([]byte, error) {
 }
 
 // Unmarshal reads a plain form. What it returns shares nothing with b.
-func Unmarshal(b []byte) (fsm.NodeID, Message, error) {
-	r := reader{b: b}
+func Unmarshal(b []byte) (fsm.NodeID, Message, error) { return unmarshal(reader{b: b}) }
+
+func unmarshal(r reader) (fsm.NodeID, Message, error) {
 	k, flags := kind(r.byte()), r.byte()
 	if flags&^flagLog != 0 {
 		r.fail("unknown flags %#x", flags)
@@ -84,15 +85,13 @@ func Unmarshal(b []byte) (fsm.NodeID, Message, error) {
 func (w *writer) body(b Body) {
 	switch b := b.(type) {
 	case Renew:
-		w.uint(b.Seq)
-		w.uint(uint64(b.Epoch))
-		w.uint(b.GrantorIndex)
-		w.duration(b.TTL, minTTL, maxTTL, "ttl")
-		w.bool(b.Held)
+		w.renew(&b)
+	case *Renew:
+		w.renew(b)
 	case Ack:
-		w.uint(uint64(b.Boot))
-		w.uint(b.Seq)
-		w.uint(uint64(b.Epoch))
+		w.ack(&b)
+	case *Ack:
+		w.ack(b)
 	case Refuse:
 		w.uint(uint64(b.Boot))
 		w.uint(b.Seq)
@@ -119,16 +118,9 @@ func (w *writer) body(b Body) {
 		w.duration(b.Silent, 0, never, "silence")
 		w.bool(b.Withdrawn)
 	case Report:
-		w.uint(b.Seq)
-		w.uint(uint64(b.Epoch))
-		w.bool(b.Ready)
-		w.uint(b.Set)
-		w.byte(b.Reach)
-		w.count(len(b.Orphans), maxOrphans, "orphans")
-		for _, o := range b.Orphans {
-			w.string(string(o.Node), 1, maxNode, "node")
-			w.uint(uint64(o.Floor))
-		}
+		w.report(&b)
+	case *Report:
+		w.report(b)
 	case Confirmation:
 		w.count(len(b.Releases), maxReleases, "releases")
 		for _, x := range b.Releases {
@@ -149,12 +141,49 @@ func (w *writer) body(b Body) {
 	}
 }
 
+func (w *writer) renew(b *Renew) {
+	w.uint(b.Seq)
+	w.uint(uint64(b.Epoch))
+	w.uint(b.GrantorIndex)
+	w.duration(b.TTL, minTTL, maxTTL, "ttl")
+	w.bool(b.Held)
+}
+
+func (w *writer) ack(b *Ack) {
+	w.uint(uint64(b.Boot))
+	w.uint(b.Seq)
+	w.uint(uint64(b.Epoch))
+}
+
+func (w *writer) report(b *Report) {
+	w.uint(b.Seq)
+	w.uint(uint64(b.Epoch))
+	w.bool(b.Ready)
+	w.uint(b.Set)
+	w.byte(b.Reach)
+	w.count(len(b.Orphans), maxOrphans, "orphans")
+	for _, o := range b.Orphans {
+		w.string(string(o.Node), 1, maxNode, "node")
+		w.uint(uint64(o.Floor))
+	}
+}
+
 func (r *reader) body(k kind) Body {
 	switch k {
 	case kindRenew:
-		return Renew{Seq: r.uint(), Epoch: r.epoch(), GrantorIndex: r.uint(), TTL: r.duration(minTTL, maxTTL, "ttl"), Held: r.bool()}
+		b := Renew{Seq: r.uint(), Epoch: r.epoch(), GrantorIndex: r.uint(), TTL: r.duration(minTTL, maxTTL, "ttl"), Held: r.bool()}
+		if r.keep != nil {
+			r.keep.renew = b
+			return &r.keep.renew
+		}
+		return b
 	case kindAck:
-		return Ack{Boot: BootID(r.uint()), Seq: r.uint(), Epoch: r.epoch()}
+		b := Ack{Boot: BootID(r.uint()), Seq: r.uint(), Epoch: r.epoch()}
+		if r.keep != nil {
+			r.keep.ack = b
+			return &r.keep.ack
+		}
+		return b
 	case kindRefuse:
 		return Refuse{Boot: BootID(r.uint()), Seq: r.uint(), Epoch: r.epoch(), Reason: Refusal(r.byte()), Agreed: r.epoch()}
 	case kindFence:
@@ -167,6 +196,10 @@ func (r *reader) body(k kind) Body {
 		b := Report{Seq: r.uint(), Epoch: r.epoch(), Ready: r.bool(), Set: r.uint(), Reach: r.byte()}
 		for range r.count(maxOrphans, "orphans") {
 			b.Orphans = append(b.Orphans, Orphan{Node: r.node(), Floor: r.epoch()})
+		}
+		if r.keep != nil {
+			r.keep.report = b
+			return &r.keep.report
 		}
 		return b
 	case kindConfirmation:
@@ -242,8 +275,9 @@ func (w *writer) addr(a netip.Addr) {
 
 // reader takes fields from b; after the first error every field is zero.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	keep *parser // whose names and bodies are used again, nil = none
 }
 
 func (r *reader) fail(format string, a ...any) {
@@ -310,7 +344,11 @@ func (r *reader) string(least, most int, what string) string {
 		r.fail("%s has %d bytes, want %d to %d", what, n, least, most)
 		return ""
 	}
-	return string(r.take(n))
+	if b := r.take(n); r.keep != nil {
+		return r.keep.name(b)
+	} else {
+		return string(b)
+	}
 }
 
 func (r *reader) duration(least, most time.Duration, what string) time.Duration {

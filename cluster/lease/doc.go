@@ -18,7 +18,8 @@
 //	fencer   the leader's part: counts suspicions, runs fences, sees to orphaned promises, unconfirmed hand-overs and the
 //	         permission to change the grantor set
 //
-// [Service] is the shell around it: socket, timer, disk.
+// [Service] is the shell around it: socket, deadline, disk. The real one steps the Machine, and reads and writes the socket, on one
+// thread of the kernel, which it has to itself and which the kernel runs before others where that is granted.
 //
 //	           Applied Alive BarrierPassed Confirm Lead Follow
 //	                              │

@@ -136,7 +136,7 @@ func (f *fencer) tick(now Instant, v *view, p port) {
 	// §3 Planned moves: "An owner that does not confirm in time is fenced".
 	f.handovers.tick(now, v, f.term, p, func(owner fsm.NodeID, text string) { f.start(owner, text, v) })
 	f.raise(now, v, p)
-	for _, n := range slices.Sorted(maps.Keys(f.fences)) {
+	for _, n := range sortedKeys(f.fences) {
 		f.press(now, n, v, p)
 	}
 	f.change.tick(now, v, f, p)
@@ -174,6 +174,14 @@ func (f *fencer) press(now Instant, n fsm.NodeID, v *view, p port) {
 	}
 }
 
+// sortedKeys are the keys in order; it allocates nothing where there are none, which is nearly always.
+func sortedKeys[V any](m map[fsm.NodeID]V) []fsm.NodeID {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}
+
 // ready: §3 Fence "With a majority of answers of its own term the leader commits one entry".
 func (x *fencing) ready(v *view) bool {
 	return len(v.set.Members) > 0 && len(x.answered) >= v.set.Majority()
@@ -201,7 +209,7 @@ func (f *fencer) raise(now Instant, v *view, p port) {
 			f.raises[n] = &raising{epoch: v.agreed(n), since: now.Raw}
 		}
 	})
-	for _, n := range slices.Sorted(maps.Keys(f.raises)) {
+	for _, n := range sortedKeys(f.raises) {
 		r := f.raises[n]
 		if f.fences[n] != nil {
 			delete(f.raises, n)

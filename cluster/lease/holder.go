@@ -26,6 +26,7 @@ type holder struct {
 	closed fsm.Epoch
 
 	due     time.Duration // RAW at which the next round is due
+	pace    lateness
 	scratch []time.Duration
 }
 
@@ -119,6 +120,7 @@ func (h *holder) renew(now Instant, v *view) Renew {
 	// §3 Holder: s is read before sending. now was read before this Step, which is before any of its outputs is sent.
 	h.sends[h.seq%maxSends] = sending{seq: h.seq, at: now, ttl: v.ttl, epoch: v.epoch}
 	h.due = now.Raw + v.renew
+	h.pace.sent(now.Raw, h.due)
 	return Renew{
 		Seq:          h.seq,
 		Epoch:        v.epoch,

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"quorate/fsm"
 )
@@ -9,7 +10,7 @@ import (
 // inbox holds what other goroutines tell the Machine, until the goroutine that owns it takes it. Only the latest of each kind
 // is kept, so it is bounded and putting something in never waits: neither the actuator nor the fsm is ever held up here.
 type inbox struct {
-	wake chan struct{} // holds one token while there is something
+	fresh atomic.Bool // there is something
 
 	mu       sync.Mutex
 	state    *fsm.State
@@ -17,10 +18,13 @@ type inbox struct {
 	alive    [parts]Instant
 	role     Input // the last Lead or Follow
 	confirms map[fsm.AddressKey]uint64
+
+	taken [parts]Alive // what take returned last
+	in    []Input
 }
 
 func newInbox() inbox {
-	return inbox{wake: make(chan struct{}, 1), confirms: make(map[fsm.AddressKey]uint64)}
+	return inbox{confirms: make(map[fsm.AddressKey]uint64)}
 }
 
 // leave changes what is there, to be found when the goroutine next wakes.
@@ -28,25 +32,24 @@ func (b *inbox) leave(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f()
-}
-
-// put leaves something and wakes the goroutine.
-func (b *inbox) put(f func()) {
-	b.leave(f)
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	b.fresh.Store(true)
 }
 
 // take returns what has come, in the order in which the Machine should hear it: what the state is before what rests on it.
+// The slice is valid until the next call.
 func (b *inbox) take() []Input {
+	if !b.fresh.Load() {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var in []Input
+	b.fresh.Store(false)
+	clear(b.in)
+	in := b.in[:0]
 	for p, at := range b.alive {
 		if !at.zero() {
-			in = append(in, Alive{Part: Part(p), At: at})
+			b.taken[p] = Alive{Part: Part(p), At: at}
+			in = append(in, &b.taken[p])
 		}
 	}
 	if b.state != nil {
@@ -63,5 +66,6 @@ func (b *inbox) take() []Input {
 	}
 	clear(b.confirms)
 	b.state, b.barrier, b.role, b.alive = nil, false, nil, [parts]Instant{}
+	b.in = in
 	return in
 }

@@ -32,10 +32,11 @@ type Machine struct {
 	report   reporting
 	confirms []confirming // sorted by key
 
-	now   Instant
-	alert time.Duration // awake time of this Step
-	out   []Output
-	local []Body // messages to this node itself
+	now     Instant
+	alert   time.Duration // awake time of this Step
+	out     []Output
+	outputs outputs
+	local   []Body // messages to this node itself
 }
 
 // reporting is this node's Report to the leader.
@@ -74,10 +75,13 @@ func NewMachine(self fsm.Grantor, boot BootID, d Durable, start Instant) *Machin
 }
 
 // Step takes one input at now and returns what is to be done, in order. now never goes back on either clock, and was read
-// before any of the outputs is acted upon. The slice is valid until the next Step.
+// before any of the outputs is acted upon. The slice is valid until the next
+// Step.
 func (m *Machine) Step(now Instant, in Input) []Output {
 	m.now = now
 	m.out = m.out[:0]
+	m.outputs.reset()
+	m.holder.pace.round = false
 	m.alert = m.watch.awake(now, m.view.renew)
 	m.take(in)
 	m.deliver()
@@ -94,13 +98,9 @@ func (m *Machine) take(in Input) {
 	case Applied:
 		m.applied(in.State)
 	case Received:
-		if in.From != m.self.Node {
-			if ok, shut := m.peers.admit(m.now, in.From, &in.Msg); ok {
-				m.receive(fsm.Grantor{Node: in.From, Store: in.Msg.Store}, in.Msg.Boot, in.Msg.Body)
-			} else if shut != nil {
-				m.emit(*shut)
-			}
-		}
+		m.received(in.From, &in.Msg)
+	case *Received:
+		m.received(in.From, &in.Msg)
 	case Tick:
 	case Persisted:
 		m.grantor.persisted(m.now, in.Seq)
@@ -112,6 +112,8 @@ func (m *Machine) take(in Input) {
 			in.At = m.now
 		}
 		m.alive(in)
+	case *Alive:
+		m.alive(*in)
 	case Log:
 		if !m.told {
 			m.log, m.told = in, true
@@ -125,6 +127,17 @@ func (m *Machine) take(in Input) {
 		m.follow(in.Leader)
 	case Confirm:
 		m.confirm(in)
+	}
+}
+
+func (m *Machine) received(from fsm.NodeID, msg *Message) {
+	if from == m.self.Node {
+		return
+	}
+	if ok, shut := m.peers.admit(m.now, from, msg); ok {
+		m.receive(fsm.Grantor{Node: from, Store: msg.Store}, msg.Boot, msg.Body)
+	} else if shut != nil {
+		m.emit(*shut)
 	}
 }
 
@@ -195,8 +208,12 @@ func (m *Machine) receive(from fsm.Grantor, boot BootID, b Body) {
 	switch b := b.(type) {
 	case Renew:
 		m.renewed(from, boot, b)
+	case *Renew:
+		m.renewed(from, boot, *b)
 	case Ack:
 		m.holder.ack(from, b, &m.view)
+	case *Ack:
+		m.holder.ack(from, *b, &m.view)
 	case Refuse:
 		m.holder.refuse(b, &m.view)
 	case Fence:
@@ -207,6 +224,8 @@ func (m *Machine) receive(from fsm.Grantor, boot BootID, b Body) {
 		m.fencer.tally.note(m.now, from, boot, b, &m.view)
 	case Report:
 		m.fencer.reports.note(m.now, from, boot, b, &m.view)
+	case *Report:
+		m.fencer.reports.note(m.now, from, boot, *b, &m.view)
 	case Confirmation:
 		if _, ok := m.view.node(from); ok {
 			for _, r := range b.Releases {
@@ -234,7 +253,7 @@ func (m *Machine) renewed(from fsm.Grantor, boot BootID, r Renew) {
 		m.send(from.Node, Refuse{Boot: boot, Seq: r.Seq, Epoch: r.Epoch, Reason: why, Agreed: agreed})
 		return
 	}
-	m.send(from.Node, Ack{Boot: boot, Seq: r.Seq, Epoch: r.Epoch})
+	m.send(from.Node, m.outputs.ack(Ack{Boot: boot, Seq: r.Seq, Epoch: r.Epoch}))
 	m.holder.fallIn(m.now, &m.view)
 }
 
@@ -254,13 +273,17 @@ func (m *Machine) suspect(p push) {
 // work does all that is due at now.
 func (m *Machine) work() {
 	v := &m.view
-	if m.holder.mayRenew(m.now, v) && m.now.Raw >= m.holder.due && len(v.set.Members) > 0 {
-		var r Body = m.holder.renew(m.now, v)
+	may := m.holder.mayRenew(m.now, v) && len(v.set.Members) > 0
+	if !may {
+		m.holder.pace.planned = 0
+	}
+	if may && m.now.Raw >= m.holder.due {
+		r := m.outputs.renew(m.holder.renew(m.now, v))
 		for _, g := range v.set.Members {
 			m.send(g.Node, r)
 		}
 	}
-	m.holder.changes(m.now, v, func(c LeaseChanged) { m.emit(c) })
+	m.holder.changes(m.now, v, func(c LeaseChanged) { m.emit(m.outputs.change(c)) })
 	m.grantor.lowerCap(m.now, v)
 	m.grantor.answers(m.now, m.send)
 	if v.member {
@@ -308,7 +331,7 @@ func (m *Machine) tell() {
 		m.report.seq++
 		r.Seq = m.report.seq
 		m.report.last = r
-		m.send(m.leader, r)
+		m.send(m.leader, m.outputs.report(r))
 	}
 
 	var c Confirmation
@@ -335,7 +358,7 @@ func (m *Machine) send(to fsm.NodeID, b Body) {
 		m.local = append(m.local, b)
 		return
 	}
-	m.emit(Send{To: to, Msg: Message{
+	m.emit(m.outputs.send(Send{To: to, Msg: Message{
 		Store:    m.self.Store,
 		Boot:     m.boot,
 		Promises: m.grantor.disk.Promises,
@@ -343,7 +366,7 @@ func (m *Machine) send(to fsm.NodeID, b Body) {
 		Log:      m.log.LastIndex,
 		LogKnown: m.told,
 		Body:     b,
-	}})
+	}}))
 }
 
 func (m *Machine) emit(o Output) { m.out = append(m.out, o) }
@@ -355,6 +378,14 @@ func (m *Machine) deliver() {
 	}
 	clear(m.local)
 	m.local = m.local[:0]
+}
+
+// late is by how much the round of the last Step was late, false if it had none.
+func (m *Machine) late() (time.Duration, bool) {
+	if !m.holder.pace.round {
+		return 0, false
+	}
+	return m.holder.pace.last, true
 }
 
 // Live reports whether the lease under e is held at now. An address that was opened under e may stay open while it is.

@@ -12,6 +12,7 @@ import (
 type reports struct {
 	nodes map[fsm.NodeID]*reported
 	able  []fsm.NodeID // as Hints had it at the last tick, sorted
+	spare []fsm.NodeID // storage for the next
 	done  int          // confirmed hand-overs then
 	leads uint64       // term of that tick
 }
@@ -29,10 +30,14 @@ func (r *reports) note(now Instant, from fsm.Grantor, boot BootID, b Report, v *
 	if _, ok := v.node(from); !ok {
 		return
 	}
-	if old := r.nodes[from.Node]; old != nil && old.boot == boot && b.Seq <= old.body.Seq {
+	x := r.nodes[from.Node]
+	if x == nil {
+		x = &reported{}
+		r.nodes[from.Node] = x
+	} else if x.boot == boot && b.Seq <= x.body.Seq {
 		return
 	}
-	r.nodes[from.Node] = &reported{boot: boot, heard: now.Raw, body: b}
+	*x = reported{boot: boot, heard: now.Raw, body: b}
 }
 
 // applied forgets who is no longer a node.
@@ -67,10 +72,9 @@ func (r *reports) orphans(now Instant, v *view, yield func(fsm.NodeID)) {
 	})
 }
 
-// ableNodes are those that report themselves ready under their agreed epoch, and that nothing speaks against. A report
+// ableNodes appends to out those that report themselves ready under their agreed epoch, and that nothing speaks against. A report
 // from before a fence names the older epoch and no longer counts.
-func (f *fencer) ableNodes(now Instant, v *view) []fsm.NodeID {
-	var out []fsm.NodeID
+func (f *fencer) ableNodes(out []fsm.NodeID, now Instant, v *view) []fsm.NodeID {
 	f.reports.fresh(now, v, func(n fsm.NodeID, b *Report) {
 		if b.Ready && b.Epoch == v.agreed(n) && f.fences[n] == nil && f.tally.count(now, n, v) < v.set.Majority() {
 			out = append(out, n)
@@ -85,7 +89,7 @@ func (f *fencer) hints(now Instant, v *view) fsm.Hints {
 	if !f.active(v) {
 		return h
 	}
-	for _, n := range f.ableNodes(now, v) {
+	for _, n := range f.ableNodes(nil, now, v) {
 		h.Able[n] = true
 	}
 	for _, x := range f.handovers.list {
@@ -98,7 +102,8 @@ func (f *fencer) hints(now Instant, v *view) fsm.Hints {
 
 // tick says when the hints have changed.
 func (r *reports) tick(now Instant, v *view, f *fencer, p port) {
-	able := f.ableNodes(now, v)
+	able := f.ableNodes(r.spare[:0], now, v)
+	r.spare = able
 	done := 0
 	for _, x := range f.handovers.list {
 		if x.confirmed {
@@ -108,7 +113,7 @@ func (r *reports) tick(now Instant, v *view, f *fencer, p port) {
 	if r.leads == f.term && done == r.done && slices.Equal(able, r.able) {
 		return
 	}
-	r.able, r.done, r.leads = able, done, f.term
+	r.able, r.spare, r.done, r.leads = able, r.able, done, f.term
 	p.emit(HintsChanged{Term: f.term})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,17 +17,17 @@ import (
 	"quorate/fsm"
 )
 
-// Options of a Service. All but LastIndex, OnLease and Log are required.
+// Options of a Service. All but LastIndex, OnLease, OnRound and Log are required.
 type Options struct {
 	Self fsm.Grantor
 	Boot BootID // 0 = drawn at random, which is what every process should do
 	// Clock is read before each Step. The data directory must be locked before the Service is made: that is when its start
 	// time is read.
 	Clock Clock
-	// Conn carries the datagrams. Run closes it.
+	// Conn carries the datagrams. Run takes it over: a UDP socket gets a thread of its own.
 	Conn net.PacketConn
 	// Resolve says where a node's lease socket is. It is called for each datagram and must not block.
-	Resolve func(fsm.NodeID) (net.Addr, bool)
+	Resolve func(fsm.NodeID) (netip.AddrPort, bool)
 	Key     []byte // the cluster key, 32 bytes
 	Store   DurableStore
 	// LastIndex is the last index in this node's Raft log now, before Raft has been started. Peers that have heard of a later
@@ -35,12 +36,14 @@ type Options struct {
 	// OnLease is called at each renewal and loss, one call at a time and in order. The next Renew waits for it, so it must not
 	// block. It is where a kernel gate's deadline is written.
 	OnLease func(LeaseChanged)
+	// OnRound is called for each round of Renews with how much later than planned it was sent. It must not block.
+	OnRound func(late time.Duration)
 	Log     *slog.Logger
 }
 
-// Service is the thin shell around a [Machine]: a socket, a timer, and one Step at a time. Datagrams are stepped by the
-// goroutine that reads them, everything else by the one that waits for the timer: an idle node wakes once for each datagram and
-// once for each round. Promises are written by another goroutine, so that a slow disk never delays a Renew.
+// Service is the thin shell around a [Machine]: a socket, a deadline, and one Step at a time, by one goroutine, which has a thread of
+// its own where the socket is one of the kernel. Promises are written by another goroutine, so that a slow disk never delays a
+// Renew.
 //
 // Its methods are safe for concurrent use and never block. Those that feed it may be called before Run.
 type Service struct {
@@ -51,23 +54,21 @@ type Service struct {
 	saved  chan uint64
 	events chan LeaderEvent
 
-	stepping      sync.Mutex    // held during a Step and what it asks for
-	plain, sealed []byte        // guarded by stepping
-	armed         time.Duration // RAW for which loop's timer is set; guarded by stepping
-	rearm         chan struct{} // the Machine wants to be looked at earlier than that
+	// Of the goroutine that steps.
+	parser        parser
+	plain, sealed []byte
 
-	mu      sync.Mutex // held for moments; guards what follows
-	machine *Machine
-	leases  [maxLeases]LeaseChanged // copies that Live reads without waiting for a Step
-	changed chan struct{}
+	mu       sync.Mutex // held for moments; guards what follows
+	link     link       // nil unless Run works
+	machine  *Machine
+	leases   [maxLeases]LeaseChanged // copies that Live reads without waiting for a Step
+	changed  chan struct{}
+	priority Priority
+	late     time.Duration // the most by which a round was late
 }
 
-const (
-	// eventBuffer holds the leader's events until they are taken. When it is full they are dropped and said again later.
-	eventBuffer = 256
-	// sendWithin bounds what one Step's datagrams may take; those that do not get out are lost, as any datagram may be.
-	sendWithin = 5 * time.Millisecond
-)
+// eventBuffer holds the leader's events until they are taken. When it is full they are dropped and said again later.
+const eventBuffer = 256
 
 // NewService loads the store's promises and reads the start time. It starts nothing.
 func NewService(o Options) (*Service, error) {
@@ -100,10 +101,11 @@ func NewService(o Options) (*Service, error) {
 		saves:   make(chan Persist, 1),
 		saved:   make(chan uint64, 1),
 		events:  make(chan LeaderEvent, eventBuffer),
-		rearm:   make(chan struct{}, 1),
 		machine: NewMachine(o.Self, o.Boot, d, o.Clock.Now()),
+		parser:  newParser(),
 		changed: make(chan struct{}),
 	}
+	s.machine.outputs.reuse = true
 	return s, nil
 }
 
@@ -113,10 +115,9 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		<-ctx.Done()
-		s.opt.Conn.Close() // wakes receive
+		s.ring()
 		return ctx.Err()
 	})
-	g.Go(func() error { return s.receive(ctx) })
 	g.Go(func() error { return s.save(ctx) })
 	g.Go(func() error { return s.loop(ctx) })
 	err := g.Wait()
@@ -127,10 +128,10 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Applied hands over the state that was applied last.
-func (s *Service) Applied(st *fsm.State) { s.inbox.put(func() { s.inbox.state = st }) }
+func (s *Service) Applied(st *fsm.State) { s.put(func() { s.inbox.state = st }) }
 
 // BarrierPassed says that this process has applied past a read index that a quorum confirmed after its start.
-func (s *Service) BarrierPassed() { s.inbox.put(func() { s.inbox.barrier = true }) }
+func (s *Service) BarrierPassed() { s.put(func() { s.inbox.barrier = true }) }
 
 // Alive says that a part ticks. Each part calls it at least every T/2, also when it has nothing to do. It is heard at the
 // next round, but counts from now.
@@ -144,18 +145,18 @@ func (s *Service) Alive(p Part) {
 
 // Lead says that this node leads term; lastIndex is the last entry of its log when it was elected.
 func (s *Service) Lead(term, lastIndex uint64) {
-	s.inbox.put(func() { s.inbox.role = Lead{Term: term, LastIndex: lastIndex} })
+	s.put(func() { s.inbox.role = Lead{Term: term, LastIndex: lastIndex} })
 }
 
 // Follow says that this node does not lead; leader is "" while none is known.
 func (s *Service) Follow(leader fsm.NodeID) {
-	s.inbox.put(func() { s.inbox.role = Follow{Leader: leader} })
+	s.put(func() { s.inbox.role = Follow{Leader: leader} })
 }
 
 // Confirm says that the kernel was seen without the address, for the Release of this index. It is repeated to the leader
 // until the applied state no longer has that Release.
 func (s *Service) Confirm(k fsm.AddressKey, releaseIndex uint64) {
-	s.inbox.put(func() { s.inbox.confirms[k] = releaseIndex })
+	s.put(func() { s.inbox.confirms[k] = releaseIndex })
 }
 
 // Live reports whether the lease under e is held now.
@@ -196,5 +197,7 @@ func (s *Service) Hints() fsm.Hints {
 func (s *Service) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.machine.Status(s.opt.Clock.Now())
+	st := s.machine.Status(s.opt.Clock.Now())
+	st.Priority, st.Late = s.priority, s.late
+	return st
 }

@@ -30,9 +30,9 @@ type trio struct {
 }
 
 // newTrio makes the services; conn makes the socket of the i-th, and where the others find it.
-func newTrio(t *testing.T, clock Clock, store func(i int) DurableStore, conn func(i int) (net.PacketConn, net.Addr)) *trio {
+func newTrio(t *testing.T, clock Clock, store func(i int) DurableStore, conn func(i int) (net.PacketConn, netip.AddrPort)) *trio {
 	x := &trio{t: t}
-	addrs := map[fsm.NodeID]net.Addr{}
+	addrs := map[fsm.NodeID]netip.AddrPort{}
 	var conns []net.PacketConn
 	s := fsm.New()
 	apply := func(c fsm.Command) {
@@ -62,7 +62,7 @@ func newTrio(t *testing.T, clock Clock, store func(i int) DurableStore, conn fun
 	x.state = s
 	for i := range 3 {
 		sv, err := NewService(Options{Self: trioNode(i), Clock: clock, Conn: conns[i], Store: store(i), Key: make([]byte, 32), LastIndex: s.Index,
-			Resolve: func(n fsm.NodeID) (net.Addr, bool) { a, ok := addrs[n]; return a, ok }})
+			Resolve: func(n fsm.NodeID) (netip.AddrPort, bool) { a, ok := addrs[n]; return a, ok }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,12 +203,12 @@ func TestServicesOverLoopback(t *testing.T) {
 			}
 			return s
 		},
-		func(int) (net.PacketConn, net.Addr) {
+		func(int) (net.PacketConn, netip.AddrPort) {
 			c, err := net.ListenPacket("udp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c, c.LocalAddr()
+			return c, c.LocalAddr().(*net.UDPAddr).AddrPort()
 		})
 	x.scenario()
 	d, err := NewFileStore(filepath.Join(dir, "1")).Load()
@@ -281,12 +281,9 @@ func TestSlowDiskDelaysNoRenew(t *testing.T) {
 // A socket that fails ends Run with an error.
 func TestServiceWhoseSocketFails(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, _ := newHub(1).conn(0)
 	s, err := NewService(Options{Self: g1, Clock: SystemClock(), Conn: c, Store: new(MemoryStore), Key: make([]byte, 32),
-		Resolve: func(fsm.NodeID) (net.Addr, bool) { return nil, false }})
+		Resolve: nowhere})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +297,7 @@ func TestServiceWhoseSocketFails(t *testing.T) {
 
 func TestNewServiceRefuses(t *testing.T) {
 	good := Options{Self: g1, Clock: SystemClock(), Conn: newHub(1).make(0), Store: new(MemoryStore), Key: make([]byte, 32),
-		Resolve: func(fsm.NodeID) (net.Addr, bool) { return nil, false }}
+		Resolve: nowhere}
 	if _, err := NewService(good); err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +325,7 @@ func TestServiceDropsGarbage(t *testing.T) {
 		hub := newHub(2)
 		conn, _ := hub.conn(0)
 		s, err := NewService(Options{Self: g1, Clock: clockFunc(func() Instant { return Instant{} }), Conn: conn, Store: new(MemoryStore), Key: make([]byte, 32),
-			Resolve: func(fsm.NodeID) (net.Addr, bool) { return nil, false }})
+			Resolve: nowhere})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,6 +347,8 @@ func TestServiceDropsGarbage(t *testing.T) {
 		}
 	})
 }
+
+func nowhere(fsm.NodeID) (netip.AddrPort, bool) { return netip.AddrPort{}, false }
 
 type clockFunc func() Instant
 
@@ -383,14 +382,13 @@ func (s *slowStore) Save(d Durable) error {
 // hub is a packet network in memory: every datagram arrives after a millisecond, in order.
 type hub struct{ conns []*hubConn }
 
-type hubAddr int
-
-func (a hubAddr) Network() string { return "hub" }
-func (a hubAddr) String() string  { return fmt.Sprint(int(a)) }
+// hubAddr is where the i-th is; hubIndex is the way back.
+func hubAddr(i int) *net.UDPAddr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1 + i} }
+func hubIndex(a net.Addr) int    { return a.(*net.UDPAddr).Port - 1 }
 
 type hubConn struct {
 	hub  *hub
-	self hubAddr
+	self net.Addr
 	in   chan hubPacket
 	once sync.Once
 	gone chan struct{}
@@ -398,7 +396,7 @@ type hubConn struct {
 
 type hubPacket struct {
 	at    time.Time
-	from  hubAddr
+	from  net.Addr
 	bytes []byte
 }
 
@@ -410,8 +408,8 @@ func newHub(n int) *hub {
 	return h
 }
 
-func (h *hub) make(i int) net.PacketConn             { return h.conns[i] }
-func (h *hub) conn(i int) (net.PacketConn, net.Addr) { return h.conns[i], hubAddr(i) }
+func (h *hub) make(i int) net.PacketConn                   { return h.conns[i] }
+func (h *hub) conn(i int) (net.PacketConn, netip.AddrPort) { return h.conns[i], hubAddr(i).AddrPort() }
 
 func (c *hubConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	select {
@@ -425,7 +423,7 @@ func (c *hubConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 func (c *hubConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	select {
-	case c.hub.conns[to.(hubAddr)].in <- hubPacket{time.Now().Add(time.Millisecond), c.self, append([]byte(nil), b...)}:
+	case c.hub.conns[hubIndex(to)].in <- hubPacket{time.Now().Add(time.Millisecond), c.self, append([]byte(nil), b...)}:
 		return len(b), nil
 	default:
 		return 0, os.ErrDeadlineExceeded

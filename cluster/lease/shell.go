@@ -3,69 +3,110 @@ package lease
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 )
 
-// loop steps the Machine for all but datagrams.
+// loop steps the Machine.
 func (s *Service) loop(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	link, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer s.shut(link)
 	s.step(Log{LastIndex: s.opt.LastIndex})
-	for {
-		var last Input = Tick{}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case seq := <-s.saved:
-			last = Persisted{Seq: seq}
-		case <-s.inbox.wake:
-		case <-s.rearm:
-		case <-timer.C:
-		}
+	var last Input = Tick{}
+	for ctx.Err() == nil {
 		// What the parts have said comes first: a Renew may depend on it.
 		for _, in := range s.inbox.take() {
 			s.step(in)
 		}
+		select {
+		case seq := <-s.saved:
+			s.step(Persisted{Seq: seq})
+		default:
+		}
 		s.step(last)
-		timer.Reset(s.arm())
+		last = Tick{}
+		b, err := link.wait(s.pause())
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil && ctx.Err() == nil:
+			// An ICMP error of an earlier datagram, for instance. Not at full speed, should it last.
+			s.opt.Log.Debug("lease socket", "err", err)
+			wait(ctx, time.Millisecond)
+		case b != nil:
+			if in, ok := s.parse(b); ok {
+				last = in
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// open makes the link, and says once what its thread was not granted.
+func (s *Service) open() (link, error) {
+	l, p, err := newLink(s.opt.Conn)
+	if err != nil {
+		return nil, err
+	}
+	if p.Why != nil {
+		s.opt.Log.Warn("the lease has no real-time thread; a machine with too much to do may lose its lease", "class", string(p.Class), "reason", p.Why)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link, s.priority = l, p
+	return l, nil
+}
+
+func (s *Service) shut(l link) {
+	s.mu.Lock()
+	s.link = nil
+	s.mu.Unlock()
+	l.close()
+}
+
+// put leaves something in the inbox and wakes loop.
+func (s *Service) put(f func()) {
+	s.inbox.leave(f)
+	s.ring()
+}
+
+// ring wakes loop, which begins with what is there already.
+func (s *Service) ring() {
+	s.mu.Lock()
+	l := s.link
+	s.mu.Unlock()
+	if l != nil {
+		l.ring()
 	}
 }
 
-// arm is how long the timer has to wait.
-func (s *Service) arm() time.Duration {
-	s.stepping.Lock()
-	defer s.stepping.Unlock()
-	s.armed = s.machine.NextTimer()
-	return max(0, s.armed-s.opt.Clock.Now().Raw)
+// pause is how long the Machine need not be looked at.
+func (s *Service) pause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(0, s.machine.NextTimer()-s.opt.Clock.Now().Raw)
 }
 
 // step is one Step and what it asks for. The lock that Live takes is not held while a datagram is sent.
 func (s *Service) step(in Input) {
-	s.stepping.Lock()
-	defer s.stepping.Unlock()
 	s.mu.Lock()
 	outs := s.machine.Step(s.opt.Clock.Now(), in)
 	for _, o := range outs {
-		if c, ok := o.(LeaseChanged); ok {
-			s.lease(c)
+		if c, ok := o.(*LeaseChanged); ok {
+			s.lease(*c)
 		}
 	}
+	late, round := s.machine.late()
+	s.late = max(s.late, late)
 	s.mu.Unlock()
-	bounded := false
-	for _, o := range outs {
-		if _, ok := o.(Send); ok && !bounded {
-			// A full socket must not hold up the next Renew.
-			bounded = s.opt.Conn.SetWriteDeadline(time.Now().Add(sendWithin)) == nil
-		}
-		s.act(o)
+	if round && s.opt.OnRound != nil {
+		s.opt.OnRound(late)
 	}
-	if s.machine.NextTimer() < s.armed {
-		select {
-		case s.rearm <- struct{}{}:
-		default:
-		}
+	for _, o := range outs {
+		s.act(o)
 	}
 }
 
@@ -94,13 +135,13 @@ func (s *Service) lease(c LeaseChanged) {
 
 func (s *Service) act(o Output) {
 	switch o := o.(type) {
-	case Send:
+	case *Send:
 		s.send(o)
 	case Persist:
 		s.saves <- o // has room: there is never more than one under way
-	case LeaseChanged:
+	case *LeaseChanged:
 		if s.opt.OnLease != nil {
-			s.opt.OnLease(o)
+			s.opt.OnLease(*o)
 		}
 	case LeaderEvent:
 		s.log(o)
@@ -111,7 +152,7 @@ func (s *Service) act(o Output) {
 	}
 }
 
-func (s *Service) send(o Send) {
+func (s *Service) send(o *Send) {
 	addr, ok := s.opt.Resolve(o.To)
 	if !ok {
 		return
@@ -119,7 +160,7 @@ func (s *Service) send(o Send) {
 	var err error
 	s.sealed, s.plain, err = s.sealer.SealMessage(s.sealed[:0], s.plain, s.opt.Self.Node, o.Msg)
 	if err == nil {
-		_, err = s.opt.Conn.WriteTo(s.sealed, addr)
+		err = s.link.send(s.sealed, addr)
 	}
 	if err != nil {
 		// The protocol repeats itself; a peer that is down is seen by its silence.
@@ -127,37 +168,17 @@ func (s *Service) send(o Send) {
 	}
 }
 
-// receive reads the socket and steps the Machine with what comes.
-func (s *Service) receive(ctx context.Context) error {
-	buf := make([]byte, MaxDatagram+1)
-	var plain []byte
-	for {
-		n, from, err := s.opt.Conn.ReadFrom(buf)
-		if ctx.Err() != nil {
-			return ctx.Err()
+// parse opens a datagram.
+func (s *Service) parse(b []byte) (Input, bool) {
+	var err error
+	if s.plain, err = s.sealer.Open(s.plain[:0], b); err == nil {
+		var in Input
+		if in, err = s.parser.received(s.plain); err == nil {
+			return in, true
 		}
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return fmt.Errorf("lease socket: %w", err)
-			}
-			// An ICMP error of an earlier datagram, for instance. Not at full speed, should it last.
-			s.opt.Log.Debug("lease socket", "err", err)
-			if !wait(ctx, time.Millisecond) {
-				return ctx.Err()
-			}
-			continue
-		}
-		if plain, err = s.sealer.Open(plain[:0], buf[:n]); err != nil {
-			s.opt.Log.Debug("lease datagram dropped", "addr", from, "err", err)
-			continue
-		}
-		node, msg, err := Unmarshal(plain)
-		if err != nil {
-			s.opt.Log.Debug("lease datagram dropped", "addr", from, "err", err)
-			continue
-		}
-		s.step(Received{From: node, Msg: msg})
 	}
+	s.opt.Log.Debug("lease datagram dropped", "err", err)
+	return nil, false
 }
 
 // save writes what the Machine asks for, and again until it succeeds: what is not on disk is not promised.
@@ -178,6 +199,7 @@ func (s *Service) save(ctx context.Context) error {
 				}
 			}
 			s.saved <- p.Seq // has room for the one under way
+			s.ring()
 		}
 	}
 }

@@ -18,6 +18,9 @@ type Status struct {
 	Members int
 	Reach   int // members whose grant is still good
 	Asking  bool
+	// Priority of the thread that renews, and the most by which one of its rounds was late so far.
+	Priority Priority
+	Late     time.Duration
 	// Grantor's part.
 	Promises uint64
 	SetFloor uint64
