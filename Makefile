@@ -65,6 +65,7 @@ test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
 bench: need-root deps build ## failover beside keepalived, idle cost, every fault (an hour)
 	$(BIN)/quorate-lab bench failover --runs 10
 	$(BIN)/quorate-lab bench idle
+	$(BIN)/quorate-lab bench many
 	$(BIN)/quorate-lab bench matrix
 
 .PHONY: fuzz

@@ -22,15 +22,15 @@ func benchCommand(find func() (string, error)) *cobra.Command {
 		Long:  `Measure in the same bed as the demo. Rows of JSON go to standard output, progress to standard error.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no benchmark %q: want failover, idle or matrix", args[0])}
+				return usageError{fmt.Errorf("there is no benchmark %q: want failover, idle, matrix or many", args[0])}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("bench needs the name of a benchmark: failover, idle or matrix")}
+			return usageError{errors.New("bench needs the name of a benchmark: failover, idle, matrix or many")}
 		},
 	}
-	cmd.AddCommand(failoverCommand(find), idleCommand(find), matrixCommand(find))
+	cmd.AddCommand(failoverCommand(find), idleCommand(find), matrixCommand(find), manyCommand(find))
 	return cmd
 }
 
@@ -91,7 +91,7 @@ func (r row) of(runs []measured) row {
 	}
 	gaps := pick(func(m measured) float64 { return ms(m.gap) })
 	r.Runs = len(runs)
-	r.Median, r.Max = median(gaps), gaps[len(gaps)-1]
+	r.Median, r.Max = math.Round(median(gaps)*10)/10, gaps[len(gaps)-1]
 	r.Lost = int(median(pick(func(m measured) float64 { return float64(m.lost) })))
 	r.Failed = int(median(pick(func(m measured) float64 { return float64(m.failed) })))
 	r.Open = slices.ContainsFunc(runs, func(m measured) bool { return m.open })

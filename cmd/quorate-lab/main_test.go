@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--colour", "unknown flag"},
 		{"nonsense", `no argument "nonsense"`},
 		{"", "needs a command"},
-		{"bench", "failover, idle or matrix"},
+		{"bench", "failover, idle, matrix or many"},
 		{"bench speed", `no benchmark "speed"`},
 		{"bench failover --runs 0", "--runs 0"},
 		{"bench failover --scenarios flood --quorate /bin/true", `no scenario "flood"`},
@@ -67,6 +67,7 @@ func TestWrongUsage(t *testing.T) {
 		{"bench idle --vips 101", "--vips 101"},
 		{"bench matrix --rows flood", `no fault "flood"`},
 		{"bench matrix --rows kill --write x", "--rows"},
+		{"bench many --vips 3", "--vips 3"},
 		{"soak --minutes 0", "--minutes 0"},
 		{"up --rate 9999", "--rate 9999"},
 	} {

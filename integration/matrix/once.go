@@ -157,11 +157,16 @@ func (r *run) moved(ctx context.Context) error {
 }
 
 func (r *run) answered(ctx context.Context, since lab.Instant) error {
+	return answers(ctx, r.ping, since)
+}
+
+// answers waits until a ping was answered at or after a moment.
+func answers(ctx context.Context, p *lab.Probe, since lab.Instant) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return lab.Await(ctx, time.Millisecond, func(context.Context) error {
-		if !r.ping.Answered(since) {
-			return fmt.Errorf("%s does not answer the client", r.ping.Target)
+		if !p.Answered(since) {
+			return fmt.Errorf("%s does not answer the client", p.Target)
 		}
 		return nil
 	})
