@@ -103,3 +103,31 @@ func TestIPVS(t *testing.T) {
 		}
 	}
 }
+
+// TestGate: the ownership gate on a kernel that has no tcx, with interpreted programs, and with VLANs.
+func TestGate(t *testing.T) {
+	need(t)
+	binary := filepath.Join(t.TempDir(), "gate.test")
+	if err := uml.BuildTest(t.Context(), "quorate/vip/gate", binary); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	status, err := uml.Run(ctx, uml.Program{
+		Path: binary, Args: []string{"-test.v", "-test.timeout=3m", "-test.skip=NFT"}, Stdout: &out, // it has no inet and arp tables
+		Modules: []string{"veth", "bridge", "macvlan", "8021q", "ipv6", "sch_ingress", "cls_bpf"},
+	})
+	t.Logf("in the guest:\n%s", out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	for line := range strings.Lines(out.String()) {
+		if l := strings.TrimSpace(line); strings.HasPrefix(l, "--- SKIP") && !strings.Contains(l, "/tcx") && !strings.Contains(l, "TestStalePins") {
+			t.Errorf("skipped: %s", l)
+		}
+	}
+}

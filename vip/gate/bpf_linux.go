@@ -97,7 +97,10 @@ func (g *bpf) open(how string) error {
 func loadError(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !isVerifier(err):
-		return fmt.Errorf("%w: it needs CAP_BPF and CAP_NET_ADMIN (AmbientCapabilities= in the systemd unit)", err)
+		return fmt.Errorf("%w: it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (AmbientCapabilities= in the systemd unit)", err)
+	case errors.Is(err, unix.EFAULT), errors.Is(err, unix.E2BIG):
+		// Without CAP_PERFMON the kernel also follows every branch that a processor might take by mistake, and gives up.
+		return fmt.Errorf("%w: it needs CAP_PERFMON too (AmbientCapabilities= in the systemd unit)", err)
 	case errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("%w: this kernel was built without BPF", err)
 	case isVerifier(err):
