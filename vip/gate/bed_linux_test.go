@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // space is a network namespace that goes when the test ends.
@@ -41,7 +42,7 @@ func newSpace(t testing.TB) *space {
 	})
 	s.pins = filepath.Join(pinRoot, s.pins)
 	var err error
-	s.nl, err = netlink.NewHandleAt(s.handle)
+	s.nl, err = netlink.NewHandleAt(s.handle, unix.NETLINK_ROUTE)
 	must(t, err)
 	t.Cleanup(s.nl.Close)
 	must(t, s.nl.LinkSetUp(s.link("lo")))
