@@ -81,14 +81,14 @@ func TestIdentityMissingBesideALog(t *testing.T) {
 	wantText(t, err, file, "is missing", "restore", "join again")
 	// What a crash leaves of a bootstrap or a join that had not begun is a new one.
 	o = options(t, "n2")
-	s, err := Disk(o.DataDir, o.Log).Open(true)
-	if err == nil {
+	if _, err = Disk(o.DataDir, o.Log).Open(true); err == nil {
 		t.Fatal("a directory that is not there was opened")
 	}
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Disk(o.DataDir, o.Log).Open(true); err != nil {
+	s, err := Disk(o.DataDir, o.Log).Open(true)
+	if err != nil {
 		t.Fatal(err)
 	}
 	_ = s.Close()

@@ -102,7 +102,7 @@ func TestHeartbeatSetsNoTermBack(t *testing.T) {
 		from := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("b"), Addr: []byte("10.0.0.2:1")}
 		beat := make(chan error, 1)
 		go func() {
-			beat <- peer.AppendEntries("a", "10.0.0.1:1", &raft.AppendEntriesRequest{RPCHeader: from, Term: 5, Leader: from.Addr}, &raft.AppendEntriesResponse{})
+			beat <- peer.AppendEntries("a", "10.0.0.1:1", &raft.AppendEntriesRequest{RPCHeader: from, Term: 5}, &raft.AppendEntriesResponse{})
 		}()
 		time.Sleep(20 * time.Millisecond)
 		ask := &raft.RequestVoteRequest{RPCHeader: from, Term: 9, LastLogIndex: 9, LastLogTerm: 9, LeadershipTransfer: true}
@@ -125,7 +125,7 @@ func TestUnsureThoughRaftNamesALeader(t *testing.T) {
 		stable := &slowTerm{InmemStore: raft.NewInmemStore()}
 		r, trans, peer := loneRaft(t, stable)
 		from := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("b"), Addr: []byte("10.0.0.2:1")}
-		beat := raft.AppendEntriesRequest{RPCHeader: from, Term: 5, Leader: from.Addr}
+		beat := raft.AppendEntriesRequest{RPCHeader: from, Term: 5}
 		if err := peer.AppendEntries("a", "10.0.0.1:1", &beat, &raft.AppendEntriesResponse{}); err != nil {
 			t.Fatal(err)
 		}

@@ -133,11 +133,11 @@ func (c content) clone() content {
 // passes says what the rules let pass for an address while every lease lives; end: until when, 0 for ever.
 func (c content) passes(a netip.Addr) (gated bool, claim, ip string, end time.Duration) {
 	cluster, claims, ips, linger, until := sets(a)
-	key := string(a.AsSlice())
-	_, gated = c.fixed[cluster[0]][key]
-	claim, ip = c.fixed[claims][key], c.fixed[ips][key]
-	if _, ok := c.fixed[linger][key]; ok {
-		if end, ok = c.timed[until][key]; !ok {
+	key := a.AsSlice()
+	_, gated = c.fixed[cluster[0]][string(key)]
+	claim, ip = c.fixed[claims][string(key)], c.fixed[ips][string(key)]
+	if _, ok := c.fixed[linger][string(key)]; ok {
+		if end, ok = c.timed[until][string(key)]; !ok {
 			ip = ""
 		}
 	}
