@@ -84,8 +84,8 @@ func (l *threadLink) wait(d time.Duration) ([]byte, error) {
 		}
 		ts := unix.NsecToTimespec(max(0, d.Nanoseconds()))
 		l.fds[0].Revents, l.fds[1].Revents = 0, 0
-		n, err := unix.Ppoll(l.fds[:], &ts, nil)
-		if err != nil && err != unix.EINTR {
+		n, err := ppoll(&l.fds, &ts)
+		if err != 0 && err != unix.EINTR {
 			return nil, fmt.Errorf("lease socket: %w", os.NewSyscallError("ppoll", err))
 		}
 		if n <= 0 {
