@@ -36,8 +36,8 @@ Faults:` + rowList(),
 				return err
 			}
 			if write != "" {
-				if len(names) > 0 {
-					return usageError{errors.New("--write wants the whole table: leave --rows out")}
+				if len(names) > 0 || brief {
+					return usageError{errors.New("--write wants the whole table: leave --rows and --brief out")}
 				}
 				if _, err := matrix.ReadTable(write); err != nil { // before an hour of measuring
 					return err
