@@ -10,6 +10,7 @@ import (
 
 	"quorate/api"
 	"quorate/integration/lab"
+	"quorate/vip/gate"
 )
 
 // Result is what one fault did.
@@ -230,9 +231,9 @@ func (r *run) overlapped(a netip.Addr, o lab.Overlap, window lab.Span) {
 	const lifetime = 4 * time.Second
 	dead := r.row.Name == "kill" || r.row.Name == "freeze"
 	switch {
-	case r.fence == "lifetime" && dead && o.Lasted < lifetime:
+	case r.fence == lifetimeOnly && dead && o.Lasted < lifetime:
 		r.note("%s: %s; the fence of the nodes is %q", a, o, r.fence)
-	case r.fence == "lifetime":
+	case r.fence == lifetimeOnly:
 		r.strained(window, "%s: %s", a, o)
 	default:
 		r.broken("%s: %s", a, o)
@@ -282,11 +283,14 @@ func (r *run) state(ctx context.Context, s api.Status) error {
 	return nil
 }
 
+// lifetimeOnly is the fence that a dead agent outlasts.
+const lifetimeOnly = string(gate.KindLifetime)
+
 // weakest is the kind of the weakest fence of a cluster: its nodes differ, or one has but the lifetime.
 func weakest(s api.Status) string {
 	kind := ""
 	for _, n := range s.Nodes {
-		if kind == "" || n.Fence.Kind == "lifetime" || n.Fence.Kind == "none" {
+		if kind == "" || n.Fence.Kind == lifetimeOnly {
 			kind = n.Fence.Kind
 		}
 	}
