@@ -171,7 +171,11 @@ func (m *membership) tellPeers(ctx context.Context, body announceBody) {
 	for _, t := range seeds {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			_ = m.call(ctx, t, request{Op: opAnnounce, Hops: maxHops}, body, nil) // not to be passed on
+			err := m.call(ctx, t, request{Op: opAnnounce, Hops: maxHops}, body, nil) // not to be passed on
+			if errors.Is(err, ErrOtherKey) && !m.estranged.Swap(true) {
+				m.log.Error("a member of this cluster answers as one of another: if it was recovered without this node, stop this agent, "+
+					"move its data directory away, and join again", "cluster", body.Cluster, "peer", string(t.node), "addr", t.addr)
+			}
 		}()
 	}
 	for range seeds {

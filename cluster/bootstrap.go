@@ -68,7 +68,8 @@ func (n *Node) change() (done func(), err error) {
 }
 
 func (n *Node) alreadyMember(id identity, wish string) error {
-	return fmt.Errorf("%s %w: %s; run \"quorate leave\" on it before %s", id.Node, ErrAlreadyMember, id.Cluster, wish)
+	return fmt.Errorf("%s %w: %s; run \"quorate leave\" on it before %s; where that cluster has lost "+
+		"its majority for good, and was recovered without this node, stop the agent and move its data directory away", id.Node, ErrAlreadyMember, id.Cluster, wish)
 }
 
 // checkEmpty refuses a store that holds a log though nobody knows whose.

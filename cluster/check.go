@@ -145,27 +145,30 @@ func checkLog(s *Stores, fresh bool, logPath, snapPath string) error {
 // newestSnapshot returns the index of the newest snapshot that can be restored; 0 when there is none. The error is the
 // one of the newest that could not.
 func newestSnapshot(s raft.SnapshotStore) (uint64, error) {
+	_, index, err := newestState(s)
+	return index, err
+}
+
+// newestState is the content of that snapshot too; the state before Init when there is none.
+func newestState(s raft.SnapshotStore) (*fsm.State, uint64, error) {
 	list, err := s.List()
 	if err != nil {
-		return 0, err
+		return fsm.New(), 0, err
 	}
 	var first error
 	for _, m := range list {
-		err := func() error {
-			_, r, err := s.Open(m.ID)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			_, err = fsm.Restore(r)
-			return err
-		}()
+		_, r, err := s.Open(m.ID)
 		if err == nil {
-			return m.Index, first
+			var state *fsm.State
+			state, err = fsm.Restore(r)
+			_ = r.Close()
+			if err == nil {
+				return state, m.Index, first
+			}
 		}
 		if first == nil {
 			first = fmt.Errorf("snapshot %s: %w", m.ID, err)
 		}
 	}
-	return 0, first
+	return fsm.New(), 0, first
 }

@@ -17,6 +17,8 @@
 //	   └─────Join───────► joining ──added, barrier─────────►   │                                │ Bootstrap or Join,
 //	                         └─refused─► left                  └─removed while away─► removed ──┴─► as a new store
 //
+//	member of a lost cluster, agent stopped ──Salvage.Recover──► recovering ──start──► forming
+//
 // While a node leads, it plans, fences, raises, commits verdicts (duty.go) and changes the membership one step at a time
 // (step.go). DESIGN.md says why things are as they are.
 //

@@ -201,6 +201,11 @@ func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, health func(
 		}
 		return fsm.Command{Actor: string(id.Node), Init: &fsm.Init{ClusterID: id.Cluster, Node: first(), Settings: fsm.Settings{Profile: id.Profile}}}, true
 	}
+	if id.Recovery != nil {
+		if cmd, ok := id.Recovery.next(s); ok {
+			return cmd, true
+		}
+	}
 	if place {
 		if d, ok := fsm.Plan(s, h); ok {
 			return fsm.Command{Actor: plannerActor, Decide: &d}, true

@@ -17,11 +17,12 @@ import (
 type standing string
 
 const (
-	standingForming standing = "forming" // bootstrap has begun; finished by itself after a crash
-	standingJoining standing = "joining" // the join has been asked for; finished by itself after a crash
-	standingMember  standing = "member"
-	standingLeft    standing = "left"    // left on its own wish; may join again as a new store
-	standingRemoved standing = "removed" // was removed while it was away; may join again as a new store
+	standingForming    standing = "forming"    // bootstrap has begun; finished by itself after a crash
+	standingRecovering standing = "recovering" // is to form a new cluster; the lost one's files are still to be put aside
+	standingJoining    standing = "joining"    // the join has been asked for; finished by itself after a crash
+	standingMember     standing = "member"
+	standingLeft       standing = "left"    // left on its own wish; may join again as a new store
+	standingRemoved    standing = "removed" // was removed while it was away; may join again as a new store
 )
 
 // identity is what a data directory knows about itself, in identity.json (mode 0600: it holds the cluster key).
@@ -38,6 +39,8 @@ type identity struct {
 	Profile fsm.Profile           `json:"profile,omitempty"`
 	// Seed is the address that a join was asked for at, until the node is a member.
 	Seed string `json:"seed,omitempty"`
+	// Recovery is what a new cluster takes over from a lost one, until it has agreed on it.
+	Recovery *recovery `json:"recovery,omitempty"`
 }
 
 // active says that the node is, or is becoming, a member.
@@ -52,11 +55,12 @@ func (id identity) active() bool {
 
 func (id identity) equal(o identity) bool {
 	return id.Node == o.Node && id.Store == o.Store && id.Cluster == o.Cluster && bytes.Equal(id.Key, o.Key) &&
-		id.Standing == o.Standing && id.Leaving == o.Leaving && maps.Equal(id.Peers, o.Peers) && id.Profile == o.Profile && id.Seed == o.Seed
+		id.Standing == o.Standing && id.Leaving == o.Leaving && maps.Equal(id.Peers, o.Peers) && id.Profile == o.Profile && id.Seed == o.Seed &&
+		id.Recovery == o.Recovery
 }
 
-// maxIdentity bounds the file.
-const maxIdentity = 1 << 20
+// maxIdentity bounds the file. In a recovery it holds a whole configuration.
+const maxIdentity = 64 << 20
 
 // envelope guards the identity with a checksum: a damaged key would otherwise show as "another cluster key".
 type envelope struct {
@@ -94,7 +98,7 @@ func decodeIdentity(b []byte) (identity, error) {
 	if err := json.Unmarshal(e.Identity, &id); err != nil {
 		return id, err
 	}
-	if id.active() && (id.Node == "" || id.Store == "" || !validClusterID(id.Cluster) || len(id.Key) != keySize) {
+	if (id.active() || id.Standing == standingRecovering) && (id.Node == "" || id.Store == "" || !validClusterID(id.Cluster) || len(id.Key) != keySize) {
 		return id, errors.New("it is incomplete")
 	}
 	return id, nil

@@ -240,7 +240,7 @@ func (m *membership) takeJoin(ctx context.Context, n fsm.Node) (joinReply, error
 		return joinReply{}, errNotLeader
 	}
 	s := m.view.state.Load()
-	if s.ClusterID == "" {
+	if s.ClusterID == "" || m.identity().Recovery != nil { // only this node knows what is still to be taken over
 		return joinReply{}, fmt.Errorf("%w: %w", errNotLeader, fsm.ErrNotInit)
 	}
 	if known, ok := s.Nodes[n.ID]; ok && known.Store != n.Store {

@@ -50,9 +50,10 @@ type membership struct {
 	asks     chan lease.LeaderEvent
 
 	// ready is closed after the start barrier, ended receives how the membership ended.
-	ready   chan struct{}
-	ended   chan standing
-	leaving bell // rung when Leave wants to know soon whether the cluster has let go of the node
+	ready     chan struct{}
+	ended     chan standing
+	estranged atomic.Bool // a peer was found in another cluster
+	leaving   bell        // rung when Leave wants to know soon whether the cluster has let go of the node
 
 	talk atomic.Pointer[gossip] // gossip, for others than run's goroutines; set once lease and gossip are there
 }
@@ -143,7 +144,12 @@ func (m *membership) run(ctx context.Context) (end standing, err error) {
 	defer m.node.mux.show(nil)
 
 	g.Go(func() error { return m.lease.Run(ctx) })
-	g.Go(func() error { return m.consensus.run(ctx, m.identity().Profile) })
+	g.Go(func() error {
+		if !m.outlast(ctx) {
+			return nil
+		}
+		return m.consensus.run(ctx, m.identity().Profile)
+	})
 	g.Go(func() error { return m.barrier(ctx) })
 	g.Go(func() error { return m.announce(ctx) })
 	g.Go(func() error { return m.remember(ctx) })
@@ -183,6 +189,9 @@ func (m *membership) begin() error {
 	has, err := raft.HasExistingState(s.Log, s.Stable, s.Snapshots)
 	if err != nil || has {
 		return err
+	}
+	if id.Recovery != nil {
+		return id.Recovery.begin(s.Snapshots, m.consensus.self)
 	}
 	conf := raft.DefaultConfig()
 	conf.LocalID = m.consensus.self

@@ -135,6 +135,11 @@ func (n *Node) loadIdentity() error {
 		}
 		return nil
 	}
+	if id.Standing == standingRecovering {
+		if id, err = id.settle(n.o.Store); err != nil {
+			return err
+		}
+	}
 	if !id.active() {
 		n.past = id
 		return n.o.Store.Retire() // a crash may have come between the two steps of leaving

@@ -159,7 +159,7 @@ func (m *membership) barrier(ctx context.Context) error {
 		}
 		if err == nil {
 			n, in := s.Nodes[m.self.Node]
-			if in && n.Store == m.self.Store {
+			if in && n.Store == m.self.Store && m.recovered(s) {
 				break
 			}
 			// Not yet added, or not any more: announce finds out which.
@@ -173,7 +173,7 @@ func (m *membership) barrier(ctx context.Context) error {
 		_, _ = m.view.wait(wait, func(now *fsm.State) bool { return now.Index > s.Index })
 		cancel()
 	}
-	if err := m.update(func(id *identity) { id.Standing, id.Seed = standingMember, "" }); err != nil {
+	if err := m.update(func(id *identity) { id.Standing, id.Seed, id.Recovery = standingMember, "", nil }); err != nil {
 		return err
 	}
 	m.lease.BarrierPassed()

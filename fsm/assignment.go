@@ -58,6 +58,7 @@ const (
 	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
 	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it
 	ReasonSuperseded ReasonCode = "superseded" // a pending release is no longer wanted
+	ReasonRecovered  ReasonCode = "recovered"  // the cluster was made of what one node knew of a lost one
 )
 
 // Reason is a code and a sentence for a person, e.g. {drained, "n1 is draining; n2 has the fewest VIPs for its weight"}.

@@ -22,6 +22,16 @@ func grantSpan(ttl time.Duration) time.Duration {
 	return ttl + (2*ttl+98)/99 + margin(ttl)
 }
 
+// LongestGrant is the longest that any grantor may take a grant of any profile to last: once it has passed, nobody can hold a
+// lease for which nobody has voted meanwhile.
+func LongestGrant() time.Duration {
+	var longest time.Duration
+	for _, p := range [...]fsm.Profile{fsm.Fast, fsm.LAN, fsm.WAN} {
+		longest = max(longest, grantSpan(p.Timing().TTL))
+	}
+	return longest
+}
+
 // margin is m of the profile that has this ttl, or of the next longer one. It is taken from the ttl that travels in the
 // Renew and not from the grantor's applied settings, which may be older or newer than the holder's.
 func margin(ttl time.Duration) time.Duration {
