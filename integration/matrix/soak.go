@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -12,8 +11,8 @@ import (
 
 // Soak makes faults of the list in random order for a while, and says each in turn. The same seed makes the same order; what
 // a real cluster does in between is not replayed. Faults that stall or fill disks are among them if the trial has disks.
-// It goes on through broken promises and returns all of them; an error ends it. The end of ctx ends it early, in good
-// order: the fault that is under way is healed.
+// It goes on through broken promises and returns all of them; an error ends it. The end of ctx ends it early:
+// the fault that is under way then does not count.
 func (t *Trial) Soak(ctx context.Context, length time.Duration, seed uint64, say func(format string, args ...any)) (broken []string, err error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var rows []Row
@@ -33,8 +32,8 @@ func (t *Trial) Soak(ctx context.Context, length time.Duration, seed uint64, say
 		row.Hold, row.Brief = time.Duration(float64(hold)*2*share), 0
 		began := lab.Now()
 		r, err := t.Once(ctx, row)
-		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-			return broken, nil
+		if err != nil && ctx.Err() != nil {
+			return broken, nil // what it waited for came to its end with the programs of the lab
 		}
 		if err != nil {
 			return broken, fmt.Errorf("fault %d: %w", n, err)
