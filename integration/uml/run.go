@@ -29,11 +29,11 @@ const (
 var initScript []byte
 
 // Modules that every guest loads, if no others are asked for: IPVS with all its schedulers, tunnels, and what makes
-// networks inside the guest. Without sch_ingress and cls_bpf there is no ownership gate in it, whose passes take long on
-// so slow a machine: a planned move would show that, not IPVS.
+// networks inside the guest, and what the ownership gate is attached by.
 var Modules = []string{
 	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_sh", "ip_vs_dh", "ip_vs_mh", "ip_vs_sed", "ip_vs_nq",
 	"ip_vs_lblc", "ip_vs_lblcr", "ip_vs_fo", "ip_vs_ovf", "ipip", "ip6_tunnel", "veth", "bridge", "dummy", "sch_netem",
+	"sch_ingress", "cls_bpf",
 }
 
 // Program is what runs in the guest.
