@@ -31,8 +31,9 @@ func probeClsact(progs programs, nl *netlink.Handle) (err error) {
 	lo := Link{Name: "lo", Index: 1}
 	had, err := c.qdisc(lo.Index)
 	if err == nil && had == nil {
-		err = c.nl.QdiscAdd(newClsact(lo.Index))
-		defer func() { err = errors.Join(err, c.nl.QdiscDel(newClsact(lo.Index))) }()
+		if err = c.nl.QdiscAdd(newClsact(lo.Index)); err == nil {
+			defer func() { err = errors.Join(err, c.nl.QdiscDel(newClsact(lo.Index))) }()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("a clsact qdisc: %w", err)
