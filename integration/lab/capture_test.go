@@ -197,23 +197,33 @@ func TestCaptureThatLosesFramesSaysSo(t *testing.T) {
 	}
 }
 
-func TestOverlapRule(t *testing.T) {
-	// Each frame is its host, its kind (upper case claims, lower case IP) being that of the letter, at its millisecond.
-	frames := func(text string) []Frame {
-		var out []Frame
-		for _, f := range strings.Fields(text) {
-			var at float64
-			if _, err := fmt.Sscan(f[1:], &at); err != nil {
-				t.Fatal(err)
-			}
-			kind := FrameARP
-			if f[0] >= 'a' {
-				kind = FrameIP
-			}
-			out = append(out, Frame{Instant(at * float64(time.Millisecond)), strings.ToUpper(f[:1]), kind})
+// frames reads a list of them: each its host, the letter's case being its kind (upper case claims, lower case IP), at its
+// millisecond.
+func frames(t *testing.T, text string) []Frame {
+	t.Helper()
+	var out []Frame
+	for _, f := range strings.Fields(text) {
+		var at float64
+		if _, err := fmt.Sscan(f[1:], &at); err != nil {
+			t.Fatal(err)
 		}
-		return out
+		kind := FrameARP
+		if f[0] >= 'a' {
+			kind = FrameIP
+		}
+		out = append(out, Frame{Instant(at * float64(time.Millisecond)), strings.ToUpper(f[:1]), kind})
 	}
+	return out
+}
+
+func TestHandovers(t *testing.T) {
+	got := handovers(frames(t, "A1 A2 a5 b6 B7 b8 B9 A12"))
+	if len(got) != 2 || got[0].Last.At != 2*ms || got[0].First.At != 7*ms || got[1].Last.At != 9*ms || got[1].First.Host != "A" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestOverlapRule(t *testing.T) {
 	for _, c := range []struct {
 		name, frames, owners string
 		linger               time.Duration
@@ -238,7 +248,7 @@ func TestOverlapRule(t *testing.T) {
 		{"only a stranger", "C1 C3", "A", 0, 2, 2 * time.Millisecond},
 		{"the new one before the old one is heard", "b1 A5", "A B", 0, 1, 4 * time.Millisecond},
 	} {
-		got := overlapOf(frames(c.frames), strings.Fields(c.owners), c.linger)
+		got := overlapOf(frames(t, c.frames), strings.Fields(c.owners), c.linger)
 		if got.Frames != c.late || got.Lasted.Round(10*time.Microsecond) != c.lasted {
 			t.Errorf("%s: %d frames, %v; want %d, %v", c.name, got.Frames, got.Lasted, c.late, c.lasted)
 		}

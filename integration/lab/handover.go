@@ -68,16 +68,17 @@ func overlapOf(frames []Frame, owners []string, linger time.Duration) Overlap {
 }
 
 // Handover is the change of an address from one host to another, as captured.
-type Handover struct {
-	Last  Frame // claim of the old owner
-	First Frame // frame of the new one
+type Handover struct{ Last, First Frame } // claims of the old and the new one
+
+// Handovers lists the changes of claimant in the window. While two hosts claim the address, there is one at every turn.
+func (c *Capture) Handovers(a netip.Addr, window Span, hosts ...string) []Handover {
+	return handovers(c.Frames(a, window, hosts...))
 }
 
-// Handovers lists the changes of claimant in the window.
-func (c *Capture) Handovers(a netip.Addr, window Span, hosts ...string) []Handover {
+func handovers(frames []Frame) []Handover {
 	var out []Handover
 	var last Frame
-	for _, f := range c.Frames(a, window, hosts...) {
+	for _, f := range frames {
 		if !f.Kind.Claims() {
 			continue
 		}

@@ -21,6 +21,7 @@ type Result struct {
 	Gap    time.Duration // the longest time without an answer; of an outcome Ends, from the healing to the first answer
 	Lost   int           // pings
 	Dual   time.Duration // time from a new owner's first frame to the last of an earlier one; of a Foreign row, of its claims
+	Apart  time.Duration // the shortest time between an owner's last claim and the next one's first; 0 = nothing moved
 	Silent time.Duration // of an outcome Ends: from the fault to the owner's last frame
 	Broken []string      // what is not as it must be
 	Noted  []string      // what would be broken if this machine, or the fence of this cluster, were better
@@ -29,6 +30,9 @@ type Result struct {
 // String is one line for a person.
 func (r Result) String() string {
 	text := fmt.Sprintf("%q, silent for %s, %d pings lost, two owners for %s", r.Owners, lab.Millis(r.Gap), r.Lost, lab.Millis(r.Dual))
+	if r.Apart > 0 {
+		text += fmt.Sprintf(", claims %s apart", lab.Millis(r.Apart))
+	}
 	if r.Silent > 0 {
 		text += fmt.Sprintf(", the owner spoke for %s", lab.Millis(r.Silent))
 	}
@@ -200,6 +204,11 @@ func (r *run) judge(ctx context.Context, window lab.Span) error {
 		}
 		if i == 0 {
 			r.result.Owners = owners
+		}
+		for _, h := range r.capture.Handovers(a, window, hosts...) {
+			if apart := h.First.At.Sub(h.Last.At); r.result.Apart == 0 || apart < r.result.Apart {
+				r.result.Apart = apart
+			}
 		}
 		if o := r.capture.Overlap(a, window, owners, grace, hosts...); o.Frames > 0 {
 			r.result.Dual = max(r.result.Dual, o.Lasted)

@@ -192,7 +192,8 @@ func (t *Trial) place(ctx context.Context, lead Lead) (*Strike, error) {
 		default:
 			return &Strike{Trial: t, Owner: owner, Leader: leader, Others: others}, nil
 		}
-		if _, err := leader.Quorate(ctx, "vip", "move", vipName, to.Name); err != nil {
+		// On a machine that is very busy a command may meet an election; this is only the way to the fault.
+		if _, err := leader.Quorate(ctx, "vip", "move", vipName, to.Name); err != nil && ctx.Err() != nil {
 			return nil, err
 		}
 	}
