@@ -241,10 +241,21 @@ func (w *World) agree() bool {
 			want = b.Bytes()
 		}
 		if !bytes.Equal(b.Bytes(), want) {
-			w.fail("%s and %s have different states at entry %d", w.machines[0].id, m.id, w.latest.Index)
+			w.fail("%s and %s have different states at entry %d: %s", w.machines[0].id, m.id, w.latest.Index, firstDifference(want, b.Bytes()))
 		}
 	}
 	return true
+}
+
+// firstDifference shows where two snapshots begin to differ, apart from their headers.
+func firstDifference(a, b []byte) string {
+	const header, around = 48, 200
+	i := header
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	cut := func(x []byte) []byte { return x[min(max(header, i-around), len(x)):min(i+around, len(x))] }
+	return fmt.Sprintf("\n    %s\n    %s", cut(a), cut(b))
 }
 
 // census says how every machine is.
