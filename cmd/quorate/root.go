@@ -87,7 +87,7 @@ Start with:
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
-	add(root, "member", a.agentCommand(), a.bootstrapCommand(), a.joinCommand(), a.leaveCommand(), a.tokenCommand(), a.membersCommand())
+	add(root, "member", a.agentCommand(), a.bootstrapCommand(), a.joinCommand(), a.leaveCommand(), a.recoverCommand(), a.tokenCommand(), a.membersCommand())
 	add(root, "config", a.planCommand(), a.applyCommand(), a.exportCommand())
 	add(root, "operate", a.statusCommand(), a.explainCommand(), a.vipCommand(), a.serviceCommand(), a.serverCommand(), a.nodeCommand(), a.eventsCommand())
 	add(root, "other", a.versionCommand(), a.docsCommand())

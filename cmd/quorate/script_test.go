@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 
 	"quorate/api"
 	"quorate/api/apitest"
+	"quorate/cluster"
 	"quorate/fsm"
 )
 
@@ -92,6 +96,24 @@ func TestScript(t *testing.T) {
 					ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
 				}
 			},
+			// member DIR NAME: DIR is the data directory of the one node of a cluster; its agent does not run.
+			"member": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(member(ts.MkAbs(args[0]), fsm.NodeID(args[1])))
+			},
+			// lock DIR, as an agent would that runs; unlock ends it.
+			"lock": func(ts *testscript.TestScript, _ bool, args []string) {
+				s := stageOf(ts)
+				var err error
+				s.unlock, err = cluster.Disk(ts.MkAbs(args[0]), slog.New(slog.DiscardHandler)).Lock()
+				ts.Check(err)
+			},
+			"unlock": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(stageOf(ts).unlock()) },
+			// truncate FILE to half of it.
+			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, err := os.Stat(ts.MkAbs(args[0]))
+				ts.Check(err)
+				ts.Check(os.Truncate(ts.MkAbs(args[0]), st.Size()/2))
+			},
 			// tidy FILE: no line ends in blanks.
 			"tidy": func(ts *testscript.TestScript, _ bool, args []string) {
 				for i, l := range strings.Split(ts.ReadFile(args[0]), "\n") {
@@ -112,9 +134,31 @@ type stage struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	unlock  func() error
 }
 
 type stageKey struct{}
+
+// member forms a cluster of one node and stops it.
+func member(dir string, name fsm.NodeID) error {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	_ = free.Close()
+	n, err := cluster.Open(cluster.Options{Name: name, Bind: free.Addr().String(), DataDir: dir})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	limit, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	_, err = n.Bootstrap(limit)
+	stop()
+	return errors.Join(err, <-done)
+}
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
