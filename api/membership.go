@@ -45,11 +45,12 @@ type Token struct {
 
 // Bootstrapped is the answer of /v1/bootstrap.
 type Bootstrapped struct {
-	ClusterID string     `json:"cluster_id"`
-	Node      fsm.NodeID `json:"node"`
-	Token     string     `json:"token,omitempty" doc:"Only over the unix socket"`
-	Addr      string     `json:"addr"`
-	Join      string     `json:"join,omitempty" doc:"The command to run on the other nodes; only over the unix socket"`
+	ClusterID  string     `json:"cluster_id"`
+	Node       fsm.NodeID `json:"node"`
+	Token      string     `json:"token,omitempty" doc:"Only over the unix socket"`
+	Addr       string     `json:"addr"`
+	Join       string     `json:"join,omitempty" doc:"The command to run on the other nodes; only over the unix socket"`
+	Redundancy string     `json:"redundancy,omitempty" doc:"What the cluster cannot survive, and the cure"`
 }
 
 // JoinRequest names a cluster by one of its members.
@@ -60,8 +61,9 @@ type JoinRequest struct {
 
 // Joined is the answer of /v1/join, /v1/leave and /v1/nodes/{id}/remove.
 type Joined struct {
-	ClusterID string     `json:"cluster_id"`
-	Node      fsm.NodeID `json:"node"`
+	ClusterID  string     `json:"cluster_id"`
+	Node       fsm.NodeID `json:"node"`
+	Redundancy string     `json:"redundancy,omitempty" doc:"What the cluster cannot survive from now on, and the cure"`
 }
 
 type (
@@ -135,7 +137,7 @@ func (s *Server) bootstrap(ctx context.Context, in *bootstrapInput) (*bootstrapO
 		return nil, problemOf(err)
 	}
 	me := s.reporter.Local()
-	b := Bootstrapped{ClusterID: st.ClusterID, Node: me.Node, Addr: addrOf(st, me)}
+	b := Bootstrapped{ClusterID: st.ClusterID, Node: me.Node, Addr: addrOf(st, me), Redundancy: redundancyOf(st, "")}
 	if peerOf(ctx).local {
 		b.Token, b.Join = token, joinCommand(b.Addr, token)
 	}
@@ -153,7 +155,7 @@ func (s *Server) join(ctx context.Context, in *joinInput) (*joinedOutput, error)
 	if err != nil {
 		return nil, problemOf(fmt.Errorf("joined, but the cluster's state has not arrived here yet: %w", err))
 	}
-	return &joinedOutput{Body: Joined{ClusterID: st.ClusterID, Node: me}}, nil
+	return &joinedOutput{Body: Joined{ClusterID: st.ClusterID, Node: me, Redundancy: redundancyOf(st, "")}}, nil
 }
 
 // leave takes a node out; "" is this one.
@@ -163,7 +165,9 @@ func (s *Server) leave(ctx context.Context, id fsm.NodeID) (*joinedOutput, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, slowLimit)
 	defer cancel()
-	out := Joined{ClusterID: s.reader.State().ClusterID, Node: cmp.Or(id, s.reporter.Local().Node)}
+	st := s.reader.State()
+	out := Joined{ClusterID: st.ClusterID, Node: cmp.Or(id, s.reporter.Local().Node)}
+	out.Redundancy = redundancyOf(st, out.Node)
 	if err := s.membership.Leave(ctx, id); err != nil {
 		return nil, problemOf(err)
 	}

@@ -32,11 +32,12 @@ type Status struct {
 
 // Quorum says whether a majority answers.
 type Quorum struct {
-	OK     bool   `json:"ok" doc:"A majority of the voters answered just now"`
-	Voters int    `json:"voters"`
-	Answer int    `json:"answer" doc:"Voters that answered this node just now, itself included"`
-	Needed int    `json:"needed" doc:"The smallest majority"`
-	Reason string `json:"reason,omitempty" doc:"Why there is none"`
+	OK         bool   `json:"ok" doc:"A majority of the voters answered just now"`
+	Voters     int    `json:"voters"`
+	Answer     int    `json:"answer" doc:"Voters that answered this node just now, itself included"`
+	Needed     int    `json:"needed" doc:"The smallest majority"`
+	Reason     string `json:"reason,omitempty" doc:"Why there is none"`
+	Redundancy string `json:"redundancy,omitempty" doc:"What the cluster cannot survive, and the cure"`
 }
 
 // NodeSummary is one node of the cluster with the gist of its own report.
@@ -147,15 +148,18 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 
 func quorumOf(members []Member, rs reports, err error) Quorum {
 	q := Quorum{OK: err == nil}
+	only := fsm.NodeID("")
 	for _, m := range members {
 		if m.Voter {
 			q.Voters++
+			only = m.ID
 			if r, asked := rs[m.ID]; asked && r.err == nil {
 				q.Answer++
 			}
 		}
 	}
 	q.Needed = q.Voters/2 + 1
+	q.Redundancy = redundancy(q.Voters, only)
 	if err != nil {
 		q.Reason = err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -43,6 +43,7 @@ The timing profile holds until a configuration is applied, which has one of its 
 					fmt.Fprintf(w, "\nOn each further node, with its agent running:\n\n  %s\n", b.Join)
 				}
 				fmt.Fprintf(w, "\nThen, on any node: quorate apply FILE\n")
+				writeRedundancy(w, b.Redundancy)
 			})
 		}),
 	}
@@ -75,6 +76,7 @@ The token comes from --token, from a file, or from QUORATE_TOKEN; the last two k
 			}
 			return a.print(j, func(w io.Writer) {
 				fmt.Fprintf(w, "%s is now a node of cluster %s.\n", j.Node, j.ClusterID)
+				writeRedundancy(w, j.Redundancy)
 			})
 		}),
 	}
@@ -82,6 +84,13 @@ The token comes from --token, from a file, or from QUORATE_TOKEN; the last two k
 	cmd.Flags().StringVar(&file, "token-file", "", "read the token from this file, - for standard input")
 	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
 	return cmd
+}
+
+// writeRedundancy says what the cluster cannot survive, if there is something to say.
+func writeRedundancy(w io.Writer, text string) {
+	if text != "" {
+		fmt.Fprintf(w, "\nRedundancy: %s.\n", text)
+	}
 }
 
 // maxToken is far above the length of any token.
@@ -137,6 +146,7 @@ the majority: ` + "`quorate node remove`" + ` on another node takes it out.`,
 			}
 			return a.print(j, func(w io.Writer) {
 				fmt.Fprintf(w, "%s has left cluster %s.\n", j.Node, j.ClusterID)
+				writeRedundancy(w, j.Redundancy)
 			})
 		}),
 	}

@@ -199,7 +199,10 @@ It can join again, under the same name, with an empty data directory.`,
 			if err != nil {
 				return err
 			}
-			return a.print(j, func(w io.Writer) { fmt.Fprintf(w, "%s is no member of cluster %s any more.\n", j.Node, j.ClusterID) })
+			return a.print(j, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is no member of cluster %s any more.\n", j.Node, j.ClusterID)
+				writeRedundancy(w, j.Redundancy)
+			})
 		}),
 	}
 }

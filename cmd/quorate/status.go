@@ -8,6 +8,7 @@ import (
 
 	"quorate/api"
 	"quorate/api/client"
+	"quorate/fsm"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -54,6 +55,9 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 	}
 	fmt.Fprintf(w, "Cluster %s: %s (%d of %d voters answer, %d needed), leader %s\n", orDash(st.ClusterID), a.paint(quorum.tone, quorum.text),
 		st.Quorum.Answer, st.Quorum.Voters, st.Quorum.Needed, orDash(string(st.Leader)))
+	if st.Quorum.Redundancy != "" {
+		fmt.Fprintf(w, "Redundancy: %s\n", st.Quorum.Redundancy)
+	}
 	if st.Version == 0 {
 		fmt.Fprintf(w, "Configuration: none yet; write one and run: quorate apply FILE\n")
 	} else {
@@ -68,6 +72,10 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 		}
 		if !n.Reached {
 			t.row(name, nodeState(n), "", "", "", len(n.VIPs), n.Addr)
+			continue
+		}
+		if n.Role == fsm.Witness {
+			t.row(name, nodeState(n), "", "", "witness", len(n.VIPs), n.Addr)
 			continue
 		}
 		lease := cell{"held", good}
