@@ -111,6 +111,15 @@ func (t *tenure) Apply(l *raft.Log) any {
 	return t.machine.Apply(l)
 }
 
+// Snapshot implements raft.FSM. Raft counts what it has handed over, also what was not taken: a snapshot now could go by an
+// index beyond the state that is in it, and a restart from it would leave entries out for ever.
+func (t *tenure) Snapshot() (raft.FSMSnapshot, error) {
+	if t.over.Load() {
+		return nil, fmt.Errorf("no snapshot of a raft that is being stopped: %w", raft.ErrRaftShutdown)
+	}
+	return t.machine.Snapshot()
+}
+
 // StoreConfiguration implements raft.ConfigurationStore.
 func (m *machine) StoreConfiguration(uint64, raft.Configuration) {
 	if m.configured != nil {

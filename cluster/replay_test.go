@@ -26,6 +26,9 @@ func TestTenureIsOver(t *testing.T) {
 	if r := old.Apply(entry(3)).(fsm.Result); !errors.Is(r.Err, ErrUncertain) || m.view.state.Load().Index != 1 {
 		t.Errorf("entry 3: %v, the state is of %d", r.Err, m.view.state.Load().Index)
 	}
+	if _, err := old.Snapshot(); err == nil { // Raft would file it under entry 3
+		t.Error("a snapshot was taken though an entry was dropped")
+	}
 	for i := range uint64(3) {
 		next.Apply(entry(i + 1))
 	}
