@@ -38,12 +38,14 @@ type addresses interface {
 // actuator makes this node's addresses match the agreed state, gated by the lease, and tells the data plane what to carry.
 // One goroutine: addresses have one serial writer (design §3 “Kernel-enforced”).
 type actuator struct {
-	self  fsm.NodeID
-	view  view
-	lease leaser
-	vips  addresses
-	plane *planeWorker
-	log   *slog.Logger
+	self fsm.NodeID
+	// witness says that this node carries nothing, whatever the state still has it own: it was a director before.
+	witness bool
+	view    view
+	lease   leaser
+	vips    addresses
+	plane   *planeWorker
+	log     *slog.Logger
 
 	open    lease.Opened
 	managed []netip.Addr
@@ -135,6 +137,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	for _, v := range local.VIPs {
 		keys = append(keys, v.Key)
 	}
+	if a.witness {
+		keys, local.Services = nil, nil
+	}
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	// What leaves, leaves before the table changes.
 	life := lifetime(s.Config.Settings.Profile.Timing())
@@ -144,7 +149,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	case len(staying) < len(a.open):
 		a.vips.Reconcile(wantedAddresses(local, staying, life))
 	}
-	if !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
+	if !a.witness && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
 		for k := range next {
 			if _, was := a.open[k]; !was {
 				delete(next, k)

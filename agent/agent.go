@@ -114,7 +114,10 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 
 // open makes the parts, from the kernel up.
 func (a *Agent) open() error {
-	a.denied = vip.Preflight()
+	witness := a.o.Role == fsm.Witness
+	if !witness { // it carries nothing, so it is asked for nothing
+		a.denied = vip.Preflight()
+	}
 	for _, p := range a.denied {
 		a.log.Warn("this node cannot own VIPs", "reason", p)
 	}
@@ -122,11 +125,20 @@ func (a *Agent) open() error {
 	if err != nil {
 		return err
 	}
-	a.fence = openFence(a.log)
+	a.fence = &fence{log: a.log}
+	if !witness {
+		a.fence = openFence(a.log)
+	}
 	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Gate: a.fence.forVIPs(), Log: a.log, OnEvent: a.noticed})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
-	if err := a.plane.prepare("auto"); err != nil {
+	if witness {
+		a.log.Info("this node is a witness: it votes and grants leases, and leaves its machine's addresses and tables alone")
+		if err := retireDirector(kernel, a.log); err != nil {
+			a.denied = append(a.denied, err.Error())
+			a.log.Warn("this witness was a director before; start it once with a director's rights", "reason", err)
+		}
+	} else if err := a.plane.prepare("auto"); err != nil {
 		a.log.Warn("this node cannot balance services", "reason", err)
 	}
 	a.engine = health.New(health.Options{Log: a.log, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
@@ -143,6 +155,9 @@ func (a *Agent) open() error {
 	a.observer = newObserver(a.o.Name, a.node.Observe, a.node.Forget)
 	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
+	}
+	if witness {
+		a.plane.retire() // what the ledger of a director says was left
 	}
 	return nil
 }
@@ -203,7 +218,7 @@ func (a *Agent) act(ctx context.Context) error {
 func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	act := &actuator{self: a.o.Name, view: a.node, lease: service, vips: a.vips, plane: a.plane, log: a.log}
+	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: a.node, lease: service, vips: a.vips, plane: a.plane, log: a.log}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

@@ -54,7 +54,7 @@ type Lease struct {
 
 // Fence is what silences a node that has lost its lease, even when its agent is dead.
 type Fence struct {
-	Kind    string `json:"kind" doc:"bpf (a program on every link), nft (timed elements of nftables) or address-lifetime (the kernel drops an address that is not renewed, after whole seconds)" example:"bpf"`
+	Kind    string `json:"kind" doc:"bpf (a program on every link), nft (timed elements of nftables) or address-lifetime (the kernel drops an address that is not renewed, after whole seconds); none on a witness" example:"bpf"`
 	Detail  string `json:"detail,omitempty" doc:"What it does when the lease ends and the agent does nothing"`
 	Missing string `json:"missing,omitempty" doc:"Why this node has no stronger one, and the cure"`
 }

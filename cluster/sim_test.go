@@ -32,6 +32,7 @@ type simNode struct {
 	name fsm.NodeID
 	ip   string
 	disk *Memory
+	role fsm.Role // "" = director
 	rate float64
 	read time.Duration // what reading an entry of the log takes
 }
@@ -136,6 +137,7 @@ func (x *simNode) boot() {
 	o := options(x.c.t, x.name)
 	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
 	o.Store = slowDisk{x.disk, x.read}
+	o.Role = x.role
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)
 	if err != nil {
