@@ -45,6 +45,9 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		checkPrefer(&ps, "group."+name, c.Groups[name].Prefer, nodes)
 		checkTogether(&ps, name, all, directors)
 	}
+	if len(c.Services) > 0 && !checkSetting(&ps, c.Settings.DataPlane, directors) {
+		return ps // the services would be judged by a data plane that nobody has
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		if v, ok := c.VIPs[s.VIP]; ok {
@@ -176,6 +179,30 @@ func checkPrefer(ps *Problems, object string, prefer []NodeID, nodes map[NodeID]
 	}
 }
 
+// checkSetting demands a director that has the data plane which the setting names.
+func checkSetting(ps *Problems, setting string, directors []Node) bool {
+	if len(directors) == 0 || setting != "ipvs" && setting != "nft" {
+		return true
+	}
+	var have []string
+	for _, n := range directors {
+		if n.Facts.with(setting).DataPlane == setting || len(n.Facts.Planes) == 0 {
+			return true
+		}
+		var names []string
+		for _, p := range n.Facts.Planes {
+			names = append(names, p.Name)
+		}
+		have = append(have, fmt.Sprintf("%s has %s", n.ID, orNone(strings.Join(names, ", "))))
+	}
+	cure := `use "auto", or update the kernel of a director (nf_tables)`
+	if setting == "ipvs" {
+		cure = `use "auto", or load ip_vs on a director (modprobe ip_vs), which its agent sees within a minute`
+	}
+	ps.add("cluster", "data_plane", setting, fmt.Sprintf("no director has it (%s)", firstOf(have, "")), cure)
+	return false
+}
+
 // checkPlane demands a director that has the VIP's subnet and can do the service.
 func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string) {
 	object := "service." + s.Name
@@ -187,6 +214,11 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 	}
 	if len(here) == 0 {
 		return // the VIP's own problem
+	}
+	const route = `set data_plane = "nft", or leave masquerade out and route the servers' replies through the director`
+	if s.Masquerade && setting == "ipvs" {
+		ps.add(object, "masquerade", "true", "the data plane ipvs cannot masquerade", route)
+		return
 	}
 	var forwards, schedulers, masquerades []string
 	for _, n := range here {
@@ -215,8 +247,7 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 		return
 	}
 	if len(masquerades) == len(here) {
-		ps.add(object, "masquerade", "true", fmt.Sprintf("no director that can have vip %s can masquerade (%s)", v.Name, firstOf(masquerades, "")),
-			`set data_plane = "nft", or leave masquerade out and route the servers' replies through the director`)
+		ps.add(object, "masquerade", "true", fmt.Sprintf("no director that can have vip %s can masquerade (%s)", v.Name, firstOf(masquerades, "")), route)
 		return
 	}
 	if len(schedulers) == 0 {

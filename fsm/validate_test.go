@@ -171,6 +171,8 @@ func TestCheckNodes(t *testing.T) {
 	ipvs.Facts.Planes = []Plane{{"ipvs", ipvs.Facts.Forwards, ipvs.Facts.Schedulers}, {"nft", nftFacts().Forwards, nftFacts().Schedulers}}
 	able := director("n4", 1) // uses nft, and has IPVS
 	able.Facts.Planes = ipvs.Facts.Planes
+	without := director("n6", 1)
+	without.Facts.Planes = ipvs.Facts.Planes[1:]
 	elsewhere := director("n3", 1)
 	elsewhere.Facts.Links = []Link{{Name: "eth1", Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}}}
 	leaving := ipvs
@@ -239,7 +241,9 @@ func TestCheckNodes(t *testing.T) {
 		{"masquerade", set("auto", with(web, masquerade)), []Node{ipvs}, []string{`service.s: masquerade = "true": no director that can have vip web can masquerade (n2: data plane ipvs); set data_plane = "nft"`}},
 		{"masquerade somewhere", set("auto", with(web, masquerade)), []Node{director("n1", 1), ipvs}, nil},
 		{"masquerade, plane set to it", set("nft", with(web, masquerade)), []Node{ipvs}, nil},
-		{"masquerade, plane set against it", set("ipvs", with(web, masquerade)), []Node{able, ipvs}, []string{"(n2: data plane ipvs; n4: data plane ipvs)"}},
+		{"masquerade, plane set against it", set("ipvs", with(web, masquerade)), []Node{able, ipvs}, []string{`service.s: masquerade = "true": the data plane ipvs cannot masquerade; set data_plane = "nft"`}},
+		{"plane that nobody has", set("ipvs", with(web, dr, mh)), []Node{without}, []string{`cluster: data_plane = "ipvs": no director has it (n6 has nft); use "auto", or load ip_vs`}},
+		{"plane that somebody has", set("ipvs", with(web, dr)), []Node{without, able}, nil},
 		{"no data plane", with(web, mh), []Node{{ID: "n1", Role: Director, Facts: Facts{Links: nftFacts().Links}}}, []string{"data plane none can do nothing"}},
 		{"prefer", Config{VIPs: map[string]VIP{"web": {Name: "web", Address: web.VIPs["web"].Address, Prefer: []NodeID{"n7", "w1"}}}},
 			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
