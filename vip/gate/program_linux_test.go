@@ -127,6 +127,7 @@ var rules = []struct {
 	{"the owner announces it, as a reply", In, arpFrame(reply, vip4, vip4), always},
 	{"the owner asks for us", In, arpFrame(request, vip4, own4), always},
 	{"the owner answers us", In, arpFrame(reply, vip4, own4), always},
+	{"the owner answers our probe", In, ether(macOurs, 0x0806, arpPacket(reply, vip4, none4)), always},
 	{"others among themselves, arp", In, arpFrame(request, peer4, own4), always},
 
 	{"we answer for it", Out, arpFrame(reply, vip4, peer4), claim},
@@ -150,6 +151,7 @@ var rules = []struct {
 	{"a probe for it (DAD)", In, ether(macAll, 0x86dd, ip6(none6, group6, 58, nd(135, vip6))), claim},
 	{"a neighbour solicits it, unicast", In, ether(macOurs, 0x86dd, ip6(peer6, vip6, 58, nd(135, vip6))), claim},
 	{"the owner advertises it", In, ether(macAll, 0x86dd, ip6(vip6, "ff02::1", 58, nd(136, vip6))), always},
+	{"the owner answers our solicitation", In, ether(macOurs, 0x86dd, ip6(vip6, own6, 58, nd(136, vip6))), always},
 	{"the owner solicits us", In, ether(macAll, 0x86dd, ip6(vip6, group6, 58, nd(135, own6))), always},
 	{"an answer to what we asked in its name", In, ether(macOurs, 0x86dd, ip6(peer6, vip6, 58, nd(136, peer6))), data},
 
