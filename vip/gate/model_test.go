@@ -6,27 +6,17 @@ import (
 	"time"
 )
 
-// model is the rule of the gate over a frame, as plain as it can be said. It knows nothing of how the program does it.
+// model is the rule of the gate over a frame, as plain as it can be said: Entry.Passes, asked of what the frame concerns. It knows
+// nothing of how the program does it.
 type model struct {
 	vip   map[netip.Addr]Entry
-	lease map[uint64]time.Duration
+	lease Leases
 }
 
 // open says whether the address may be claimed, or its traffic pass, at now.
 func (m model) open(a netip.Addr, p Protocol, now time.Duration) bool {
 	e, ok := m.vip[a]
-	if !ok {
-		return true
-	}
-	until, live := m.lease[e.Epoch]
-	switch {
-	case e.Epoch == 0 || !live || now >= until:
-		return false
-	case p != IP:
-		return e.ARP && e.IPUntil == 0
-	default:
-		return e.IP && (e.IPUntil == 0 || now < e.IPUntil)
-	}
+	return !ok || e.Passes(p, m.lease, now)
 }
 
 // passes is the verdict on a frame. ours: an incoming frame is for this host's MAC, for a group, or for all.

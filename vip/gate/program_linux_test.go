@@ -24,7 +24,7 @@ func newBench(t testing.TB) *bench {
 		t.Skip("needs root to load BPF programs")
 	}
 	_ = rlimit.RemoveMemlock()
-	b := &bench{bpf: &bpf{}, model: model{vip: map[netip.Addr]Entry{}, lease: map[uint64]time.Duration{}}}
+	b := &bench{bpf: &bpf{}, model: model{vip: map[netip.Addr]Entry{}, lease: Leases{}}}
 	if err := loadObjectObjects(&b.objects, nil); err != nil {
 		t.Fatal(err)
 	}
