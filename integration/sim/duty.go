@@ -80,6 +80,7 @@ func (n *node) membership() (fsm.Command, bool) {
 			if len(w.voters) > 1 && w.quorate(n) && id != n.id {
 				w.tracef("%s removes voter %v", n.id, g)
 				w.voters = without(w.voters, g)
+				w.happened["voters changed"]++
 			} else if id == n.id {
 				for _, o := range w.nodes {
 					w.transfer(n, o.id)
@@ -92,6 +93,7 @@ func (n *node) membership() (fsm.Command, bool) {
 			if x := w.byID[id]; x.up && x.disk.store == nd.Store && x.disk.have == len(w.log) && w.quorate(n) {
 				w.tracef("%s adds voter %v", n.id, g)
 				w.voters = append(slices.Clone(w.voters), g)
+				w.happened["voters changed"]++
 			}
 		case !s.Grantors.Has(g) && mayChange:
 			m := append(slices.Clone(s.Grantors.Members), g)

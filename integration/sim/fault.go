@@ -20,7 +20,7 @@ func (w *World) faults() {
 func (w *World) fault() {
 	n := w.nodes[w.rng.Intn(len(w.nodes))]
 	o := w.nodes[w.rng.Intn(len(w.nodes))]
-	switch w.rng.Intn(17) {
+	switch w.rng.Intn(20) {
 	case 0, 1:
 		if n.up {
 			n.crash()
@@ -55,26 +55,54 @@ func (w *World) fault() {
 	case 12:
 		n.slow = 0
 	case 13, 16:
-		if n.up && !n.frozen {
-			w.tracef("freeze %s", n.id)
-			n.frozen = true
-			if w.rng.Intn(2) == 0 {
-				w.tracef("the machine too")
-				n.suspend()
-			}
-			run := n.run
-			w.after(time.Duration(w.rng.Int63n(int64(time.Second))), func() {
-				if n.up && n.run == run && n.frozen {
-					w.tracef("thaw %s", n.id)
-					n.thaw()
-				}
-			})
-		}
+		n.freeze(w.rng.Intn(2) == 0, time.Duration(w.rng.Int63n(int64(time.Second))))
 	case 14:
 		w.wallShift[n.id] = time.Duration(w.rng.Int63n(int64(2*time.Hour))) - time.Hour
 	case 15:
 		w.loseDisk(n)
+	case 17, 18: // caught in the middle of a write
+		d := time.Duration(w.rng.Int63n(int64(400 * time.Millisecond)))
+		then := func() {}
+		switch w.rng.Intn(3) {
+		case 0:
+			then = func() { n.freeze(false, d) }
+		case 1:
+			then = func() {
+				if n.up {
+					n.crash()
+					w.after(d, func() { w.revive(n) })
+				}
+			}
+		}
+		n.traps[w.rng.Intn(int(points))] = &trap{d, then}
+	case 19:
+		if n.up {
+			n.reboot()
+			w.after(time.Duration(w.rng.Int63n(int64(time.Second))), func() { w.revive(n) })
+		}
 	}
+}
+
+// freeze stops the process, or the whole machine, for some time.
+func (n *node) freeze(machine bool, d time.Duration) {
+	w := n.w
+	if !n.up || n.frozen {
+		return
+	}
+	w.tracef("freeze %s", n.id)
+	w.happened["frozen"]++
+	n.frozen = true
+	if machine {
+		w.tracef("the machine too")
+		n.suspend()
+	}
+	run := n.run
+	w.after(d, func() {
+		if n.up && n.run == run && n.frozen {
+			w.tracef("thaw %s", n.id)
+			n.thaw()
+		}
+	})
 }
 
 // isolate cuts a node from all others, in the directions that are true.
@@ -122,6 +150,7 @@ func (w *World) heal() {
 	w.net.loss, w.net.spread, w.net.dup = 0, 0, 0
 	for _, n := range w.nodes {
 		n.slow = 0
+		n.clearTraps()
 		if n.frozen {
 			n.thaw()
 		}

@@ -3,31 +3,41 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
+	"time"
 
-	"quorate/cluster/lease"
 	"quorate/fsm"
+	"quorate/vip/gate"
 )
 
-// check is what must hold after every step: at most one holder of an address, whatever network's name it goes by.
+// check is what must hold after every step. At most one node claims an address, whatever network's name it goes by; nobody
+// answers under an epoch that was fenced; and who claims nothing takes packets for no longer than a linger.
+//
+// Time alone begins no claim, so that only steps after which something is different are looked at.
 func (w *World) check() {
 	w.steps++
+	if !w.dirty {
+		return
+	}
+	w.dirty = false
+	w.checks++
 	var holders [maxSlots]*node
 	held := false
 	for _, n := range w.nodes {
-		now := n.instant()
-		for _, c := range n.claims {
-			o := holders[c.slot]
-			if o == n || !c.m.Live(c.epoch, now) || n.suspended {
-				continue
+		boot := n.instant().Boot
+		for s := range w.slots.used() {
+			if n.claims(s, w.now, boot) {
+				if o := holders[s]; o != nil {
+					who := []fsm.NodeID{o.id, n.id}
+					w.fail("%v has two holders: %v\n    %s", w.slots.addrs[s], who, w.explain(who))
+					return
+				}
+				holders[s], held = n, true
 			}
-			if o != nil {
-				who := []fsm.NodeID{o.id, n.id}
-				w.fail("%v has two holders: %v\n    %s", c.key, who, w.explain(who))
-				return
-			}
-			holders[c.slot], held = n, true
+			w.checkGate(n, s, boot)
 		}
 	}
 	if held {
@@ -35,41 +45,51 @@ func (w *World) check() {
 	}
 }
 
-// maxSlots is how many addresses a schedule plays with, at most.
-const maxSlots = 8
-
-// claim is an address that a process has opened, perhaps an earlier process of the node.
-type claim struct {
-	key   fsm.AddressKey
-	slot  int
-	epoch fsm.Epoch
-	m     *lease.Machine
+// checkGate is what must hold for what a node's kernel answers.
+func (w *World) checkGate(n *node, s int, boot time.Duration) {
+	k := n.kernel
+	if n.suspended || !k.has(s, w.now) || !k.passes(s, gate.IP, boot) {
+		n.mute[s] = 0
+		return
+	}
+	if e := fsm.Epoch(k.vips[s].Epoch); e <= w.fenced[n.id] && k.attached {
+		w.fail("%s answers for %v under epoch %d, which was fenced", n.id, w.slots.addrs[s], e)
+	}
+	switch {
+	case k.passes(s, gate.ARP, boot):
+		n.mute[s] = 0
+	case n.mute[s] == 0:
+		n.mute[s] = boot
+		w.happened["lingered"]++
+	case boot > n.mute[s]+linger:
+		w.fail("%s answers for %v %v after it ceased to claim it", n.id, w.slots.addrs[s], boot-n.mute[s])
+	}
 }
 
-// reclaim takes down anew what a node has open.
-func (n *node) reclaim() {
-	n.claims = n.claims[:0]
-	add := func(m *lease.Machine, open lease.Opened) {
-		for k, e := range open {
-			slot, ok := n.w.slots[k.Addr]
-			if !ok {
-				slot = len(n.w.slots)
-				n.w.slots[k.Addr] = slot
-			}
-			n.claims = append(n.claims, claim{key: k, slot: slot, epoch: e, m: m})
-		}
+// maxSlots is how many addresses a schedule plays with, at most.
+const maxSlots = 4
+
+// slots number addresses.
+type slots struct {
+	addrs []netip.Addr
+}
+
+func (s *slots) used() int { return len(s.addrs) }
+
+// slot is the number of an address.
+func (w *World) slot(a netip.Addr) int {
+	if i := slices.Index(w.slots.addrs, a); i >= 0 {
+		return i
 	}
-	add(n.m, n.open)
-	for _, g := range n.ghosts {
-		add(g.m, g.open)
-	}
-	slices.SortFunc(n.claims, func(a, b claim) int { return a.key.Compare(b.key) })
+	w.slots.addrs = append(w.slots.addrs, a)
+	return len(w.slots.addrs) - 1
 }
 
 func (w *World) explain(who []fsm.NodeID) string {
 	var b bytes.Buffer
 	for _, id := range who {
 		n := w.byID[id]
+		fmt.Fprintf(&b, "%s's kernel: %v, deadlines %v at %v; ", id, n.kernel.vips, n.kernel.leases, n.instant().Boot)
 		if n.up {
 			fmt.Fprintf(&b, "%s: applied %d of %d, epoch %d, open %v, owns %v; ", id, n.applied, len(w.log), n.state.Nodes[id].Epoch, n.open, n.state.Owned(id))
 		}
@@ -97,8 +117,53 @@ func (w *World) checkEpochs(old, s *fsm.State) {
 	}
 }
 
+// patient is how long at most a VIP may be without a holder although all is well: a process that is slow for a moment lets a
+// short lease run out now and then.
+const patient = 300 * time.Millisecond
+
 // checkServed is what must hold some time after the faults have stopped: every VIP is held by the node that owns it.
 func (w *World) checkServed() {
+	missing := w.missing()
+	for end := w.now + patient; missing != "" && w.violation == nil && w.next(end); missing = w.missing() {
+		w.check()
+	}
+	if missing != "" {
+		w.fail("%v after the last fault nobody holds VIP %s (leader %v, grantors %+v)%s", w.opt.Heal, missing, w.leader() != nil, w.states[len(w.log)].Grantors, w.census())
+	}
+}
+
+// awaitCalm ends the schedule when for half a second nothing has been left to be done: what would follow is renewals.
+func (w *World) awaitCalm(calm time.Duration) {
+	const every, enough = 50 * time.Millisecond, 500 * time.Millisecond
+	if !w.settled() || slices.ContainsFunc(w.nodes, func(n *node) bool { return len(n.lingers) > 0 || n.state.Nodes[n.id].Draining }) {
+		calm = -every
+	}
+	w.calm = calm >= enough
+	w.after(every, func() { w.awaitCalm(calm + every) })
+}
+
+// settled reports whether all is as it should be: everybody is a member, and everything is agreed, applied and held.
+func (w *World) settled() bool {
+	s := w.states[len(w.log)]
+	if w.now < 300*time.Millisecond || w.leader() == nil || len(w.limbo)+len(w.joining)+len(w.removing) > 0 ||
+		len(w.voters) != len(w.nodes) || len(s.Grantors.Members) != len(w.nodes) {
+		return false
+	}
+	for _, n := range w.nodes {
+		if !n.up || !n.ready || n.applied != len(w.log) {
+			return false
+		}
+	}
+	for _, a := range s.Assignments {
+		if a.Release != nil {
+			return false
+		}
+	}
+	return w.missing() == ""
+}
+
+// missing is a VIP that its owner does not hold, and what is agreed of it; "" = none. Nobody has to hold one while all nodes drain.
+func (w *World) missing() string {
 	s := w.states[len(w.log)]
 	able := 0
 	for _, nd := range s.Nodes {
@@ -107,21 +172,23 @@ func (w *World) checkServed() {
 		}
 	}
 	if able == 0 {
-		return
+		return ""
 	}
-	for name, v := range s.Config.VIPs {
+	for _, name := range slices.Sorted(maps.Keys(s.Config.VIPs)) {
+		v := s.Config.VIPs[name]
 		a := s.Assignments[v.Key()]
 		if n := w.byID[a.Owner]; n == nil || !n.holds(v.Key()) {
-			w.fail("%v after the last fault nobody holds VIP %s (agreed: %+v, leader %v, grantors %+v)%s", w.opt.Heal, name, a, w.leader() != nil, s.Grantors, w.census())
-			return
+			return fmt.Sprintf("%s, %+v", name, a)
 		}
 	}
+	return ""
 }
 
 func (w *World) census() string {
 	var b bytes.Buffer
 	for _, n := range w.nodes {
 		fmt.Fprintf(&b, "\n    %s up %v store %s voter %v lead %d ready %v have %d applied %d of %d", n.id, n.up, n.disk.store, w.isVoter(n.member()), n.lead, n.ready, n.disk.have, n.applied, len(w.log))
+		fmt.Fprintf(&b, " kernel %v expires %v deadlines %v at %v", n.kernel.vips, n.kernel.expires, n.kernel.leases, n.instant().Boot)
 		if n.up {
 			fmt.Fprintf(&b, " epoch %d live %v open %v", n.state.Nodes[n.id].Epoch, n.m.Live(n.state.Nodes[n.id].Epoch, n.instant()), n.open)
 			if n.lead != 0 {

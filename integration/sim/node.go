@@ -30,8 +30,8 @@ type node struct {
 	frozen    bool
 	suspended bool // frozen with the whole machine: RAW stands still, BOOTTIME goes on
 	since     time.Duration
-	deferred  []func() // what it will do when it is thawed
-	run       uint64   // counts starts
+	deferred  []event // what it will do when it is thawed
+	run       uint64  // counts starts
 	m         *lease.Machine
 	state     *fsm.State
 	applied   int
@@ -40,9 +40,20 @@ type node struct {
 	barrier   int           // the read index, -1 while unknown
 	local     fsm.Local     // of localOf
 	localOf   *fsm.State
-	open      lease.Opened
-	ghosts    []ghost
-	claims    []claim // of open and ghosts
+
+	// Its actuator, and its lease's thread.
+	open     lease.Opened
+	asked    [maxSlots]fsm.Epoch // of open
+	lingers  []lingering
+	passing  bool // a pass is under way
+	again    bool // another is to follow
+	renewals []renewal
+	shown    map[fsm.Epoch]bool // the lease, to the actuator
+	traps    [points]*trap
+
+	// What the process leaves behind.
+	kernel *kernel
+	mute   [maxSlots]time.Duration // BOOTTIME since when an address has taken packets and claimed nothing; 0: it does not
 
 	// As a leader.
 	lead    uint64 // the term that it believes to lead, 0 = none
@@ -51,12 +62,6 @@ type node struct {
 	raises  map[fsm.NodeID]lease.RaiseWanted
 	allowed lease.GrantorChangeAllowed
 	alone   time.Duration // since when it has reached no majority; 0 = it does
-}
-
-// ghost is what a killed process left in the kernel: open addresses, which its lease ends.
-type ghost struct {
-	m    *lease.Machine
-	open lease.Opened
 }
 
 func (n *node) member() fsm.Grantor { return fsm.Grantor{Node: n.id, Store: n.disk.store} }
@@ -72,22 +77,17 @@ func (n *node) instant() lease.Instant {
 
 // on makes f happen in the node's present process, d from now; it is void when that process has ended, and late when it
 // is frozen.
-func (n *node) on(d time.Duration, f func()) {
-	run := n.run
-	n.w.after(d, func() {
-		if !n.up || n.run != run {
-			return
-		}
-		if n.frozen {
-			n.deferred = append(n.deferred, func() {
-				if n.up && n.run == run {
-					f()
-				}
-			})
-			return
-		}
+func (n *node) on(d time.Duration, f func()) { n.w.push(d, event{do: f, of: n, run: n.run}) }
+
+// act does f in the node's process with that number: at once, when it is thawed, or never.
+func (n *node) act(run uint64, f func()) {
+	switch {
+	case !n.up || n.run != run:
+	case n.frozen:
+		n.deferred = append(n.deferred, event{do: f, of: n, run: run})
+	default:
 		f()
-	})
+	}
 }
 
 // start begins a process on the node's disk.
@@ -97,7 +97,9 @@ func (n *node) start() {
 	n.up, n.frozen, n.deferred = true, false, nil
 	n.applied = n.disk.snap
 	n.state = w.states[n.applied]
-	n.ready, n.barrier, n.open = false, -1, nil
+	n.ready, n.barrier = false, -1
+	n.shown = map[fsm.Epoch]bool{}
+	n.kernel.sweep(n.instant().Boot)
 	n.lead, n.busy = 0, false
 	n.armed = 0
 	n.m = lease.NewMachine(n.member(), lease.BootID(w.rng.Uint64()), n.disk.durable.Clone(), n.instant())
@@ -108,54 +110,47 @@ func (n *node) start() {
 	n.askBarrier()
 }
 
-// crash ends the process at once. What it opened in the kernel stays open as long as its lease.
+// crash ends the process at once. What it left in the kernel stays there, and open as long as its lease.
 func (n *node) crash() {
 	n.w.tracef("%s crashes", n.id)
-	n.ghosts = append(n.ghosts, ghost{n.m, n.open})
+	n.w.happened["killed"]++
 	n.resume()
 	n.up, n.lead = false, 0
-	n.m, n.open = nil, nil
-	n.reclaim()
+	n.m, n.open, n.asked, n.lingers = nil, nil, [maxSlots]fsm.Epoch{}, nil
+	n.passing, n.again, n.renewals = false, false, nil
+	n.w.dirty = true
 	n.disk.snap = n.disk.snap + n.w.rng.Intn(n.applied-n.disk.snap+1)
 }
 
 // suspend stops the whole machine; thaw ends that too.
 func (n *node) suspend() {
+	n.w.happened["suspended"]++
+	n.w.dirty = true
 	n.frozen, n.suspended, n.since = true, true, n.w.now
 }
 
 func (n *node) resume() {
+	n.w.dirty = true
 	if n.suspended {
 		n.rawOff -= time.Duration(float64(n.w.now-n.since) * n.rawRate)
 		n.suspended = false
 	}
 }
 
-// thaw lets a frozen process go on: it does late what it should have done meanwhile.
+// thaw lets a frozen process go on: it does late, one after the other, what it should have done meanwhile.
 func (n *node) thaw() {
 	n.resume()
 	n.frozen = false
+	n.w.happened["resumed"]++
 	late := n.deferred
 	n.deferred = nil
-	for _, f := range late {
-		f()
+	for i, e := range late {
+		n.w.push(time.Duration(i)*time.Microsecond, e)
 	}
-}
-
-// holds reports whether the node claims an address now: opened, under a lease that is live by its own clocks.
-func (n *node) holds(k fsm.AddressKey) bool {
-	now := n.instant()
-	for _, c := range n.claims {
-		if c.key == k && c.m.Live(c.epoch, now) {
-			return !n.suspended
-		}
-	}
-	return false
 }
 
 // pulse is the ticking of the actuator and of what applies entries.
 func (n *node) pulse() {
-	n.step(lease.Alive{Part: lease.Actuator})
 	n.step(lease.Alive{Part: lease.FSM})
 	n.actuate()
 	n.on(n.state.Config.Settings.Profile.Timing().TTL/4, n.pulse)
@@ -176,12 +171,18 @@ func (n *node) carryOut(out lease.Output) {
 		w.deliver(n, o)
 	case lease.Persist:
 		d := o.Durable.Clone()
-		n.on(n.write(), func() {
+		n.on(n.fsync(), func() {
 			n.disk.durable = d
 			n.step(lease.Persisted{Seq: o.Seq})
 		})
 	case lease.LeaseChanged:
-		n.on(w.little(), n.actuate)
+		held := o.Until != lease.Instant{}
+		if n.shown[o.Epoch] != held {
+			n.shown[o.Epoch] = held
+			n.on(w.little(), n.actuate)
+		}
+		w.dirty = true
+		n.renew(o.Epoch, o.Until.Boot)
 	case lease.FenceReady:
 		n.fences[o.Node] = o
 		n.on(0, n.duty)
@@ -200,8 +201,8 @@ func (n *node) carryOut(out lease.Output) {
 	}
 }
 
-// write is how long a durable write takes.
-func (n *node) write() time.Duration {
+// fsync is how long a durable write takes.
+func (n *node) fsync() time.Duration {
 	return time.Millisecond + time.Duration(n.w.rng.Int63n(int64(2*time.Millisecond))) + n.slow
 }
 
@@ -268,29 +269,5 @@ func (n *node) passBarrier() {
 	if !n.ready && n.barrier >= 0 && n.applied >= n.barrier {
 		n.ready = true
 		n.step(lease.BarrierPassed{})
-	}
-}
-
-// actuate opens and closes addresses by the applied state and the lease, and confirms releases of what is closed.
-func (n *node) actuate() {
-	if n.localOf != n.state {
-		n.local, n.localOf = fsm.LocalOf(n.state, n.id), n.state
-	}
-	local := &n.local
-	keys := make([]fsm.AddressKey, 0, len(local.VIPs))
-	for _, v := range local.VIPs {
-		keys = append(keys, v.Key)
-	}
-	now := n.instant()
-	n.open = n.open.Next(keys, n.state.Nodes[n.id].Epoch, func(e fsm.Epoch) bool { return n.m.Live(e, now) })
-	defer n.reclaim()
-	if !n.ready {
-		return // before the barrier a node acts on nothing; only its lease keeps it from opening anything here
-	}
-	n.ghosts = nil // the kernel's list shows what an earlier process left: it is closed, or opened again above
-	for _, r := range local.Releases {
-		if _, open := n.open[r.Key]; !open {
-			n.step(lease.Confirm{Key: r.Key, ReleaseIndex: r.ReleaseIndex})
-		}
 	}
 }

@@ -6,7 +6,17 @@ import "time"
 type event struct {
 	at  time.Duration
 	seq uint64
-	run func()
+	do  func()
+	of  *node  // in whose process; nil: in none
+	run uint64 // which of its processes
+}
+
+func (e *event) happen() {
+	if e.of == nil {
+		e.do()
+		return
+	}
+	e.of.act(e.run, e.do)
 }
 
 func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
@@ -20,9 +30,12 @@ type queue struct {
 }
 
 // after makes f happen d from now.
-func (q *queue) after(d time.Duration, f func()) {
+func (q *queue) after(d time.Duration, f func()) { q.push(d, event{do: f}) }
+
+func (q *queue) push(d time.Duration, e event) {
 	q.seq++
-	q.evs = append(q.evs, event{at: q.now + max(0, d), seq: q.seq, run: f})
+	e.at, e.seq = q.now+max(0, d), q.seq
+	q.evs = append(q.evs, e)
 	for i := len(q.evs) - 1; i > 0; {
 		up := (i - 1) / 2
 		if !q.evs[i].before(&q.evs[up]) {
@@ -41,7 +54,7 @@ func (q *queue) next(end time.Duration) bool {
 	}
 	e := q.pop()
 	q.now = e.at
-	e.run()
+	e.happen()
 	return true
 }
 

@@ -172,6 +172,13 @@ func (w *World) commit(l *node, c fsm.Command) fsm.Result {
 	w.checkEpochs(w.states[len(w.states)-2], s)
 	if res.Err == nil {
 		w.count(c)
+		if s.Config.Settings.Profile != w.states[len(w.states)-2].Config.Settings.Profile {
+			w.happened["profile changed"]++
+		}
+		if c.Fenced != nil {
+			w.fenced[c.Fenced.Node] = max(w.fenced[c.Fenced.Node], c.Fenced.Epoch)
+			w.dirty = true
+		}
 		if c.RemoveNode != nil {
 			w.left(*c.RemoveNode)
 		}
@@ -194,7 +201,7 @@ func (w *World) propose(n *node, c fsm.Command, done func(fsm.Result, bool)) {
 	}
 	w.proposed = append(w.proposed, c)
 	term := n.lead
-	takes := w.net.latency()*2 + n.write()
+	takes := w.net.latency()*2 + n.fsync()
 	answer := func(res fsm.Result, ok bool) {
 		if f := done; f != nil {
 			done = nil
@@ -258,22 +265,22 @@ func (w *World) left(r fsm.RemoveNode) {
 func (w *World) count(c fsm.Command) {
 	switch {
 	case c.Fenced != nil:
-		w.commits["fenced"]++
-		w.commits["moved by fence"] += len(c.Fenced.Moves)
+		w.happened["fenced"]++
+		w.happened["moved by fence"] += len(c.Fenced.Moves)
 	case c.Raise != nil:
-		w.commits["raised"]++
+		w.happened["raised"]++
 	case c.SetGrantors != nil:
-		w.commits["grantors"]++
+		w.happened["grantors changed"]++
 	case c.RemoveNode != nil:
-		w.commits["removed"]++
+		w.happened["node removed"]++
 	case c.PutNode != nil:
-		w.commits["joined"]++
+		w.happened["node joined"]++
 	case c.Configure != nil:
-		w.commits["configured"]++
+		w.happened["configured"]++
 	case c.Decide != nil:
 		for _, a := range c.Decide.Assign {
 			if a.ReleaseIndex != 0 {
-				w.commits["handed over"]++
+				w.happened["handed over"]++
 			}
 		}
 	}

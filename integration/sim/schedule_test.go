@@ -14,14 +14,14 @@ import (
 var (
 	seed      = flag.Int64("seed", 0, "replay this one schedule")
 	from      = flag.Int64("from", 1, "first seed")
-	schedules = flag.Int("schedules", 1200, "how many schedules to run")
+	schedules = flag.Int("schedules", 5000, "how many schedules to run")
 	beginning = flag.String("situation", "", "begin every schedule with this situation")
 )
 
 // schedule is the cluster that a seed stands for, and how it begins: every other one with a situation.
 func schedule(seed int64) Options {
 	sizes := []int{3, 3, 3, 5, 2, 4}
-	opt := Options{Seed: seed, Nodes: sizes[seed/2%int64(len(sizes))], Faults: 8 * time.Second, Heal: 5 * time.Second}
+	opt := Options{Seed: seed, Nodes: sizes[seed/2%int64(len(sizes))], Faults: 6 * time.Second, Heal: 4 * time.Second}
 	if names := Situations(); *beginning != "" {
 		opt.Situation = *beginning
 	} else if seed%2 == 0 {
@@ -34,7 +34,7 @@ func schedule(seed int64) Options {
 }
 
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // schedules make much garbage and keep little
+	debug.SetGCPercent(1600) // schedules make much garbage and keep little
 	os.Exit(m.Run())
 }
 
@@ -60,10 +60,10 @@ func TestSchedules(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 100)
 	}
-	var next, steps, held, entries atomic.Int64
+	var next, steps, checks, held, entries atomic.Int64
 	next.Store(*from)
 	var mu sync.Mutex
-	commits := map[string]int{}
+	happened := map[string]int{}
 	begun, played := map[string]int{}, map[string]int{}
 	var wg sync.WaitGroup
 	var failed atomic.Bool
@@ -77,11 +77,12 @@ func TestSchedules(t *testing.T) {
 				opt := schedule(s)
 				st, v := Run(opt)
 				steps.Add(int64(st.Steps))
+				checks.Add(int64(st.Checks))
 				held.Add(int64(st.Held))
 				entries.Add(int64(st.Entries))
 				mu.Lock()
-				for what, n := range st.Commits {
-					commits[what] += n
+				for what, n := range st.Happened {
+					happened[what] += n
 				}
 				if opt.Situation != "" {
 					begun[opt.Situation]++
@@ -98,8 +99,11 @@ func TestSchedules(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d schedules, seeds %d to %d: %d steps, an address held in %d %%, %d entries %v",
-		n, *from, *from+int64(n)-1, steps.Load(), held.Load()*100/max(1, steps.Load()), entries.Load(), commits)
+	t.Logf("%d schedules, seeds %d to %d: %d steps, %d checks, an address held in %d %% of them, %d entries",
+		n, *from, *from+int64(n)-1, steps.Load(), checks.Load(), held.Load()*100/max(1, checks.Load()), entries.Load())
+	for _, what := range Happenings() {
+		t.Logf("%7d %s", happened[what], what)
+	}
 	t.Logf("situations begun: %v", begun)
 	t.Logf("situations played to the end: %v", played)
 	for name, n := range begun {
@@ -107,12 +111,12 @@ func TestSchedules(t *testing.T) {
 			t.Errorf("situation %s came to its end %d of %d times: it tests too little", name, played[name], n)
 		}
 	}
-	for _, what := range []string{"fenced", "moved by fence", "handed over", "raised", "grantors", "removed", "joined", "configured"} {
-		if commits[what]*20 < n && *beginning == "" && n >= 50 && !failed.Load() {
-			t.Errorf("%q happened %d times in %d schedules: they test too little of it", what, commits[what], n)
+	for _, what := range Happenings() {
+		if happened[what]*20 < n && *beginning == "" && n >= 50 && !failed.Load() {
+			t.Errorf("%q happened %d times in %d schedules: they test too little of it", what, happened[what], n)
 		}
 	}
-	if held.Load()*2 < steps.Load() && !failed.Load() {
+	if held.Load()*2 < checks.Load() && !failed.Load() {
 		t.Errorf("addresses were held in fewer than half of the steps: the schedules test too little")
 	}
 }

@@ -99,26 +99,6 @@ type stage struct {
 // newest is the state after the last committed entry.
 func (s *stage) newest() *fsm.State { return s.states[len(s.log)] }
 
-// settled reports whether all is as it should be: everything is held, applied and quiet.
-func (s *stage) settled() bool {
-	l, now := s.leader(), s.newest()
-	if l == nil || s.now < 300*time.Millisecond || len(now.Grantors.Members) != len(s.nodes) {
-		return false
-	}
-	for _, n := range s.nodes {
-		if !n.up || !n.ready || n.applied != len(s.log) {
-			return false
-		}
-	}
-	for _, v := range now.Config.VIPs {
-		a := now.Assignments[v.Key()]
-		if n := s.byID[a.Owner]; n == nil || a.Release != nil || !n.holds(v.Key()) {
-			return false
-		}
-	}
-	return true
-}
-
 // abdicate sees to it that h does not lead.
 func (s *stage) abdicate() {
 	if s.leader() == s.h {

@@ -25,6 +25,15 @@ var situations = map[string]situation{
 	"back-between-entries":    {nodes: 3, steps: backBetweenEntries},
 	"raise-before-fence":      {nodes: 5, steps: raiseBeforeFence},
 	"grantors-follow-quickly": {nodes: 3, steps: grantorsFollowQuickly},
+
+	// What the gate is for: see gated.go.
+	"frozen-in-a-renewal":   {nodes: 3, steps: frozenInARenewal},
+	"released-in-a-renewal": {nodes: 3, steps: releasedInARenewal},
+	"back-before-it-closed": {nodes: 3, steps: backBeforeItClosed},
+	"killed-while-open":     {nodes: 3, steps: killedWhileOpen},
+	"slow-to-close":         {nodes: 3, steps: slowToClose},
+	"handed-over":           {nodes: 3, steps: handedOver},
+	"fenced-in-a-linger":    {nodes: 3, steps: fencedInALinger},
 }
 
 // grantorsForget: h was fenced while it was alone, then finds those who promised to refuse it restarted. It cannot see the

@@ -17,7 +17,7 @@ type Options struct {
 	Nodes     int           // 1 to 5
 	Situation string        // how it begins, one of Situations; "" = with any fault
 	Faults    time.Duration // how long faults go on, the situation included
-	Heal      time.Duration // how long the healed cluster has until every VIP must be held
+	Heal      time.Duration // how long the healed cluster has until every VIP must be held; it ends sooner when all is calm
 	Trace     bool          // keep the whole trace, not only its end
 }
 
@@ -57,12 +57,18 @@ type World struct {
 	removing, removed, joining map[fsm.StoreID]bool
 	stores                     int
 
-	slots     map[netip.Addr]int // what check counts holders by
-	played    bool               // the situation, to its end
+	slots     slots                    // what check counts holders by
+	fenced    map[fsm.NodeID]fsm.Epoch // the highest epoch of each node that was
+	dirty     bool                     // something has changed that check looks at
+	played    bool                     // the situation, to its end
+	calm      bool                     // nothing is left to be done since the faults have ended
 	steps     int
-	holds     int // steps at which somebody held something
-	commits   map[string]int
+	checks    int            // steps at which check had to look
+	holds     int            // of these, at which somebody held something
+	happened  map[string]int // what did how often, under the names in Happenings and those of the points
 	wallShift map[fsm.NodeID]time.Duration
+	wire      []byte         // the latest messages
+	in        lease.Received // the latest to arrive
 	trace     []string
 	violation *Violation
 }
@@ -77,8 +83,9 @@ func Run(opt Options) (Stats, *Violation) {
 	}
 	if w.violation == nil {
 		w.heal()
+		w.awaitCalm(0)
 		end := w.now + opt.Heal
-		for w.now < end && w.violation == nil {
+		for w.now < end && !w.calm && w.violation == nil {
 			w.next(end)
 			w.check()
 		}
@@ -87,7 +94,7 @@ func Run(opt Options) (Stats, *Violation) {
 		w.checkServed()
 		w.checkReplay()
 	}
-	return Stats{Steps: w.steps, Held: w.holds, Entries: len(w.log), Commits: w.commits, Played: w.played}, w.violation
+	return Stats{Steps: w.steps, Checks: w.checks, Held: w.holds, Entries: len(w.log), Happened: w.happened, Played: w.played}, w.violation
 }
 
 // begin founds the cluster and lets time run: first the situation, if there is one, then any fault.
@@ -107,9 +114,9 @@ func (w *World) begin() {
 
 // Stats say how much a schedule did.
 type Stats struct {
-	Steps, Held, Entries int
-	Commits              map[string]int
-	Played               bool // the situation came to its end
+	Steps, Checks, Held, Entries int
+	Happened                     map[string]int // by names as in Happenings
+	Played                       bool           // the situation came to its end
 }
 
 func newWorld(opt Options) *World {
@@ -118,7 +125,7 @@ func newWorld(opt Options) *World {
 		byID:     map[fsm.NodeID]*node{},
 		states:   []*fsm.State{fsm.New()},
 		removing: map[fsm.StoreID]bool{}, removed: map[fsm.StoreID]bool{}, joining: map[fsm.StoreID]bool{},
-		slots: map[netip.Addr]int{}, commits: map[string]int{}, wallShift: map[fsm.NodeID]time.Duration{},
+		fenced: map[fsm.NodeID]fsm.Epoch{}, happened: map[string]int{}, wallShift: map[fsm.NodeID]time.Duration{},
 	}
 	w.net = network{w: w, cut: map[[2]fsm.NodeID]bool{}}
 	for i := range opt.Nodes {
@@ -149,7 +156,7 @@ func (w *World) drift() {
 func (w *World) addNode(id fsm.NodeID) *node {
 	rates := []float64{0.99, 0.99 + w.rng.Float64()*0.02, 1.01}
 	n := &node{
-		w: w, id: id, disk: w.newDisk(),
+		w: w, id: id, disk: w.newDisk(), kernel: newKernel(),
 		rawRate: rates[w.rng.Intn(3)], rawOff: time.Duration(w.rng.Int63n(int64(time.Hour))), bootOff: time.Duration(w.rng.Int63n(int64(time.Hour))),
 	}
 	n.bootRate = n.rawRate * (1 + (w.rng.Float64()*2-1)*maxSlew)
@@ -181,6 +188,7 @@ func (w *World) found() {
 		put(fsm.Command{SetGrantors: &fsm.SetGrantors{Prev: g.Index, Members: append(append([]fsm.Grantor{}, g.Members...), n.member())}})
 	}
 	put(fsm.Command{Configure: &fsm.Configure{Force: true, Config: w.config(fsm.LAN)}})
+	clear(w.happened) // what counts is what happens from here on
 	for _, n := range w.nodes {
 		n.disk.have, n.disk.snap = len(w.log), w.rng.Intn(len(w.log)+1)
 		n.start()
@@ -213,23 +221,36 @@ func (w *World) describeNode(n *node) fsm.Node {
 
 // deliver carries a message over the network, in its wire form.
 func (w *World) deliver(from *node, s lease.Send) {
-	wire, err := lease.Marshal(from.id, s.Msg)
-	if err != nil {
-		w.fail("marshal %+v: %v", s.Msg, err)
-		return
-	}
 	to := w.byID[s.To]
 	if to == nil {
 		return
 	}
+	wire := w.marshal(from, s.Msg)
 	w.net.datagram(from.id, to.id, s.Msg.Body, func() {
-		sender, msg, err := lease.Unmarshal(wire)
-		if err != nil {
-			w.fail("unmarshal %+v: %v", s.Msg, err)
-			return
-		}
-		to.on(0, func() { to.step(lease.Received{From: sender, Msg: msg}) })
+		to.act(to.run, func() {
+			var err error
+			if w.in.From, w.in.Msg, err = lease.Unmarshal(wire); err != nil {
+				w.fail("unmarshal %+v: %v", s.Msg, err)
+				return
+			}
+			to.step(&w.in)
+		})
 	})
+}
+
+// marshal is the wire form of a message. Many of them share one piece of memory.
+func (w *World) marshal(from *node, m lease.Message) []byte {
+	const most = 4096 // that one has room for without moving
+	if cap(w.wire)-len(w.wire) < most {
+		w.wire = make([]byte, 0, 16*most)
+	}
+	begin := len(w.wire)
+	b, err := lease.AppendMarshal(w.wire, from.id, m)
+	if err != nil {
+		w.fail("marshal %+v: %v", m, err)
+	}
+	w.wire = b
+	return b[begin:len(b):len(b)]
 }
 
 // little is the time that a node takes to carry a change into its kernel: mostly none to speak of.

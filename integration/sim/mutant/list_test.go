@@ -13,6 +13,12 @@ const (
 	configGo   = "fsm/apply_config.go"
 	localGo    = "fsm/local.go"
 	planGo     = "fsm/plan.go"
+	ruleGo     = "vip/gate/rule.go"
+
+	// The model's own: of what the agent does with the kernel.
+	kernelGo   = "integration/sim/kernel.go"
+	actuatorGo = "integration/sim/actuator.go"
+	nodeGo     = "integration/sim/node.go"
 )
 
 var mutants = []mutant{
@@ -121,5 +127,66 @@ var mutants = []mutant{
 		name: "answer-of-another-store", rule: "members are node + store",
 		situation: "grantor-changes-store",
 		edits:     []edit{{holderGo, "if !v.set.Has(from) {", "if false {"}},
+	},
+	{
+		name: "gate-without-epoch", rule: "a new epoch opens nothing that was not opened under it",
+		situation: "back-before-it-closed",
+		edits: []edit{{ruleGo, "	if e.Epoch == 0 || now >= leases[e.Epoch] {", `	until := time.Duration(0)
+	for _, u := range leases {
+		until = max(until, u)
+	}
+	if e.Epoch == 0 || now >= until {`}},
+	},
+	{
+		name: "linger-that-claims", rule: "in a linger: IP only",
+		situation: "handed-over",
+		edits:     []edit{{ruleGo, "		return e.ARP && e.IPUntil == 0", "		return e.IP"}},
+	},
+	{
+		name: "linger-beyond-the-lease", rule: "no lease = closed, in a linger too",
+		situation: "fenced-in-a-linger",
+		edits:     []edit{{ruleGo, "now >= leases[e.Epoch] {", "now >= leases[e.Epoch] && e.IPUntil == 0 {"}},
+	},
+	{
+		name: "linger-without-end", rule: "in a linger: IP only, until ipUntil",
+		situation: "handed-over",
+		edits:     []edit{{ruleGo, "	return e.IP && (e.IPUntil == 0 || now < e.IPUntil)", "	return e.IP"}},
+	},
+	{
+		name: "renewal-that-opens", rule: "a renewal cannot reopen what the actuator closed",
+		situation: "released-in-a-renewal",
+		edits: []edit{ // a deadline for each address, instead of one for the epoch: those that were open when it was read
+			{kernelGo, "	until time.Duration\n}", "	until time.Duration\n	open  [maxSlots]fsm.Epoch\n}"},
+			{kernelGo, "renewal{uint64(epoch), until})", "renewal{uint64(epoch), until, n.asked})"},
+			{kernelGo, "		n.kernel.renew(r.epoch, r.until)\n", `		n.kernel.renew(r.epoch, r.until)
+		for s, e := range r.open {
+			if e != 0 && uint64(e) == r.epoch && r.until > 0 {
+				n.kernel.vips[s] = gate.Entry{Epoch: r.epoch, ARP: true, IP: true}
+			}
+		}
+`},
+		},
+	},
+	{
+		name: "deadline-counted-from-the-write", rule: "a late write of an absolute deadline opens nothing",
+		situation: "frozen-in-a-renewal",
+		edits: []edit{
+			{kernelGo, "renewal{uint64(epoch), until})", "renewal{uint64(epoch), until - n.instant().Boot})"},
+			{kernelGo, "n.kernel.renew(r.epoch, r.until)", "n.kernel.renew(r.epoch, n.instant().Boot+r.until)"},
+		},
+	},
+	{
+		name: "gate-that-dies-with-the-process", rule: "killing the daemon must not detach the fence",
+		situation: "killed-while-open",
+		edits:     []edit{{nodeGo, "	n.up, n.lead = false, 0\n	n.m, n.open", "	n.kernel.attached = false\n	n.up, n.lead = false, 0\n	n.m, n.open"}},
+	},
+	{
+		name: "confirmed-before-it-is-closed", rule: "closes ARP, keeps IP, lists the kernel, then confirms",
+		situation: "slow-to-close",
+		edits: []edit{{actuatorGo, "	n.passing = true\n", `	for _, r := range p.releases {
+		n.step(lease.Confirm{Key: r.Key, ReleaseIndex: r.ReleaseIndex})
+	}
+	n.passing = true
+`}},
 	},
 }

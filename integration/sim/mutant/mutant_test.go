@@ -1,5 +1,5 @@
-// Package mutant is the test of the simulation: each mutant undoes one rule of the lease, of hand-over or of the grantor
-// set in a copy of the code under test, and the fault schedules must catch it. The tree itself is never changed: the go
+// Package mutant is the test of the simulation: each mutant undoes one rule of the lease, of hand-over, of the gate or of the
+// grantor set in a copy of the code under test, and the fault schedules must catch it. The tree itself is never changed: the go
 // command gets the changed files as an overlay.
 package mutant
 
@@ -64,7 +64,7 @@ func TestMutantsAreCaught(t *testing.T) {
 }
 
 // caught is a broken promise, as the simulation reports it.
-var caught = regexp.MustCompile(`seed \d+ at \S+: .*(two holders|went from|went back|gives another state).*`)
+var caught = regexp.MustCompile(`seed \d+ at \S+: .*(two holders|answers for|went from|went back|gives another state).*`)
 
 // build makes the simulation's test program with the mutant in it.
 func build(t *testing.T, root string, m mutant) string {
