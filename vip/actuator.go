@@ -70,6 +70,7 @@ type record struct {
 	fought    bool  // told so
 	announce  error // of the last announcement
 	announced time.Time
+	lingers   bool // it is being handed over, or was and the gate has not been told that it stays: nothing is announced
 }
 
 // linkState is what makes an address worth announcing again when it changes.
@@ -193,10 +194,14 @@ func (a *Actuator) accept(want []Wanted, at time.Time) {
 	a.opinion.say(a.want, at)
 	keep := make(map[key]*record, len(want))
 	for _, w := range want {
-		if r := a.records[w.key()]; r != nil {
-			keep[w.key()] = r
-		} else {
-			keep[w.key()] = &record{}
+		r := a.records[w.key()]
+		if r == nil {
+			r = &record{}
+		}
+		keep[w.key()] = r
+		if w.lingers() {
+			r.lingers = true
+			a.schedule.cancel(w.key())
 		}
 	}
 	for k := range a.schedule {
@@ -224,6 +229,7 @@ func (a *Actuator) pass() {
 	if len(a.want) > 0 {
 		a.checkGate()
 	}
+	a.endLingers()
 	a.notice(have, links, now)
 
 	failed := map[key]error{} // also of removals

@@ -29,7 +29,14 @@ type Wanted struct {
 	// Epoch is the node epoch under which the caller opened the address, as an opaque number that the lease is renewed
 	// under. It matters to the gate only; where there is one, 0 keeps the address closed.
 	Epoch uint64
+	// IPUntil is set in a linger only: the address is being handed to another host. What is there stays, claims nothing and
+	// is not announced, and takes and sends packets until that CLOCK_BOOTTIME instant; nothing is put or renewed. The caller
+	// takes the address out of its wanted set then. It needs the gate: without one that works, the address goes at once.
+	IPUntil time.Duration
 }
+
+// lingers says that w is being handed to another host.
+func (w Wanted) lingers() bool { return w.IPUntil > 0 }
 
 // String is the form used in logs and tests, e.g. "192.0.2.10/24 on eth0".
 func (w Wanted) String() string { return w.Prefix.String() + " on " + w.Link }

@@ -125,7 +125,7 @@ func diff(v view) plan {
 			p.Steps = append(p.Steps, step{Why: whyUngated, Remove: &a})
 		case a.Ours:
 			have[a.key()] = append(have[a.key()], a)
-		case wanted && a.Link == w.Link && (a.Prefix == w.Prefix || a.Prefix.Addr().Is6()):
+		case wanted && !w.lingers() && a.Link == w.Link && (a.Prefix == w.Prefix || a.Prefix.Addr().Is6()):
 			// An IPv6 address exists once per link: a put changes the foreign entry whatever its prefix length, and the
 			// next round corrects that as one of ours.
 			have[a.key()] = append(have[a.key()], a)
@@ -135,6 +135,9 @@ func diff(v view) plan {
 	}
 
 	for _, w := range order {
+		if w.lingers() {
+			continue // what is there stays, what has gone is not put back
+		}
 		if err := linkError(v.Links, w); err != nil {
 			p.Blocked = append(p.Blocked, blocked{w, err})
 			continue

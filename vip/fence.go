@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"quorate/vip/gate"
@@ -56,7 +57,7 @@ func (a *Actuator) flag() {
 	}
 	for _, w := range a.want {
 		if addr := w.Prefix.Addr(); w.check() == nil {
-			entries[addr] = gate.Entry{Addr: addr, Epoch: w.Epoch, ARP: true, IP: true}
+			entries[addr] = gate.Entry{Addr: addr, Epoch: w.Epoch, ARP: !w.lingers(), IP: true, IPUntil: w.IPUntil}
 		}
 	}
 	list := make([]gate.Entry, 0, len(entries))
@@ -69,6 +70,44 @@ func (a *Actuator) flag() {
 	a.fence.flagErr = a.gate.Set(list)
 	a.fence.idle(len(list) == 0)
 	a.complain("addresses cannot be opened or closed in the kernel", a.fence.flagErr)
+	if a.fence.flagErr != nil {
+		return
+	}
+	for _, w := range a.want {
+		if r := a.records[w.key()]; r.lingers && !w.lingers() { // it stays after all; neighbours may have asked in vain
+			r.lingers = false
+			a.schedule.begin(w.key(), time.Now())
+		}
+	}
+}
+
+// endLingers gives up what lingers when nothing makes it silent: the gate could not be told or asked, or there is none.
+func (a *Actuator) endLingers() {
+	if a.gate != nil && a.fence.err() == nil {
+		return
+	}
+	a.want = slices.DeleteFunc(a.want, func(w Wanted) bool {
+		if !w.lingers() {
+			return false
+		}
+		a.schedule.cancel(w.key())
+		delete(a.records, w.key())
+		return true
+	})
+}
+
+// silent says that an address that lingers is claimed nowhere on this host: the gate has been told so, and carries every link
+// on which the kernel has the address.
+func (f *fence) silent(w Wanted, have []Address) bool {
+	if f.report == nil || f.err() != nil {
+		return false
+	}
+	for _, h := range have {
+		if h.Prefix.Addr() == w.Prefix.Addr() && (!h.Ours || h.Link != w.Link || f.report.Fenced(h.Link) != nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // idle forgets the links when no address is gated: a host that carries nothing for a cluster is left as it is.

@@ -94,6 +94,13 @@ func (d *door) Announce(link string, addr netip.Addr) error {
 	return d.horn.Announce(link, addr)
 }
 
+// carries says whether a link carries the gate.
+func (d *door) carries(link string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.carried[link]
+}
+
 func (d *door) fault() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -291,4 +298,80 @@ func TestNothingBeforeTheFirstWord(t *testing.T) {
 			t.Errorf("not given up: %+v, %d addresses", d.entry("192.0.2.10"), d.size())
 		}
 	})
+}
+
+// lingering is w while it is being handed over.
+func lingering(w Wanted) Wanted {
+	w.IPUntil = time.Hour
+	return w
+}
+
+// TestLinger: what is being handed over stays in the kernel, takes packets, and is neither claimed nor announced; if it stays
+// after all it is announced anew.
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, told, d := gated(t, "eth0")
+		one := opened(7, "eth0", "192.0.2.10/24")
+		addr := one.Prefix.Addr()
+		a.Reconcile([]Wanted{one})
+		synctest.Wait()
+		d.horn.take()
+
+		s := a.Reconcile([]Wanted{lingering(one)})
+		if s.Absent(addr) || !s.Silent(addr) {
+			t.Errorf("absent: %v, silent: %v", s.Absent(addr), s.Silent(addr))
+		}
+		if got, want := d.entry("192.0.2.10"), (gate.Entry{Addr: addr, Epoch: 7, IP: true, IPUntil: time.Hour}); got != want {
+			t.Errorf("the gate was told %+v, want %+v", got, want)
+		}
+		time.Sleep(300 * time.Millisecond)
+		must(t, d.setLink("eth0", true, false))
+		must(t, d.setLink("eth0", true, true)) // its link comes back
+		time.Sleep(2 * time.Second)
+		if got := d.horn.take(); len(got) > 0 {
+			t.Errorf("announced while it lingers: %q", got)
+		}
+
+		a.Reconcile([]Wanted{one})
+		synctest.Wait()
+		if got := d.horn.take(); len(got) != 1 {
+			t.Errorf("announced when it stays after all: %q", got)
+		}
+		a.Reconcile([]Wanted{lingering(one)})
+		must(t, d.otherRemoves(one.Prefix, "eth0"))
+		time.Sleep(time.Second)
+		if s := a.Status(); d.size() != 0 || !s.Silent(addr) || told.take() != "" {
+			t.Errorf("what another program removed is put back or complained of: %+v", s)
+		}
+		a.Reconcile(nil)
+		if d.entry("192.0.2.10").Epoch != 0 {
+			t.Errorf("open: %+v", d.entry("192.0.2.10"))
+		}
+	})
+}
+
+// TestLingerNeedsTheGate: where nothing makes it silent, an address that is handed over goes at once.
+func TestLingerNeedsTheGate(t *testing.T) {
+	for name, spoil := range map[string]func(*Actuator, *door){
+		"no gate":        func(a *Actuator, _ *door) { a.gate = nil },
+		"gate fails":     func(_ *Actuator, d *door) { d.with(func() { d.fail = errors.New("no memory") }) },
+		"link has none":  func(_ *Actuator, d *door) { d.with(func() { d.broken["eth0"] = errors.New("no room") }) },
+		"foreign beside": func(_ *Actuator, d *door) { _ = d.otherAdds(netip.MustParsePrefix("192.0.2.10/32"), "eth1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDoor(newModel("eth0", "eth1"))
+				a := New(Options{Kernel: d, Announcer: d, Gate: gateOf{d}, Log: slog.New(slog.DiscardHandler)})
+				one := opened(7, "eth0", "192.0.2.10/24")
+				a.Reconcile([]Wanted{one})
+				spoil(a, d)
+				s := a.Reconcile([]Wanted{lingering(one)})
+				if there := d.has(one.Prefix, "eth0"); name != "foreign beside" && there {
+					t.Error("it lingers")
+				} else if there && s.Silent(one.Prefix.Addr()) {
+					t.Error("said to be silent while another program has it on another link")
+				}
+			})
+		})
+	}
 }

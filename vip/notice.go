@@ -29,6 +29,10 @@ func (a *Actuator) notice(have []Address, links map[string]Link, now time.Time) 
 		if h.Ours || !r.held {
 			continue
 		}
+		if w.lingers() {
+			r.held, r.lost = false, false // it was about to go anyway
+			continue
+		}
 		r.held, r.lost = false, true
 		switch {
 		case there:
@@ -57,7 +61,7 @@ func (a *Actuator) noticeLinks(links map[string]Link, now time.Time) {
 			continue
 		}
 		for k, r := range a.records {
-			if k.Link == name && r.held {
+			if k.Link == name && r.held && !r.lingers {
 				a.schedule.begin(k, now)
 				a.announce(k, now)
 			}
@@ -87,7 +91,7 @@ func (a *Actuator) conflicts(found []Address) {
 // report makes the status out of the last list of a pass.
 func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed map[key]error) {
 	now := time.Now()
-	s := Status{At: now, Gate: a.fence.err(), present: make(map[netip.Addr]struct{}, len(have))}
+	s := Status{At: now, Gate: a.fence.err(), present: make(map[netip.Addr]struct{}, len(have)), silent: map[netip.Addr]struct{}{}}
 	at := make(map[key][]Address, len(have))
 	for _, h := range have {
 		s.present[h.Prefix.Addr()] = struct{}{}
@@ -100,7 +104,7 @@ func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed 
 
 	for _, w := range a.want {
 		r := a.records[w.key()]
-		st := AddressStatus{Prefix: w.Prefix, Link: w.Link, Wanted: true, AnnouncedAt: r.announced}
+		st := AddressStatus{Prefix: w.Prefix, Link: w.Link, Wanted: true, AnnouncedAt: r.announced, Lingers: w.lingers()}
 		marked := false
 		for _, h := range at[w.key()] {
 			if h.Prefix == w.Prefix {
@@ -108,8 +112,12 @@ func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed 
 			}
 		}
 		err := errors.Join(problem[w], failed[w.key()])
+		if w.lingers() && a.fence.silent(w, have) {
+			s.silent[w.Prefix.Addr()] = struct{}{}
+		}
 		switch {
 		case err != nil:
+		case w.lingers():
 		case st.Actual && !marked:
 			err = fmt.Errorf("%w: %s", ErrUnmarked, w)
 		case !st.Actual:

@@ -17,6 +17,8 @@ type AddressStatus struct {
 	Err error
 	// AnnouncedAt is when neighbours were last told; zero when never.
 	AnnouncedAt time.Time
+	// Lingers says that it is wanted only for as long as it is being handed over; then it is no fault that it has gone.
+	Lingers bool
 }
 
 // Status is what the kernel's list showed at the end of a pass.
@@ -30,6 +32,14 @@ type Status struct {
 	Gate error
 
 	present map[netip.Addr]struct{}
+	silent  map[netip.Addr]struct{}
+}
+
+// Silent says that this host does not claim addr any more, and will not until Reconcile is told to: the address is absent, or
+// it lingers, and the gate was told and is on the link that the kernel's list has it on.
+func (s Status) Silent(addr netip.Addr) bool {
+	_, lingers := s.silent[addr]
+	return s.Absent(addr) || s.Err == nil && lingers
 }
 
 // Absent says that the kernel's list was read and has addr on no link, ours or foreign: only then may the address be

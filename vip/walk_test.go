@@ -36,11 +36,14 @@ var (
 func (w *walker) prefix() netip.Prefix { return rapid.SampledFrom(walkAddrs).Draw(w.T, "prefix") }
 func (w *walker) link() string         { return rapid.SampledFrom(walkLinks).Draw(w.T, "link") }
 
-// isWanted says whether the caller wants what foreign address k is; that one is taken over.
+// isWanted says whether the caller wants what foreign address k is, to stay; that one is taken over.
 func (w *walker) isWanted(k modelKey) bool {
-	return slices.ContainsFunc(w.want, func(x Wanted) bool {
-		return x.Link == k.link && (modelKeyOf(x.Prefix, x.Link) == k)
-	})
+	return slices.ContainsFunc(w.want, func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k && !x.lingers() })
+}
+
+// mayStay says whether the caller's word lets k stay, for a while at least.
+func (w *walker) mayStay(k modelKey) bool {
+	return slices.ContainsFunc(w.want, func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k })
 }
 
 // say is a call of Reconcile or Clear.
@@ -51,17 +54,38 @@ func (w *walker) say(want []Wanted, clear bool) {
 			delete(w.foreign, k)
 		}
 	}
+	var s Status
 	if clear {
-		w.a.Clear()
+		s = w.a.Clear()
 	} else {
-		w.a.Reconcile(want)
+		s = w.a.Reconcile(want)
 	}
+	w.quiet(s)
 	// Whatever fails, and as long as the kernel lets go: nothing of ours that is not wanted is left after the call.
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
 	for k, x := range w.m.addrs {
-		if x.Ours && !w.isWanted(k) && w.m.stuck[k.addr] == nil && w.m.unlisted == nil {
+		if x.Ours && !w.mayStay(k) && w.m.stuck[k.addr] == nil && w.m.unlisted == nil {
 			w.Fatalf("%s on %s is ours, not wanted, and still there", x.Prefix, x.Link)
+		}
+	}
+}
+
+// quiet: what may be confirmed as given up is claimed by nobody on this host.
+func (w *walker) quiet(s Status) {
+	for _, p := range walkAddrs {
+		addr := p.Addr()
+		if !s.Silent(addr) || s.Absent(addr) {
+			continue
+		}
+		if e := w.door.entry(addr.String()); e.ARP || e.Epoch != 0 && e.IPUntil == 0 {
+			w.Fatalf("%s is said to be silent, and its entry is %+v", addr, e)
+		}
+		have, _ := w.m.List()
+		for _, h := range have {
+			if h.Prefix.Addr() == addr && (!h.Ours || !w.door.carries(h.Link)) {
+				w.Fatalf("%s is said to be silent, and there is %+v", addr, h)
+			}
 		}
 	}
 }
@@ -75,7 +99,11 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 			var want []Wanted
 			for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(walkAddrs), 0, 5, netip.Prefix.Addr).Draw(w.T, "want") {
 				life := time.Duration(rapid.IntRange(500, 6000).Draw(w.T, "life")) * time.Millisecond
-				want = append(want, Wanted{Prefix: p, Link: w.link(), Lifetime: life, Epoch: 7})
+				x := Wanted{Prefix: p, Link: w.link(), Lifetime: life, Epoch: 7}
+				if rapid.Bool().Draw(w.T, "linger") {
+					x.IPUntil = time.Hour
+				}
+				want = append(want, x)
 			}
 			w.say(want, false)
 		}),
