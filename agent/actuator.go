@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -45,9 +47,12 @@ type actuator struct {
 	lease   leaser
 	vips    addresses
 	plane   *planeWorker
+	clock   lease.Clock
 	log     *slog.Logger
 
 	open    lease.Opened
+	lingers lingers
+	carried []vip.Wanted // what the last pass wanted of the kernel
 	managed []netip.Addr
 	status  atomic.Pointer[carried]
 }
@@ -85,7 +90,7 @@ func (a *actuator) run(ctx context.Context) error {
 		nowEpoch := s.Nodes[a.self].Epoch
 		nowLive := a.lease.Live(nowEpoch)
 		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() ||
-			time.Since(swept) > sweep || !a.vips.Keep() {
+			a.untilLingerEnds() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
 			index, epoch, live, swept = s.Index, nowEpoch, nowLive, time.Now()
 			patient := waiting.IsZero() || time.Since(waiting) < planePatience
 			switch waits := a.carryOut(s, patient); {
@@ -99,7 +104,7 @@ func (a *actuator) run(ctx context.Context) error {
 		a.lease.Alive(lease.Actuator)
 		// Often enough that the lease never takes a living actuator for a stuck one, and that an address whose lease ran
 		// out is gone soon after, even if the news of it were lost.
-		timer.Reset(s.Config.Settings.Profile.Timing().TTL * 2 / 5)
+		timer.Reset(min(s.Config.Settings.Profile.Timing().TTL*2/5, a.untilLingerEnds()))
 		select {
 		case <-ctx.Done():
 			a.vips.Clear()
@@ -112,21 +117,38 @@ func (a *actuator) run(ctx context.Context) error {
 	}
 }
 
-// allLive reports whether every open address is still under a live lease.
+// allLive reports whether every address that is open or lingers is still under a live lease.
 func (a *actuator) allLive() bool {
 	seen := map[fsm.Epoch]bool{}
+	dead := func(e fsm.Epoch) bool {
+		was := seen[e]
+		seen[e] = true
+		return !was && !a.lease.Live(e)
+	}
 	for _, e := range a.open {
-		if !seen[e] && !a.lease.Live(e) {
+		if dead(e) {
 			return false
 		}
-		seen[e] = true
+	}
+	for _, w := range a.lingers {
+		if dead(fsm.Epoch(w.Epoch)) {
+			return false
+		}
 	}
 	return true
 }
 
-// carryOut is one pass. To give up, addresses go before services; to take over, services come before addresses; a release
-// is confirmed only when the kernel's own list no longer has the address. It reports whether addresses wait for the data
-// plane, for which it has patience or not.
+// untilLingerEnds is how long it is to the end of the first linger; very long when nothing lingers.
+func (a *actuator) untilLingerEnds() time.Duration {
+	if end, any := a.lingers.end(); any {
+		return end - a.clock.Now().Boot
+	}
+	return math.MaxInt64
+}
+
+// carryOut is one pass. To give up, addresses are closed before services go; to take over, services come before addresses; a
+// release is confirmed only when the kernel claims the address no more: its own list does not have it, or it lingers and the
+// gate has been told. It reports whether addresses wait for the data plane, for which it has patience or not.
 func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	local := fsm.LocalOf(s, a.self)
 	if m := managed(s); !slices.Equal(m, a.managed) {
@@ -141,27 +163,46 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		keys, local.Services = nil, nil
 	}
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
+	stay := a.lingers.next(local, a.open, a.carried, a.clock.Now().Boot, a.lease.Live)
+	local = local.WithServices(s, stay.keys())
 	// What leaves, leaves before the table changes.
 	life := lifetime(s.Config.Settings.Profile.Timing())
-	switch staying := both(a.open, next); {
-	case len(a.open) > 0 && len(staying) == 0: // as when the lease is lost: not behind a pass that is putting others
-		a.vips.Clear()
-	case len(staying) < len(a.open):
-		a.vips.Reconcile(wantedAddresses(local, staying, life))
+	had := maps.Clone(a.open) // what may be in the kernel
+	if had == nil {
+		had = lease.Opened{}
 	}
+	for k, w := range a.lingers {
+		had[k] = fsm.Epoch(w.Epoch)
+	}
+	staying := both(had, next)
+	leaves := false
+	for k := range had {
+		_, opened := next[k]
+		_, lingers := stay[k]
+		leaves = leaves || !opened && (!lingers || a.lingers[k].IPUntil == 0)
+	}
+	switch {
+	case leaves && len(staying) == 0 && len(stay) == 0: // as when the lease is lost: not behind a pass that is putting others
+		a.vips.Clear()
+	case leaves:
+		a.vips.Reconcile(wantedAddresses(local, staying, stay, life))
+	}
+	a.lingers = stay
 	if !a.witness && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
 		for k := range next {
-			if _, was := a.open[k]; !was {
+			if _, was := had[k]; !was {
 				delete(next, k)
 				waits = true
 			}
 		}
 	}
-	st := a.vips.Reconcile(wantedAddresses(local, next, life))
+	a.carried = wantedAddresses(local, next, stay, life)
+	st := a.vips.Reconcile(a.carried)
 	a.open = next
 	a.status.Store(&carried{index: s.Index, local: local, addresses: st})
+	maps.DeleteFunc(a.lingers, func(k fsm.AddressKey, _ vip.Wanted) bool { return st.Absent(k.Addr) })
 	for _, r := range local.Releases {
-		if st.Absent(r.Key.Addr) {
+		if st.Silent(r.Key.Addr) {
 			a.lease.Confirm(r.Key, r.ReleaseIndex)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"quorate/fsm"
 	"quorate/lvs"
 	"quorate/vip"
+	"quorate/vip/gate"
 )
 
 // world is one node's surroundings with memory: the agreed state, the lease, the kernel's addresses and its table. What
@@ -32,11 +33,14 @@ type world struct {
 	have    map[netip.Prefix]string
 	table   string
 	alive   int
+	gated   bool // the node has a gate
+	gate    map[netip.Addr]string
+	began   time.Time
 	diary   []string
 }
 
 func newWorld() *world {
-	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}}
+	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}, gate: map[netip.Addr]string{}, began: time.Now()}
 }
 
 func (w *world) note(format string, args ...any) {
@@ -130,6 +134,48 @@ func (k worldKernel) Remove(a vip.Address) error {
 
 func (k worldKernel) Watch(ctx context.Context, _ func()) error { <-ctx.Done(); return nil }
 
+// worldGate is the kernel's gate.
+type worldGate struct{ *world }
+
+func (g worldGate) Set(entries []gate.Entry) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range entries {
+		is := "closed"
+		switch {
+		case e.Epoch == 0:
+		case e.ARP && e.IP && e.IPUntil == 0:
+			is = "open"
+		case !e.ARP && e.IP && e.IPUntil > 0:
+			is = fmt.Sprintf("lingers for %v", e.IPUntil-time.Since(g.began))
+		default:
+			is = fmt.Sprintf("%+v", e)
+		}
+		if strings.HasPrefix(is, "lingers") && strings.HasPrefix(g.gate[e.Addr], "lingers") {
+			continue // the same instant, counted from now
+		}
+		if was, ok := g.gate[e.Addr]; was != is && (ok || is != "closed") {
+			g.note("%v %s", e.Addr, is)
+		}
+		g.gate[e.Addr] = is
+	}
+	return nil
+}
+
+func (g worldGate) Check() (gate.Report, error) {
+	return gate.Report{Links: []gate.Link{{Name: "eth0", Index: 1}}}, nil
+}
+
+func (g worldGate) Remove() error { return nil }
+
+// worldClock counts from the world's beginning.
+type worldClock struct{ *world }
+
+func (c worldClock) Now() lease.Instant {
+	d := time.Since(c.began)
+	return lease.Instant{Raw: time.Hour + d, Boot: d}
+}
+
 // worldPlane is a data plane that remembers its table.
 type worldPlane struct{ *world }
 
@@ -153,6 +199,12 @@ func (p worldPlane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, e
 
 // run is n1 in a cluster of two with one VIP and one service, its actuator running until stop.
 func (w *world) run(t *testing.T) (stop func()) {
+	w.form(t)
+	return w.start(t)
+}
+
+// form agrees on that cluster.
+func (w *world) form(t *testing.T) {
 	facts := fsm.Facts{Schema: fsm.MaxSchema, Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
 	w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Addr: "192.0.2.1:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
 	w.apply(t, fsm.Command{PutNode: &fsm.PutNode{Node: fsm.Node{ID: "n2", Store: "s2", Addr: "192.0.2.2:7300", Role: fsm.Director, Weight: 1, Facts: facts}}})
@@ -162,12 +214,20 @@ func (w *world) run(t *testing.T) (stop func()) {
 		Services: map[string]fsm.Service{"web": {Name: "web", VIP: "web", Port: 80, Protocol: fsm.TCP, Scheduler: "wrr", Forward: fsm.NAT,
 			Servers: []fsm.Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}},
 	}}})
+}
+
+// start starts n1's actuator.
+func (w *world) start(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	plane := newPlaneWorker(slog.New(slog.DiscardHandler))
 	plane.open = func(string) (lvs.Plane, error) { return worldPlane{w}, nil }
+	o := vip.Options{Kernel: worldKernel{w}, Log: slog.New(slog.DiscardHandler)}
+	if w.gated {
+		o.Gate = worldGate{w}
+	}
 	a := &actuator{
-		self: "n1", view: worldView{w}, lease: worldLease{w}, plane: plane, log: slog.New(slog.DiscardHandler),
-		vips: vip.New(vip.Options{Kernel: worldKernel{w}, Log: slog.New(slog.DiscardHandler)}),
+		self: "n1", view: worldView{w}, lease: worldLease{w}, plane: plane, clock: worldClock{w}, log: slog.New(slog.DiscardHandler),
+		vips: vip.New(o),
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = plane.run(ctx) })
@@ -283,6 +343,131 @@ func TestRaiseIsNotSeen(t *testing.T) {
 		w.lease(old, false)
 		time.Sleep(time.Second)
 		w.expect(t, "a new epoch")
+	})
+}
+
+// owner is a world with a gate in which n1 owns web.
+func owner(t *testing.T) *world {
+	w := newWorld()
+	w.gated = true
+	w.run(t)
+	w.lease(w.State().Nodes["n1"].Epoch, true)
+	w.assign(t, "n1", 0)
+	time.Sleep(time.Second)
+	w.expect(t, "n1 owns it", "table [tcp 192.0.2.10:80×1]", "192.0.2.10 open", "put 192.0.2.10/24")
+	return w
+}
+
+// release asks n1 to give web up, and returns the index.
+func (w *world) release(t *testing.T, to fsm.NodeID) uint64 {
+	s := w.apply(t, fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: web, Epoch: w.State().Assignments[web].Epoch, To: to}}}})
+	return s.Assignments[web].Release.Index
+}
+
+// A planned move: the old owner closes the address and confirms, and goes on serving what is sent to it for a while.
+func TestHandOverLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := owner(t)
+		i := w.release(t, "n2")
+		w.expect(t, "released", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		w.said() // it may be confirmed again
+		w.assign(t, "n2", i)
+		time.Sleep(linger - 100*time.Millisecond - time.Millisecond)
+		w.expect(t, "moved, and not over yet")
+		time.Sleep(time.Millisecond)
+		w.expect(t, "over", "192.0.2.10 closed", "remove 192.0.2.10/24", "table []")
+	})
+}
+
+// What was released comes back only by the log.
+func TestCancelledHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := owner(t)
+		i := w.release(t, "n2")
+		w.expect(t, "released", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		w.apply(t, fsm.Command{Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: web, ReleaseIndex: i}}}})
+		w.expect(t, "cancelled", "192.0.2.10 open")
+		time.Sleep(10 * time.Second)
+		w.expect(t, "it stays")
+
+		i = w.release(t, "n2")
+		w.expect(t, "released again", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		time.Sleep(linger)
+		synctest.Wait()
+		if got := w.said(); !strings.HasPrefix(got, "192.0.2.10 closed\nremove 192.0.2.10/24") {
+			t.Fatalf("nobody took it in time:\n%s", got)
+		}
+		w.apply(t, fsm.Command{Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: web, ReleaseIndex: i}}}})
+		time.Sleep(time.Second)
+		w.expect(t, "cancelled late", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
+func TestLostLeaseEndsALinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := owner(t)
+		i := w.release(t, "n2")
+		synctest.Wait()
+		w.assign(t, "n2", i)
+		synctest.Wait()
+		w.said()
+		w.lease(w.State().Nodes["n1"].Epoch, false)
+		w.expect(t, "no lease", "192.0.2.10 closed", "remove 192.0.2.10/24", "table []")
+	})
+}
+
+// Nobody is to have it: a removed VIP, or one without a candidate. There is nothing to wait for.
+func TestReleaseToNobodyDoesNotLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := owner(t)
+		i := w.release(t, "")
+		w.expect(t, "released", "192.0.2.10 closed", "remove 192.0.2.10/24", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := owner(t)
+		i := w.release(t, "n2")
+		synctest.Wait()
+		w.said()
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings()}}})
+		synctest.Wait()
+		if got := w.said(); !strings.HasPrefix(got, "192.0.2.10 closed\nremove 192.0.2.10/24") {
+			t.Fatalf("removed from the configuration while it lingers (release %d):\n%s", i, got)
+		}
+	})
+}
+
+// The next owner has the services before it is given the address.
+func TestNextOwnerIsPrepared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.gated, w.slow = true, 300*time.Millisecond
+		w.run(t)
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.assign(t, "n2", 0)
+		time.Sleep(time.Second)
+		w.expect(t, "it is n2's")
+		i := w.release(t, "n1")
+		time.Sleep(time.Second)
+		w.expect(t, "it is to be n1's", "table [tcp 192.0.2.10:80×1]")
+		w.assign(t, "n1", i)
+		w.expect(t, "it is n1's", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
+// A process that starts while its release is pending has not opened the address, and does not let it linger.
+func TestRestartWhileReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.gated = true
+		w.form(t)
+		w.assign(t, "n1", 0)
+		i := w.release(t, "n2")
+		w.have[netip.MustParsePrefix("192.0.2.10/24")] = "eth0"
+		w.lease(w.State().Nodes["n1"].Epoch, true)
+		w.start(t)
+		w.expect(t, "found by the new process", "remove 192.0.2.10/24", fmt.Sprintf("confirm 192.0.2.10 %d", i), "table [tcp 192.0.2.10:80×1]")
 	})
 }
 

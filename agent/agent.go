@@ -218,7 +218,7 @@ func (a *Agent) act(ctx context.Context) error {
 func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: a.node, lease: service, vips: a.vips, plane: a.plane, log: a.log}
+	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: a.node, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

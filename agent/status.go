@@ -85,10 +85,16 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 	}
 	seen := map[netip.Addr]bool{}
 	for _, x := range c.addresses.Addresses {
+		if x.Lingers && !x.Actual {
+			continue
+		}
 		seen[x.Prefix.Addr()] = true
 		v := name[x.Prefix.Addr()]
 		a := api.Address{Prefix: x.Prefix, VIP: v.Name, Network: v.Network, Link: x.Link, Wanted: x.Wanted, Present: x.Actual, Problem: text(x.Err)}
-		if x.Wanted {
+		switch {
+		case x.Lingers:
+			a.Reason = "it is being handed over: it takes what is still sent here"
+		case x.Wanted:
 			a.Reason = "this node owns it and holds its lease"
 		}
 		out = append(out, a)

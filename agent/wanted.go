@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,13 +12,16 @@ import (
 	"quorate/vip"
 )
 
-// wantedAddresses are the addresses that may be in the kernel now: those that open says.
-func wantedAddresses(local fsm.Local, open lease.Opened, life time.Duration) []vip.Wanted {
+// wantedAddresses are the addresses that may be in the kernel now: those that open says, and those that linger.
+func wantedAddresses(local fsm.Local, open lease.Opened, stay lingers, life time.Duration) []vip.Wanted {
 	var want []vip.Wanted
 	for _, v := range local.VIPs {
 		if epoch, ok := open[v.Key]; ok && v.Link != "" {
 			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, Lifetime: life, Epoch: uint64(epoch)})
 		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(stay), fsm.AddressKey.Compare) {
+		want = append(want, stay[k])
 	}
 	return want
 }

@@ -13,7 +13,8 @@ type Local struct {
 	NodeEpoch Epoch
 	VIPs      []LocalVIP     // it owns and has not been asked to release; sorted by key
 	Releases  []LocalRelease // it has to give up and then confirm; sorted by key
-	// Services on the VIPs, and on those that are being released: they stop with the address, not before it. Sorted by name.
+	// Services on the VIPs, on those that are being released (they stop with the address, not before it), and on those that
+	// are about to be handed to the node (they are ready when it comes). Sorted by name.
 	Services []LocalService
 }
 
@@ -25,12 +26,15 @@ type LocalVIP struct {
 	AssignmentEpoch Epoch
 }
 
-// LocalRelease is an address that must be gone from the node before it confirms ReleaseIndex.
+// LocalRelease is an address that the node must have ceased to claim before it confirms ReleaseIndex.
 type LocalRelease struct {
 	Key             AddressKey
 	VIP             string
 	ReleaseIndex    uint64
 	AssignmentEpoch Epoch
+	// HandsOver says that another node is to have the VIP as it is: it may linger, to take what is still sent here. Otherwise
+	// the address goes.
+	HandsOver bool
 }
 
 // LocalService is a virtual service together with the servers that traffic may go to.
@@ -58,8 +62,12 @@ func LocalOf(s *State, self NodeID) Local {
 	for k, a := range s.Assignments {
 		switch v, ok := s.Config.VIPs[a.VIP]; {
 		case a.Owner != self:
+			if ok && a.Release != nil && a.Release.To == self && v.Key() == k {
+				vips[a.VIP] = true
+			}
 		case a.Release != nil:
-			l.Releases = append(l.Releases, LocalRelease{Key: k, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch})
+			l.Releases = append(l.Releases, LocalRelease{Key: k, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch,
+				HandsOver: ok && a.Matches(v) && (a.Release.To != "" || a.Release.Reason.Code == ReasonRequested)})
 			if ok && v.Key() == k {
 				vips[a.VIP] = true
 			}
@@ -71,13 +79,39 @@ func LocalOf(s *State, self NodeID) Local {
 	}
 	slices.SortFunc(l.VIPs, func(a, b LocalVIP) int { return a.Key.Compare(b.Key) })
 	slices.SortFunc(l.Releases, func(a, b LocalRelease) int { return a.Key.Compare(b.Key) })
-	for _, svc := range s.Config.Services {
-		if vips[svc.VIP] {
-			l.Services = append(l.Services, s.localService(svc))
+	l.Services = s.servicesOn(vips)
+	return l
+}
+
+// WithServices is l with the services on some more addresses: those of VIPs that the node has handed over a moment ago, to
+// which clients still send.
+func (l Local) WithServices(s *State, keys []AddressKey) Local {
+	if len(keys) == 0 {
+		return l
+	}
+	vips := map[string]bool{}
+	for _, svc := range l.Services {
+		vips[svc.Service.VIP] = true
+	}
+	for _, k := range keys {
+		if v, ok := s.VIPByKey(k); ok {
+			vips[v.Name] = true
 		}
 	}
-	slices.SortFunc(l.Services, func(a, b LocalService) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	l.Services = s.servicesOn(vips)
 	return l
+}
+
+// servicesOn are the services on VIPs of these names, sorted by name.
+func (s *State) servicesOn(vips map[string]bool) []LocalService {
+	var out []LocalService
+	for _, svc := range s.Config.Services {
+		if vips[svc.VIP] {
+			out = append(out, s.localService(svc))
+		}
+	}
+	slices.SortFunc(out, func(a, b LocalService) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	return out
 }
 
 func (s *State) localService(svc Service) LocalService {
