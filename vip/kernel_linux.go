@@ -147,7 +147,10 @@ func (k *Netlink) put(index uint32, w Wanted) error {
 	if err != nil {
 		return err
 	}
-	return k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body)
+	if err := k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body); err != nil || w.Prefix.Addr().Is4() {
+		return err
+	}
+	return k.awaitLocal(index, w.Prefix.Addr())
 }
 
 // Remove implements [Kernel].

@@ -1,0 +1,55 @@
+package vip
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// localPatience is for how long a Put waits for the kernel to accept packets for an IPv6 address that it has taken. An idle
+// one needs some tens of microseconds.
+const localPatience = 20 * time.Millisecond
+
+// awaitLocal waits until packets for an IPv6 address are this host's own. The kernel acknowledges the address and answers for
+// it at once, but makes its local route in a work queue (net/ipv6/addrconf.c, addrconf_dad_work, also with nodad). In
+// between it treats what is sent to the address as somebody else's: it forwards the packet, or drops it. So nobody may be told
+// of the address before. The wait is bounded: a link that is not ready has no such route, and then neighbours are told in vain.
+func (k *Netlink) awaitLocal(index uint32, addr netip.Addr) error {
+	pause := 20 * time.Microsecond
+	for end := time.Now().Add(localPatience); ; pause *= 2 {
+		local, err := k.isLocal(index, addr)
+		if err != nil || local || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// isLocal asks the kernel where it would send a packet for addr: to itself?
+func (k *Netlink) isLocal(index uint32, addr netip.Addr) (bool, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.Bytes(unix.RTA_DST, addr.AsSlice())
+	ae.Uint32(unix.RTA_OIF, index) // which finds the table of a VRF
+	attrs, err := ae.Encode()
+	if err != nil {
+		return false, fmt.Errorf("encode route to %s: %w", addr, err)
+	}
+	b := make([]byte, unix.SizeofRtMsg, unix.SizeofRtMsg+len(attrs)) // struct rtmsg, rtnetlink(7)
+	b[0], b[1] = unix.AF_INET6, byte(addr.BitLen())
+	reply, err := k.execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETROUTE, Flags: netlink.Request},
+		Data:   append(b, attrs...),
+	})
+	if err != nil && !isErrno(err) {
+		return false, fmt.Errorf("ask for the route to %s: %w", addr, err)
+	}
+	for _, m := range reply {
+		if m.Header.Type == unix.RTM_NEWROUTE && len(m.Data) >= unix.SizeofRtMsg {
+			return m.Data[7] == unix.RTN_LOCAL, nil // rtm_type
+		}
+	}
+	return false, nil // no route at all, yet
+}
