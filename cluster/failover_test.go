@@ -64,6 +64,26 @@ func TestSimLeaderLost(t *testing.T) {
 	})
 }
 
+// Whoever asks while no leader is known may ask a peer that is dead. It must not wait for that one once there is a leader.
+func TestSimReadWhileNobodyLeads(t *testing.T) {
+	simulate(t, 3, func(c *simCluster) {
+		c.form()
+		dead, asker := c.nodes[0], c.nodes[2]
+		if c.leader() != dead {
+			c.t.Fatalf("%s leads, not the first that is asked", c.leader().name)
+		}
+		c.net.Isolate(dead.ip)
+		c.until(5*time.Second, "no leader is known", func() bool { _, known := asker.Leader(); return !known })
+		began := time.Now()
+		if _, err := asker.Read(c.within(10 * time.Second)); err != nil {
+			c.t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			c.t.Errorf("the read took %v", took)
+		}
+	})
+}
+
 func TestSimLeaderCutOff(t *testing.T) {
 	simulate(t, 5, func(c *simCluster) {
 		c.form()

@@ -28,7 +28,13 @@ type target struct {
 	node fsm.NodeID
 	// leader is set when the call goes to it because it leads: there is no use in waiting for it once it does not.
 	leader fsm.Grantor
+	// instead is set when the call goes to some peer because no leader is known: there is no use in waiting for it, who may be
+	// dead, once there is one.
+	instead bool
 }
+
+// insteadLimit is how long a peer that may be dead is dialled before the next is tried; in a wan a stream takes some 0.6 s.
+const insteadLimit = 2 * time.Second
 
 // leaderGrace is how long the answer of a leader that has been replaced is waited for. If it lives, it answers at once.
 const leaderGrace = 500 * time.Millisecond
@@ -42,29 +48,34 @@ func (m *membership) call(ctx context.Context, t target, req request, in, out an
 		}
 		req.Body = b
 	}
-	dial, cancel := m.whileLeads(ctx, t.leader, 0)
+	dial, cancel := m.whileLeads(ctx, t, 0)
 	defer cancel()
+	if t.instead {
+		dial, cancel = context.WithTimeout(dial, insteadLimit)
+		defer cancel()
+	}
 	conn, err := m.node.mux.dial(dial, m.face, streamCall, t.addr, t.to)
 	if err != nil {
 		return nodeError(t.node, fmt.Errorf("%w: %w", errNotSent, err))
 	}
-	wait, cancel := m.whileLeads(ctx, t.leader, leaderGrace)
+	wait, cancel := m.whileLeads(ctx, t, leaderGrace)
 	defer cancel()
 	return nodeError(t.node, callOn(wait, conn, req, out))
 }
 
-// whileLeads is a context that also ends when the leader is another one for some time. The zero leader sets no such end.
-func (m *membership) whileLeads(ctx context.Context, leader fsm.Grantor, grace time.Duration) (context.Context, context.CancelFunc) {
+// whileLeads is a context that also ends when the leader is another one than the call was meant for, for some time. A call that
+// was not meant for a leader has no such end.
+func (m *membership) whileLeads(ctx context.Context, t target, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if leader == (fsm.Grantor{}) {
+	if t.leader == (fsm.Grantor{}) && !t.instead {
 		return ctx, func() { cancel(nil) }
 	}
 	go func() { // ends with ctx
 		for {
 			moved := m.consensus.wake()
-			if now, ok := m.consensus.leader(); ok && now != leader {
+			if now, ok := m.consensus.leader(); ok && now != t.leader {
 				if grace == 0 || pause(ctx, grace) {
-					cancel(fmt.Errorf("%s does not lead any more", leader.Node))
+					cancel(fmt.Errorf("%s leads now", now.Node))
 				}
 				return
 			}
@@ -143,7 +154,9 @@ func (m *membership) tryLeader(ctx context.Context, try int, here func(context.C
 	if len(all) == 0 {
 		return ErrNoLeader
 	}
-	return there(ctx, all[try%len(all)])
+	via := all[try%len(all)]
+	via.instead = via.node != "" // who joins has one address, and is a member when it hears of a leader
+	return there(ctx, via)
 }
 
 // seeds are all peers, for a node that knows no leader.
