@@ -26,6 +26,7 @@ const (
 	opObserve  op = "observe"  // what this node sees of the servers; leader only
 	opProgress op = "progress" // how far a node's log is
 	opAsk      op = "ask"      // the node's own status
+	opNudge    op = "nudge"    // "announce these again, you are not heard"
 )
 
 // Limits of a call.

@@ -234,19 +234,34 @@ func (m *membership) firstNode() fsm.Node { return m.node.wanted(m.self.Store) }
 // errRefused says that the state machine did not take a decision.
 var errRefused = errors.New("refused")
 
+// Fenced says how long a fence took, each time counted from the one before.
+type Fenced struct {
+	Index     uint64 // of the entry
+	Node      fsm.NodeID
+	Silent    time.Duration // from the last Renew that was heard until a majority of the grantors suspected the node; 0 = another cause
+	Promised  time.Duration // until a majority had promised, and the node's lease had ended
+	Committed time.Duration
+}
+
 // decide commits one decision. What the state machine refuses is an error: the plan was made on what is no longer true, or
 // is wrong.
 func (m *membership) decide(ctx context.Context, cmd fsm.Command) error {
+	_, err := m.decideAt(ctx, cmd)
+	return err
+}
+
+// decideAt is decide, and returns the index of the entry too; 0 = it changed nothing.
+func (m *membership) decideAt(ctx context.Context, cmd fsm.Command) (uint64, error) {
 	r, err := m.commit(ctx, cmd)
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case r.Err != nil:
-		return errors.Join(errRefused, r.Err)
+		return 0, errors.Join(errRefused, r.Err)
 	case len(r.Refused) > 0:
-		return errors.Join(errRefused, errors.New(r.Refused[0].Key.String()+": "+r.Refused[0].Why))
+		return r.Index, errors.Join(errRefused, errors.New(r.Refused[0].Key.String()+": "+r.Refused[0].Why))
 	}
-	return nil
+	return r.Index, nil
 }
 
 // answer does what the lease asks for. Each is said again until the state shows it.
@@ -261,7 +276,12 @@ func (d *duties) answer(ctx context.Context, e lease.LeaderEvent) error {
 		}
 		f := fsm.PlanFence(s, m.hints(), e.Node, e.Epoch, e.GrantorIndex, e.Text)
 		m.log.Info("fencing", "peer", string(e.Node), "epoch", uint64(e.Epoch), "term", d.term, "reason", e.Text)
-		return m.decide(ctx, fsm.Command{Actor: plannerActor, Fenced: &f})
+		ready := time.Now()
+		index, err := m.decideAt(ctx, fsm.Command{Actor: plannerActor, Fenced: &f})
+		if index != 0 && m.node.o.OnFenced != nil {
+			m.node.o.OnFenced(Fenced{Index: index, Node: e.Node, Silent: e.Silent, Promised: e.Promised, Committed: time.Since(ready)})
+		}
+		return err
 	case lease.RaiseWanted:
 		if e.Term != d.term || s.Nodes[e.Node].Epoch != e.Epoch {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -93,11 +94,35 @@ func (m *membership) serveAsk(context.Context, caller, request) (any, error) {
 	return m.node.o.Local(), nil
 }
 
+// Nudge asks a member to announce addresses again that it owns. A build that does not know the call says errors.ErrUnsupported.
+func (n *Node) Nudge(ctx context.Context, peer fsm.NodeID, addrs []netip.Addr) error {
+	m := n.current.Load()
+	if m == nil {
+		return ErrNoMembership
+	}
+	x, ok := m.view.state.Load().Nodes[peer]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrUnknownNode, peer)
+	}
+	return m.callMember(ctx, member(x), request{Op: opNudge}, addrs, nil)
+}
+
+func (m *membership) serveNudge(_ context.Context, _ caller, req request) (any, error) {
+	var addrs []netip.Addr
+	if err := json.Unmarshal(req.Body, &addrs); err != nil {
+		return nil, err
+	}
+	if f := m.node.o.OnNudge; f != nil {
+		f(addrs)
+	}
+	return nil, nil
+}
+
 // handlers are the calls that a member answers.
 func (m *membership) handlers() map[op]handler {
 	return map[op]handler{
 		opPropose: m.servePropose, opRead: m.serveRead, opJoin: m.serveJoin, opAnnounce: m.serveAnnounce,
-		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk,
+		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,10 @@ type Options struct {
 	Local func() any
 	// OnLease is called at each renewal and loss of the lease, in order, from the goroutine that renews; it must not block.
 	OnLease func(lease.LeaseChanged)
+	// OnFenced is called for each fence that this node decided as the leader; it must not block.
+	OnFenced func(Fenced)
+	// OnNudge is called when another node asks this one to announce addresses again that it owns; it must not block.
+	OnNudge func([]netip.Addr)
 	// OnRound is called for each round of renewals with how much later than planned it was; it must not block.
 	OnRound func(late time.Duration)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -35,6 +36,9 @@ type simNode struct {
 	role fsm.Role // "" = director
 	rate float64
 	read time.Duration // what reading an entry of the log takes
+
+	fenced atomic.Pointer[Fenced]       // the last that it decided
+	nudged atomic.Pointer[[]netip.Addr] // what it was last asked to announce
 }
 
 // rateClock is a machine's clocks, running fast or slow.
@@ -138,6 +142,8 @@ func (x *simNode) boot() {
 	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
 	o.Store = slowDisk{x.disk, x.read}
 	o.Role = x.role
+	o.OnFenced = func(f Fenced) { x.fenced.Store(&f) }
+	o.OnNudge = func(addrs []netip.Addr) { x.nudged.Store(&addrs) }
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)
 	if err != nil {

@@ -58,8 +58,20 @@ const (
 	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
 	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it
 	ReasonSuperseded ReasonCode = "superseded" // a pending release is no longer wanted
+	ReasonUnheard    ReasonCode = "unheard"    // the owner could not be heard on the wire, and other nodes could
 	ReasonRecovered  ReasonCode = "recovered"  // the cluster was made of what one node knew of a lost one
 )
+
+// What a look at the wire found; reasons of events, never of decisions.
+const (
+	ReasonVerified  ReasonCode = "verified"        // the owner answers for the address
+	ReasonNoOwner   ReasonCode = "no-owner"        // nobody answers
+	ReasonDuplicate ReasonCode = "duplicate-owner" // more than one host answers, the owner among them
+	ReasonForeign   ReasonCode = "foreign-owner"   // another host claims the address
+)
+
+// asked reports whether a move for this reason goes away from the owner, whatever the preferences say, and stays where it went.
+func (c ReasonCode) asked() bool { return c == ReasonRequested || c == ReasonUnheard }
 
 // Reason is a code and a sentence for a person, e.g. {drained, "n1 is draining; n2 has the fewest VIPs for its weight"}.
 type Reason struct {

@@ -37,6 +37,9 @@ func (c Command) needs() Schema {
 	if c.Decide != nil && len(c.Decide.Back) > 0 {
 		need = max(need, schemaMoves)
 	}
+	if c.Record != nil && c.Record.Event.Stages != (Stages{}) {
+		need = max(need, schemaStages)
+	}
 	return need
 }
 

@@ -31,6 +31,8 @@ type Event struct {
 	Server string     `json:"server,omitempty"`
 	Reason ReasonCode `json:"reason,omitempty"`
 	Text   string     `json:"text"`
+	// Stages of a VIP that changed hands. Since schema 3.
+	Stages Stages `json:"stages,omitzero"`
 }
 
 // Timeline is a bounded list of events, oldest first.

@@ -198,6 +198,8 @@ func histories() [][]Command {
 			Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up}}}},
 			Command{SetAdmin: &SetAdmin{Server: srv, Admin: Drain}},
 			Command{Decide: &Decide{Release: []StartRelease{{Key: key, Epoch: 4, To: "n2", Reason: Reason{ReasonRequested, "asked"}}}}},
+			Command{Decide: &Decide{Release: []StartRelease{{Key: key, Epoch: 4, Reason: Reason{ReasonUnheard, "nobody answers"}}}}},
+			Command{Schema: MaxSchema, Record: &Record{Event: Event{Node: "n1", VIP: "web", Reason: ReasonVerified, Stages: Stages{Suspect: 1, Verified: 2}}}},
 			Command{Decide: &Decide{Cancel: []Cancel{{Key: key, ReleaseIndex: 7}}}},
 			Command{SetGrantors: &SetGrantors{Prev: 1, Members: []Grantor{{"n1", n1.Store}, {"n2", n2.Store}}}},
 			Command{Fenced: &Fenced{Node: "n1", Epoch: 1, GrantorIndex: 9, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n2", ToEpoch: 2}}}},

@@ -273,7 +273,7 @@ func randomStep(rt *rapid.T, w *world) {
 			if rapid.IntRange(0, 4).Draw(rt, "anywhere") == 0 {
 				to = ""
 			}
-			w.apply(Command{Decide: &Decide{Release: []StartRelease{{Key: k, Epoch: w.s.Assignments[k].Epoch, To: to, Reason: Reason{ReasonRequested, "asked for"}}}}})
+			w.apply(Command{Decide: &Decide{Release: []StartRelease{{Key: k, Epoch: w.s.Assignments[k].Epoch, To: to, Reason: Reason{rapid.SampledFrom([]ReasonCode{ReasonRequested, ReasonUnheard}).Draw(rt, "code"), "asked for"}}}}})
 		}
 	case 11: // stale and false decisions
 		if len(keys) > 0 {

@@ -26,7 +26,7 @@ func (p *planner) moveReason(u *unit, owner int) Reason {
 func (p *planner) handOverReason(u *unit, m member) Reason {
 	home, rel := p.nodes[u.home].ID, m.rec.Release
 	switch {
-	case home == m.rec.Owner && m.rec.Reason.Code == ReasonRequested:
+	case home == m.rec.Owner && m.rec.Reason.Code.asked():
 		return m.rec.Reason // it stays requested
 	case home == m.rec.Owner:
 		return Reason{rel.Reason.Code, fmt.Sprintf("%s; it stays on %s", rel.Reason.Text, home)}
@@ -48,7 +48,7 @@ func (p *planner) keepReason(u *unit, m member) Reason {
 	rel := m.rec.Release
 	to, known := p.index[rel.To]
 	switch {
-	case rel.Reason.Code != ReasonRequested || u.code == ReasonRequested:
+	case !rel.Reason.Code.asked() || u.code == ReasonRequested:
 		return Reason{ReasonSuperseded, fmt.Sprintf("what %s was to release it for has changed", m.rec.Owner)}
 	case rel.To == "":
 		return Reason{ReasonNoNode, "no other node is able: " + p.whyNone(u)}

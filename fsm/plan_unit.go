@@ -104,8 +104,8 @@ func (p *planner) stays(u *unit, m member) bool {
 	return i >= 0 && i != u.avoid && u.fit[i] && !p.nodes[i].Draining && !p.nodes[i].Leaving && (!m.confirmed || p.h.Able[m.rec.Owner])
 }
 
-// requested follows an operator's newest request, pending or carried out. A request that was carried out holds, even against
-// preempt, until the owner cannot have the VIP any more.
+// requested follows the newest request, pending or carried out: an operator's, or that of a node which cannot hear the owner on the
+// wire. A request that was carried out holds, even against preempt, until the owner cannot have the VIP any more.
 func (p *planner) requested(u *unit) bool {
 	home, newest := -1, uint64(0)
 	take := func(i int, index uint64) {
@@ -115,7 +115,7 @@ func (p *planner) requested(u *unit) bool {
 	}
 	for _, m := range u.members {
 		rel := m.rec.Release
-		if rel == nil || rel.Reason.Code != ReasonRequested {
+		if rel == nil || !rel.Reason.Code.asked() {
 			continue
 		}
 		if i, ok := p.index[rel.To]; ok && u.open[i] {
@@ -126,7 +126,7 @@ func (p *planner) requested(u *unit) bool {
 		}
 	}
 	for _, m := range u.members {
-		if m.rec.Reason.Code == ReasonRequested && p.stays(u, m) {
+		if m.rec.Reason.Code.asked() && p.stays(u, m) {
 			take(p.owner(m), uint64(m.rec.Epoch))
 		}
 	}

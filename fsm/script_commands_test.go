@@ -97,7 +97,7 @@ func (st *script) run(line, body []string) string {
 	case "raise":
 		return st.do(Command{Raise: &Raise{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch)))}})
 	case "record":
-		return st.do(Command{Actor: "n1", Record: &Record{Event: Event{Node: id, Text: strings.Join(a.words[1:], " ")}}})
+		return st.do(Command{Actor: "n1", Record: &Record{Event: Event{Node: id, Text: strings.Join(a.words[1:], " "), Stages: Stages{Verified: int64(a.num("verified", 0))}}}})
 	case "assign", "release", "cancel":
 		return st.decision(line[0], a)
 	case "fence":
@@ -136,6 +136,8 @@ func (st *script) run(line, body []string) string {
 			fmt.Fprintf(&out, "%s (%v) owner %q: %s\n", w.VIP, w.Key, w.Owner, w.Reason.Text)
 		}
 		return out.String()
+	case "auditors":
+		return fmt.Sprint(Auditors(st.s, st.key(a.first())))
 	case "observers":
 		return fmt.Sprint(Observers(st.s, server(a.first())))
 	default:

@@ -11,11 +11,12 @@ type Schema uint32
 // The schemas. What a newer one brought is neither accepted nor written before the cluster runs at it: an older member could
 // not read it.
 const (
-	schemaFirst Schema = 1
-	schemaMoves Schema = 2 // moves are budgeted: settings for it, flaps, State.Moves, Decide.Back
+	schemaFirst  Schema = 1
+	schemaMoves  Schema = 2 // moves are budgeted: settings for it, flaps, State.Moves, Decide.Back
+	schemaStages Schema = 3 // events have stages
 
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaMoves
+	MaxSchema = schemaStages
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.

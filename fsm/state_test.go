@@ -145,19 +145,19 @@ func TestSchema(t *testing.T) {
 	w.form(1, 1)
 	for _, id := range []NodeID{"n1", "n2"} {
 		n := w.s.Nodes[id]
-		n.Facts.Schema = 3
+		n.Facts.Schema = MaxSchema + 1
 		w.must(Command{SetFacts: &SetFacts{Node: id, Store: n.Store, Facts: n.Facts}})
 	}
-	w.must(Command{SetSchema: &SetSchema{Schema: 3}})
-	if w.s.Schema != 3 {
+	w.must(Command{SetSchema: &SetSchema{Schema: MaxSchema + 1}})
+	if w.s.Schema != MaxSchema+1 {
 		t.Fatalf("schema %d", w.s.Schema)
 	}
 	old := director("n3", 1)
-	old.Facts.Schema = 2
+	old.Facts.Schema = MaxSchema
 	if res := w.apply(Command{PutNode: &PutNode{Node: old}}); res.Err == nil || !strings.Contains(res.Err.Error(), "upgrade quorate on n3") {
 		t.Errorf("an older node joined: %v", res.Err)
 	}
-	if res := w.apply(Command{SetSchema: &SetSchema{Schema: 2}}); res.Err == nil {
+	if res := w.apply(Command{SetSchema: &SetSchema{Schema: MaxSchema}}); res.Err == nil {
 		t.Error("the schema went back")
 	}
 }

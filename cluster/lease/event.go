@@ -108,6 +108,9 @@ type (
 		GrantorIndex uint64
 		Term         uint64
 		Text         string
+		// How long it took, for the timeline: from the last Renew that the grantors heard until a majority suspected the node (0 where the
+		// fence has another cause), and from then until a majority had promised.
+		Silent, Promised time.Duration
 	}
 	// RaiseWanted: a promise reaches or passes the agreed epoch and no fence is under way. The leader should commit a Raise.
 	RaiseWanted struct {

@@ -36,6 +36,9 @@ type fencing struct {
 	epoch    fsm.Epoch
 	set      uint64 // index of the grantor set whose members were asked
 	text     string
+	silent   time.Duration // since the last Renew, when a majority suspected it; 0 = another cause
+	began    time.Duration // RAW of the first question; 0 = not asked yet
+	promised time.Duration // RAW at which a majority had answered; 0 = not yet
 	answered []fsm.Grantor
 	send     time.Duration // when to ask again those that have not answered, RAW
 	say      time.Duration // when to say FenceReady (again), RAW
@@ -110,7 +113,7 @@ func (f *fencer) applied(now Instant, v *view) {
 			delete(f.fences, n) // fenced or raised: this fence is over
 		case v.set.Index != x.set:
 			// §3 Fence: "Apply demands that n's epoch is still e and the set still that one". Ask the new set.
-			f.fences[n] = &fencing{epoch: x.epoch, set: v.set.Index, text: x.text}
+			f.fences[n] = &fencing{epoch: x.epoch, set: v.set.Index, text: x.text, silent: x.silent, began: x.began}
 		}
 	}
 	for n, r := range f.raises {
@@ -131,6 +134,9 @@ func (f *fencer) tick(now Instant, v *view, p port) {
 	for _, n := range v.owners {
 		if f.fences[n] == nil && f.tally.count(now, n, v) >= v.set.Majority() {
 			f.start(n, f.tally.text(now, n, v), v)
+			if x := f.fences[n]; x != nil {
+				x.silent = f.tally.silence(now, n, v)
+			}
 		}
 	}
 	// §3 Planned moves: "An owner that does not confirm in time is fenced".
@@ -154,10 +160,17 @@ func (f *fencer) start(n fsm.NodeID, text string, v *view) {
 // press asks those that have not answered, or says that the fence is ready.
 func (f *fencer) press(now Instant, n fsm.NodeID, v *view, p port) {
 	x := f.fences[n]
+	if x.began == 0 {
+		x.began = now.Raw
+	}
 	if x.ready(v) {
+		if x.promised == 0 {
+			x.promised = now.Raw
+		}
 		if now.Raw >= x.say {
 			x.say = now.Raw + v.ttl
-			p.emit(FenceReady{Node: n, Epoch: x.epoch, GrantorIndex: x.set, Term: f.term, Text: x.text})
+			p.emit(FenceReady{Node: n, Epoch: x.epoch, GrantorIndex: x.set, Term: f.term, Text: x.text,
+				Silent: x.silent, Promised: x.promised - x.began})
 		}
 		return
 	}

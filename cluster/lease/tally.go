@@ -73,16 +73,25 @@ func (t *tally) count(now Instant, n fsm.NodeID, v *view) int {
 	return c
 }
 
-// text is the suspicion in words, for the timeline.
-func (t *tally) text(now Instant, n fsm.NodeID, v *view) string {
-	var by []string
+// silence is the longest time for which a member that suspects n has heard nothing of it.
+func (t *tally) silence(now Instant, n fsm.NodeID, v *view) time.Duration {
 	var silent time.Duration
 	for _, g := range v.set.Members {
 		if t.says(now, n, g, v) {
-			by = append(by, string(g.Node))
 			silent = max(silent, t.nodes[n][g].silent)
 		}
 	}
+	return silent
+}
+
+// text is the suspicion in words, for the timeline.
+func (t *tally) text(now Instant, n fsm.NodeID, v *view) string {
+	var by []string
+	for _, g := range v.set.Members {
+		if t.says(now, n, g, v) {
+			by = append(by, string(g.Node))
+		}
+	}
 	slices.Sort(by)
-	return fmt.Sprintf("silent for %.2f s at %s", silent.Seconds(), strings.Join(by, ", "))
+	return fmt.Sprintf("silent for %.2f s at %s", t.silence(now, n, v).Seconds(), strings.Join(by, ", "))
 }
