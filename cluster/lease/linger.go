@@ -1,0 +1,54 @@
+package lease
+
+import (
+	"time"
+
+	"quorate/fsm"
+)
+
+// Linger is for how long an address that is handed over takes packets that are still sent to its old owner (design §3 “Planned
+// moves”). The next owner announces itself at 0, 50, 200 and 1000 ms: neighbours that miss a frame or are busy hear the next, and
+// a Linux before 4.12 that had the entry confirmed lately does not take another MAC for a second (locktime). The rest is for
+// the hand-over itself: the confirmation, one entry of the log, the services of the next owner.
+const Linger = 1500 * time.Millisecond
+
+// Lingering is one address that a node has given up and that still takes packets.
+type Lingering struct {
+	Epoch fsm.Epoch     // under which it was open, and is: it ends with that lease
+	Until time.Duration // CLOCK_BOOTTIME
+}
+
+// Lingers says which addresses linger. It is a value: Next makes a new one. They are known to one process alone: one that
+// starts anew removes what it finds, and until then the kernel closes them by the instant that it was told.
+type Lingers map[fsm.AddressKey]Lingering
+
+// Next is what lingers now: what did, until its time is up, its lease is lost, or the node owns the address again, under
+// whatever network; and what was open until local released it to another node. now is CLOCK_BOOTTIME, live as for Opened.Next.
+func (l Lingers) Next(local fsm.Local, open Opened, now time.Duration, live func(fsm.Epoch) bool) Lingers {
+	next := Lingers{}
+	for k, x := range l {
+		if now < x.Until && live(x.Epoch) && !claims(local, k) {
+			next[k] = x
+		}
+	}
+	for _, r := range local.Releases {
+		epoch, was := open[r.Key]
+		switch {
+		case !r.HandsOver:
+			delete(next, r.Key)
+		case was && live(epoch) && !claims(local, r.Key):
+			next[r.Key] = Lingering{Epoch: epoch, Until: now + Linger}
+		}
+	}
+	return next
+}
+
+// claims reports whether the node owns the address of k, under whatever network.
+func claims(local fsm.Local, k fsm.AddressKey) bool {
+	for _, v := range local.VIPs {
+		if v.Key.Addr == k.Addr {
+			return true
+		}
+	}
+	return false
+}
