@@ -11,16 +11,6 @@ import (
 // This file is the model of the agent's actuator over vip.Actuator: decide, close, remove, open, put, list and confirm, each
 // write some time after the one before, so that the process can be frozen or killed between any two.
 
-// linger is for how long what was handed over takes packets: as in the agent.
-const linger = 1500 * time.Millisecond
-
-// lingering is an address that was handed over, which takes what is still sent here until then.
-type lingering struct {
-	slot  int
-	epoch fsm.Epoch
-	until time.Duration // BOOTTIME
-}
-
 // pass is what one pass of the actuator has decided.
 type pass struct {
 	wanted   [maxSlots]gate.Entry // closed = not wanted
@@ -60,10 +50,13 @@ func (n *node) intend() *pass {
 	}
 	was := n.open
 	n.open = was.Next(keys, n.state.Nodes[n.id].Epoch, live)
-	n.lingers = n.linger(was, now.Boot, live)
+	n.lingers = n.lingers.Next(*local, was, now.Boot, live)
 	n.asked = [maxSlots]fsm.Epoch{}
-	for _, l := range n.lingers {
-		p.wanted[l.slot] = gate.Entry{Epoch: uint64(l.epoch), IP: true, IPUntil: l.until}
+	for k, l := range n.lingers {
+		e := gate.Entry{Epoch: uint64(l.Epoch), IP: true, IPUntil: l.Until}
+		if w := &p.wanted[n.w.slot(k.Addr)]; w.IPUntil < e.IPUntil {
+			*w = e
+		}
 	}
 	for k, e := range n.open {
 		slot := n.w.slot(k.Addr)
@@ -80,43 +73,6 @@ func (n *node) intend() *pass {
 	}
 	n.w.dirty = true
 	return p
-}
-
-// linger is what lingers now: what did, until its time is up, its lease is over or the node owns it again; and what was open
-// until it was released to another node.
-func (n *node) linger(was lease.Opened, boot time.Duration, live func(fsm.Epoch) bool) []lingering {
-	var out []lingering
-	kept := func(slot int) bool {
-		for k := range n.open {
-			if n.w.slot(k.Addr) == slot {
-				return true
-			}
-		}
-		for _, r := range n.local.Releases {
-			if n.w.slot(r.Key.Addr) == slot && !n.handsOver(r) {
-				return true
-			}
-		}
-		return false
-	}
-	for _, l := range n.lingers {
-		if boot < l.until && live(l.epoch) && !kept(l.slot) {
-			out = append(out, l)
-		}
-	}
-	for _, r := range n.local.Releases {
-		if e, open := was[r.Key]; open && live(e) && n.handsOver(r) {
-			out = append(out, lingering{slot: n.w.slot(r.Key.Addr), epoch: e, until: boot + linger})
-		}
-	}
-	return out
-}
-
-// handsOver reports whether another node is to have the address as it is.
-func (n *node) handsOver(r fsm.LocalRelease) bool {
-	a := n.state.Assignments[r.Key]
-	v, ok := n.state.Config.VIPs[a.VIP]
-	return ok && a.Matches(v) && a.Release != nil && a.Release.To != ""
 }
 
 // lifetime is the valid_lft that addresses get.

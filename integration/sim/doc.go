@@ -2,7 +2,7 @@
 // clusters in virtual time under random faults, and checks after every step that no address has two holders, that no kernel
 // answers under an epoch that was fenced, and that who has ceased to claim an address takes its packets for no longer than a linger.
 //
-// What is real: fsm.State.Apply, the planner, lease.Machine with its codec, lease.Opened, and the gate's rule (gate.Entry.Passes,
+// What is real: fsm.State.Apply, the planner, lease.Machine with its codec, lease.Opened and lease.Lingers, and the gate's rule (gate.Entry.Passes,
 // which the BPF program is tested against): the same code that the agent runs. What is modelled: Raft, as one ordered log that commits where the leader reaches a majority of the voters (its leaders may be
 // deposed without knowing, what they appended alone is committed later, in order, or never, its followers lag, a restart
 // begins at an old snapshot); the network (delay, loss, duplication, cuts in one or both directions); disks (slow, lost);

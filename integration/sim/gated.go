@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"quorate/cluster/lease"
+)
 
 // These situations are of a node whose process does not do what it should, so that only its kernel can.
 
@@ -98,7 +102,7 @@ func slowToClose(s *stage) []step {
 func handedOver(s *stage) []step {
 	return []step{
 		then(func() { s.move(s.others[0]) }, time.Second, s.taken),
-		wait([]time.Duration{s.upTo(300 * time.Millisecond), linger + 200*time.Millisecond}[s.rng.Intn(2)]),
+		wait([]time.Duration{s.upTo(300 * time.Millisecond), lease.Linger + 200*time.Millisecond}[s.rng.Intn(2)]),
 		then(func() { s.move(s.h) }, time.Second, func() bool { return s.h.holds(s.x) }),
 		wait(100 * time.Millisecond),
 	}

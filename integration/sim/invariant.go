@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/vip/gate"
 )
@@ -61,7 +62,7 @@ func (w *World) checkGate(n *node, s int, boot time.Duration) {
 	case n.mute[s] == 0:
 		n.mute[s] = boot
 		w.happened["lingered"]++
-	case boot > n.mute[s]+linger:
+	case boot > n.mute[s]+lease.Linger:
 		w.fail("%s answers for %v %v after it ceased to claim it", n.id, w.slots.addrs[s], boot-n.mute[s])
 	}
 }
@@ -117,18 +118,28 @@ func (w *World) checkEpochs(old, s *fsm.State) {
 	}
 }
 
-// patient is how long at most a VIP may be without a holder although all is well: a process that is slow for a moment lets a
+// allowance is how long it may take after the last fault until every VIP is held: longer where somebody may still have a long lease.
+func (w *World) allowance() time.Duration {
+	for _, s := range w.states {
+		if s.Config.Settings.Profile == fsm.WAN {
+			return w.opt.Heal + 4*fsm.WAN.Timing().TTL
+		}
+	}
+	return w.opt.Heal
+}
+
+// hiccup is how long at most a VIP may be without a holder although all is well: a process that is slow for a moment lets a
 // short lease run out now and then.
-const patient = 300 * time.Millisecond
+const hiccup = 300 * time.Millisecond
 
 // checkServed is what must hold some time after the faults have stopped: every VIP is held by the node that owns it.
 func (w *World) checkServed() {
 	missing := w.missing()
-	for end := w.now + patient; missing != "" && w.violation == nil && w.next(end); missing = w.missing() {
+	for end := w.now + hiccup; missing != "" && w.violation == nil && w.next(end); missing = w.missing() {
 		w.check()
 	}
 	if missing != "" {
-		w.fail("%v after the last fault nobody holds VIP %s (leader %v, grantors %+v)%s", w.opt.Heal, missing, w.leader() != nil, w.states[len(w.log)].Grantors, w.census())
+		w.fail("%v after the last fault nobody holds VIP %s (leader %v, grantors %+v)%s", w.allowance(), missing, w.leader() != nil, w.states[len(w.log)].Grantors, w.census())
 	}
 }
 

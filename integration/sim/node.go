@@ -44,7 +44,7 @@ type node struct {
 	// Its actuator, and its lease's thread.
 	open     lease.Opened
 	asked    [maxSlots]fsm.Epoch // of open
-	lingers  []lingering
+	lingers  lease.Lingers
 	passing  bool // a pass is under way
 	again    bool // another is to follow
 	renewals []renewal

@@ -29,9 +29,14 @@ func (w *World) operator() {
 	})
 }
 
-// resumeAll takes draining back, so that after the faults there is somebody who may own things.
+// resumeAll takes draining back, so that after the faults there is somebody who may own things, and long leases, which a schedule
+// is too short for.
 func (w *World) resumeAll() {
 	if l := w.leader(); l != nil && !l.frozen {
+		if c := cloneConfig(l.state.Config); c.Settings.Profile == fsm.WAN {
+			c.Settings.Profile = fsm.LAN
+			w.propose(l, fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}}, func(fsm.Result, bool) { l.on(0, l.duty) })
+		}
 		for _, id := range nodeIDs(l.state) {
 			if nd := l.state.Nodes[id]; nd.Draining && !nd.Leaving {
 				w.propose(l, fsm.Command{SetDrain: &fsm.SetDrain{Node: id}}, func(fsm.Result, bool) { l.on(0, l.duty) })
@@ -100,7 +105,7 @@ func (w *World) wish(s *fsm.State) (fsm.Command, bool) {
 		return fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}}, true
 	case 7:
 		c := cloneConfig(s.Config)
-		c.Settings.Profile = []fsm.Profile{fsm.LAN, fsm.LAN, fsm.Fast}[w.rng.Intn(3)]
+		c.Settings.Profile = []fsm.Profile{fsm.LAN, fsm.LAN, fsm.Fast, fsm.WAN}[w.rng.Intn(4)]
 		return fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}}, true
 	default: // a node leaves for good, another comes
 		if len(s.Grantors.Members) < 4 || len(w.removing) > 0 {
@@ -111,7 +116,6 @@ func (w *World) wish(s *fsm.State) (fsm.Command, bool) {
 			}
 			return fsm.Command{}, false
 		}
-		w.removing[s.Nodes[id].Store] = true
 		return fsm.Command{SetDrain: &fsm.SetDrain{Node: id, Draining: true, Leaving: true}}, true
 	}
 }

@@ -179,6 +179,9 @@ func (w *World) commit(l *node, c fsm.Command) fsm.Result {
 			w.fenced[c.Fenced.Node] = max(w.fenced[c.Fenced.Node], c.Fenced.Epoch)
 			w.dirty = true
 		}
+		if d := c.SetDrain; d != nil && d.Leaving {
+			w.removing[s.Nodes[d.Node].Store] = true
+		}
 		if c.RemoveNode != nil {
 			w.left(*c.RemoveNode)
 		}

@@ -216,6 +216,14 @@ func (s *stage) wasProposed(n int, like func(fsm.Command) bool) bool {
 	return slices.ContainsFunc(s.proposed[n:], like)
 }
 
+// cannotLead loses what some report, so that the leader does not think of handing leadership to them.
+func (s *stage) cannotLead(ns ...*node) {
+	s.net.treat = func(from, _ fsm.NodeID, b lease.Body) treatment {
+		_, report := b.(lease.Report)
+		return treatment{lose: report && slices.ContainsFunc(ns, func(n *node) bool { return n.id == from })}
+	}
+}
+
 // delay holds up one kind of datagrams to or from h.
 func (s *stage) delay(which func(from, to fsm.NodeID, b lease.Body) bool, d time.Duration) {
 	s.net.treat = func(from, to fsm.NodeID, b lease.Body) treatment {

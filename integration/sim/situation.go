@@ -19,12 +19,14 @@ var situations = map[string]situation{
 	"suspended":               {nodes: 3, drift: true, steps: suspended},
 	"start-in-the-past":       {nodes: 3, steps: startInThePast},
 	"moved-while-cut":         {nodes: 3, steps: movedWhileCut},
+	"moved-and-unconfirmed":   {nodes: 5, steps: movedAndUnconfirmed},
 	"moved-twice":             {nodes: 3, steps: movedTwice},
 	"renamed-while-cut":       {nodes: 3, steps: renamedWhileCut},
 	"relabelled-while-cut":    {nodes: 3, steps: relabelledWhileCut},
 	"back-between-entries":    {nodes: 3, steps: backBetweenEntries},
 	"raise-before-fence":      {nodes: 5, steps: raiseBeforeFence},
 	"grantors-follow-quickly": {nodes: 3, steps: grantorsFollowQuickly},
+	"grantors-follow-unseen":  {nodes: 3, steps: grantorsFollowUnseen},
 
 	// What the gate is for: see gated.go.
 	"frozen-in-a-renewal":   {nodes: 3, steps: frozenInARenewal},
@@ -240,6 +242,20 @@ func movedWhileCut(s *stage) []step {
 	}
 }
 
+// movedAndUnconfirmed: the same; h sees just enough grantors for its lease, and is fenced because it does not confirm.
+func movedAndUnconfirmed(s *stage) []step {
+	a, b, c := s.others[0], s.others[1], s.others[2]
+	return []step{
+		then(func() {
+			s.cannotLead(a, b)
+			s.part(s.h, s.l)
+			s.part(s.h, c)
+			s.move(c)
+		}, 4*time.Second, s.fenced),
+		wait(400 * time.Millisecond),
+	}
+}
+
 // movedTwice: an operator moves h's address, thinks better of it, and moves it after all, which h does not see. Meanwhile the
 // leader hears that h confirmed the first time.
 func movedTwice(s *stage) []step {
@@ -347,16 +363,33 @@ func raiseBeforeFence(s *stage) []step {
 
 // grantorsFollowQuickly: two nodes join while h sees one grantor and not the log.
 func grantorsFollowQuickly(s *stage) []step {
+	return []step{do(func() { s.twoMore() }), wait(2500 * time.Millisecond)}
+}
+
+// grantorsFollowUnseen: the same, and the grantor that h sees does not come to lead, It has to refuse h before there are two more.
+func grantorsFollowUnseen(s *stage) []step {
+	o := s.others[0]
 	return []step{
-		do(func() {
-			s.part(s.h, s.l)
-			for _, id := range []fsm.NodeID{"y1", "y2"} {
-				n := s.addNode(id)
-				s.joining[n.disk.store] = true
-				s.part(s.h, n)
-				n.start()
+		then(func() {
+			s.cannotLead(o)
+			for _, n := range s.twoMore() {
+				s.part(o, n)
 			}
-		}),
-		wait(2500 * time.Millisecond),
+		}, 4*time.Second, func() bool { return len(s.newest().Grantors.Members) == 5 }),
+		wait(800 * time.Millisecond),
 	}
+}
+
+// twoMore lets two nodes join that h does not see, nor does it see the leader.
+func (s *stage) twoMore() []*node {
+	s.part(s.h, s.l)
+	var more []*node
+	for _, id := range []fsm.NodeID{"y1", "y2"} {
+		n := s.addNode(id)
+		s.joining[n.disk.store] = true
+		s.part(s.h, n)
+		n.start()
+		more = append(more, n)
+	}
+	return more
 }

@@ -84,7 +84,7 @@ func Run(opt Options) (Stats, *Violation) {
 	if w.violation == nil {
 		w.heal()
 		w.awaitCalm(0)
-		end := w.now + opt.Heal
+		end := w.now + w.allowance()
 		for w.now < end && !w.calm && w.violation == nil {
 			w.next(end)
 			w.check()

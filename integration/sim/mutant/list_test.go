@@ -6,6 +6,8 @@ const (
 	machineGo  = "cluster/lease/machine.go"
 	handoverGo = "cluster/lease/handover.go"
 	changeGo   = "cluster/lease/change.go"
+	lingerGo   = "cluster/lease/linger.go"
+	fencerGo   = "cluster/lease/fencer.go"
 	driftGo    = "cluster/lease/drift.go"
 	instantGo  = "cluster/lease/instant.go"
 	fenceGo    = "fsm/apply_fence.go"
@@ -29,6 +31,26 @@ var mutants = []mutant{
 			{grantorGo, "		g.memory.Floors[f.Node] = f.Epoch\n		g.memory.Promises++\n", "		g.memory.Floors[f.Node] = f.Epoch\n"},
 			{grantorGo, "if g.disk.Floors[n] < f.Epoch || now.Raw <= g.runOut(n) {", "if now.Raw <= g.runOut(n) {"},
 		},
+	},
+	{
+		name: "granted-although-promised", rule: "v refuses n at epochs ≤ e from now on",
+		situation: "grantors-forget",
+		edits:     []edit{{grantorGo, "if r.Epoch <= g.memory.Floors[from] {", "if false {"}},
+	},
+	{
+		name: "fence-by-a-minority", rule: "with a majority of answers the leader commits one entry",
+		situation: "moved-and-unconfirmed",
+		edits:     []edit{{fencerGo, "len(x.answered) >= v.set.Majority()", "len(x.answered) >= max(1, v.set.Majority()-1)"}},
+	},
+	{
+		name: "lease-from-a-minority", rule: "a majority of the set has acknowledged",
+		situation: "worst-clocks",
+		edits:     []edit{{holderGo, "need := v.set.Majority()", "need := max(1, v.set.Majority()-1)"}},
+	},
+	{
+		name: "older-sets-granted", rule: "a majority of the current set has durably refused Renews naming older sets",
+		situation: "grantors-follow-unseen",
+		edits:     []edit{{grantorGo, "if r.GrantorIndex < g.memory.SetFloor {", "if false {"}},
 	},
 	{
 		name: "answer-before-the-grant-ran-out", rule: "waits until until[n] has passed, and answers",
@@ -146,6 +168,11 @@ var mutants = []mutant{
 		name: "linger-beyond-the-lease", rule: "no lease = closed, in a linger too",
 		situation: "fenced-in-a-linger",
 		edits:     []edit{{ruleGo, "now >= leases[e.Epoch] {", "now >= leases[e.Epoch] && e.IPUntil == 0 {"}},
+	},
+	{
+		name: "linger-that-is-renewed", rule: "for ≤ linger",
+		situation: "handed-over",
+		edits:     []edit{{lingerGo, "			next[k] = x\n", "			next[k] = Lingering{x.Epoch, now + Linger}\n"}},
 	},
 	{
 		name: "linger-without-end", rule: "in a linger: IP only, until ipUntil",
