@@ -143,7 +143,7 @@ func (a *Agent) open() error {
 	}
 	a.engine = health.New(health.Options{Log: a.log, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
 	a.metrics = newMetrics(a)
-	f := &facts{version: a.o.Version, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
+	f := &facts{version: a.o.Version, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,

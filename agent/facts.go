@@ -6,15 +6,19 @@ import (
 	"slices"
 	"sync"
 
+	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/lvs"
 	"quorate/vip"
+	"quorate/vip/gate"
 )
 
 // facts says what this node is able to do. A node that may not change addresses offers no links, and so is asked to carry
 // none.
 type facts struct {
 	version string
+	fence   func() gate.Kind
+	thread  lease.Class // of a lease's thread
 	plane   *planeWorker
 	denied  []string // what the preflight found at start
 	links   func() ([]vip.Link, error)
@@ -29,6 +33,7 @@ func (f *facts) read() fsm.Facts {
 	out := fsm.Facts{
 		Version: f.version, Schema: fsm.MaxSchema, DataPlane: "none",
 		Schedulers: caps.AllSchedulers(), Problems: f.denied,
+		Fence: string(f.fence()), LeaseThread: string(f.thread),
 	}
 	if caps.Plane != "" {
 		out.DataPlane = caps.Plane

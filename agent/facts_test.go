@@ -18,7 +18,7 @@ func TestFactsOfferOnlyLinksThatWork(t *testing.T) {
 		{Name: "eth2", Prefixes: subnet},
 	}
 	var err error
-	f := &facts{plane: newPlaneWorker(slog.New(slog.DiscardHandler)), links: func() ([]vip.Link, error) { return links, err }, log: slog.New(slog.DiscardHandler)}
+	f := &facts{fence: new(fence).kind, plane: newPlaneWorker(slog.New(slog.DiscardHandler)), links: func() ([]vip.Link, error) { return links, err }, log: slog.New(slog.DiscardHandler)}
 	want := "[{eth0 [192.0.2.0/24]}]"
 	if got := fmt.Sprint(f.read().Links); got != want {
 		t.Errorf("links %v, want %v", got, want)

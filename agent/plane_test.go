@@ -241,7 +241,7 @@ func TestFactsListAllPlanes(t *testing.T) {
 	if err := b.prepare("auto"); err != nil {
 		t.Fatal(err)
 	}
-	f := &facts{plane: b.planeWorker, links: noLinks, log: slog.New(slog.DiscardHandler)}
+	f := &facts{fence: new(fence).kind, plane: b.planeWorker, links: noLinks, log: slog.New(slog.DiscardHandler)}
 	got := f.read()
 	if len(got.Planes) != 2 || got.Planes[0].Name != "ipvs" || got.Planes[1].Name != "nft" || got.DataPlane != "ipvs" {
 		t.Fatalf("facts %+v", got)

@@ -48,6 +48,7 @@ func (m *membership) announce(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("facts of this node: %w", err)
 		}
+		now = fmt.Appendf(now, " at %d", m.view.state.Load().Schema) // what an older schema left out is told again
 		wait := factsInterval
 		if !bytes.Equal(now, told) || m.unsure() {
 			err := m.announceOnce(ctx, want)

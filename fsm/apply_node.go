@@ -20,7 +20,7 @@ func (e *entry) init(c Init, schema Schema) error {
 	if ps := cfg.Validate(); len(ps) > 0 {
 		return ps
 	}
-	n, err := newNode(c.Node, e.index)
+	n, err := newNode(c.Node, e.index, max(schemaFirst, schema))
 	if err != nil {
 		return err
 	}
@@ -33,21 +33,21 @@ func (e *entry) init(c Init, schema Schema) error {
 	return nil
 }
 
-// newNode is n as it joins with the entry at index.
-func newNode(n Node, index uint64) (Node, error) {
+// newNode is n as it joins with the entry at index, in a cluster at the schema.
+func newNode(n Node, index uint64, at Schema) (Node, error) {
 	if !validNodeID(n.ID) {
 		return n, fmt.Errorf("node name %q: %w: %s", clip(string(n.ID), 80), ErrInvalid, nodeRule)
 	}
 	if n.Store == "" || len(n.Store) > 256 || !plainText(string(n.Store)) {
 		return n, fmt.Errorf("node %s: store id %q: %w", n.ID, clip(string(n.Store), 80), ErrInvalid)
 	}
-	n, err := n.cleaned()
+	n, err := n.cleaned(at)
 	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap = false, false, Epoch(index), index, Flap{}
 	return n, err
 }
 
 // cleaned checks and normalises what a node says of itself.
-func (n Node) cleaned() (Node, error) {
+func (n Node) cleaned(at Schema) (Node, error) {
 	n.Role = cmp.Or(n.Role, Director)
 	if n.Role != Director && n.Role != Witness {
 		return n, fmt.Errorf("node %s: role %q: %w: use %q or %q", n.ID, clip(string(n.Role), 80), ErrInvalid, Director, Witness)
@@ -55,14 +55,18 @@ func (n Node) cleaned() (Node, error) {
 	if n.Weight < 0 || n.Weight > MaxWeight {
 		return n, fmt.Errorf("node %s: weight %d: %w: use 0 to %d", n.ID, n.Weight, ErrInvalid, MaxWeight)
 	}
-	n.Addr, n.Zone, n.Facts = clip(n.Addr, 256), clip(n.Zone, 256), n.Facts.cleaned()
+	n.Addr, n.Zone, n.Facts = clip(n.Addr, 256), clip(n.Zone, 256), n.Facts.cleaned(at)
 	return n, nil
 }
 
-// cleaned is a copy that fits into a snapshot and is in order.
-func (f Facts) cleaned() Facts {
+// cleaned is a copy that fits into a snapshot, is in order, and says nothing that older members could not read.
+func (f Facts) cleaned(at Schema) Facts {
 	const most = 4096 // interfaces, prefixes, names
 	f.Version, f.DataPlane = clip(f.Version, 256), clip(f.DataPlane, MaxName)
+	f.Fence, f.LeaseThread = clip(f.Fence, MaxName), clip(f.LeaseThread, MaxName)
+	if at < schemaStages {
+		f.Fence, f.LeaseThread = "", ""
+	}
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -110,7 +114,7 @@ func (e *entry) putNode(n Node) error {
 		return fmt.Errorf("node %s: %w (%s, not %s); choose another name, or remove the old node first",
 			n.ID, ErrNameTaken, known.Store, clip(string(n.Store), 80))
 	}
-	n, err := n.cleaned()
+	n, err := n.cleaned(e.next.Schema)
 	if err != nil {
 		return err
 	}
@@ -137,7 +141,7 @@ func (e *entry) putNode(n Node) error {
 }
 
 func (e *entry) addNode(n Node) error {
-	n, err := newNode(n, e.index)
+	n, err := newNode(n, e.index, e.next.Schema)
 	if err != nil {
 		return err
 	}
@@ -189,7 +193,7 @@ func (e *entry) setFacts(c SetFacts) error {
 		return err
 	}
 	was := n.Facts
-	n.Facts = c.Facts.cleaned()
+	n.Facts = c.Facts.cleaned(e.next.Schema)
 	if reflect.DeepEqual(was, n.Facts) {
 		return nil
 	}
@@ -210,6 +214,8 @@ func factChanges(was, is Facts) []string {
 	}
 	note("version", was.Version, is.Version)
 	note("data plane", was.DataPlane, is.DataPlane)
+	note("fence", was.Fence, is.Fence)
+	note("the lease's thread", was.LeaseThread, is.LeaseThread)
 	note("interfaces", linksText(was.Links), linksText(is.Links))
 	note("problems", strings.Join(was.Problems, ", "), strings.Join(is.Problems, ", "))
 	return out

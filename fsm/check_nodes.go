@@ -9,6 +9,22 @@ import (
 	"strings"
 )
 
+// fastCure is how nodes come to be able to have leases of 40 ms.
+const fastCure = `give the agents CAP_SYS_NICE and what the kernel's gate needs (quorate node show says what is missing), or use profile = "lan"`
+
+// tooSlow says why the node cannot be part of a cluster whose leases last 40 ms, or "". Its lease's thread must not wait for
+// what else runs there, 8 ms being all that it has; and what closes an address when a lease has ended must do so within the
+// margin of 1 ms: only the gate that compares clocks for each packet does.
+func (n Node) tooSlow() string {
+	switch f := n.Facts; {
+	case f.LeaseThread != "deadline":
+		return fmt.Sprintf("%s: its lease's thread is scheduled as %s, not as deadline", n.ID, cmp.Or(f.LeaseThread, "nobody knows"))
+	case n.Role == Director && f.Fence != "bpf":
+		return fmt.Sprintf("%s: its fence is %s, not bpf", n.ID, cmp.Or(f.Fence, "not known"))
+	}
+	return ""
+}
+
 // CheckNodes checks what only the nodes can tell: that some director that is not leaving has the subnet of each VIP, that
 // a data plane can do each service, that one node fits all VIPs of a group, that no machine has a VIP's address, that
 // none could get one address on two networks, and that preferred nodes exist. Apply does not ask for it, because nodes come
@@ -23,8 +39,15 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	}
 	all, same, servers := c.needsOf(), c.byAddress(), c.serversAt()
 	if c.Settings.Profile == Fast {
-		// Leases of 40 ms leave some 6 ms between the end of a lease and the next owner: not for a thread that may be held up.
-		ps.add("cluster", "profile", string(Fast), "this version has no real-time lease thread, without which leases of 40 ms are not safe", `use "lan"`)
+		var slow []string
+		for _, id := range slices.Sorted(maps.Keys(nodes)) {
+			if n := nodes[id]; !n.Leaving && n.tooSlow() != "" {
+				slow = append(slow, n.tooSlow())
+			}
+		}
+		if len(slow) > 0 {
+			ps.add("cluster", "profile", string(Fast), fmt.Sprintf("leases of 40 ms are not for every node here (%s)", firstOf(slow, "")), fastCure)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
@@ -129,6 +152,9 @@ func (c Config) byAddress() map[netip.Addr][]VIP {
 
 // CheckJoin says why a node must not become a member: it has the address of a VIP, or could get it on two networks. Such an error matches ErrInvalid.
 func (c Config) CheckJoin(n Node) error {
+	if why := n.tooSlow(); c.Settings.Profile == Fast && why != "" {
+		return fmt.Errorf("%w: profile = %q has leases of 40 ms, and %s; %s", ErrInvalid, Fast, why, fastCure)
+	}
 	same := c.byAddress()
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]

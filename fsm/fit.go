@@ -13,13 +13,14 @@ type needs struct {
 	// plane is the setting data_plane under which the services have to be done: a node that is still to change to it is judged
 	// by what it will be, else its VIPs would leave it for as long as that takes.
 	plane string
+	fast  bool // leases are of 40 ms
 }
 
 // needsOf lists, for each VIP name, what the VIP needs.
 func (c Config) needsOf() map[string]needs {
 	out := make(map[string]needs, len(c.VIPs))
 	for name, v := range c.VIPs {
-		out[name] = needs{vip: v, plane: c.Settings.DataPlane}
+		out[name] = needs{vip: v, plane: c.Settings.DataPlane, fast: c.Settings.Profile == Fast}
 	}
 	for _, s := range c.Services {
 		if n, ok := out[s.VIP]; ok {
@@ -38,6 +39,9 @@ func (c Config) needsOf() map[string]needs {
 func (n Node) misfit(need needs) string {
 	if n.Role != Director {
 		return fmt.Sprintf("%s is a %s", n.ID, n.Role)
+	}
+	if why := n.tooSlow(); need.fast && why != "" {
+		return why
 	}
 	if _, ok := n.Facts.LinkFor(need.vip.Address.Addr(), need.vip.Interface); !ok {
 		if need.vip.Interface != "" {

@@ -52,6 +52,10 @@ type Facts struct {
 	Schedulers []string     `json:"schedulers,omitempty"` // schedulers that its data plane can do
 	Planes     []Plane      `json:"planes,omitempty"`     // all data planes that it could use; sorted by name
 	Problems   []string     `json:"problems,omitempty"`   // what the preflight found, e.g. "no NET_ADMIN"
+
+	// Since schema 3.
+	Fence       string `json:"fence,omitempty"`        // what silences its addresses: "bpf", "nft", "address-lifetime"
+	LeaseThread string `json:"lease_thread,omitempty"` // how its kernel schedules the lease's thread: "deadline", "nice", "ordinary"
 }
 
 // Plane is what a data plane of a node can do.

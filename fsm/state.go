@@ -13,7 +13,7 @@ type Schema uint32
 const (
 	schemaFirst  Schema = 1
 	schemaMoves  Schema = 2 // moves are budgeted: settings for it, flaps, State.Moves, Decide.Back
-	schemaStages Schema = 3 // events have stages
+	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
 
 	// MaxSchema is the newest schema this build understands.
 	MaxSchema = schemaStages

@@ -115,7 +115,7 @@ func TestLinkFor(t *testing.T) {
 func TestFactsAreCleaned(t *testing.T) {
 	p, q := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/24")
 	f := Facts{Links: []Link{{Name: "b"}, {Name: "a", Prefixes: []netip.Prefix{q, {}, p, p}}}}
-	got := f.cleaned()
+	got := f.cleaned(MaxSchema)
 	want := []Link{{Name: "a", Prefixes: []netip.Prefix{p, q.Masked()}}, {Name: "b"}}
 	if !reflect.DeepEqual(got.Links, want) || got.Schema != 1 {
 		t.Errorf("%+v", got)
@@ -123,7 +123,10 @@ func TestFactsAreCleaned(t *testing.T) {
 	if f.Links[0].Name != "b" {
 		t.Error("the report itself was changed")
 	}
-	if !reflect.DeepEqual(got, got.cleaned()) {
+	if old := (Facts{Fence: "bpf", LeaseThread: "deadline"}).cleaned(schemaMoves); old.Fence != "" || old.LeaseThread != "" {
+		t.Errorf("older members cannot read %+v", old)
+	}
+	if !reflect.DeepEqual(got, got.cleaned(MaxSchema)) {
 		t.Error("cleaned twice is another thing")
 	}
 }

@@ -187,6 +187,12 @@ func TestCheckNodes(t *testing.T) {
 		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(address)}
 		return n
 	}
+	fast := Config{Settings: Settings{Profile: Fast}}
+	quick := func(id NodeID, fence, thread string) Node {
+		n := director(id, 1)
+		n.Facts.Fence, n.Facts.LeaseThread = fence, thread
+		return n
+	}
 	twins := func(a, b string) Config {
 		return Config{VIPs: map[string]VIP{
 			"a":   {Name: "a", Address: web.VIPs["web"].Address, Network: "dmz", Interface: a},
@@ -249,7 +255,10 @@ func TestCheckNodes(t *testing.T) {
 			[]Node{director("n1", 1), witness}, []string{"no such node (members: n1, w1)", "is a witness"}},
 		{"together", grouped, []Node{director("n1", 1), elsewhere, witness}, []string{"is a witness", "no director fits all of its VIPs (n1 has no interface in the subnet of 203.0.113.10; n3 has no interface in the subnet of 192.0.2.10)"}},
 		{"bare", web, []Node{bare}, []string{"eth1 (203.0.113.0/24)"}},
-		{"fast", Config{Settings: Settings{Profile: Fast}}, []Node{director("n1", 1)}, []string{`cluster: profile = "fast": this version has no real-time lease thread`}},
+		{"fast", fast, []Node{director("n1", 1)}, []string{`cluster: profile = "fast": leases of 40 ms are not for every node here (n1: its lease's thread is scheduled as nobody knows`}},
+		{"fast, a thread that waits", fast, []Node{quick("n1", "bpf", "deadline"), quick("n2", "bpf", "nice")}, []string{"(n2: its lease's thread is scheduled as nice, not as deadline); give the agents CAP_SYS_NICE"}},
+		{"fast, a weaker fence", fast, []Node{quick("n1", "nft", "deadline")}, []string{"n1: its fence is nft, not bpf"}},
+		{"fast, everywhere", fast, []Node{quick("n1", "bpf", "deadline"), quick("n2", "bpf", "deadline"), {ID: "w1", Role: Witness, Facts: Facts{LeaseThread: "deadline"}}}, nil},
 		{"nobody", web, nil, []string{"there are no directors"}},
 		{"a node's own address", web, []Node{director("n1", 1), {ID: "w1", Role: Witness, Addr: "192.0.2.10:7300"}},
 			[]string{`vip.web: address = "192.0.2.10/24": node w1 is reached at this address; use an address that no machine has`}},
@@ -280,6 +289,26 @@ func TestCheckNodes(t *testing.T) {
 				t.Errorf("%s: %v\nwant %q and a cure", c.name, p, c.want[i])
 			}
 		}
+	}
+}
+
+// A node that cannot keep up with leases of 40 ms does not join a cluster that has them, and owns nothing where it is in one
+// already: its agent may have been started anew without the rights.
+func TestFastIsForFastNodes(t *testing.T) {
+	c := Config{Settings: Settings{Profile: Fast}, VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}}
+	n := director("n9", 1)
+	if err := c.CheckJoin(n); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "CAP_SYS_NICE") {
+		t.Errorf("join: %v", err)
+	}
+	if why := n.misfit(c.needsOf()["web"]); !strings.Contains(why, "n9: its lease's thread") {
+		t.Errorf("misfit: %q", why)
+	}
+	n.Facts.Fence, n.Facts.LeaseThread = "bpf", "deadline"
+	if err := c.CheckJoin(n); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	if why := n.misfit(c.needsOf()["web"]); why != "" {
+		t.Errorf("misfit: %q", why)
 	}
 }
 

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,16 @@ const (
 	budget = 500 * time.Microsecond
 	period = 5 * time.Millisecond
 )
+
+// ProbePriority is what a lease's thread would be granted.
+func ProbePriority() Priority {
+	granted := make(chan Priority)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine, and its class with it
+		granted <- prioritize()
+	}()
+	return <-granted
+}
 
 // prioritize gives the calling thread the best class that the kernel grants. Threads and processes that it starts do not inherit it.
 func prioritize() Priority {

@@ -31,7 +31,7 @@ The timing profile holds until a configuration is applied, which has one of its 
 		Args: needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			if profile != string(fsm.LAN) && profile != string(fsm.WAN) {
-				return &usageError{cmd, fmt.Errorf("--profile %q: want lan or wan", profile)}
+				return &usageError{cmd, fmt.Errorf("--profile %q: want lan or wan; fast is for a configuration, once all nodes have joined", profile)}
 			}
 			b, err := c.Bootstrap(cmd.Context(), fsm.Profile(profile))
 			if err != nil {

@@ -214,6 +214,7 @@ func (w *World) describeNode(n *node) fsm.Node {
 		ID: n.id, Store: n.disk.store, Addr: string(n.id) + ":7300", Role: fsm.Director, Weight: 100,
 		Facts: fsm.Facts{
 			Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr", "wrr"},
+			Fence: "bpf", LeaseThread: "deadline",
 			Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}},
 		},
 	}

@@ -116,6 +116,7 @@ func (p *process) gate(c lease.LeaseChanged) {
 
 func facts() fsm.Facts {
 	return fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr"},
+		Fence: "bpf", LeaseThread: "deadline",
 		Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
 }
 
