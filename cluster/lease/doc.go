@@ -39,7 +39,8 @@
 //	                                    └─ a refusal quotes an agreed epoch > e: closed until the log has that epoch
 //
 // When a newer epoch is applied, the lease under the older one stays known until its own deadline. An address that was
-// opened under it may stay open until the lease under the new epoch is live; nothing new opens under an old epoch.
+// opened under it may stay open until the lease under the new epoch is live; nothing new opens under an old epoch. [Opened] is
+// that rule, [Lingers] the one for addresses that are handed over; the agent's actuator and integration/sim carry them out.
 //
 // # A fence, as the leader sees it
 //
