@@ -312,7 +312,8 @@ func TestProgramIsTheModel(t *testing.T) {
 				entries = append(entries, Entry{Addr: a, Epoch: uint64(rapid.IntRange(6, 8).Draw(r, "epoch")), ARP: true, IP: true})
 			case 3:
 				end := rapid.SampledFrom([]time.Duration{n - 1, n + time.Hour}).Draw(r, "end")
-				entries = append(entries, Entry{Addr: a, Epoch: 7, IP: true, IPUntil: end})
+				epoch := uint64(rapid.IntRange(6, 8).Draw(r, "epoch"))
+				entries = append(entries, Entry{Addr: a, Epoch: epoch, IP: rapid.Bool().Draw(r, "ip"), IPUntil: end})
 			}
 		}
 		b.set(t, entries...)
