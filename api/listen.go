@@ -17,7 +17,7 @@ import (
 // socket when it is closed.
 func ListenUnix(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("socket %s: make its directory: %w", path, err)
+		return nil, fmt.Errorf("socket %s: make its directory: %w; make that directory, or name another socket with --socket", path, err)
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err

@@ -48,11 +48,11 @@ func (d *disk) Lock() (func() error, error) {
 		return nil, errors.New("no data directory: name one with --data-dir")
 	}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory %s: %w; make it writable for this user, or choose another --data-dir", d.dir, err)
 	}
 	f, err := os.OpenFile(d.path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory %s: %w; make it writable for this user, or choose another --data-dir", d.dir, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		owner := make([]byte, 32)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"quorate/cluster/lease"
@@ -168,6 +169,18 @@ func (n *Node) Close() error {
 	return n.unlock()
 }
 
+// cannotListen says why the address of --bind cannot be used, and the cure where it is known.
+func cannotListen(bind string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("cannot listen on %s: another program has that port: stop it (another agent?), or choose another --bind: %w", bind, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s: this machine does not have that address: correct --bind (`ip addr` lists what it has): %w", bind, err)
+	default:
+		return fmt.Errorf("cannot listen on %s, the address of --bind: %w", bind, err)
+	}
+}
+
 // Run takes part in the cluster until ctx ends. It waits for Bootstrap or Join while the node is in none, also after it
 // left or was removed. It returns an error when the data directory is damaged, the address cannot be used, or an entry of
 // the log cannot be applied.
@@ -175,7 +188,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	ln, err := n.o.Network.Listen(n.addr.bind.String())
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; is another agent running, or is the address not on this machine?", n.addr.bind, err)
+		return cannotListen(n.addr.bind.String(), err)
 	}
 	n.log.Info("listening", "addr", n.addr.bind.String())
 	ctx, cancel := context.WithCancel(ctx)

@@ -98,6 +98,8 @@ func (d *decoder) syntax(file string, found hcl.Diagnostics) {
 			f = &fault{"there is more on this line after the value", "put each key on a line of its own"}
 		case "Missing newline after block definition":
 			f = &fault{"there is more on this line after the block", "begin the next block on a line of its own"}
+		case "Argument or block definition required":
+			f = &fault{"this is neither a key with a value nor a block", `write it like key = "value", or name "label" { and }`}
 		case "Unclosed configuration block":
 			f = &fault{"the block is not closed", "add the missing }"}
 		case stringBroken, stringOpen:

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ const (
 // Client speaks to one agent. It is safe for concurrent use.
 type Client struct {
 	at   string // what the user named
+	path string // of the unix socket; "" over TCP
 	base string // URL without a trailing slash
 	http *http.Client
 }
@@ -56,7 +58,7 @@ func New(address string) (*Client, error) {
 		if path == "" {
 			return nil, errors.New("agent address is empty: want the path of a unix socket, or http://HOST:PORT")
 		}
-		c.base = "http://agent"
+		c.base, c.path = "http://agent", path
 		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", path)
 		}
@@ -66,6 +68,8 @@ func New(address string) (*Client, error) {
 
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+var errNoSocket = errors.New("not a socket")
 
 // NoAgentError says that nobody answers at the address.
 type NoAgentError struct {
@@ -78,6 +82,8 @@ func (e *NoAgentError) Error() string {
 	switch {
 	case errors.Is(e.Err, syscall.EACCES), errors.Is(e.Err, syscall.EPERM):
 		return fmt.Sprintf("not allowed to open %s: run this as root, or as a member of the group that owns the socket", e.At)
+	case errors.Is(e.Err, errNoSocket):
+		return fmt.Sprintf("%s is no socket: name that of an agent with --socket or QUORATE_SOCKET", e.At)
 	case errors.Is(e.Err, syscall.EINVAL):
 		return fmt.Sprintf("%s cannot be the path of a unix socket (they end at 107 characters): name another with --socket or QUORATE_SOCKET", e.At)
 	default:
@@ -143,6 +149,10 @@ func (c *Client) noAnswer(ctx context.Context, err error) error {
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
+		// The kernel refuses a connection to a file of another kind as one to a socket that nobody serves.
+		if fi, e := os.Stat(c.path); c.path != "" && e == nil && fi.Mode()&os.ModeSocket == 0 {
+			err = errNoSocket
+		}
 		return &NoAgentError{At: c.at, Err: err}
 	}
 	var ue *url.Error

@@ -39,6 +39,9 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
+	if errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
 	fmt.Fprintln(os.Stderr, "quorate-lab:", err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2

@@ -71,6 +71,11 @@ A new node waits until ` + "`quorate bootstrap` or `quorate join`" + ` makes it 
 	fl.IntVar(&f.given.Weight, "weight", 1, "share of VIPs relative to the other nodes; 0 = owns none unless preferred")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	for flag, values := range map[string][]string{
+		"role": {string(fsm.Director), string(fsm.Witness)}, "log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
 	return cmd
 }
 

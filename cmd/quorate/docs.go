@@ -52,7 +52,8 @@ func references(root *cobra.Command) (map[string][]byte, error) {
 func commandReference(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Commands\n\nMade from the program by `go generate ./cmd/quorate`; do not edit.\n\n")
-	b.WriteString("Exit codes: 0 done, 1 failed, 2 wrong usage. These flags go with every command:\n\n```\n")
+	b.WriteString("Exit codes: 0 done, 1 failed, 2 wrong usage. Answers go to standard output, errors to standard error: as text, or with --output json\n" +
+		"as a problem document (RFC 9457). These flags go with every command:\n\n```\n")
 	b.WriteString(strings.TrimRight(root.PersistentFlags().FlagUsages(), "\n") + "\n```\n\n")
 	describe(&b, root)
 	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')

@@ -57,6 +57,13 @@ type fileError struct {
 	Problems config.Diagnostics `json:"problems"`
 }
 
+// ownError is the problem document (RFC 9457) about what no agent answered: it has no HTTP status.
+type ownError struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
 func (a *app) reportJSON(err error) {
 	var doc any
 	var refused *api.Error
@@ -70,9 +77,9 @@ func (a *app) reportJSON(err error) {
 	case errors.As(err, &refused):
 		doc = refused
 	case errors.As(err, new(*usageError)):
-		doc = &api.Error{Type: "urn:quorate:cli:usage", Title: "The command failed", Detail: err.Error()}
+		doc = ownError{"urn:quorate:cli:usage", "Wrong usage", err.Error()}
 	default:
-		doc = &api.Error{Type: "urn:quorate:cli:failed", Title: "The command failed", Detail: err.Error()}
+		doc = ownError{"urn:quorate:cli:failed", "The command failed", err.Error()}
 	}
 	b, encErr := json.MarshalIndent(doc, "", "  ")
 	if encErr != nil {

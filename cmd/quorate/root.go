@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"quorate/api"
 	"quorate/api/client"
@@ -44,11 +46,29 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
+	if wantsJSON(args) {
+		a.output = "json" // also where the command line went wrong before that flag was read
+	}
 	a.report(err)
 	if errors.As(err, new(*usageError)) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// wantsJSON finds --output json in a command line that may not make sense otherwise.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--output=json", "-ojson", "-o=json":
+			return true
+		case "--output", "-o":
+			return i+1 < len(args) && args[i+1] == "json"
+		}
+	}
+	return false
 }
 
 func (a *app) root() *cobra.Command {
@@ -122,23 +142,42 @@ func family(c *cobra.Command) {
 		text := fmt.Sprintf("there is no command %q", strings.TrimSpace(cmd.CommandPath()+" "+args[0]))
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			text += ": did you mean " + strings.Join(near, " or ") + "?"
+		} else if cmd.HasParent() {
+			text += ": there are " + strings.Join(commandsOf(cmd), ", ")
 		}
 		return &usageError{cmd, errors.New(text)}
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		cmd.SetOut(cmd.ErrOrStderr())
-		_ = cmd.Help()
-		return &usageError{cmd, errors.New("which command?")}
+		if asJSON, _ := cmd.Flags().GetString("output"); asJSON != "json" {
+			cmd.SetOut(cmd.ErrOrStderr())
+			_ = cmd.Help()
+		}
+		return &usageError{cmd, errors.New("which command? There are " + strings.Join(commandsOf(cmd), ", "))}
 	}
+}
+
+// commandsOf names the subcommands that help lists.
+func commandsOf(c *cobra.Command) (names []string) {
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
 
 // flagError says what is wrong with a flag's value, not which function of the standard library found it.
 func flagError(err error) error {
 	var number *strconv.NumError
-	if !errors.As(err, &number) {
+	var value *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &number):
+		return errors.New(strings.Replace(err.Error(), number.Error(), number.Err.Error(), 1))
+	case errors.As(err, &value) && value.GetFlag().Value.Type() == "duration":
+		return fmt.Errorf("--%s %q: that is no duration; write it like 30s or 2m", value.GetFlag().Name, value.GetValue())
+	default:
 		return err
 	}
-	return errors.New(strings.Replace(err.Error(), number.Error(), number.Err.Error(), 1))
 }
 
 // checkFlags refuses as wrong usage what cobra would report like any failure.
@@ -187,6 +226,9 @@ func needs(names ...string) cobra.PositionalArgs {
 			return &usageError{cmd, fmt.Errorf("%s needs %s", cmd.CommandPath(), strings.TrimSuffix(strings.Join(names[len(args):], " and "), "…"))}
 		case len(args) > len(names) && !many:
 			return &usageError{cmd, fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[len(names)])}
+		}
+		if i := slices.Index(args, ""); i >= 0 { // a variable of a script that is not set
+			return &usageError{cmd, fmt.Errorf("%s needs %s, not an empty argument", cmd.CommandPath(), strings.TrimSuffix(names[min(i, len(names)-1)], "…"))}
 		}
 		return nil
 	}

@@ -107,13 +107,13 @@ func serverArgs(cmd *cobra.Command, args []string) error {
 
 // serverKey reads "SERVICE ADDRESS:PORT" or "SERVICE/ADDRESS:PORT".
 func serverKey(args []string) (fsm.ServerKey, error) {
-	var k fsm.ServerKey
+	service, at := args[0], args[len(args)-1]
 	if len(args) == 1 {
-		return k, k.UnmarshalText([]byte(args[0]))
+		service, at, _ = strings.Cut(args[0], "/")
 	}
-	addr, err := netip.ParseAddrPort(args[1])
+	addr, err := netip.ParseAddrPort(at)
 	if err != nil {
-		return k, fmt.Errorf("%q is not ADDRESS:PORT: write it like 10.0.0.11:8080 or [2001:db8::11]:8080", args[1])
+		return fsm.ServerKey{}, fmt.Errorf("%q is not ADDRESS:PORT: write it like 10.0.0.11:8080 or [2001:db8::11]:8080", at)
 	}
-	return fsm.ServerKey{Service: args[0], Address: addr}, nil
+	return fsm.ServerKey{Service: service, Address: addr}, nil
 }

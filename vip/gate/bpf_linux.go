@@ -151,8 +151,8 @@ func (g *bpf) pinned(spec *ebpf.CollectionSpec) (left, error) {
 		return l, nil
 	}
 	var err error
-	if g.held, err = lock(g.dir); err != nil {
-		return l, fmt.Errorf("another agent gates this network namespace: %w", err)
+	if g.held, err = lockPins(g.dir); err != nil {
+		return l, err
 	}
 	fits := true
 	var vip *ebpf.Map
@@ -383,8 +383,8 @@ func (g *bpf) pin() error {
 			return fmt.Errorf("make %s: %w", g.dir, err)
 		}
 		var err error
-		if g.held, err = lock(g.dir); err != nil {
-			return fmt.Errorf("another agent gates this network namespace: %w", err)
+		if g.held, err = lockPins(g.dir); err != nil {
+			return err
 		}
 	}
 	return g.pinMaps()

@@ -96,6 +96,15 @@ func lock(path string) (*os.File, error) {
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
+// lockPins locks the directory of a namespace's pins, which its agent holds as long as it runs.
+func lockPins(dir string) (*os.File, error) {
+	f, err := lock(dir)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("another agent gates this network namespace: %w", err)
+	}
+	return f, err
+}
+
 // sweep removes the pins of network namespaces that are gone: all their links were taken off by the kernel. Directories
 // that a living agent has locked, or that have no links, are left alone.
 func sweep(log *slog.Logger) {
