@@ -129,7 +129,7 @@ func (a *Agent) open() error {
 	if !witness {
 		a.fence = openFence(a.log)
 	}
-	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Gate: a.fence.forVIPs(), Log: a.log, OnEvent: a.noticed})
+	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
 	if witness {
@@ -160,6 +160,12 @@ func (a *Agent) open() error {
 		a.plane.retire() // what the ledger of a director says was left
 	}
 	return nil
+}
+
+// leased reports whether this node holds its lease under an epoch at this moment. It asks the clock, not what was last heard.
+func (a *Agent) leased(epoch uint64) bool {
+	l := a.node.Lease()
+	return l != nil && l.Live(fsm.Epoch(epoch))
 }
 
 // leaseChanged is called by the goroutine that renews. The kernel comes first.

@@ -18,9 +18,12 @@ const maxRounds = 5
 // Options are what an Actuator needs.
 type Options struct {
 	Kernel    Kernel
-	Announcer Announcer    // nil: nothing is announced
-	Gate      Gate         // nil: addresses are kept from others by their lifetimes alone
-	Log       *slog.Logger // nil: slog.Default
+	Announcer Announcer // nil: nothing is announced
+	Gate      Gate      // nil: addresses are kept from others by their lifetimes alone
+	// Live reports whether what was opened under an epoch (Wanted.Epoch) may be claimed at this very moment. It is asked before
+	// each announcement, with a lock held. nil: always.
+	Live func(epoch uint64) bool
+	Log  *slog.Logger // nil: slog.Default
 	// OnEvent is told of what happens without the caller asking for it. It is called without a lock held, from Run or from
 	// within Reconcile, and should return soon. nil: events are only logged.
 	OnEvent func(Event)
@@ -32,6 +35,7 @@ type Options struct {
 type Actuator struct {
 	kernel    Kernel
 	announcer Announcer
+	live      func(uint64) bool
 	gate      Gate
 	log       *slog.Logger
 	onEvent   func(Event)
@@ -85,7 +89,7 @@ func New(o Options) *Actuator {
 		o.Log = slog.Default()
 	}
 	return &Actuator{
-		kernel: o.Kernel, announcer: o.Announcer, gate: o.Gate, log: o.Log, onEvent: o.OnEvent,
+		kernel: o.Kernel, announcer: o.Announcer, live: o.Live, gate: o.Gate, log: o.Log, onEvent: o.OnEvent,
 		wake: make(chan struct{}, 1), renew: make(chan struct{}, 1), timer: make(chan struct{}, 1),
 		records: map[key]*record{}, foreign: map[Address]struct{}{}, schedule: schedule{},
 	}
@@ -399,7 +403,7 @@ func (a *Actuator) announce(k key, now time.Time) {
 	if a.announcer == nil || r == nil {
 		return
 	}
-	err := a.announcer.Announce(k.Link, k.Addr)
+	err := a.claim(k)
 	switch {
 	case errors.Is(err, ErrNoNeighbours):
 		r.announce = nil

@@ -1,6 +1,10 @@
 package vip
 
-import "time"
+import (
+	"errors"
+	"slices"
+	"time"
+)
 
 // Announcements go out at these times after an address was put: at once, soon again for neighbours that were busy or whose
 // switch port was not forwarding yet, and later for those that came up with a stale cache.
@@ -66,4 +70,20 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// errNotLive is why a due announcement was not sent.
+var errNotLive = errors.New("not sent: the lease has run out")
+
+// claim sends one announcement for k, unless the lease that the address was opened under has run out since: the caller may be
+// late with giving it up, and somebody else's claim must not be answered with ours. The gate in BPF drops such a frame; one
+// in nftables may be late, and lifetimes of addresses stop no frame. The caller holds mu.
+func (a *Actuator) claim(k key) error {
+	if a.live != nil {
+		i := slices.IndexFunc(a.want, func(w Wanted) bool { return w.key() == k })
+		if i < 0 || !a.live(a.want[i].Epoch) {
+			return errNotLive
+		}
+	}
+	return a.announcer.Announce(k.Link, k.Addr)
 }

@@ -1,8 +1,10 @@
 package vip
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -168,4 +170,52 @@ func TestScheduleSkipsMissedTimes(t *testing.T) {
 	if !s.wakeAt().IsZero() {
 		t.Error("scheduled after it was cancelled")
 	}
+}
+
+// TestNothingAnnouncedAfterTheLease: what is due when the lease has run out is not sent, though the caller has not given the
+// address up yet; with the lease back, the burst goes on.
+func TestNothingAnnouncedAfterTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newModel("eth0"), newHorn()
+		begun := time.Now()
+		held := func(d time.Duration) bool { return d < 100*time.Millisecond || d >= 900*time.Millisecond }
+		var asked []uint64
+		a := New(Options{Kernel: m, Announcer: h, Log: slog.New(slog.DiscardHandler), Live: func(epoch uint64) bool {
+			asked = append(asked, epoch)
+			return epoch == 7 && held(time.Since(begun))
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		w := wanted("eth0", "192.0.2.10/24", life)
+		w.Epoch = 7
+		a.Reconcile([]Wanted{w})
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		if got, want := h.take(), []string{"0s eth0 192.0.2.10", "50ms eth0 192.0.2.10"}; !slices.Equal(got, want) {
+			t.Errorf("announced at %q, want %q", got, want)
+		}
+		if s := a.Reconcile([]Wanted{w}); len(s.Addresses) != 1 || !errors.Is(s.Addresses[0].Err, errNotLive) {
+			t.Errorf("status %+v does not say why nothing was announced", s.Addresses)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got, want := h.take(), []string{"1s eth0 192.0.2.10"}; !slices.Equal(got, want) {
+			t.Errorf("announced at %q, want %q", got, want)
+		}
+		w.Epoch = 8 // opened anew, under an epoch without a lease
+		a.Reconcile([]Wanted{w})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := h.take(); got != nil {
+			t.Errorf("announced %q under an epoch without a lease", got)
+		}
+		if slices.Contains(asked, 0) {
+			t.Error("asked for an epoch that is nobody's")
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
