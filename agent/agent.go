@@ -18,6 +18,7 @@ import (
 	"quorate/fsm"
 	"quorate/health"
 	"quorate/vip"
+	"quorate/vip/probe"
 )
 
 // Options of an agent. Name, Bind, DataDir and Socket are required.
@@ -50,6 +51,8 @@ type Agent struct {
 	engine   *health.Engine
 	observer *observer
 	metrics  *metrics
+	watch    *stopwatch
+	prober   *probe.Prober
 
 	actuator atomic.Pointer[actuator] // of the present membership, once it may act
 	leaving  atomic.Bool
@@ -61,7 +64,7 @@ func New(o Options) *Agent {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64)}
+	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New()}
 }
 
 // Run is the daemon until ctx ends; then it gives up its addresses and services. It returns an error when it cannot start,
@@ -129,7 +132,7 @@ func (a *Agent) open() error {
 	if !witness {
 		a.fence = openFence(a.log)
 	}
-	a.vips = vip.New(vip.Options{Kernel: kernel, Announcer: vip.NewAnnouncer(), Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed})
+	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
 	if witness {
@@ -147,7 +150,8 @@ func (a *Agent) open() error {
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
-		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, OnRound: a.metrics.round, Clock: a.clock, Log: a.log,
+		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, OnRound: a.metrics.round,
+		OnFenced: a.watch.fenced, OnNudge: a.nudged, OnLook: a.look, Clock: a.clock, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -224,11 +228,15 @@ func (a *Agent) act(ctx context.Context) error {
 func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: a.node, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log}
+	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)
 	g.Go(func() error { return act.run(work) })
+	if a.o.Role != fsm.Witness {
+		audit := &auditor{self: a.o.Name, view: a.node, wire: a.prober, peers: backend{a}, stages: a.metrics.failover, misheard: a.metrics.misheard, log: a.log}
+		g.Go(func() error { return audit.run(work) })
+	}
 	g.Go(func() error {
 		for {
 			changed := a.node.Changed()

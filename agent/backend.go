@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"quorate/api"
@@ -88,6 +90,29 @@ func (b backend) Ask(ctx context.Context, node fsm.NodeID) (api.NodeStatus, erro
 		return s, fmt.Errorf("the status of %s cannot be read: %w", node, err)
 	}
 	return s, nil
+}
+
+// Status implements peers.
+func (b backend) Status(ctx context.Context, node fsm.NodeID) (api.NodeStatus, error) {
+	if node == b.a.o.Name {
+		return b.a.local(), nil
+	}
+	return b.Ask(ctx, node)
+}
+
+// Nudge implements peers.
+func (b backend) Nudge(ctx context.Context, node fsm.NodeID, addrs []netip.Addr) error {
+	return b.a.node.Nudge(ctx, node, addrs)
+}
+
+// Look implements peers.
+func (b backend) Look(ctx context.Context, node fsm.NodeID, keys []fsm.AddressKey) ([]cluster.Sight, error) {
+	return b.a.node.Look(ctx, node, keys)
+}
+
+// Alive implements peers.
+func (b backend) Alive(node fsm.NodeID) bool {
+	return slices.ContainsFunc(b.a.node.Members(), func(m cluster.Member) bool { return m.ID == node && m.Alive })
 }
 
 // translate gives the cluster's errors the names that the API has for them.

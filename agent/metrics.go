@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"quorate/cluster/lease"
+	"quorate/fsm"
 )
 
 // The names of the metrics.
@@ -29,6 +30,8 @@ const (
 	metricUnowned     = "quorate_vips_without_owner" // by the applied state
 	metricServersUp   = "quorate_real_servers_up"    // by the agreed verdicts
 	metricServers     = "quorate_real_servers"
+	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
+	metricMisheard    = "quorate_vips_misheard"          // by finding
 )
 
 // metrics are the agent's own, read when they are asked for.
@@ -37,6 +40,8 @@ type metrics struct {
 	losses   prometheus.Counter
 	renewals prometheus.Counter
 	lateness prometheus.Histogram
+	stages   *prometheus.HistogramVec
+	findings *prometheus.GaugeVec
 }
 
 func newMetrics(a *Agent) *metrics {
@@ -47,6 +52,11 @@ func newMetrics(a *Agent) *metrics {
 			Help:    "How much later than planned this node asked for its lease again.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2}}),
 		renewals: prometheus.NewCounter(prometheus.CounterOpts{Name: metricRenewals, Help: "Times that this node's lease was gained or extended."}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: metricFailover,
+			Help:    "When VIPs that changed hands came to each stage, as this node verified: since the last word of the earlier owner, or since its release was asked for.",
+			Buckets: []float64{.005, .01, .02, .05, .1, .2, .3, .4, .5, .75, 1, 2, 5}}, []string{"stage"}),
+		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricMisheard,
+			Help: "VIPs that are not as they should be on the wire, among those that this node looked at last."}, []string{"finding"}),
 	}
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
@@ -56,7 +66,7 @@ func newMetrics(a *Agent) *metrics {
 	build.Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build, m.losses, m.renewals, m.lateness,
+		build, m.losses, m.renewals, m.lateness, m.stages, m.findings,
 		gauge(metricApplied, "Index of the last entry applied on this node.", func() float64 { return float64(a.node.State().Index) }),
 		gauge(metricLeader, "1 on the node that leads.", func() float64 {
 			l, ok := a.node.Leader()
@@ -118,6 +128,23 @@ func (m *metrics) lease(c lease.LeaseChanged) {
 
 // round notes a round of renewals; it is called by the goroutine that renews.
 func (m *metrics) round(late time.Duration) { m.lateness.Observe(late.Seconds()) }
+
+// failover notes the stages of a VIP that changed hands.
+func (m *metrics) failover(t fsm.Stages) {
+	for stage, us := range map[string]int64{"suspect": t.Suspect, "promised": t.Promised, "committed": t.Committed, "applied": t.Applied,
+		"announced": t.Announced, "verified": t.Verified} {
+		if us > 0 {
+			m.stages.WithLabelValues(stage).Observe(float64(us) / 1e6)
+		}
+	}
+}
+
+// misheard notes what the last look at the wire found.
+func (m *metrics) misheard(counts map[finding]int) {
+	for _, f := range []finding{nobody, duplicate, foreign} {
+		m.findings.WithLabelValues(string(f)).Set(float64(counts[f]))
+	}
+}
 
 func number(b bool) float64 {
 	if b {

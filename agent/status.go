@@ -24,11 +24,14 @@ func (a *Agent) local() api.NodeStatus {
 		st.Addr = a.o.Bind
 	}
 	st.Leader, _ = a.node.Leader()
+	st.Decisions = a.watch.decisions()
+	st.MACs = macs()
 	st.Lease = a.leaseStatus(st.Epoch)
 	act := a.actuator.Load()
 	if act != nil {
 		if c := act.status.Load(); c != nil {
 			st.Addresses = addressStatus(s, c, st.Lease.Held)
+			a.watch.times(st.Addresses)
 			if c.addresses.Err != nil {
 				st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], c.addresses.Err.Error())
 			}

@@ -38,7 +38,10 @@ type NodeStatus struct {
 	Addresses []Address  `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
 	Services  []Carried  `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
 	Links     []fsm.Link `json:"links,omitempty"`
-	Problems  []string   `json:"problems,omitempty" doc:"What its preflight and its actuators complain about"`
+	// MACs are what other nodes compare with what they hear on the wire.
+	MACs      map[string]string `json:"macs,omitempty" doc:"Ethernet address of each interface, by name"`
+	Decisions []Decision        `json:"decisions,omitempty" doc:"The latest fences that this node decided as the leader, and how long they took"`
+	Problems  []string          `json:"problems,omitempty" doc:"What its preflight and its actuators complain about"`
 }
 
 // Lease is the node's quorum lease, without which it carries no address.
@@ -76,6 +79,19 @@ type Address struct {
 	ValidForMS int64        `json:"valid_for_ms,omitempty" doc:"How long the kernel keeps it if it is not renewed"`
 	Reason     string       `json:"reason,omitempty" doc:"Why it is wanted, or not"`
 	Problem    string       `json:"problem,omitempty"`
+	// Of the time at which it came here; absent when this agent did not see that.
+	Epoch       fsm.Epoch `json:"epoch,omitempty" doc:"Index of the entry that made this node its owner"`
+	AppliedUS   int64     `json:"applied_us,omitempty" doc:"From when this node applied that entry until its kernel had the address, in microseconds"`
+	AnnouncedUS int64     `json:"announced_us,omitempty" doc:"Until it was announced"`
+}
+
+// Decision is a fence that a leader decided. Each time is counted from the one before.
+type Decision struct {
+	Index       uint64     `json:"index" doc:"Of its entry"`
+	Node        fsm.NodeID `json:"node" doc:"That was fenced"`
+	SilentUS    int64      `json:"silent_us,omitempty" doc:"From the last word that was heard of it until a majority of the grantors suspected it; 0 = another cause"`
+	PromisedUS  int64      `json:"promised_us,omitempty" doc:"Until a majority had promised to grant it nothing, and its lease had ended"`
+	CommittedUS int64      `json:"committed_us,omitempty" doc:"Until the entry was committed"`
 }
 
 // Carried is one service in one node's data plane.

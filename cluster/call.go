@@ -27,6 +27,7 @@ const (
 	opProgress op = "progress" // how far a node's log is
 	opAsk      op = "ask"      // the node's own status
 	opNudge    op = "nudge"    // "announce these again, you are not heard"
+	opLook     op = "look"     // what the node hears on the wire for addresses
 )
 
 // Limits of a call.

@@ -118,11 +118,46 @@ func (m *membership) serveNudge(_ context.Context, _ caller, req request) (any, 
 	return nil, nil
 }
 
+// Sight is what a node hears on the wire for an address.
+type Sight struct {
+	Key  fsm.AddressKey `json:"key"`
+	MACs []string       `json:"macs,omitempty"` // that answered for it, e.g. "02:00:5e:10:20:30"
+	// Hears says that the node could ask, and got an answer from another node of the cluster on the same link: its silence means
+	// something.
+	Hears bool `json:"hears"`
+}
+
+// Look asks a member what it hears on the wire for addresses.
+func (n *Node) Look(ctx context.Context, peer fsm.NodeID, keys []fsm.AddressKey) ([]Sight, error) {
+	m := n.current.Load()
+	if m == nil {
+		return nil, ErrNoMembership
+	}
+	x, ok := m.view.state.Load().Nodes[peer]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownNode, peer)
+	}
+	var out []Sight
+	err := m.callMember(ctx, member(x), request{Op: opLook}, keys, &out)
+	return out, err
+}
+
+func (m *membership) serveLook(ctx context.Context, _ caller, req request) (any, error) {
+	var keys []fsm.AddressKey
+	if err := json.Unmarshal(req.Body, &keys); err != nil {
+		return nil, err
+	}
+	if m.node.o.OnLook == nil {
+		return []Sight{}, nil
+	}
+	return m.node.o.OnLook(ctx, keys), nil
+}
+
 // handlers are the calls that a member answers.
 func (m *membership) handlers() map[op]handler {
 	return map[op]handler{
 		opPropose: m.servePropose, opRead: m.serveRead, opJoin: m.serveJoin, opAnnounce: m.serveAnnounce,
-		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge,
+		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge, opLook: m.serveLook,
 	}
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	OnFenced func(Fenced)
 	// OnNudge is called when another node asks this one to announce addresses again that it owns; it must not block.
 	OnNudge func([]netip.Addr)
+	// OnLook is called when another node wants to know what this one hears on the wire for addresses. nil = it hears nothing.
+	OnLook func(context.Context, []fsm.AddressKey) []Sight
 	// OnRound is called for each round of renewals with how much later than planned it was; it must not block.
 	OnRound func(late time.Duration)
 

@@ -143,6 +143,12 @@ func (x *simNode) boot() {
 	o.Store = slowDisk{x.disk, x.read}
 	o.Role = x.role
 	o.OnFenced = func(f Fenced) { x.fenced.Store(&f) }
+	o.OnLook = func(_ context.Context, keys []fsm.AddressKey) (out []Sight) {
+		for _, k := range keys {
+			out = append(out, Sight{Key: k, MACs: []string{"02:00:00:00:00:09"}, Hears: true})
+		}
+		return out
+	}
 	o.OnNudge = func(addrs []netip.Addr) { x.nudged.Store(&addrs) }
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"quorate/fsm"
 )
 
 // TestSimFenceIsTimed: the leader says how long each stage of a fence took, and the times add up to what passed.
@@ -34,7 +36,7 @@ func TestSimFenceIsTimed(t *testing.T) {
 	})
 }
 
-func TestSimNudge(t *testing.T) {
+func TestSimNudgeAndLook(t *testing.T) {
 	simulate(t, 2, func(c *simCluster) {
 		c.form()
 		want := []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}
@@ -43,6 +45,11 @@ func TestSimNudge(t *testing.T) {
 		}
 		if got := c.nodes[1].nudged.Load(); got == nil || !slices.Equal(*got, want) {
 			c.t.Errorf("n2 was asked for %v, want %v", got, want)
+		}
+		key := fsm.AddressKey{Network: "dmz", Addr: want[1]}
+		got, err := c.nodes[0].Look(c.within(time.Second), "n2", []fsm.AddressKey{key})
+		if err != nil || len(got) != 1 || got[0].Key != key || len(got[0].MACs) != 1 || !got[0].Hears {
+			c.t.Errorf("n2 hears %+v (%v)", got, err)
 		}
 		wantErr(c.t, c.nodes[0].Nudge(c.within(time.Second), "n9", want), ErrUnknownNode)
 	})
