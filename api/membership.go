@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -61,9 +62,10 @@ type JoinRequest struct {
 
 // Joined is the answer of /v1/join, /v1/leave and /v1/nodes/{id}/remove.
 type Joined struct {
-	ClusterID  string     `json:"cluster_id"`
+	ClusterID  string     `json:"cluster_id" doc:"Empty when a node gave up joining before it heard of the cluster"`
 	Node       fsm.NodeID `json:"node"`
 	Redundancy string     `json:"redundancy,omitempty" doc:"What the cluster cannot survive from now on, and the cure"`
+	Note       string     `json:"note,omitempty" doc:"What may be left to do"`
 }
 
 type (
@@ -75,6 +77,9 @@ type (
 	bootstrapOutput struct{ Body Bootstrapped }
 	joinInput       struct{ Body JoinRequest }
 	joinedOutput    struct{ Body Joined }
+	leaveInput      struct {
+		Wait string `query:"wait" doc:"How long to wait until it is done, e.g. 60s; empty = 5 minutes" example:"60s"`
+	}
 )
 
 func (s *Server) registerMembership(h huma.API) {
@@ -91,8 +96,19 @@ func (s *Server) registerMembership(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "leave", Method: "POST", Path: "/v1/leave", Tags: []string{"cluster"},
 		Summary:     "Take this node out of its cluster",
-		Description: "Hands its VIPs over first and answers when it is no member any more.",
-	}, func(ctx context.Context, _ *struct{}) (*joinedOutput, error) { return s.leave(ctx, "") })
+		Description: "Hands its VIPs over first and answers when it is no member any more. A node that is joining gives that up.",
+	}, func(ctx context.Context, in *leaveInput) (*joinedOutput, error) {
+		wait, err := ParseWait(in.Wait)
+		if err != nil {
+			return nil, invalidRequest("query.wait", "%v", err)
+		}
+		if _, known := s.reader.State().Nodes[s.reporter.Local().Node]; known {
+			if _, err := s.fresh(ctx); err != nil { // without a majority nothing begins
+				return nil, err
+			}
+		}
+		return s.leave(ctx, "", wait)
+	})
 	huma.Register(h, huma.Operation{
 		OperationID: "node-remove", Method: "POST", Path: "/v1/nodes/{id}/remove", Tags: []string{"cluster"},
 		Summary:     "Take a node out of the cluster, whether it answers or not",
@@ -106,7 +122,7 @@ func (s *Server) registerMembership(h huma.API) {
 		if _, known := st.Nodes[id]; !known {
 			return nil, noSuchNode(st, id)
 		}
-		return s.leave(ctx, id)
+		return s.leave(ctx, id, 0)
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "token", Method: "GET", Path: "/v1/token", Tags: []string{"cluster"},
@@ -158,16 +174,20 @@ func (s *Server) join(ctx context.Context, in *joinInput) (*joinedOutput, error)
 	return &joinedOutput{Body: Joined{ClusterID: st.ClusterID, Node: me, Redundancy: redundancyOf(st, "")}}, nil
 }
 
-// leave takes a node out; "" is this one.
-func (s *Server) leave(ctx context.Context, id fsm.NodeID) (*joinedOutput, error) {
+// leave takes a node out, "" is this one, and waits for it; 0 is slowLimit.
+func (s *Server) leave(ctx context.Context, id fsm.NodeID, wait time.Duration) (*joinedOutput, error) {
 	if err := s.member(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, slowLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(wait, slowLimit))
 	defer cancel()
 	st := s.reader.State()
 	out := Joined{ClusterID: st.ClusterID, Node: cmp.Or(id, s.reporter.Local().Node)}
-	out.Redundancy = redundancyOf(st, out.Node)
+	if _, known := st.Nodes[out.Node]; known {
+		out.Redundancy = redundancyOf(st, out.Node)
+	} else {
+		out.Note = fmt.Sprintf("%[1]s had not become a member yet; should `quorate members` of the cluster list it, take it out there: quorate node remove %[1]s", out.Node)
+	}
 	if err := s.membership.Leave(ctx, id); err != nil {
 		return nil, problemOf(err)
 	}

@@ -160,7 +160,7 @@ func TestMembershipFromTheFirstAgentOn(t *testing.T) {
 	}
 	_, err = a.unix.Members(ctx)
 	wantCode(t, err, api.CodeNoCluster)
-	_, err = a.unix.Leave(ctx)
+	_, err = a.unix.Leave(ctx, 0)
 	wantCode(t, err, api.CodeNoCluster)
 	_, err = a.unix.Plan(ctx, sample())
 	wantCode(t, err, api.CodeNoCluster)
@@ -192,7 +192,7 @@ func TestMembershipFromTheFirstAgentOn(t *testing.T) {
 	if err != nil || len(ms.Members) != 2 || !ms.Members[0].Leader || ms.Node != "n2" {
 		t.Fatalf("members: %+v, %v", ms, err)
 	}
-	if _, err := b.unix.Leave(ctx); err != nil {
+	if _, err := b.unix.Leave(ctx, 0); err != nil {
 		t.Fatal(err)
 	}
 	if ms, err = a.unix.Members(ctx); err != nil || len(ms.Members) != 1 {

@@ -15,7 +15,7 @@
 //
 //	(none) ──Bootstrap──► forming ──Init applied, barrier──► member ──Leave──────────► left ────┐
 //	   └─────Join───────► joining ──added, barrier─────────►   │                                │ Bootstrap or Join,
-//	                         └─refused─► left                  └─removed while away─► removed ──┴─► as a new store
+//	                         └─refused, Leave─► left           └─removed while away─► removed ──┴─► as a new store
 //
 //	member of a lost cluster, agent stopped ──Salvage.Recover──► recovering ──start──► forming
 //

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -132,5 +133,61 @@ func TestSimLeaveNeedsQuorum(t *testing.T) {
 		c.nodes[0].crash()
 		err := c.nodes[1].Leave(c.within(2 * time.Second))
 		wantErr(c.t, err, ErrNoLeader)
+	})
+}
+
+// A node whose request to join goes nowhere is taken out of that by Leave, and can join elsewhere at once.
+func TestSimCandidateGivesUp(t *testing.T) {
+	simulate(t, 3, func(c *simCluster) {
+		c.form()
+		x := c.joining("10.0.0.9", "10.0.0.77:7300") // where nobody is
+		c.until(5*time.Second, "the candidate's membership runs", func() bool { return x.Lease() != nil })
+		begin := time.Now()
+		if err := x.Leave(c.within(30 * time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			c.t.Errorf("it took %v", took)
+		}
+		if x.Lease() != nil || x.past.Standing != standingLeft {
+			c.t.Errorf("it is still in a membership, or remembers it as %q", x.past.Standing)
+		}
+		if err := x.Join(c.within(20*time.Second), c.nodes[1].ip+":7300", c.token); err != nil {
+			c.t.Fatal(err)
+		}
+		c.until(20*time.Second, "four grantors", func() bool { return grantors(c.nodes[0].State()) == 4 })
+	})
+}
+
+// A node that cannot leave says why: nobody can take its VIPs, or there is no majority.
+func TestSimLeaveSaysWhatKeepsIt(t *testing.T) {
+	simulate(t, 3, func(c *simCluster) {
+		c.form()
+		configure(c.t, c.nodes[0].testNode, vips(1))
+		c.owned(10 * time.Second)
+		var owner *simNode
+		for _, x := range c.nodes {
+			if len(c.nodes[0].State().Owned(x.name)) > 0 {
+				owner = x
+			}
+		}
+		for _, x := range c.nodes {
+			if x != owner {
+				drain := fsm.Command{Actor: "test", SetDrain: &fsm.SetDrain{Node: x.name, Draining: true}}
+				if _, err := owner.Propose(c.within(5*time.Second), drain); err != nil {
+					c.t.Fatal(err)
+				}
+			}
+		}
+		err := owner.Leave(c.within(5 * time.Second))
+		wantErr(c.t, err, context.DeadlineExceeded)
+		for _, x := range c.nodes {
+			if x != owner {
+				wantText(c.t, err, "still owns 192.0.2.", "no other node is able", string(x.name)+" is draining")
+				c.net.Isolate(x.ip)
+			}
+		}
+		c.until(10*time.Second, "nobody leads", func() bool { _, led := owner.Leader(); return !led })
+		wantText(c.t, owner.Leave(c.within(5*time.Second)), "cannot leave", "leader")
 	})
 }

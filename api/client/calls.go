@@ -56,9 +56,9 @@ func (c *Client) Join(ctx context.Context, addr, token string) (api.Joined, erro
 	return call[api.Joined](ctx, c, http.MethodPost, "/v1/join", nil, api.JoinRequest{Addr: addr, Token: token})
 }
 
-// Leave takes the agent's node out of its cluster; it returns when that is done.
-func (c *Client) Leave(ctx context.Context) (api.Joined, error) {
-	return call[api.Joined](ctx, c, http.MethodPost, "/v1/leave", nil, nil)
+// Leave takes the agent's node out of its cluster; it returns when that is done, or after wait with what keeps it.
+func (c *Client) Leave(ctx context.Context, wait time.Duration) (api.Joined, error) {
+	return call[api.Joined](ctx, c, http.MethodPost, "/v1/leave", waiting(wait), nil)
 }
 
 // RemoveNode takes a node out of the cluster, whether it answers or not; it returns when that is done.

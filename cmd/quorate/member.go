@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -130,26 +131,44 @@ func (a *app) joinToken(token, file string) (string, error) {
 }
 
 func (a *app) leaveCommand() *cobra.Command {
-	return &cobra.Command{
+	var wait time.Duration
+	cmd := &cobra.Command{
 		Use:   "leave",
 		Short: "Hand this node's VIPs over and take it out of the cluster",
 		Long: `Hand this node's VIPs over to the others, then take it out of the cluster. It returns when the node is no member any more.
+
+When that has not come about in time, it says what keeps the node, e.g. that no other can carry its VIPs; leaving goes on by
+itself.
+
+A node that has asked to join and waits to become a member gives that up.
 
 A majority of the voters, this one included, must answer. A node that is lost cannot leave by itself and goes on counting for
 the majority: ` + "`quorate node remove`" + ` on another node takes it out.`,
 		Example: `  quorate leave`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
-			j, err := c.Leave(cmd.Context())
+			if err := checkWait(cmd, wait); err != nil || wait == 0 {
+				return &usageError{cmd, fmt.Errorf("--wait %s: want 1s to %s", wait, api.MaxWait)}
+			}
+			j, err := c.Leave(cmd.Context(), wait)
 			if err != nil {
 				return err
 			}
 			return a.print(j, func(w io.Writer) {
-				fmt.Fprintf(w, "%s has left cluster %s.\n", j.Node, j.ClusterID)
+				if j.ClusterID == "" {
+					fmt.Fprintf(w, "%s has given up joining.\n", j.Node)
+				} else {
+					fmt.Fprintf(w, "%s has left cluster %s.\n", j.Node, j.ClusterID)
+				}
+				if j.Note != "" {
+					fmt.Fprintf(w, "\n%s.\n", j.Note)
+				}
 				writeRedundancy(w, j.Redundancy)
 			})
 		}),
 	}
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until it is done")
+	return cmd
 }
 
 func (a *app) tokenCommand() *cobra.Command {
