@@ -67,7 +67,7 @@ func LocalOf(s *State, self NodeID) Local {
 			}
 		case a.Release != nil:
 			l.Releases = append(l.Releases, LocalRelease{Key: k, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch,
-				HandsOver: ok && a.Matches(v) && (a.Release.To != "" || a.Release.Reason.Code == ReasonRequested)})
+				HandsOver: ok && a.Matches(v) && (a.Release.To != "" || a.Release.Reason.Code.asked())})
 			if ok && v.Key() == k {
 				vips[a.VIP] = true
 			}

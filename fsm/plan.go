@@ -12,6 +12,9 @@ type Hints struct {
 	// Able holds the nodes that are ready to own VIPs: reachable, past their start barrier, holding a lease. A node that is
 	// absent is not able, and gets nothing. It loses nothing either: only a fence takes VIPs from a node that is silent.
 	Able map[NodeID]bool
+	// Ending holds the nodes whose agent has been asked to end. They get nothing, and what they own goes to others that are
+	// able; without any they keep it, for as long as they last.
+	Ending map[NodeID]bool
 	// Confirmed holds, for each address, the index of the release that its owner has confirmed.
 	Confirmed map[AddressKey]uint64
 	// Now is the time by the leader's clock; it may have been set forth or back. With the zero time no hold-down and no budget
@@ -20,10 +23,10 @@ type Hints struct {
 }
 
 // Plan works out the decisions that should be committed next; false means that there are none. It is a pure function: the
-// same state and hints give the same plan. Applying a plan and planning again with the same hints gives nothing, and
-// Apply refuses none of its decisions on the state it was made for.
+// same state and hints give the same plan. Applying a plan and planning again with the same hints gives nothing (but what has
+// been cancelled may then be moved for balance), and Apply refuses none of its decisions on the state it was made for.
 //
-// It moves a VIP only for a cause: its owner drains, leaves or can no longer serve it; a more preferred node is able and
+// It moves a VIP only for a cause: its owner drains, leaves, is about to end or can no longer serve it; a more preferred node is able and
 // preempt is on; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
 // has less for its weight. Moves for preference and balance are few and not too soon: see Settings and Flap.
 func Plan(s *State, h Hints) (Decide, bool) { return planWithin(s, h, s.budgetAt(h.Now).left()) }
@@ -80,7 +83,7 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 		p.index[id] = len(p.nodes)
 		n := s.Nodes[id]
 		p.nodes = append(p.nodes, n)
-		p.ready = append(p.ready, id != fenced && h.Able[id] && !n.Draining && !n.Leaving)
+		p.ready = append(p.ready, id != fenced && h.Able[id] && !h.Ending[id] && !n.Draining && !n.Leaving)
 		p.hashes = append(p.hashes, hashText(string(id)))
 		_, held := n.Flap.heldUntil(h.Now, s.Config.Settings)
 		p.rests = append(p.rests, held)

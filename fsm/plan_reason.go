@@ -13,6 +13,8 @@ func (p *planner) moveReason(u *unit, owner int) Reason {
 		return Reason{ReasonDrained, fmt.Sprintf("%s is leaving; %s", from.ID, u.why)}
 	case from.Draining:
 		return Reason{ReasonDrained, fmt.Sprintf("%s is draining; %s", from.ID, u.why)}
+	case p.h.Ending[from.ID]:
+		return Reason{ReasonDrained, fmt.Sprintf("the agent of %s ends; %s", from.ID, u.why)}
 	case !u.fit[owner]:
 		return Reason{ReasonUnable, fmt.Sprintf("%s; %s", p.whyNot(u, owner), u.why)}
 	case u.code == ReasonPreempted, u.code == ReasonRebalanced:
@@ -83,6 +85,8 @@ func (p *planner) whyNot(u *unit, i int) string {
 		return fmt.Sprintf("%s is leaving", n.ID)
 	case n.Draining:
 		return fmt.Sprintf("%s is draining", n.ID)
+	case p.h.Ending[n.ID]:
+		return fmt.Sprintf("the agent of %s ends", n.ID)
 	case !p.h.Able[n.ID]:
 		return fmt.Sprintf("%s is not ready", n.ID)
 	case i == u.avoid:

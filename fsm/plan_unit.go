@@ -101,7 +101,8 @@ func (p *planner) owner(m member) int {
 // moment stays too, because whether it is dead is for a fence to say; but not one that has given the member up.
 func (p *planner) stays(u *unit, m member) bool {
 	i := p.owner(m)
-	return i >= 0 && i != u.avoid && u.fit[i] && !p.nodes[i].Draining && !p.nodes[i].Leaving && (!m.confirmed || p.h.Able[m.rec.Owner])
+	return i >= 0 && i != u.avoid && u.fit[i] && !p.nodes[i].Draining && !p.nodes[i].Leaving && !p.h.Ending[m.rec.Owner] &&
+		(!m.confirmed || p.h.Able[m.rec.Owner])
 }
 
 // requested follows the newest request, pending or carried out: an operator's, or that of a node which cannot hear the owner on the

@@ -109,6 +109,12 @@ func (st *script) run(line, body []string) string {
 	case "able":
 		st.able(nodeIDs(strings.Join(a.words, ","))...)
 		return "able: " + strings.Join(a.words, " ")
+	case "ending":
+		st.hints.Ending = map[NodeID]bool{}
+		for _, n := range nodeIDs(strings.Join(a.words, ",")) {
+			st.hints.Ending[n] = true
+		}
+		return "ending: " + strings.Join(a.words, " ")
 	case "pass":
 		d, err := time.ParseDuration(a.first())
 		if err != nil {

@@ -28,7 +28,7 @@ type world struct {
 }
 
 func newWorld(t tb) *world {
-	return &world{t: t, s: New(), schema: MaxSchema, hints: Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}, encode: true}
+	return &world{t: t, s: New(), schema: MaxSchema, hints: Hints{Able: map[NodeID]bool{}, Ending: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}, encode: true}
 }
 
 var epochTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

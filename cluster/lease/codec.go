@@ -158,7 +158,7 @@ func (w *writer) ack(b *Ack) {
 func (w *writer) report(b *Report) {
 	w.uint(b.Seq)
 	w.uint(uint64(b.Epoch))
-	w.bool(b.Ready)
+	w.byte(b.standing())
 	w.uint(b.Set)
 	w.byte(b.Reach)
 	w.count(len(b.Orphans), maxOrphans, "orphans")
@@ -193,7 +193,9 @@ func (r *reader) body(k kind) Body {
 	case kindSuspect:
 		return Suspect{Seq: r.uint(), Node: r.node(), Epoch: r.epoch(), Silent: r.duration(0, never, "silence"), Withdrawn: r.bool()}
 	case kindReport:
-		b := Report{Seq: r.uint(), Epoch: r.epoch(), Ready: r.bool(), Set: r.uint(), Reach: r.byte()}
+		b := Report{Seq: r.uint(), Epoch: r.epoch()}
+		b.Ready, b.Ending = r.standing()
+		b.Set, b.Reach = r.uint(), r.byte()
 		for range r.count(maxOrphans, "orphans") {
 			b.Orphans = append(b.Orphans, Orphan{Node: r.node(), Floor: r.epoch()})
 		}
@@ -316,6 +318,30 @@ func (r *reader) uint() uint64 {
 
 func (r *reader) epoch() fsm.Epoch { return fsm.Epoch(r.uint()) }
 func (r *reader) node() fsm.NodeID { return fsm.NodeID(r.string(1, maxNode, "node")) }
+
+// The bits of a Report's standing.
+const (
+	standingReady  = 1
+	standingEnding = 2
+)
+
+func (b *Report) standing() (bits byte) {
+	if b.Ready {
+		bits |= standingReady
+	}
+	if b.Ending {
+		bits |= standingEnding
+	}
+	return bits
+}
+
+func (r *reader) standing() (ready, ending bool) {
+	bits := r.byte()
+	if bits&^(standingReady|standingEnding) != 0 {
+		r.fail("unknown standing %#x", bits)
+	}
+	return bits&standingReady != 0, bits&standingEnding != 0
+}
 
 func (r *reader) bool() bool {
 	switch v := r.byte(); v {

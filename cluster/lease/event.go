@@ -49,11 +49,13 @@ type (
 	}
 	// Follow says that this node does not lead; Leader is "" while none is known.
 	Follow struct{ Leader fsm.NodeID }
-	// Confirm says that the actuator has seen the kernel without the address, for the Release of this index.
+	// Confirm says that the actuator has seen that the kernel claims the address no more, for the Release of this index.
 	Confirm struct {
 		Key          fsm.AddressKey
 		ReleaseIndex uint64
 	}
+	// Ending says whether this process has been asked to end, and waits for others to take over what the node owns.
+	Ending bool
 )
 
 func (Applied) input()       {}
@@ -66,6 +68,7 @@ func (Log) input()           {}
 func (Lead) input()          {}
 func (Follow) input()        {}
 func (Confirm) input()       {}
+func (Ending) input()        {}
 
 // Output is what a [Machine] wants done. Each is one of the types below.
 type Output interface{ output() }

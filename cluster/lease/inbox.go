@@ -18,6 +18,7 @@ type inbox struct {
 	alive    [parts]Instant
 	role     Input // the last Lead or Follow
 	confirms map[fsm.AddressKey]uint64
+	ending   *Ending
 
 	taken [parts]Alive // what take returned last
 	in    []Input
@@ -65,6 +66,10 @@ func (b *inbox) take() []Input {
 		in = append(in, Confirm{Key: k, ReleaseIndex: i})
 	}
 	clear(b.confirms)
+	if b.ending != nil {
+		in = append(in, *b.ending)
+		b.ending = nil
+	}
 	b.state, b.barrier, b.role, b.alive = nil, false, nil, [parts]Instant{}
 	b.in = in
 	return in

@@ -44,6 +44,7 @@ type reporting struct {
 	due     time.Duration
 	last    Report
 	orphans []Orphan
+	ending  bool
 	seq     uint64
 	suspect uint64 // sequence of this node's Suspects
 }
@@ -127,6 +128,8 @@ func (m *Machine) take(in Input) {
 		m.follow(in.Leader)
 	case Confirm:
 		m.confirm(in)
+	case Ending:
+		m.report.ending = bool(in)
 	}
 }
 
@@ -320,12 +323,13 @@ func (m *Machine) tell() {
 	r := Report{
 		Epoch:   v.epoch,
 		Ready:   m.holder.mayRenew(m.now, v) && m.holder.live(v.epoch, m.now),
+		Ending:  m.report.ending,
 		Set:     v.set.Index,
 		Reach:   uint8(min(m.holder.reach(m.now, v), math.MaxUint8)),
 		Orphans: m.report.orphans,
 	}
 	l := &m.report.last
-	changed := r.Epoch != l.Epoch || r.Ready != l.Ready || r.Set != l.Set || !slices.Equal(r.Orphans, l.Orphans)
+	changed := r.Epoch != l.Epoch || r.Ready != l.Ready || r.Ending != l.Ending || r.Set != l.Set || !slices.Equal(r.Orphans, l.Orphans)
 	if changed || m.now.Raw >= m.report.due {
 		m.report.due = m.now.Raw + 2*v.renew
 		m.report.seq++

@@ -134,6 +134,8 @@ type Report struct {
 	Epoch fsm.Epoch // its own, in its applied state
 	// Ready: past its start barrier, its parts tick, and it holds the lease under Epoch.
 	Ready bool
+	// Ending: its agent has been asked to end, and waits for a while for others to take over what it owns.
+	Ending bool
 	// Set is the index of the grantor set that it has applied.
 	Set uint64
 	// Reach is how many members of the set have granted it a lease that is still good.

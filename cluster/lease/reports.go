@@ -10,11 +10,13 @@ import (
 
 // reports is what the nodes have told of themselves. A report is good for 2·T; it comes every 2·R.
 type reports struct {
-	nodes map[fsm.NodeID]*reported
-	able  []fsm.NodeID // as Hints had it at the last tick, sorted
-	spare []fsm.NodeID // storage for the next
-	done  int          // confirmed hand-overs then
-	leads uint64       // term of that tick
+	nodes  map[fsm.NodeID]*reported
+	able   []fsm.NodeID // as Hints had it at the last tick, sorted
+	ending []fsm.NodeID // likewise
+	done   int          // confirmed hand-overs then
+	leads  uint64       // term of that tick
+
+	spare, spareEnding []fsm.NodeID // storage for the next tick
 }
 
 type reported struct {
@@ -83,14 +85,27 @@ func (f *fencer) ableNodes(out []fsm.NodeID, now Instant, v *view) []fsm.NodeID 
 	return out
 }
 
+// endingNodes appends to out those that report that their agent is about to end.
+func (r *reports) endingNodes(out []fsm.NodeID, now Instant, v *view) []fsm.NodeID {
+	r.fresh(now, v, func(n fsm.NodeID, b *Report) {
+		if b.Ending {
+			out = append(out, n)
+		}
+	})
+	return out
+}
+
 // hints is what the planner should know.
 func (f *fencer) hints(now Instant, v *view) fsm.Hints {
-	h := fsm.Hints{Able: make(map[fsm.NodeID]bool), Confirmed: make(map[fsm.AddressKey]uint64)}
+	h := fsm.Hints{Able: make(map[fsm.NodeID]bool), Ending: make(map[fsm.NodeID]bool), Confirmed: make(map[fsm.AddressKey]uint64)}
 	if !f.active(v) {
 		return h
 	}
 	for _, n := range f.ableNodes(nil, now, v) {
 		h.Able[n] = true
+	}
+	for _, n := range f.reports.endingNodes(nil, now, v) {
+		h.Ending[n] = true
 	}
 	for _, x := range f.handovers.list {
 		if x.confirmed {
@@ -104,16 +119,19 @@ func (f *fencer) hints(now Instant, v *view) fsm.Hints {
 func (r *reports) tick(now Instant, v *view, f *fencer, p port) {
 	able := f.ableNodes(r.spare[:0], now, v)
 	r.spare = able
+	ending := r.endingNodes(r.spareEnding[:0], now, v)
+	r.spareEnding = ending
 	done := 0
 	for _, x := range f.handovers.list {
 		if x.confirmed {
 			done++
 		}
 	}
-	if r.leads == f.term && done == r.done && slices.Equal(able, r.able) {
+	if r.leads == f.term && done == r.done && slices.Equal(able, r.able) && slices.Equal(ending, r.ending) {
 		return
 	}
 	r.able, r.spare, r.done, r.leads = able, r.able, done, f.term
+	r.ending, r.spareEnding = ending, r.ending
 	p.emit(HintsChanged{Term: f.term})
 }
 

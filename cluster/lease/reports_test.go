@@ -54,6 +54,36 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// A node whose agent is about to end says so, and the leader is told at once; the next process of the node says otherwise.
+func TestEndingIsToldAndHinted(t *testing.T) {
+	r := leading(t, g3, state(30))
+	r.report(g4, 1, Report{Ready: true})
+	r.out = nil
+	r.report(g4, 2, Report{Ready: true, Ending: true})
+	oneEvent[HintsChanged](r)
+	if h := r.m.Hints(r.now); !h.Able["n4"] || !h.Ending["n4"] || len(h.Ending) != 1 {
+		t.Fatalf("%+v", h)
+	}
+	r.out = nil
+	r.report(g4, 3, Report{Ready: true})
+	oneEvent[HintsChanged](r)
+	if h := r.m.Hints(r.now); len(h.Ending) != 0 {
+		t.Fatalf("%+v", h)
+	}
+
+	r = newRig(t, g1, Durable{Cap: 250 * ms})
+	r.step(Log{LastIndex: 44}, Applied{State: state(30)}, Follow{Leader: "n3"}, Alive{Part: Actuator})
+	take[Report](r, "n3")
+	r.step(Ending(true))
+	if x := one[Report](r, "n3"); !x.Ending {
+		t.Fatalf("told the leader %+v", x)
+	}
+	r.step(Ending(false))
+	if x := one[Report](r, "n3"); x.Ending {
+		t.Fatalf("told the leader %+v", x)
+	}
+}
+
 // A node reports itself ready only past the barrier and with a lease under its epoch; it tells the leader at once.
 func TestReport(t *testing.T) {
 	r := newRig(t, g1, Durable{Cap: 250 * ms})

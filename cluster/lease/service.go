@@ -153,7 +153,14 @@ func (s *Service) Follow(leader fsm.NodeID) {
 	s.put(func() { s.inbox.role = Follow{Leader: leader} })
 }
 
-// Confirm says that the kernel was seen without the address, for the Release of this index. It is repeated to the leader
+// Ending says whether this process has been asked to end. The leader gives what the node owns to others that are able, and gives
+// it nothing.
+func (s *Service) Ending(is bool) {
+	e := Ending(is)
+	s.put(func() { s.inbox.ending = &e })
+}
+
+// Confirm says that the kernel was seen to claim the address no more, for the Release of this index. It is repeated to the leader
 // until the applied state no longer has that Release.
 func (s *Service) Confirm(k fsm.AddressKey, releaseIndex uint64) {
 	s.put(func() { s.inbox.confirms[k] = releaseIndex })
