@@ -67,8 +67,9 @@ func New(o Options) *Agent {
 	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New()}
 }
 
-// Run is the daemon until ctx ends; then it gives up its addresses and services. It returns an error when it cannot start,
-// and when something that it cannot do without has failed.
+// Run is the daemon until ctx ends; then it hands its VIPs over to other nodes, if there are any, within [yieldLimit], and gives
+// up its addresses and services. It returns an error when it cannot start, and when something that it cannot do without has
+// failed.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	a.started = time.Now()
 	if err := slackenTimers(); err != nil {
@@ -85,7 +86,19 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
-	g, ctx := errgroup.WithContext(ctx)
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	asked := ctx.Done()
+	g, ctx := errgroup.WithContext(life)
+	g.Go(func() error {
+		defer end()
+		select {
+		case <-asked:
+			a.yield(ctx)
+		case <-ctx.Done():
+		}
+		return nil
+	})
 	g.Go(func() error { return a.node.Run(ctx) })
 	g.Go(func() error { return a.vips.Run(ctx) })
 	g.Go(func() error { return a.plane.run(ctx) })

@@ -41,6 +41,7 @@ func (b backend) Leave(ctx context.Context, node fsm.NodeID) error {
 	}
 	b.a.leaving.Store(true)
 	defer b.a.leaving.Store(false)
+	defer b.a.yield(ctx)() // as long as it is a member it may linger
 	return translate(b.a.node.Leave(ctx))
 }
 

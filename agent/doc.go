@@ -7,7 +7,9 @@
 //
 // It decides nothing about owners. Its only judgement is the order of things on one node: to take a VIP over, services
 // first, then the address and its announcement; to give it up, the reverse; and to confirm a release only when the
-// kernel's own list no longer has the address (design §3 “Planned moves”).
+// kernel claims the address no more: its own list does not have it, or it lingers, which means that it is there and takes
+// packets, and that the gate keeps it silent (design §3 “Planned moves”). Before the agent ends or leaves it asks the leader to
+// hand its VIPs over, and waits for that for a bounded time.
 //
 // [New] starts nothing; [Agent.Run] owns every goroutine and ends them all.
 package agent

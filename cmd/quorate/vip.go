@@ -162,8 +162,9 @@ func (a *app) vipMove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "move VIP NODE",
 		Short: "Move a VIP to another node",
-		Long: `Move a VIP, and the others of its group, to another node by a planned move: the owner gives it up, confirms that its kernel
-no longer has it, and the new owner takes it.
+		Long: `Move a VIP, and the others of its group, to another node by a planned move: the new owner prepares its services, the owner
+falls silent and confirms it, and the new owner takes over. For 1.5 s the old one still takes what is sent to it, so that no
+packet is lost.
 
 By default the command waits until the new owner's kernel has it, and fails when that has not come about in time.`,
 		Example: `  quorate vip move web n2

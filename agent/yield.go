@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"quorate/fsm"
+)
+
+// Bounds of a [Agent.yield].
+const (
+	yieldLimit  = 10 * time.Second
+	yieldNotice = time.Second // for the leader to begin; an election may be under way
+	yieldPoll   = 20 * time.Millisecond
+)
+
+// yield is what a node does before it ends or leaves: it asks the leader to give its VIPs to others, by planned moves, and waits
+// until it owns nothing and nothing of it lingers. It waits in vain for yieldNotice at most when nobody can have them, and
+// for yieldLimit at most. What is left after that is fenced, as that of a node that failed. The returned function takes
+// the word back.
+func (a *Agent) yield(ctx context.Context) (stay func()) {
+	service := a.node.Lease()
+	if service == nil || !a.mayYield(a.node.State()) {
+		return func() {}
+	}
+	service.Ending(true)
+	stay = func() { service.Ending(false) }
+	began := time.Now()
+	owned := len(a.node.State().Owned(a.o.Name))
+	a.log.Info("handing over", "vips", owned)
+	for progress := began; time.Since(began) < yieldLimit; {
+		changed, s := a.node.Changed(), a.node.State()
+		if !a.mayYield(s) {
+			break
+		}
+		if moving(s, a.o.Name) || a.lingering() {
+			progress = time.Now()
+		} else if len(s.Owned(a.o.Name)) == 0 || time.Since(progress) > yieldNotice {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return stay
+		case <-changed:
+		case <-time.After(yieldPoll):
+		}
+	}
+	if left := len(a.node.State().Owned(a.o.Name)); left > 0 {
+		a.log.Warn("not everything was handed over: the rest goes by fence", "vips", left, "took", time.Since(began).Round(time.Millisecond))
+	} else {
+		a.log.Info("handed over", "vips", owned, "took", time.Since(began).Round(time.Millisecond))
+	}
+	return stay
+}
+
+// mayYield reports whether this node has something that another could take over: it owns or lingers, holds its lease, and is
+// not the only director.
+func (a *Agent) mayYield(s *fsm.State) bool {
+	service := a.node.Lease()
+	if service == nil || !service.Live(s.Nodes[a.o.Name].Epoch) {
+		return false
+	}
+	if len(s.Owned(a.o.Name)) == 0 {
+		return a.lingering()
+	}
+	for id, n := range s.Nodes {
+		if id != a.o.Name && n.Role == fsm.Director && !n.Draining && !n.Leaving {
+			return true
+		}
+	}
+	return false
+}
+
+// moving reports whether one of the node's VIPs is being released.
+func moving(s *fsm.State, self fsm.NodeID) bool {
+	for _, a := range s.Assignments {
+		if a.Owner == self && a.Release != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// lingering reports whether this node still takes packets for an address that it has handed over.
+func (a *Agent) lingering() bool {
+	act := a.actuator.Load()
+	if act == nil {
+		return false
+	}
+	c := act.status.Load()
+	if c == nil {
+		return false
+	}
+	for _, x := range c.addresses.Addresses {
+		if x.Lingers && x.Actual {
+			return true
+		}
+	}
+	return false
+}
