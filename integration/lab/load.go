@@ -93,6 +93,15 @@ func (l *Load) Summary(window Span) Summary {
 	return summarize(l.requests, window)
 }
 
+// Failures are the requests started in the window that failed. Settle first, or late ones are missing.
+func (l *Load) Failures(window Span) []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.requests), func(r Request) bool {
+		return r.Err == "" || r.At < window.From || r.At >= window.To
+	})
+}
+
 // loadRole is the client's process: one JSON line per request.
 func loadRole(ctx context.Context, args []string) error {
 	var s loadSettings
