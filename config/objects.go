@@ -20,9 +20,9 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 		case clusterBlock:
 			d.cluster(x, c)
 		case groupBlock:
-			d.group(x, c)
+			named(d, x, "group", fsm.Group{Name: x.label()}, &c.Groups)
 		case vipBlock:
-			d.vip(x, c)
+			named(d, x, "vip", fsm.VIP{Name: x.label()}, &c.VIPs)
 		case serviceBlock:
 			d.service(x, c)
 		}
@@ -38,23 +38,13 @@ func (d *decoder) cluster(x known, c *fsm.Config) {
 	}
 }
 
-func (d *decoder) group(x known, c *fsm.Config) {
-	g := fsm.Group{Name: x.label()}
-	object := "group." + g.Name
-	d, first := d.claim(x.child, object, fmt.Sprintf("group %q", g.Name), renameOrRemove)
-	d.leaf(x, object, &g)
-	if first {
-		put(&c.Groups, g.Name, g)
-	}
-}
-
-func (d *decoder) vip(x known, c *fsm.Config) {
-	v := fsm.VIP{Name: x.label()}
-	object := "vip." + v.Name
-	d, first := d.claim(x.child, object, fmt.Sprintf("vip %q", v.Name), renameOrRemove)
+// named reads a block whose label is its name and that has no blocks in it; v has that name.
+func named[T any](d *decoder, x known, kind string, v T, into *map[string]T) {
+	object := kind + "." + x.label()
+	d, first := d.claim(x.child, object, fmt.Sprintf("%s %q", kind, x.label()), renameOrRemove)
 	d.leaf(x, object, &v)
 	if first {
-		put(&c.VIPs, v.Name, v)
+		put(into, x.label(), v)
 	}
 }
 
