@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -18,13 +20,16 @@ const listAttempts = 10
 var errChanging = errors.New("listing table inet quorate: other programs keep changing the kernel's rules: find them with \"nft monitor\"")
 
 // list reads our table. It is taken again until the kernel's generation is the same before and after, so that the parts,
-// which are separate requests, belong together (nf_tables_api.c, nf_tables_getgen).
+// which are separate requests, belong together (nf_tables_api.c, nf_tables_getgen), or until two lists in a row are the same down
+// to the handles, which the kernel gives only once. Every transaction on any table changes the generation, also the renewals of
+// the lease in the gate's, every 50 ms: a table of hundreds of services is not listed in between.
 func list() (*ruleset, error) {
 	c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(largeBuffers))
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
 	}
 	defer c.CloseLasting()
+	var last *ruleset
 	for range listAttempts {
 		before, err := generation()
 		if err != nil {
@@ -35,15 +40,37 @@ func list() (*ruleset, error) {
 		if gerr != nil {
 			return nil, gerr
 		}
-		if before != after {
-			continue // also when err != nil: what vanished in between gives errors too
-		}
-		if err != nil {
+		switch {
+		case before == after && err != nil:
 			return nil, fmt.Errorf("listing table inet %s: %w", tableName, err)
+		case before == after, err == nil && last != nil && rs.same(last):
+			return rs, nil
 		}
-		return rs, nil
+		last = nil
+		if err == nil { // what vanished in between gives errors too
+			last = rs
+		}
 	}
 	return nil, errChanging
+}
+
+// same reports whether two lists of the kernel's show the same table: what counters have counted does not matter.
+func (rs *ruleset) same(o *ruleset) bool {
+	if rs.exists != o.exists || !sameFrame(rs, o) || len(rs.chains) != len(o.chains) {
+		return false
+	}
+	for name, s := range rs.sets {
+		if !maps.Equal(s.elems, o.sets[name].elems) {
+			return false
+		}
+	}
+	for name, c := range rs.chains {
+		d := o.chains[name]
+		if d == nil || !slices.EqualFunc(c.rules, d.rules, func(a, b rule) bool { return a.handle == b.handle && a.equal(b) }) {
+			return false
+		}
+	}
+	return true
 }
 
 func listOnce(c *nftables.Conn) (*ruleset, error) {

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"strings"
@@ -183,4 +184,80 @@ func TestRefusesWhatNetfilterCannotDo(t *testing.T) {
 func BenchmarkReconcile(b *testing.B) {
 	bed := lvstest.NewBed(b)
 	lvstest.BenchmarkReconcile(b, bed.Plane(b, open))
+}
+
+// TestListWhileOthersChange: transactions on another table, as the renewals of a gate are, come faster than a list is read;
+// it is read all the same, and a change of our own table is seen.
+func TestListWhileOthersChange(t *testing.T) {
+	b := lvstest.NewBed(t)
+	p := b.Plane(t, open)
+	k := lvstest.DriftService(capabilities)
+	var services []lvs.Service
+	for i := range 100 { // some 10 ms of listing
+		s := k
+		s.Port += uint16(i)
+		services = append(services, s)
+	}
+	if _, err := p.Reconcile([]netip.Addr{k.Addr}, services); err != nil {
+		t.Fatal(err)
+	}
+	other := &nftables.Table{Name: "other", Family: nftables.TableFamilyIPv4}
+	stop, done := make(chan struct{}), make(chan error, 1)
+	begun := make(chan struct{})
+	go func() {
+		done <- b.Director.Do(func() error {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				c, err := nftables.New()
+				if err != nil {
+					return err
+				}
+				c.AddTable(other)
+				c.DelTable(other)
+				if err := c.Flush(); err != nil {
+					return err
+				}
+				if i == 0 {
+					close(begun)
+				}
+			}
+		})
+	}()
+	<-begun
+	err := b.Director.Do(func() error {
+		var first *ruleset
+		for range 5 {
+			rs, err := list()
+			if err != nil {
+				return err
+			}
+			if first == nil {
+				first = rs
+			}
+			if !rs.exists || !rs.same(first) {
+				return errors.New("the list shows another table than the one that is there")
+			}
+		}
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		c.FlushChain(&nftables.Chain{Table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}, Name: chainName(k.Key())})
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		rs, err := list()
+		if err == nil && rs.same(first) {
+			err = errors.New("a chain was flushed, and the list does not show it")
+		}
+		return err
+	})
+	close(stop)
+	if e := <-done; e != nil || err != nil {
+		t.Fatal(err, e)
+	}
 }
