@@ -249,6 +249,8 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	if a.o.Role != fsm.Witness {
 		audit := &auditor{self: a.o.Name, view: a.node, wire: a.prober, peers: backend{a}, stages: a.metrics.failover, misheard: a.metrics.misheard, log: a.log}
 		g.Go(func() error { return audit.run(work) })
+		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, log: a.log}
+		g.Go(func() error { return claims.run(work) })
 	}
 	g.Go(func() error {
 		for {
@@ -306,8 +308,13 @@ func (a *Agent) noticed(e vip.Event) {
 			ev.VIP = v.Name
 		}
 	}
+	a.report(ev)
+}
+
+// report puts an event into the timeline, if there is room on the way.
+func (a *Agent) report(e fsm.Event) {
 	select {
-	case a.records <- ev:
+	case a.records <- e:
 	default: // it is in the log; the timeline is for what can be kept
 	}
 }

@@ -160,6 +160,13 @@ func (p seat) Nudge(_ context.Context, n fsm.NodeID, addrs []netip.Addr) error {
 	return nil
 }
 
+// nudged is how often owners were asked to announce.
+func (w *street) nudged() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.nudges
+}
+
 func (p seat) Look(ctx context.Context, n fsm.NodeID, keys []fsm.AddressKey) ([]cluster.Sight, error) {
 	x := look(ctx, seat{p.street, n}, p.State(), n, keys, 100*time.Millisecond, false, true)[keys[0]]
 	out := cluster.Sight{Key: keys[0], Hears: x.peers}
@@ -185,7 +192,7 @@ func audited(t *testing.T, nodes int, f func(w *street)) {
 		w.says(nodeMAC("n1"))
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		for id := range w.s.Nodes {
+		for id := range w.State().Nodes {
 			a := &auditor{self: id, view: w, wire: seat{w, id}, peers: seat{w, id}, log: slog.New(slog.DiscardHandler), misheard: func(map[finding]int) {}}
 			wg.Go(func() {
 				if err := a.run(ctx); !errors.Is(err, context.Canceled) {
@@ -296,8 +303,8 @@ func TestAnOwnerThatIsNotHeard(t *testing.T) {
 				w.says()
 				w.give("n2", fsm.ReasonRequested)
 				time.Sleep(verifyFor + nudgedFor/2)
-				if (w.nudges > 0) != x.nudge {
-					t.Errorf("asked to announce %d times", w.nudges)
+				if n := w.nudged(); (n > 0) != x.nudge {
+					t.Errorf("asked to announce %d times", n)
 				}
 				time.Sleep(nudgedFor + 2*time.Second)
 				rec := w.State().Assignments[web]
@@ -358,8 +365,8 @@ func TestFindings(t *testing.T) {
 		w.says(nodeMAC("n1"), squatter)
 		time.Sleep(30 * time.Second)
 		w.want("duplicate-owner web by " + first)
-		if w.nudges < 3 {
-			t.Errorf("the owner was asked %d times to announce again", w.nudges)
+		if n := w.nudged(); n < 3 {
+			t.Errorf("the owner was asked %d times to announce again", n)
 		}
 		w.says(squatter)
 		time.Sleep(30 * time.Second)
@@ -369,8 +376,8 @@ func TestFindings(t *testing.T) {
 		w.want("duplicate-owner web by "+first, "foreign-owner web by "+first, "no-owner web by "+first)
 		// Another auditor finds the same, and says nothing of it; and then that it is over.
 		w.mu.Lock()
-		w.dead[w.auditorsLocked()[0]] = true
-		w.deaf[w.auditorsLocked()[0]] = true
+		gone := fsm.Auditors(w.s, web)[0]
+		w.dead[gone], w.deaf[gone] = true, true
 		w.mu.Unlock()
 		time.Sleep(30 * time.Second)
 		w.want("duplicate-owner web by "+first, "foreign-owner web by "+first, "no-owner web by "+first)
@@ -379,8 +386,6 @@ func TestFindings(t *testing.T) {
 		w.want("duplicate-owner web by "+first, "foreign-owner web by "+first, "no-owner web by "+first, "verified web by "+string(w.auditors()[1]))
 	})
 }
-
-func (w *street) auditorsLocked() []fsm.NodeID { return fsm.Auditors(w.s, web) }
 
 // TestAPassingSilenceIsNothing: two looks have to agree, and what is moved meanwhile is nobody's fault.
 func TestAPassingSilenceIsNothing(t *testing.T) {

@@ -32,6 +32,7 @@ const (
 	metricServers     = "quorate_real_servers"
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
+	metricClaims      = "quorate_foreign_claims_total"
 )
 
 // metrics are the agent's own, read when they are asked for.
@@ -42,6 +43,7 @@ type metrics struct {
 	lateness prometheus.Histogram
 	stages   *prometheus.HistogramVec
 	findings *prometheus.GaugeVec
+	claims   prometheus.Counter
 }
 
 func newMetrics(a *Agent) *metrics {
@@ -55,6 +57,7 @@ func newMetrics(a *Agent) *metrics {
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: metricFailover,
 			Help:    "When VIPs that changed hands came to each stage, as this node verified: since the last word of the earlier owner, or since its release was asked for.",
 			Buckets: []float64{.005, .01, .02, .05, .1, .2, .3, .4, .5, .75, 1, 2, 5}}, []string{"stage"}),
+		claims: prometheus.NewCounter(prometheus.CounterOpts{Name: metricClaims, Help: "Frames by which other hosts claimed an address that this node owns."}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricMisheard,
 			Help: "VIPs that are not as they should be on the wire, among those that this node looked at last."}, []string{"finding"}),
 	}
@@ -66,7 +69,7 @@ func newMetrics(a *Agent) *metrics {
 	build.Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build, m.losses, m.renewals, m.lateness, m.stages, m.findings,
+		build, m.losses, m.renewals, m.lateness, m.stages, m.findings, m.claims,
 		gauge(metricApplied, "Index of the last entry applied on this node.", func() float64 { return float64(a.node.State().Index) }),
 		gauge(metricLeader, "1 on the node that leads.", func() float64 {
 			l, ok := a.node.Leader()

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
 	"quorate/fsm"
 	"quorate/integration/lab"
 )
@@ -78,6 +81,77 @@ func TestMovesAreVerified(t *testing.T) {
 		order := []int64{1, s.Suspect, s.Promised, s.Committed, s.Applied, s.Announced}
 		if e.Node == next.ID() || !slices.IsSorted(order) || s.Verified < s.Applied || s.Verified > (3*time.Second).Microseconds() {
 			t.Errorf("%s: %s %+v", vip, e.Node, s)
+		}
+	}
+}
+
+// mute makes a director's kernel say nothing by ARP in the name of an address, and nobody notice but who asks for it.
+func mute(t *testing.T, d *lab.Director, a netip.Addr) {
+	t.Helper()
+	must(t, d.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyARP, Name: "mute"})
+		out := c.AddChain(&nftables.Chain{Table: table, Name: "out", Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookRef(1), Priority: nftables.ChainPriorityFilter}) // NF_ARP_OUT
+		c.AddRule(&nftables.Rule{Table: table, Chain: out, Exprs: []expr.Any{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 14, Len: 4}, // sender
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: a.AsSlice()},
+			&expr.Verdict{Kind: expr.VerdictDrop},
+		}})
+		return c.Flush()
+	}))
+}
+
+// TestWireIsAudited: a second host with an owner's VIP, an owner that does not answer, and a stranger that answers in its stead are in the
+// timeline, and so is the end of it.
+func TestWireIsAudited(t *testing.T) {
+	bed := newBed(t, 3, 0)
+	squatter, err := bed.AddHost("squatter", lab.HostPrefixes(82)...)
+	must(t, err)
+	form(t, bed)
+	d := bed.Directors
+	apply(t, d[0], new(lab.Config).VIP("a", lab.VIP(1), `prefer = ["n1"]`).VIP("b", lab.VIP(2), `prefer = ["n3"]`))
+	owned(t, bed, lab.VIP(1), lab.VIP(2))
+	says(t, d[0], "vip", "move", "b", "n2")
+	happened(t, d[2], 0, 5*time.Second, "the move is verified", because("b", fsm.ReasonVerified)) // after this, silence moves nothing
+	const limit = 15 * time.Second // the VIPs are new: they are looked at after 5 s
+
+	mute(t, d[1], lab.VIP(2).Addr())
+	must(t, errors.Join(squatter.AddAddress(lab.VIP(1)), squatter.Announce(lab.VIP(1).Addr())))
+	e := happened(t, d[2], 0, 5*time.Second, "the owner hears the other host", because("a", fsm.ReasonForeign))
+	if e.Actor != "n1" {
+		t.Errorf("%s says: %s", e.Actor, e.Text)
+	}
+	for _, what := range []func(fsm.Event) bool{because("a", fsm.ReasonDuplicate), because("b", fsm.ReasonNoOwner)} {
+		e := happened(t, d[2], 0, limit, "what is wrong is found", what)
+		t.Log(e.Text)
+		if e.Actor == string(e.Node) {
+			t.Errorf("%s looked at itself: %s", e.Actor, e.Text)
+		}
+	}
+	must(t, errors.Join(squatter.RemoveAddress(lab.VIP(1)), squatter.AddAddress(lab.VIP(2))))
+	for _, what := range []func(fsm.Event) bool{because("a", fsm.ReasonVerified), because("b", fsm.ReasonForeign)} {
+		t.Log(happened(t, d[2], e.Index, limit, "what has changed is found", what).Text)
+	}
+	es, err := d[2].API.LastEvents(within(t, 5*time.Second), 200)
+	must(t, err)
+	count := map[string]int{}
+	for _, e := range es.Events {
+		if e.Kind == fsm.EventReported {
+			count[e.VIP+" "+string(e.Reason)]++
+		}
+	}
+	for what, n := range count {
+		if n > 1 {
+			t.Errorf("%q is told %d times", what, n)
+		}
+	}
+	for i := range 2 {
+		if o, err := bed.AwaitOwner(within(t, time.Second), lab.VIP(i+1).Addr(), nil); err != nil || o != d[i] {
+			t.Errorf("VIP %d is on %v (%v)", i+1, o, err)
 		}
 	}
 }
