@@ -24,6 +24,7 @@ type view interface {
 // leaser is the part of the lease that gates addresses.
 type leaser interface {
 	Live(e fsm.Epoch) bool
+	Superseded() bool         // a newer epoch is agreed than the one that was applied
 	Changed() <-chan struct{} // a lease was gained or lost
 	Alive(p lease.Part)       // that part of the node is not stuck
 	Confirm(key fsm.AddressKey, release uint64)
@@ -48,8 +49,13 @@ type actuator struct {
 	vips    addresses
 	plane   *planeWorker
 	clock   lease.Clock
+	ear     *ear
+	grant   func(epoch fsm.Epoch, until lease.Instant) error // tells the gate until when what is held without a quorum is open
+	tell    func(holdNews)
 	log     *slog.Logger
 
+	hold    holds
+	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
 	open    lease.Opened
 	lingers lingers
 	carried []vip.Wanted // what the last pass wanted of the kernel
@@ -62,6 +68,9 @@ type carried struct {
 	index     uint64
 	local     fsm.Local
 	addresses vip.Status
+	held      map[fsm.AddressKey]held   // without a quorum; never changed
+	barred    map[fsm.AddressKey]string // that were, or would have been, and why they are not
+	asking    map[fsm.AddressKey]asked
 }
 
 // sweep is how often everything is compared with the kernel even though nothing changed.
@@ -84,12 +93,18 @@ func (a *actuator) run(ctx context.Context) error {
 		timer   = time.NewTimer(0)
 	)
 	defer timer.Stop()
+	a.hold = newHolds(a.clock.Now())
+	defer func() { _ = a.grant(a.hold.epoch, lease.Instant{}) }() // after the addresses have gone; it runs out by itself besides
 	for {
 		changed, leased := a.view.Changed(), a.lease.Changed()
 		s := a.view.State()
 		nowEpoch := s.Nodes[a.self].Epoch
+		now := a.clock.Now()
 		nowLive := a.lease.Live(nowEpoch)
-		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() ||
+		if nowLive {
+			a.hold.leased(now)
+		}
+		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 ||
 			a.untilLingerEnds() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
 			index, epoch, live, swept = s.Index, nowEpoch, nowLive, time.Now()
 			patient := waiting.IsZero() || time.Since(waiting) < planePatience
@@ -112,6 +127,7 @@ func (a *actuator) run(ctx context.Context) error {
 		case <-changed:
 		case <-leased:
 		case <-a.plane.done:
+		case <-a.ear.news:
 		case <-timer.C:
 		}
 	}
@@ -162,11 +178,15 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	if a.witness {
 		keys, local.Services = nil, nil
 	}
+	timing := s.Config.Settings.Profile.Timing()
+	now := a.clock.Now()
+	leased := a.lease.Live(local.NodeEpoch)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
+	a.withoutQuorum(local, timing, now, leased, next)
 	stay := a.lingers.next(local, a.open, a.carried, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
 	// What leaves, leaves before the table changes.
-	life := lifetime(s.Config.Settings.Profile.Timing())
+	life := lifetime(timing)
 	had := maps.Clone(a.open) // what may be in the kernel
 	if had == nil {
 		had = lease.Opened{}
@@ -196,10 +216,14 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 			}
 		}
 	}
+	a.asking = a.ask(s, local, timing, next)
 	a.carried = wantedAddresses(local, next, stay, life)
 	st := a.vips.Reconcile(a.carried)
 	a.open = next
-	a.status.Store(&carried{index: s.Index, local: local, addresses: st})
+	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking})
+	for _, n := range a.hold.told() {
+		a.tell(n)
+	}
 	maps.DeleteFunc(a.lingers, func(k fsm.AddressKey, _ vip.Wanted) bool { return st.Absent(k.Addr) })
 	for _, r := range local.Releases {
 		if st.Silent(r.Key.Addr) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,11 +37,18 @@ type world struct {
 	gated   bool // the node has a gate
 	gate    map[netip.Addr]string
 	began   time.Time
-	diary   []string
+	// For what is held without a quorum.
+	overtaken bool                        // a newer epoch is agreed
+	answers   map[netip.Addr]string       // who else answers, by MAC
+	deaf      error                       // why nobody can be heard
+	granted   map[fsm.Epoch]lease.Instant // by this node to itself
+	news      []string
+	actuator  *actuator
+	diary     []string
 }
 
 func newWorld() *world {
-	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}, gate: map[netip.Addr]string{}, began: time.Now()}
+	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}, gate: map[netip.Addr]string{}, began: time.Now(), answers: map[netip.Addr]string{}}
 }
 
 func (w *world) note(format string, args ...any) {
@@ -91,6 +99,7 @@ type worldLease struct{ *world }
 
 func (l worldLease) Changed() <-chan struct{} { l.mu.Lock(); defer l.mu.Unlock(); return l.turned }
 func (l worldLease) Live(e fsm.Epoch) bool    { l.mu.Lock(); defer l.mu.Unlock(); return l.world.live[e] }
+func (l worldLease) Superseded() bool         { l.mu.Lock(); defer l.mu.Unlock(); return l.overtaken }
 func (l worldLease) Alive(lease.Part)         { l.mu.Lock(); defer l.mu.Unlock(); l.alive++ }
 func (l worldLease) Confirm(k fsm.AddressKey, index uint64) {
 	l.mu.Lock()
@@ -176,6 +185,32 @@ func (c worldClock) Now() lease.Instant {
 	return lease.Instant{Raw: time.Hour + d, Boot: d}
 }
 
+// worldWire is a link on which others answer for addresses, from within a millisecond.
+type worldWire struct{ *world }
+
+func (l worldWire) Ask(ctx context.Context, _ string, addrs []netip.Addr, wait time.Duration, heard func(netip.Addr, string)) error {
+	end := time.Now().Add(wait)
+	for time.Now().Before(end) {
+		l.mu.Lock()
+		answers, err := maps.Clone(l.answers), l.deaf
+		l.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if mac := answers[a]; mac != "" {
+				heard(a, mac)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // worldPlane is a data plane that remembers its table.
 type worldPlane struct{ *world }
 
@@ -228,8 +263,18 @@ func (w *world) start(t *testing.T) (stop func()) {
 	a := &actuator{
 		self: "n1", view: worldView{w}, lease: worldLease{w}, plane: plane, clock: worldClock{w}, log: slog.New(slog.DiscardHandler),
 		vips: vip.New(o),
+		ear:  newEar(worldWire{w}, slog.New(slog.DiscardHandler)),
+		grant: func(e fsm.Epoch, until lease.Instant) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.granted = map[fsm.Epoch]lease.Instant{e: until}
+			return nil
+		},
+		tell: func(n holdNews) { w.mu.Lock(); defer w.mu.Unlock(); w.news = append(w.news, n.Text) },
 	}
+	w.actuator = a
 	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.ear.run(ctx) })
 	wg.Go(func() { _ = plane.run(ctx) })
 	wg.Go(func() { _ = a.run(ctx) })
 	stop = func() { cancel(); wg.Wait() }

@@ -57,6 +57,7 @@ type Agent struct {
 	actuator atomic.Pointer[actuator] // of the present membership, once it may act
 	leaving  atomic.Bool
 	records  chan fsm.Event
+	holdNews chan holdNews
 }
 
 // New returns an agent. It starts nothing and touches nothing.
@@ -64,7 +65,7 @@ func New(o Options) *Agent {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New()}
+	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New(), holdNews: make(chan holdNews, 1024)}
 }
 
 // Run is the daemon until ctx ends; then it hands its VIPs over to other nodes, if there are any, within [yieldLimit], and gives
@@ -106,6 +107,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.probe(ctx) })
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
+	g.Go(func() error { return a.chronicle(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
 	a.log.Info("agent starts", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
 	err = g.Wait()
@@ -179,8 +181,12 @@ func (a *Agent) open() error {
 	return nil
 }
 
-// leased reports whether this node holds its lease under an epoch at this moment. It asks the clock, not what was last heard.
+// leased reports whether this node holds its lease under an epoch at this moment, or has granted itself what is held without a
+// quorum. It asks the clock, not what was last heard.
 func (a *Agent) leased(epoch uint64) bool {
+	if epoch >= firstHoldEpoch {
+		return a.fence.selfLive(fsm.Epoch(epoch), a.clock.Now())
+	}
 	l := a.node.Lease()
 	return l != nil && l.Live(fsm.Epoch(epoch))
 }
@@ -241,7 +247,8 @@ func (a *Agent) act(ctx context.Context) error {
 func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log}
+	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
+		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)
@@ -252,6 +259,8 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, log: a.log}
 		g.Go(func() error { return claims.run(work) })
 	}
+	g.Go(func() error { return act.ear.run(work) })
+	g.Go(func() error { return a.confirmHolds(work, act) })
 	g.Go(func() error {
 		for {
 			changed := a.node.Changed()

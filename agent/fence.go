@@ -10,6 +10,7 @@ import (
 
 	"quorate/api"
 	"quorate/cluster/lease"
+	"quorate/fsm"
 	"quorate/vip"
 	"quorate/vip/gate"
 )
@@ -22,6 +23,14 @@ type fence struct {
 	log      *slog.Logger
 	failing  atomic.Bool   // the last renewal failed
 	failures atomic.Uint64 // renewals that the kernel refused
+
+	self atomic.Pointer[selfGrant]
+}
+
+// selfGrant is until when this node has granted itself what it holds without a quorum.
+type selfGrant struct {
+	epoch fsm.Epoch
+	until lease.Instant
 }
 
 // openFence takes the strongest that can be had.
@@ -66,6 +75,25 @@ func (f *fence) renewed(c lease.LeaseChanged) {
 	if was := f.failing.Swap(err != nil); err != nil && !was {
 		f.log.Error("the kernel's gate was not told of the lease: addresses fall silent", "epoch", c.Epoch, "reason", err)
 	}
+}
+
+// selfGranted tells the kernel until when what is held without a quorum is open, under an epoch of its own: no address that was
+// opened under a lease is open a moment longer for it. The zero instant ends it.
+func (f *fence) selfGranted(epoch fsm.Epoch, until lease.Instant) error {
+	f.self.Store(&selfGrant{epoch, until})
+	if f.gate == nil {
+		return nil
+	}
+	if err := f.gate.Renew(uint64(epoch), until.Boot); err != nil {
+		return fmt.Errorf("the kernel's gate was not told until when it is held: %w", err)
+	}
+	return nil
+}
+
+// selfLive reports whether what was granted under the epoch lasts at now.
+func (f *fence) selfLive(epoch fsm.Epoch, now lease.Instant) bool {
+	g := f.self.Load()
+	return g != nil && g.epoch == epoch && now.Raw < g.until.Raw && now.Boot < g.until.Boot
 }
 
 // status is what the API says of it; life is the lifetime of addresses.

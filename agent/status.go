@@ -99,6 +99,10 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 			a.Reason = "it is being handed over: it takes what is still sent here"
 		case x.Wanted:
 			a.Reason = "this node owns it and holds its lease"
+			if h, ok := c.held[v.Key()]; ok {
+				a.HeldSince = h.Since
+				a.Reason = "this node owns it, has lost the quorum, and holds it as its policy says: another node may claim it too"
+			}
 		}
 		out = append(out, a)
 	}
@@ -107,7 +111,14 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 			continue
 		}
 		a := api.Address{Prefix: v.VIP.Address, VIP: v.VIP.Name, Network: v.VIP.Network, Link: v.Link}
+		ask, asking := c.asking[v.Key]
 		switch {
+		case asking:
+			a.Reason = ask.text()
+			a.Problem = a.Reason
+		case !leased && c.barred[v.Key] != "":
+			a.Reason = "this node owns it, holds no lease, and does not hold it without one: " + c.barred[v.Key]
+			a.Problem = a.Reason
 		case v.Link == "":
 			a.Problem = "this node has no interface with its subnet"
 		case !leased:

@@ -77,6 +77,7 @@ type Address struct {
 	Wanted     bool         `json:"wanted" doc:"The agreed state and the lease say that it should be here"`
 	Present    bool         `json:"present" doc:"The kernel has it"`
 	ValidForMS int64        `json:"valid_for_ms,omitempty" doc:"How long the kernel keeps it if it is not renewed"`
+	HeldSince  time.Time    `json:"held_without_quorum_since,omitzero" doc:"Set while the node claims it without a quorum: another node may claim it too"`
 	Reason     string       `json:"reason,omitempty" doc:"Why it is wanted, or not"`
 	Problem    string       `json:"problem,omitempty"`
 	// Of the time at which it came here; absent when this agent did not see that.

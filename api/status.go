@@ -174,7 +174,7 @@ func problemsIn(st Status) []string {
 	var out []string
 	if !st.Quorum.OK {
 		out = append(out, fmt.Sprintf("the cluster has no quorum: %d of %d voters answer %s, %d are needed; nothing can be changed, "+
-			"and VIPs are off until enough nodes are back", st.Quorum.Answer, st.Quorum.Voters, st.Node, st.Quorum.Needed))
+			"and VIPs are off until enough nodes are back, but for those that are held without a quorum", st.Quorum.Answer, st.Quorum.Voters, st.Node, st.Quorum.Needed))
 	}
 	for _, v := range st.VIPs {
 		if v.Problem != "" {

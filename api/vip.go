@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"quorate/fsm"
 )
@@ -16,6 +17,7 @@ type VIPState string
 // The states of a VIP.
 const (
 	VIPHeld      VIPState = "held"      // its owner's kernel has it, and nobody else's
+	VIPUnguarded VIPState = "unguarded" // its owner claims it without a quorum: another node may claim it too
 	VIPMoving    VIPState = "moving"    // the owner was asked to give it up
 	VIPMissing   VIPState = "missing"   // its owner does not have it: it is about to, or it holds no lease, or it cannot
 	VIPUnowned   VIPState = "unowned"   // nobody owns it
@@ -34,8 +36,10 @@ type VIP struct {
 	Group      string       `json:"group,omitempty"`
 	Prefer     []fsm.NodeID `json:"prefer,omitempty"`
 	Preempt    bool         `json:"preempt"`
+	QuorumLost string       `json:"quorum_lost,omitempty" doc:"As configured: release (absent for a leftover) or hold"`
+	Suspended  []fsm.NodeID `json:"suspended_by,omitempty" doc:"Nodes that may still claim it without a quorum: the owner asks on the link before it opens it"`
 	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
-	State      VIPState     `json:"state" enum:"held,moving,missing,unowned,unknown,duplicate,releasing"`
+	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,releasing"`
 	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner; empty = nobody"`
 	Epoch      fsm.Epoch    `json:"epoch,omitempty" doc:"Index of the entry that made the assignment"`
 	Reason     *fsm.Reason  `json:"reason,omitempty" doc:"Why it is where it is"`
@@ -58,13 +62,15 @@ type report struct {
 // and a VIP that it owns is in state unknown.
 func vipsOf(st *fsm.State, rs reports) []VIP {
 	out := make([]VIP, 0, len(st.Config.VIPs))
+	suspensions := st.Suspensions()
 	configured := map[fsm.AddressKey]bool{}
 	for _, v := range st.Config.VIPs {
 		configured[v.Key()] = true
 		a, ok := st.Assignments[v.Key()]
 		e := VIP{
 			Name: v.Name, Address: v.Address.Addr(), Prefix: v.Address, Network: v.Network, Interface: v.Interface,
-			Group: v.Group, Prefer: v.Prefer, Preempt: v.Preempt, Configured: true, Services: servicesOn(st, v.Name),
+			Group: v.Group, Prefer: v.Prefer, Preempt: v.Preempt, QuorumLost: v.QuorumLost.String(), Configured: true,
+			Services: servicesOn(st, v.Name), Suspended: suspensions.By(v.Key(), a.Owner),
 		}
 		out = append(out, e.agreed(st, a, ok).actual(v.Key(), rs))
 	}
@@ -104,6 +110,8 @@ func (e VIP) agreed(st *fsm.State, a fsm.Assignment, ok bool) VIP {
 // actual fills in what the kernels have and what follows from it.
 func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 	var complaint string
+	var unguarded fsm.NodeID
+	var since time.Time
 	for id, r := range rs {
 		if r.err != nil {
 			continue
@@ -118,6 +126,9 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 					e.Link = a.Link
 				}
 			}
+			if !a.HeldSince.IsZero() {
+				unguarded, since = id, a.HeldSince
+			}
 			if a.Problem != "" {
 				complaint = fmt.Sprintf("%s: %s", id, a.Problem)
 			}
@@ -130,6 +141,10 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 		e.State = VIPDuplicate
 		e.Problem = fmt.Sprintf("%s is on more than one node: %s; in a planned move that lasts milliseconds, otherwise stop the agent on the wrong one",
 			e.Address, joinNodes(e.PresentOn))
+	case unguarded != "":
+		e.State = VIPUnguarded
+		e.Problem = fmt.Sprintf("HELD WITHOUT A QUORUM by %s since %s: another node may claim it too; bring a majority of the nodes back",
+			unguarded, since.UTC().Format("2006-01-02 15:04:05Z"))
 	case !e.Configured:
 		e.State = VIPReleasing
 		e.Problem = fmt.Sprintf("no longer configured, but %s has not confirmed that it gave %s up", e.Owner, e.Address)
@@ -157,6 +172,9 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 	}
 	if complaint != "" {
 		e.Problem = complaint
+	}
+	if e.Problem == "" && len(e.Suspended) > 0 {
+		e.Problem = fmt.Sprintf("suspended: %s may still claim it without a quorum, and nobody has heard from it since; switch it off, or bring it back", joinNodes(e.Suspended))
 	}
 	return e
 }

@@ -38,6 +38,7 @@ func drawConfig(t *rapid.T) fsm.Config {
 			Network:   rapid.SampledFrom([]string{"", "dmz", "a.b-c"}).Draw(t, "network"),
 			Interface: rapid.SampledFrom([]string{"", "eth0", "bond0.12", "${x}", `"\`, "%{y}"}).Draw(t, "interface"),
 		}
+		v.QuorumLost = rapid.SampledFrom([]fsm.QuorumLost{fsm.ReleaseVIP, fsm.HoldVIP}).Draw(t, "quorum lost")
 		if rapid.Bool().Draw(t, "v6") {
 			v.Address = netip.MustParsePrefix(fmt.Sprintf("2001:db8::%x/64", 10+i))
 		}

@@ -65,6 +65,9 @@ var vipBlock = &block{
 			"Nodes in the order in which they should own the VIP; nodes not listed come after them."),
 		boolean("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
 			"Move the VIP back when a more preferred node can own it again. Otherwise it stays where it is."),
+		policy("quorum_lost", "release", func(v *fsm.VIP) *fsm.QuorumLost { return &v.QuorumLost },
+			"What the owner does with the VIP when it loses the quorum. `release`: it gives it up, so that at most one node ever claims it. `hold`: it goes on as long as it sees nobody else claim it. Two nodes may then claim it at once; operate.md says when. Left out: `release`.").
+			oneOf("release", string(fsm.HoldVIP)),
 	},
 	blocks: []*block{{
 		name: "vrrp", doc: "Speak VRRP for this VIP, beside keepalived.",

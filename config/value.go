@@ -77,6 +77,19 @@ func prefix[T any](name string, field func(*T) *netip.Prefix, doc string) key {
 		})
 }
 
+// policy is a text whose fsm value is empty where it says the default word.
+func policy[T any, S ~string](name, word string, field func(*T) *S, doc string) key {
+	return scalar(name, "string", doc, field,
+		func(v cty.Value) (S, error) {
+			s, err := stringOf(v)
+			if s == word {
+				s = ""
+			}
+			return S(s), err
+		},
+		func(s S) cty.Value { return cty.StringVal(string(s)) })
+}
+
 func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
 	return key{
 		name: name, kind: "list of strings", doc: doc,

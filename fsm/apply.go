@@ -38,6 +38,7 @@ type entry struct {
 
 	next    *State
 	copied  struct{ nodes, assignments, servers bool }
+	fencing NodeID // the node that this entry fences: what it loses, it has not confirmed
 	events  []Event
 	refused []Refusal
 }
@@ -86,6 +87,8 @@ func (e *entry) run(c Command) error {
 		return e.raise(*c.Raise)
 	case c.Record != nil:
 		e.record(*c.Record)
+	case c.HoldOff != nil:
+		return e.holdOff(*c.HoldOff)
 	}
 	return nil
 }

@@ -112,12 +112,13 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 	if e.next.Tombstone(rec) {
 		held[rec.Key.Addr]--
 	}
-	e.assignments()[rec.Key] = Assignment{
+	next := Assignment{
 		Key: rec.Key, VIP: v.Name, Owner: owner, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
-		Since: e.since(), Flap: e.flapOf(rec, why.Code),
+		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, v.QuorumLost),
 	}
+	e.assignments()[rec.Key] = next
 	e.event(Event{Kind: EventAssign, Node: owner, VIP: v.Name, Reason: why.Code,
-		Text: fmt.Sprintf("%s (%v): %s%s%s", v.Name, rec.Key, from, owner, because(why))})
+		Text: fmt.Sprintf("%s (%v): %s%s%s%s", v.Name, rec.Key, from, owner, because(why), e.suspendedText(next))})
 }
 
 // clear records that nobody owns the address, or forgets it when it is not configured.
@@ -130,13 +131,17 @@ func (e *entry) clear(rec Assignment, why Reason, held contested) {
 		held[rec.Key.Addr]--
 	}
 	v, configured := e.next.VIPByKey(rec.Key)
-	if !configured {
+	holders := e.holdersAfter(rec, "", ReleaseVIP)
+	switch {
+	case !configured && len(holders) == 0:
 		delete(e.assignments(), rec.Key)
 		return
+	case !configured: // remembered for whoever gets the address next
+		v = VIP{Name: rec.VIP, Address: rec.Address, Interface: rec.Interface}
 	}
 	e.assignments()[rec.Key] = Assignment{
 		Key: rec.Key, VIP: v.Name, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
-		Since: e.since(), Flap: e.flapOf(rec, why.Code),
+		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: holders,
 	}
 }
 

@@ -23,6 +23,7 @@ func (e *entry) configure(c Configure) error {
 	e.next.ConfigVersion = e.index
 	e.event(Event{Kind: EventConfig, Text: changesText(changes)})
 	e.releaseTombstones()
+	e.matchHolders()
 	e.matchServers()
 	return nil
 }
@@ -60,7 +61,7 @@ func (e *entry) releaseTombstones() {
 		a := e.next.Assignments[k]
 		v, configured := e.next.VIPByKey(k)
 		if a.Owner == "" {
-			if !configured {
+			if !configured && len(a.Holders) == 0 {
 				delete(e.assignments(), k)
 			}
 			continue

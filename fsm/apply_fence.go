@@ -15,6 +15,7 @@ func (e *entry) fenced(c Fenced) error {
 		return fmt.Errorf("fence of node %s: %w: the grantor set is that of entry %d, not %d", n.ID, ErrStale, e.next.Grantors.Index, c.GrantorIndex)
 	}
 	n.Epoch = Epoch(e.index)
+	e.fencing = n.ID
 	if e.counts() && !n.Flap.Away { // fenced again while it is away, it has failed once
 		n.Flap = n.Flap.again(e.at)
 		n.Flap.Away = true

@@ -183,7 +183,11 @@ func (e *entry) removeNode(c RemoveNode) error {
 		return fmt.Errorf("node %s: %w; it has to leave the grantors first", n.ID, ErrNodeGrants)
 	}
 	delete(e.nodes(), n.ID)
-	e.event(Event{Kind: EventNode, Node: n.ID, Text: fmt.Sprintf("%s was removed", n.ID)})
+	text := fmt.Sprintf("%s was removed", n.ID)
+	if names := e.dropHolders(n.ID, e.index); len(names) > 0 {
+		text += fmt.Sprintf("; if it still runs, it may hold %s without a quorum: switch it off", strings.Join(names, ", "))
+	}
+	e.event(Event{Kind: EventNode, Node: n.ID, Text: text})
 	return nil
 }
 

@@ -26,6 +26,8 @@ type Assignment struct {
 	Flap Flap `json:"flap,omitzero"`
 	// Release is set while the owner is asked to give the address up.
 	Release *Release `json:"release,omitempty"`
+	// Holders may claim the address without a quorum. Since schema 4; never changed in place.
+	Holders []Holder `json:"holders,omitempty"`
 }
 
 // Matches reports whether v is still what the assignment was made for: the same name, address, prefix length and interface.

@@ -23,6 +23,7 @@ type Command struct {
 	Fenced      *Fenced      `json:"fenced,omitempty"`
 	Raise       *Raise       `json:"raise,omitempty"`
 	Record      *Record      `json:"record,omitempty"`
+	HoldOff     *HoldOff     `json:"hold_off,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -32,13 +33,16 @@ func (c Command) needs() Schema {
 		need = max(need, c.Init.Settings.needs())
 	}
 	if c.Configure != nil {
-		need = max(need, c.Configure.Config.Settings.needs())
+		need = max(need, c.Configure.Config.needs())
 	}
 	if c.Decide != nil && len(c.Decide.Back) > 0 {
 		need = max(need, schemaMoves)
 	}
 	if c.Record != nil && c.Record.Event.Stages != (Stages{}) {
 		need = max(need, schemaStages)
+	}
+	if c.HoldOff != nil {
+		need = max(need, schemaHold)
 	}
 	return need
 }

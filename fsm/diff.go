@@ -107,6 +107,7 @@ func (c Config) fields() map[string]fields {
 		f.set("group", v.Group)
 		f.set("prefer", join(v.Prefer, ", "))
 		f.flag("preempt", v.Preempt)
+		f.set("quorum_lost", string(v.QuorumLost))
 	}
 	for name, g := range c.Groups {
 		f := object("group." + name)

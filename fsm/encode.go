@@ -23,7 +23,7 @@ func (c Command) Kind() string {
 		{c.SetFacts != nil, "set_facts"}, {c.SetDrain != nil, "set_drain"}, {c.SetGrantors != nil, "set_grantors"},
 		{c.SetSchema != nil, "set_schema"}, {c.Configure != nil, "configure"}, {c.SetAdmin != nil, "set_admin"},
 		{c.SetHealth != nil, "set_health"}, {c.Decide != nil, "decide"}, {c.Fenced != nil, "fenced"},
-		{c.Raise != nil, "raise"}, {c.Record != nil, "record"},
+		{c.Raise != nil, "raise"}, {c.Record != nil, "record"}, {c.HoldOff != nil, "hold_off"},
 	} {
 		switch {
 		case !b.set:

@@ -55,6 +55,7 @@ func useState(s *State) {
 	for id := range s.Nodes {
 		h.Able[id] = true
 		LocalOf(s, id)
+		s.HoldsEnded(id)
 		PlanFence(s, h, id, 1, 1, "")
 	}
 	for k := range s.Servers {
@@ -223,6 +224,15 @@ func histories() [][]Command {
 			{Schema: 2, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n2", OwnerEpoch: 2}}}},
 			{Schema: 2, Fenced: &Fenced{Node: "n2", Epoch: 2, GrantorIndex: 1, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n1", ToEpoch: 1, Reason: Reason{Code: ReasonFenced}}}}},
 			{Schema: 2, At: epochTime, Decide: &Decide{Back: []Back{{"n2", 5}, {"n1", 1}}, Release: []StartRelease{{Key: key, Epoch: 5, To: "n2", Reason: Reason{Code: ReasonPreempted}}}}},
+		},
+		{
+			{Schema: 4, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{PutNode: &PutNode{Node: n2}},
+			{Schema: 4, Configure: &Configure{Config: Config{VIPs: map[string]VIP{"web": {Name: "web", Address: cfg.VIPs["web"].Address, QuorumLost: HoldVIP}}}}},
+			{Schema: 4, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n2", OwnerEpoch: 2}}}},
+			{Schema: 4, Fenced: &Fenced{Node: "n2", Epoch: 2, GrantorIndex: 1, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n1", ToEpoch: 1, Reason: Reason{Code: ReasonFenced}}}}},
+			{Schema: 4, HoldOff: &HoldOff{Node: "n2", Epoch: 5, Index: 4}},
+			{Schema: 4, HoldOff: &HoldOff{Node: "n2", Epoch: 5, Index: 5}},
 		},
 		absurd,
 		with(absurd...),

@@ -153,13 +153,13 @@ func openElsewhere(w *world, k AddressKey) bool {
 func drawCluster(rt *rapid.T, w *world) (Config, *State) {
 	n := rapid.IntRange(2, 5).Draw(rt, "nodes")
 	w.form(rapid.SliceOfN(rapid.IntRange(0, 3), n, n).Draw(rt, "weights")...)
-	cfg := drawConfig(rt, n)
+	cfg := drawConfig(rt, n, w.s.Schema >= schemaHold)
 	w.configure(cfg)
 	return cfg, w.s
 }
 
 // drawConfig is a valid configuration with groups, preferences and services.
-func drawConfig(rt *rapid.T, nodes int) Config {
+func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 	c := Config{VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
 	prefer := rapid.Custom(func(rt *rapid.T) []NodeID {
 		all := rapid.Permutation([]NodeID{"n1", "n2", "n3", "n4", "n5"}[:nodes]).Draw(rt, "order")
@@ -173,6 +173,9 @@ func drawConfig(rt *rapid.T, nodes int) Config {
 		name := fmt.Sprintf("v%d", i)
 		host := rapid.IntRange(1, 10).Draw(rt, "host")
 		v := VIP{Name: name, Address: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(host)}), rapid.SampledFrom([]int{24, 24, 25}).Draw(rt, "bits"))}
+		if hold {
+			v.QuorumLost = rapid.SampledFrom([]QuorumLost{ReleaseVIP, HoldVIP}).Draw(rt, "quorum lost")
+		}
 		v.Network = rapid.SampledFrom([]string{"", "", "", "dmz"}).Draw(rt, "network")
 		if v.Group = rapid.SampledFrom([]string{"", "", "g1", "g2"}).Draw(rt, "group"); v.Group == "" {
 			v.Prefer, v.Preempt = prefer.Draw(rt, "prefer"), rapid.Bool().Draw(rt, "preempt")
@@ -228,11 +231,15 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 13).Draw(rt, "step") {
+	switch rapid.IntRange(0, 14).Draw(rt, "step") {
 	case 0:
-		c := drawConfig(rt, 5)
+		c := drawConfig(rt, 5, w.s.Schema >= schemaHold)
 		c.Settings = drawSettings(rt, w.s.Schema)
 		w.configure(c)
+	case 14:
+		if w.s.Schema >= schemaHold {
+			w.apply(Command{HoldOff: &HoldOff{Node: id, Epoch: w.s.Nodes[id].Epoch, Index: rapid.Uint64Range(0, w.s.Index).Draw(rt, "index")}})
+		}
 	case 13:
 		w.pass(time.Duration(rapid.IntRange(0, 100).Draw(rt, "seconds")) * time.Second)
 	case 1:
@@ -396,6 +403,14 @@ func calm(rt *rapid.T, w *world) {
 			case w.s.Tombstone(a):
 				rt.Fatalf("%v is still a tombstone", m.key)
 			}
+		}
+	}
+	for id, n := range w.s.Nodes {
+		if w.s.Schema >= schemaHold {
+			w.apply(Command{HoldOff: &HoldOff{Node: id, Epoch: n.Epoch, Index: w.s.Index}})
+		}
+		if w.s.HoldsEnded(id) > 0 {
+			rt.Fatalf("what %s said was not heard", id)
 		}
 	}
 	for k := range w.s.Assignments {

@@ -94,6 +94,8 @@ func (st *script) run(line, body []string) string {
 		return st.do(Command{SetAdmin: &SetAdmin{Server: server(a.words[0]), Admin: Admin(a.words[1])}})
 	case "empty":
 		return st.do(Command{})
+	case "holdoff":
+		return st.do(Command{Schema: st.s.Schema, HoldOff: &HoldOff{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch))), Index: a.num("index", st.s.Index)}})
 	case "raise":
 		return st.do(Command{Raise: &Raise{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch)))}})
 	case "record":
@@ -314,6 +316,12 @@ func (st *script) state() string {
 			fmt.Fprintf(&out, ", release %d to %q %s", a.Release.Index, a.Release.To, a.Release.Reason.Code)
 		}
 		out.WriteString(flapText(a.Flap))
+		for _, h := range a.Holders {
+			fmt.Fprintf(&out, ", %s may hold it", h.Node)
+			if h.Ended > 0 {
+				fmt.Fprintf(&out, " since before %d", h.Ended)
+			}
+		}
 		out.WriteString("\n")
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(s.Servers), ServerKey.Compare) {
@@ -461,7 +469,7 @@ func config(lines []string) Config {
 				panic(err)
 			}
 			c.VIPs[name] = VIP{Name: name, Address: p, Network: a.set["network"], Interface: a.set["interface"], Group: a.set["group"],
-				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
+				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"])}
 		case "group":
 			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
 		case "service":

@@ -76,6 +76,16 @@ func (s Settings) needs() Schema {
 	return 1
 }
 
+// needs is the schema that has all that is set.
+func (c Config) needs() Schema {
+	for _, v := range c.VIPs {
+		if v.QuorumLost != ReleaseVIP {
+			return schemaHold
+		}
+	}
+	return c.Settings.needs()
+}
+
 // DefaultSettings are those of a new cluster.
 func DefaultSettings() Settings { return Settings{Profile: LAN, DataPlane: "auto", Observers: 3} }
 

@@ -14,9 +14,10 @@ const (
 	schemaFirst  Schema = 1
 	schemaMoves  Schema = 2 // moves are budgeted: settings for it, flaps, State.Moves, Decide.Back
 	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
+	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaStages
+	MaxSchema = schemaHold
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.

@@ -85,6 +85,7 @@ func (c Config) validateVIP(ps *Problems, name string, owner map[AddressKey]stri
 		ps.add(object, "interface", i, "this is no name of a network interface", "use a name that `ip link` shows")
 	}
 	validatePrefer(ps, object, v.Prefer)
+	oneOf(ps, object, "quorum_lost", v.QuorumLost.String(), "release", string(HoldVIP))
 	if v.Group == "" {
 		return
 	}
@@ -197,6 +198,15 @@ func (c Config) withDefaults() Config {
 	c.Settings.Profile = cmp.Or(c.Settings.Profile, d.Profile)
 	c.Settings.DataPlane = cmp.Or(c.Settings.DataPlane, d.DataPlane)
 	c.Settings.Observers = cmp.Or(c.Settings.Observers, d.Observers)
+	if slices.ContainsFunc(slices.Collect(maps.Values(c.VIPs)), func(v VIP) bool { return v.QuorumLost == "release" }) {
+		c.VIPs = maps.Clone(c.VIPs)
+		for name, v := range c.VIPs {
+			if v.QuorumLost == "release" {
+				v.QuorumLost = ReleaseVIP
+				c.VIPs[name] = v
+			}
+		}
+	}
 	c.Services = maps.Clone(c.Services)
 	for name, s := range c.Services {
 		s.Servers = slices.SortedFunc(slices.Values(s.Servers), func(a, b Server) int { return a.Address.Compare(b.Address) })

@@ -21,6 +21,8 @@ type VIP struct {
 	Prefer []NodeID `json:"prefer,omitempty"`
 	// Preempt moves the VIP back to a more preferred node when that one becomes able. Off: it stays where it is.
 	Preempt bool `json:"preempt,omitempty"`
+	// QuorumLost is what the owner does with it when it loses the quorum. Since schema 4.
+	QuorumLost QuorumLost `json:"quorum_lost,omitempty"`
 }
 
 // Key is the identity under which the VIP is owned.

@@ -223,6 +223,9 @@ func checkStep(t tb, prev, next *State, c Command, res Result) {
 		checkRecord(t, prev, next, k, a, c)
 	}
 	for k, a := range prev.Assignments {
+		if _, still := next.Assignments[k]; !still {
+			checkHolders(t, prev, next, a, Assignment{Key: k}, c)
+		}
 		if _, still := next.Assignments[k]; !still && a.Owner != "" && !mayTake(a, prev, next, c) {
 			t.Fatalf("%s: the record of %v, owned by %s, was forgotten", c.Kind(), k, a.Owner)
 		}
@@ -266,12 +269,44 @@ func checkRecord(t tb, prev, next *State, k AddressKey, a Assignment, c Command)
 	case existed && (a.Owner != was.Owner) && a.Epoch != Epoch(next.Index):
 		t.Fatalf("%s: %v changed its owner and kept its epoch", c.Kind(), k)
 	}
-	if _, ok := next.VIPByKey(k); !ok && a.Owner == "" {
+	checkHolders(t, prev, next, was, a, c)
+	if _, ok := next.VIPByKey(k); !ok && a.Owner == "" && len(a.Holders) == 0 {
 		t.Fatalf("%s: %v is neither owned nor configured", c.Kind(), k)
 	}
 	for other, b := range next.Assignments {
 		if other != k && other.Addr == k.Addr && next.Tombstone(b) && a.Owner != "" && a.Epoch == Epoch(next.Index) {
 			t.Fatalf("%s: %v was given away while %s still owns %v", c.Kind(), k, b.Owner, other)
+		}
+	}
+}
+
+// checkHolders fails when a node that may hold the address without a quorum was forgotten: only its own word, its confirmed
+// release, its removal or new ownership do that.
+func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
+	t.Helper()
+	at := func(a Assignment, n NodeID) int {
+		return slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == n })
+	}
+	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && is.Matches(v) && v.QuorumLost == HoldVIP {
+		if i := at(is, is.Owner); i < 0 || is.Holders[i].Ended != 0 {
+			t.Fatalf("%s: %s may hold %v, and is not known to: %+v", c.Kind(), is.Owner, is.Key, is.Holders)
+		}
+	}
+	for i, h := range is.Holders {
+		if h.Ended == 0 && h.Node != is.Owner || h.Ended > next.Index || at(is, h.Node) != i || next.Schema < schemaHold {
+			t.Fatalf("%s: %v of %q: holders %+v at schema %d", c.Kind(), is.Key, is.Owner, is.Holders, next.Schema)
+		}
+	}
+	for _, h := range was.Holders {
+		i := at(is, h.Node)
+		if i >= 0 && (is.Holders[i].Ended >= h.Ended || is.Owner == h.Node) {
+			continue
+		}
+		_, member := next.Nodes[h.Node]
+		word := c.HoldOff != nil && c.HoldOff.Node == h.Node && c.HoldOff.Epoch == prev.Nodes[h.Node].Epoch && h.Ended > 0 && c.HoldOff.Index >= h.Ended
+		released := was.Owner == h.Node && c.Fenced == nil && mayTake(was, prev, next, c)
+		if member && !word && !released {
+			t.Fatalf("%s: %s may still hold %v, and was forgotten: %+v, then %+v", c.Kind(), h.Node, is.Key, was.Holders, is.Holders)
 		}
 	}
 }

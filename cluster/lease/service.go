@@ -169,6 +169,14 @@ func (s *Service) Confirm(k fsm.AddressKey, releaseIndex uint64) {
 // Live reports whether the lease under e is held now.
 func (s *Service) Live(e fsm.Epoch) bool { return !s.Until(e).zero() }
 
+// Superseded reports whether a grantor has named an agreed epoch of this node that it has not applied yet: what it has applied is
+// overtaken, and others decide what it owned.
+func (s *Service) Superseded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.holder.closed > s.machine.view.epoch
+}
+
 // Until is until when the lease under e is held; zero when it is not held now.
 func (s *Service) Until(e fsm.Epoch) Instant {
 	s.mu.Lock()

@@ -87,6 +87,8 @@ func vipWhy(v api.VIP) string {
 		return fmt.Sprintf("%s → %s: %s", v.Owner, v.Release.To, reasonText(v.Release.Reason))
 	case v.Release != nil:
 		return fmt.Sprintf("%s gives it up: %s", v.Owner, reasonText(v.Release.Reason))
+	case v.State == api.VIPUnguarded:
+		return "HELD WITHOUT A QUORUM: another node may claim it too"
 	case v.Reason != nil:
 		return reasonText(*v.Reason)
 	default:
@@ -144,6 +146,12 @@ func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
 		preempt = ", preempt on"
 	}
 	fmt.Fprintf(w, "Prefers     %s%s\n", join(v.Prefer), preempt)
+	if v.QuorumLost != "" {
+		fmt.Fprintf(w, "Quorum lost %s\n", v.QuorumLost)
+	}
+	if len(v.Suspended) > 0 {
+		fmt.Fprintf(w, "Suspended   %s\n", a.paint(bad, "by "+join(v.Suspended)))
+	}
 	fmt.Fprintf(w, "Services    %s\n", join(v.Services))
 	if v.Problem != "" {
 		a.writeProblems(w, []string{v.Problem})

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// scriptAsker is an asker whose rounds end as they are told.
+type scriptAsker func(round int, heard func(string)) error
+
+func (s scriptAsker) Ask(ctx context.Context, _ string, addrs []netip.Addr, wait time.Duration, heard func(netip.Addr, string)) error {
+	n, _ := ctx.Value(askerKey{}).(*int)
+	*n++
+	err := s(*n, func(mac string) {
+		for _, a := range addrs {
+			heard(a, mac)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+type askerKey struct{}
+
+// The silence that counts begins after what was heard last, and with a round that could hear.
+func TestEarCountsSilence(t *testing.T) {
+	const round = 100 * time.Millisecond
+	for name, c := range map[string]struct {
+		ask   scriptAsker
+		since time.Duration // when the silence begins
+	}{
+		"nobody": {func(int, func(string)) error { return nil }, 0},
+		"heard within the third round": {func(n int, heard func(string)) error {
+			if n == 3 {
+				time.Sleep(round / 2)
+				heard("m")
+			}
+			return nil
+		}, 250 * time.Millisecond},
+		"deaf for two rounds": {func(n int, _ func(string)) error {
+			if n < 3 {
+				return errors.New("no link")
+			}
+			return nil
+		}, 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(context.WithValue(t.Context(), askerKey{}, new(int)))
+				e := newEar(c.ask, slog.New(slog.DiscardHandler))
+				e.listen(map[netip.Addr]string{web.Addr: "eth0"}, round)
+				done := make(chan struct{})
+				begin := time.Now()
+				go func() { defer close(done); _ = e.run(ctx) }()
+				for range 100 {
+					time.Sleep(round / 10)
+					synctest.Wait()
+					h := e.of(web.Addr)
+					if time.Since(begin) > c.since && !h.since.IsZero() && h.since.Before(begin.Add(c.since)) {
+						t.Fatalf("after %v: silent since %v, want %v", time.Since(begin), h.since.Sub(begin), c.since)
+					}
+				}
+				if h := e.of(web.Addr); !h.silentFor(500*time.Millisecond) || h.against() != "" {
+					t.Errorf("in the end: %+v", h)
+				}
+				stop()
+				<-done
+			})
+		})
+	}
+}

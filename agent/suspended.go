@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/vip"
+)
+
+// askedFor is how long nobody else may answer for a suspended address before it is opened. A node that holds one without a quorum is
+// silent for T at the longest (DESIGN.md), by a clock that may differ from this one by ρ and be slewed; the rest is for the way.
+func askedFor(t fsm.Timing) time.Duration { return t.TTL*5/4 + 50*time.Millisecond }
+
+// askRound is how long each round of questions lasts; it asks twice.
+func askRound(t fsm.Timing) time.Duration { return max(t.TTL/2, 100*time.Millisecond) }
+
+// asked is an address that is not opened yet, because others may still hold it without a quorum.
+type asked struct {
+	by    []fsm.NodeID
+	heard heard
+}
+
+// text says so.
+func (x asked) text() string {
+	var names []string
+	for _, n := range x.by {
+		names = append(names, string(n))
+	}
+	text := fmt.Sprintf("suspended: %s may still claim it without a quorum", strings.Join(names, ", "))
+	switch {
+	case x.heard.by != "":
+		return text + fmt.Sprintf(", and %s answers for it: this node opens it when nobody does", x.heard.by)
+	case x.heard.err != nil:
+		return text + fmt.Sprintf(", and nobody can be asked: %v", x.heard.err)
+	}
+	return text + "; this node is asking whether somebody answers for it"
+}
+
+// withoutQuorum adds to next what this node goes on claiming without a quorum. now was read before it was asked whether the lease
+// is held.
+func (a *actuator) withoutQuorum(local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool, next lease.Opened) {
+	own := map[fsm.AddressKey]string{}
+	for _, v := range local.VIPs {
+		if v.VIP.QuorumLost == fsm.HoldVIP && v.Link != "" && !a.witness {
+			own[v.Key] = v.VIP.Name
+		}
+	}
+	had := len(a.hold.on) > 0
+	on := a.hold.step(holdInput{
+		now: now, wall: time.Now(), ttl: timing.TTL, leased: leased, superseded: a.lease.Superseded(),
+		own: own, open: a.open, next: next, against: a.against,
+	})
+	if had || len(on) > 0 {
+		// The deadline comes before the addresses that are opened by it. It is absolute: if this process freezes here, it opens nothing late.
+		if err := a.grant(a.hold.epoch, a.hold.granted); err != nil && len(on) > 0 {
+			a.hold.fail(err, time.Now())
+			on = nil
+		}
+	}
+	maps.Copy(next, on)
+}
+
+// against is what speaks against claiming an address without a quorum.
+func (a *actuator) against(addr netip.Addr) string {
+	if c := a.status.Load(); c != nil {
+		for _, x := range c.addresses.Addresses {
+			if x.Prefix.Addr() != addr {
+				continue
+			}
+			for _, is := range []error{vip.ErrNoCarrier, vip.ErrLinkDown, vip.ErrNoLink} {
+				if errors.Is(x.Err, is) {
+					return "nobody else can be heard on its link: " + x.Err.Error()
+				}
+			}
+		}
+	}
+	return a.ear.of(addr).against()
+}
+
+// ask takes out of next what others may still hold without a quorum, as long as it was not asked long enough whether one of them answers,
+// and listens for whoever claims what this node holds so itself.
+func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next lease.Opened) map[fsm.AddressKey]asked {
+	listen, wait := map[netip.Addr]string{}, map[fsm.AddressKey]asked{}
+	suspensions := s.Suspensions()
+	for _, v := range local.VIPs {
+		_, opens := next[v.Key]
+		_, open := a.open[v.Key]
+		_, held := a.hold.on[v.Key]
+		by := suspensions.By(v.Key, a.self)
+		h := a.ear.of(v.Key.Addr)
+		switch {
+		case v.Link == "" || !opens:
+		case held:
+			listen[v.Key.Addr] = v.Link
+		case !open && len(by) > 0 && !h.silentFor(askedFor(timing)):
+			listen[v.Key.Addr] = v.Link
+			wait[v.Key] = asked{by, h}
+			delete(next, v.Key)
+		}
+	}
+	a.ear.listen(listen, askRound(timing))
+	return wait
+}
+
+// claims are what this node still has in its kernel, or holds without a quorum, of what it should have ended by the state of c.
+func (c *carried) claims(s *fsm.State, self fsm.NodeID) (out []netip.Addr) {
+	for k, a := range s.Assignments {
+		if !slices.ContainsFunc(a.Holders, func(h fsm.Holder) bool { return h.Node == self && h.Ended > 0 }) {
+			continue
+		}
+		_, holds := c.held[k]
+		if holds || a.Owner != self && !c.addresses.Absent(k.Addr) {
+			out = append(out, k.Addr)
+		}
+	}
+	return out
+}
