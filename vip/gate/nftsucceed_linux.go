@@ -14,14 +14,22 @@ func succeedNFT(open func(Options) (Gate, error)) func(Options) (Gate, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &successor{Gate: g, in: o.In}, nil
+		return &successor{Gate: g, in: o.In, remove: removeWeaker}, nil
 	}
 }
 
-// successor is a gate that has the tables of nftables to remove. Its fields are the actuator's.
+func removeWeaker() error {
+	if err := removeNFT(); err != nil {
+		return fmt.Errorf("the weaker gate of an earlier start is still there, and closes what this one opens: %w", err)
+	}
+	return nil
+}
+
+// successor is a gate that has one of another kind to remove, which an earlier process left. Its fields are the actuator's.
 type successor struct {
 	Gate
 	in             func(func() error) error
+	remove         func() error // called in the namespace
 	told, on, done bool
 }
 
@@ -45,17 +53,17 @@ func (s *successor) Check() (Report, error) {
 
 // Remove implements Fence.
 func (s *successor) Remove() error {
-	return errors.Join(s.Gate.Remove(), s.in(removeNFT))
+	return errors.Join(s.Gate.Remove(), s.in(s.remove))
 }
 
 func (s *successor) succeed() error {
 	if s.done || !s.told || !s.on {
 		return nil
 	}
-	err := s.in(removeNFT)
+	err := s.in(s.remove)
 	s.done = err == nil
 	if err != nil {
-		return fmt.Errorf("gate: the weaker gate of an earlier start is still there, and closes what this one opens: %w", err)
+		return fmt.Errorf("gate: %w", err)
 	}
 	return nil
 }

@@ -3,5 +3,5 @@ package gate
 // variants are the gates that there are, strongest first.
 var variants = []variant{
 	{KindBPF, succeedNFT(openBPF)},
-	{KindNFT, openNFT},
+	{KindNFT, succeedBPF(openNFT)},
 }
