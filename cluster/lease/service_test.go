@@ -47,7 +47,7 @@ func newTrio(t *testing.T, clock Clock, store func(i int) DurableStore, conn fun
 		conns = append(conns, c)
 		g := trioNode(i)
 		addrs[g.Node] = a
-		n := fsm.Node{ID: g.Node, Store: g.Store, Addr: "192.0.2.100:7300", Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: 1, DataPlane: "none",
+		n := fsm.Node{ID: g.Node, Store: g.Store, Addr: "192.0.2.100:7300", Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "none", Fence: "bpf", LeaseThread: "deadline",
 			Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}}
 		if i == 0 {
 			apply(fsm.Command{Init: &fsm.Init{ClusterID: "c", Node: n, Settings: fsm.DefaultSettings()}})

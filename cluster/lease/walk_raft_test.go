@@ -29,7 +29,7 @@ func (w *walk) raft() {
 					y.told += w.upTo(time.Second) // hears of it late; may still believe to lead
 				}
 			}
-			w.commit(fsm.Command{Schema: 1})
+			w.commit(fsm.Command{Schema: fsm.MaxSchema})
 			w.step(x, Lead{Term: w.term, LastIndex: uint64(len(w.log) - 1)})
 		}
 	}
@@ -74,11 +74,11 @@ func (w *walk) leaderEvent(x *walker, e LeaderEvent) {
 		hints := x.m.Hints(w.clock(x))
 		w.propose(x, func(*fsm.State) (fsm.Command, bool) {
 			f := fsm.PlanFence(w.log[x.applied], hints, e.Node, e.Epoch, e.GrantorIndex, e.Text)
-			return fsm.Command{Schema: 1, Fenced: &f}, true
+			return fsm.Command{Schema: fsm.MaxSchema, Fenced: &f}, true
 		})
 	case RaiseWanted:
 		w.propose(x, func(*fsm.State) (fsm.Command, bool) {
-			return fsm.Command{Schema: 1, Raise: &fsm.Raise{Node: e.Node, Epoch: e.Epoch}}, true
+			return fsm.Command{Schema: fsm.MaxSchema, Raise: &fsm.Raise{Node: e.Node, Epoch: e.Epoch}}, true
 		})
 	case Confirmed:
 		w.propose(x, func(s *fsm.State) (fsm.Command, bool) { return w.handOver(s, e.Key, e.ReleaseIndex) })
@@ -94,7 +94,7 @@ func (w *walk) handOver(s *fsm.State, k fsm.AddressKey, index uint64) (fsm.Comma
 		return fsm.Command{}, false
 	}
 	to := s.Nodes[a.Release.To]
-	return fsm.Command{Schema: 1, Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: k, VIP: a.VIP, Owner: to.ID, OwnerEpoch: to.Epoch,
+	return fsm.Command{Schema: fsm.MaxSchema, Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: k, VIP: a.VIP, Owner: to.ID, OwnerEpoch: to.Epoch,
 		Epoch: a.Epoch, ReleaseIndex: index, Reason: fsm.Reason{Code: fsm.ReasonRequested}}}}}, true
 }
 
@@ -106,7 +106,7 @@ func (w *walk) operate(x *walker) {
 	switch r := w.rng.IntN(100); {
 	case r < 50:
 		d, ok := fsm.Plan(s, x.m.Hints(w.clock(x)))
-		w.propose(x, func(*fsm.State) (fsm.Command, bool) { return fsm.Command{Schema: 1, Decide: &d}, ok })
+		w.propose(x, func(*fsm.State) (fsm.Command, bool) { return fsm.Command{Schema: fsm.MaxSchema, Decide: &d}, ok })
 	case w.quiet:
 	case r < 75 && len(keys) > 0:
 		a := s.Assignments[keys[w.rng.IntN(len(keys))]]
@@ -117,11 +117,11 @@ func (w *walk) operate(x *walker) {
 				return
 			}
 			w.propose(x, func(*fsm.State) (fsm.Command, bool) {
-				return fsm.Command{Schema: 1, Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: a.Key, ReleaseIndex: a.Release.Index}}}}, true
+				return fsm.Command{Schema: fsm.MaxSchema, Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: a.Key, ReleaseIndex: a.Release.Index}}}}, true
 			})
 		} else {
 			w.propose(x, func(*fsm.State) (fsm.Command, bool) {
-				return fsm.Command{Schema: 1, Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: a.Key, Epoch: a.Epoch, To: any.ID}}}}, true
+				return fsm.Command{Schema: fsm.MaxSchema, Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: a.Key, Epoch: a.Epoch, To: any.ID}}}}, true
 			})
 		}
 	case r < 90:
@@ -137,18 +137,18 @@ func (w *walk) operate(x *walker) {
 			members = slices.Delete(members, i, i+1)
 		}
 		w.propose(x, func(*fsm.State) (fsm.Command, bool) {
-			return fsm.Command{Schema: 1, SetGrantors: &fsm.SetGrantors{Prev: set.Index, Members: members}}, true
+			return fsm.Command{Schema: fsm.MaxSchema, SetGrantors: &fsm.SetGrantors{Prev: set.Index, Members: members}}, true
 		})
 	case r < 93:
 		w.propose(x, func(*fsm.State) (fsm.Command, bool) {
-			return fsm.Command{Schema: 1, Raise: &fsm.Raise{Node: any.ID, Epoch: any.Epoch}}, true
+			return fsm.Command{Schema: fsm.MaxSchema, Raise: &fsm.Raise{Node: any.ID, Epoch: any.Epoch}}, true
 		})
 	case r < 95:
 		profile := []fsm.Profile{fsm.LAN, fsm.Fast}[w.rng.IntN(2)]
 		w.propose(x, func(s *fsm.State) (fsm.Command, bool) {
 			cfg := s.Config
 			cfg.Settings.Profile = profile
-			return fsm.Command{Schema: 1, Configure: &fsm.Configure{Force: true, Config: cfg}}, true
+			return fsm.Command{Schema: fsm.MaxSchema, Configure: &fsm.Configure{Force: true, Config: cfg}}, true
 		})
 	}
 }

@@ -109,23 +109,23 @@ func newWalk(seed uint64, nodes, grantors int, mutant string) *walk {
 	node := func(i int) fsm.Node {
 		x := w.nodes[i]
 		return fsm.Node{ID: x.self.Node, Store: x.self.Store, Addr: fmt.Sprintf("10.0.0.%d:7300", i+1), Role: fsm.Director, Weight: 1,
-			Facts: fsm.Facts{Schema: 1, DataPlane: "none", Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{walkVIPs[0].Masked(), walkVIPs[2].Masked()}}}}}
+			Facts: fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "none", Fence: "bpf", LeaseThread: "deadline", Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{walkVIPs[0].Masked(), walkVIPs[2].Masked()}}}}}
 	}
-	w.commit(fsm.Command{Schema: 1, Init: &fsm.Init{ClusterID: "c", Node: node(0), Settings: fsm.DefaultSettings()}})
+	w.commit(fsm.Command{Schema: fsm.MaxSchema, Init: &fsm.Init{ClusterID: "c", Node: node(0), Settings: fsm.DefaultSettings()}})
 	for i := 1; i < nodes; i++ {
-		w.commit(fsm.Command{Schema: 1, PutNode: &fsm.PutNode{Node: node(i)}})
+		w.commit(fsm.Command{Schema: fsm.MaxSchema, PutNode: &fsm.PutNode{Node: node(i)}})
 	}
 	for i := 1; i < grantors; i++ {
 		// Before anybody has asked for a lease any set will do.
 		members := append(slices.Clone(w.head().Grantors.Members), w.nodes[i].self)
-		w.commit(fsm.Command{Schema: 1, SetGrantors: &fsm.SetGrantors{Prev: w.head().Grantors.Index, Members: members}})
+		w.commit(fsm.Command{Schema: fsm.MaxSchema, SetGrantors: &fsm.SetGrantors{Prev: w.head().Grantors.Index, Members: members}})
 	}
 	cfg := fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{}}
 	for i, p := range walkVIPs {
 		name := fmt.Sprintf("v%d", i)
 		cfg.VIPs[name] = fsm.VIP{Name: name, Address: p}
 	}
-	w.commit(fsm.Command{Schema: 1, Configure: &fsm.Configure{Force: true, Config: cfg}})
+	w.commit(fsm.Command{Schema: fsm.MaxSchema, Configure: &fsm.Configure{Force: true, Config: cfg}})
 	for _, x := range w.nodes {
 		w.start(x, 0)
 	}
