@@ -17,6 +17,9 @@ func (a *Agent) local() api.NodeStatus {
 		Links: s.Nodes[a.o.Name].Facts.Links,
 		Fence: a.fence.status(lifetime(s.Config.Settings.Profile.Timing())),
 	}
+	if err := a.node.StoreError(); err != nil {
+		st.Problems = append([]string{err.Error()}, st.Problems...)
+	}
 	if a.o.Role == fsm.Witness {
 		st.Fence = api.Fence{Kind: "none", Detail: "a witness carries no address"}
 	}

@@ -33,6 +33,7 @@ type membership struct {
 	id identity
 
 	stores    *Stores
+	written   *watchedLog
 	machine   *machine
 	directory *directory
 	consensus *consensus
@@ -64,10 +65,11 @@ func newMembership(n *Node, id identity) (*membership, error) {
 	if err != nil {
 		return nil, err
 	}
+	written := &watchedLog{LogStore: stores.Log}
 	var b [8]byte
 	_, _ = rand.Read(b[:])
 	m := &membership{
-		node: n, id: id, stores: stores, view: n.view,
+		node: n, id: id, stores: stores, written: written, view: n.view,
 		self:  fsm.Grantor{Node: id.Node, Store: id.Store},
 		boot:  binary.BigEndian.Uint64(b[:]) | 1,
 		log:   n.log,
@@ -83,6 +85,7 @@ func newMembership(n *Node, id identity) (*membership, error) {
 	m.consensus = &consensus{
 		self:      serverID(id.Node, id.Store),
 		stores:    stores,
+		written:   written,
 		machine:   m.machine,
 		directory: m.directory,
 		streams: func() *raftStreams {

@@ -34,6 +34,7 @@ const cachedLogs = 128
 type consensus struct {
 	self      raft.ServerID
 	stores    *Stores
+	written   *watchedLog // stores.Log
 	machine   *machine
 	directory *directory
 	streams   func() *raftStreams // a fresh layer for each start
@@ -142,7 +143,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	conf.ShutdownOnRemove = false
 	conf.SnapshotInterval, conf.SnapshotThreshold, conf.TrailingLogs = c.retain.Interval, c.retain.Entries, c.retain.Trailing
 	conf.NoLegacyTelemetry = true
-	watched := &stallWatch{LogStore: c.stores.Log, limit: stallLimit(p), stalled: func(on bool) { c.diskStalled(streams, on) }}
+	watched := &stallWatch{LogStore: c.written, limit: stallLimit(p), stalled: func(on bool) { c.diskStalled(streams, on) }}
 	cached, err := raft.NewLogCache(cachedLogs, watched)
 	if err != nil {
 		return p, err

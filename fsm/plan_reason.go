@@ -64,10 +64,12 @@ func (p *planner) keepReason(u *unit, m member) Reason {
 // whyNone says why no node may have the unit.
 func (p *planner) whyNone(u *unit) string {
 	var reasons []string
-	for i := range p.nodes {
-		reasons = append(reasons, p.whyNot(u, i))
+	for i, n := range p.nodes {
+		if n.ID != p.fenced { // of whom this is the question
+			reasons = append(reasons, p.whyNot(u, i))
+		}
 	}
-	return firstOf(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "there are no nodes")
+	return firstOf(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "there are none")
 }
 
 // whyNot says why node i may not have the unit, or "" if it may.
