@@ -52,6 +52,8 @@ type actuator struct {
 	ear     *ear
 	grant   func(epoch fsm.Epoch, until lease.Instant) error // tells the gate until when what is held without a quorum is open
 	tell    func(holdNews)
+	led     func() bool // there is a leader
+	orders  chan order
 	log     *slog.Logger
 
 	hold    holds
@@ -128,6 +130,9 @@ func (a *actuator) run(ctx context.Context) error {
 		case <-leased:
 		case <-a.plane.done:
 		case <-a.ear.news:
+		case o := <-a.orders:
+			a.hold.order(o.key, o.force)
+			swept = time.Time{}
 		case <-timer.C:
 		}
 	}
@@ -182,7 +187,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	now := a.clock.Now()
 	leased := a.lease.Live(local.NodeEpoch)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
-	a.withoutQuorum(local, timing, now, leased, next)
+	local = a.withoutQuorum(s, local, timing, now, leased, next)
 	stay := a.lingers.next(local, a.open, a.carried, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
 	// What leaves, leaves before the table changes.

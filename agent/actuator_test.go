@@ -43,6 +43,7 @@ type world struct {
 	deaf      error                       // why nobody can be heard
 	granted   map[fsm.Epoch]lease.Instant // by this node to itself
 	news      []string
+	led       bool // there is a leader
 	actuator  *actuator
 	diary     []string
 }
@@ -270,6 +271,7 @@ func (w *world) start(t *testing.T) (stop func()) {
 			w.granted = map[fsm.Epoch]lease.Instant{e: until}
 			return nil
 		},
+		led: func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.led }, orders: make(chan order),
 		tell: func(n holdNews) { w.mu.Lock(); defer w.mu.Unlock(); w.news = append(w.news, n.Text) },
 	}
 	w.actuator = a

@@ -84,7 +84,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return errors.Join(err, a.node.Close())
 	}
 	server := api.NewServer(api.Options{
-		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a},
+		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -248,7 +248,8 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
-		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged}
+		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged,
+		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order)}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

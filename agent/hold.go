@@ -22,19 +22,29 @@ type holds struct {
 	granted lease.Instant             // until when it has granted itself; zero: it holds nothing
 	on      map[fsm.AddressKey]held   // what it holds
 	barred  map[fsm.AddressKey]string // what it may not hold any more before it has had its lease again, and why
+	forced  map[fsm.AddressKey]force  // what an operator wants it to claim whoever owns it
 	news    []holdNews
 }
 
 // held is one address that is held.
 type held struct {
+	VIP    string
+	Since  time.Time // wall clock, for people
+	Forced bool      // an operator has asked for it
+}
+
+// force is an operator's order to claim an address without a quorum, whoever owns it.
+type force struct {
 	VIP   string
-	Since time.Time // wall clock, for people
+	By    string // who asked for it
+	Until lease.Instant
+	End   time.Time // the same on the wall clock
 }
 
 // holdNews is a change that the timeline should have once there is a quorum to write it.
 type holdNews struct {
-	VIP  string
-	Text string
+	VIP  string `json:"vip"`
+	Text string `json:"text"`
 }
 
 // holdInput is what a decision is made of.
@@ -44,6 +54,8 @@ type holdInput struct {
 	ttl        time.Duration
 	leased     bool                          // the lease under the node epoch of the applied state is held
 	superseded bool                          // a grantor has named an agreed epoch that this node has not applied: others decide
+	led        bool                          // there is a leader: a quorum, which decides who owns what
+	can        func(fsm.AddressKey) bool     // the address is configured, and this node has an interface for it
 	own        map[fsm.AddressKey]string     // owned by the applied state, with the policy hold: name of the VIP
 	open       lease.Opened                  // what was open after the pass before
 	next       lease.Opened                  // what is open by a lease
@@ -71,29 +83,38 @@ func (h *holds) step(in holdInput) lease.Opened {
 	if deadline == (lease.Instant{}) { // a lease that was held at h.live ended after it
 		deadline = after(h.live, in.ttl)
 	}
-	stood := h.live == (lease.Instant{}) || in.now.Raw >= deadline.Raw || in.now.Boot >= deadline.Boot
+	over := h.endForced(in)
+	stood := h.live == (lease.Instant{}) && h.granted == (lease.Instant{}) || in.now.Raw >= deadline.Raw || in.now.Boot >= deadline.Boot
 	on := map[fsm.AddressKey]held{}
-	for _, k := range slices.SortedFunc(maps.Keys(in.own), fsm.AddressKey.Compare) {
+	names := maps.Clone(in.own)
+	for k, f := range h.forced {
+		names[k] = f.VIP
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(names), fsm.AddressKey.Compare) {
+		_, forced := h.forced[k]
 		_, leased := in.next[k]
 		_, open := in.open[k]
 		was, holding := h.on[k]
 		why := h.barred[k]
 		switch {
-		case leased || why != "" || !open:
+		case leased || why != "" || !open && !forced:
 			continue
 		case in.superseded:
 			why = "the others have agreed on something that this node has not heard yet"
-		case stood:
+		case stood && (holding || !forced):
 			why = fmt.Sprintf("this agent stood still, so that it was silent for a moment, and another node may have it by now")
 		default:
 			why = in.against(k.Addr)
 		}
 		if why != "" {
-			h.bar(k, in.own[k], why, holding, in.wall)
+			delete(h.forced, k)
+			h.bar(k, names[k], why, holding, in.wall)
 			continue
 		}
 		if !holding {
-			was = held{VIP: in.own[k], Since: in.wall}
+			was = held{VIP: names[k], Since: in.wall}
+		}
+		if was.Forced = forced; !holding && !forced {
 			h.tell(was.VIP, fmt.Sprintf("%s (%v) is HELD WITHOUT A QUORUM since %s, as its policy says: another node may claim it too", was.VIP, k, stamp(in.wall)))
 		}
 		on[k] = was
@@ -105,6 +126,8 @@ func (h *holds) step(in holdInput) lease.Opened {
 		why := "it is no longer this node's"
 		if _, leased := in.next[k]; leased {
 			why = "the quorum is back, and it is this node's"
+		} else if over[k] != "" {
+			why = over[k]
 		}
 		h.tell(h.on[k].VIP, fmt.Sprintf("%s (%v) was held without a quorum from %s to %s: %s", h.on[k].VIP, k, stamp(h.on[k].Since), stamp(in.wall), why))
 	}
@@ -118,6 +141,35 @@ func (h *holds) step(in holdInput) lease.Opened {
 		out[k] = h.epoch
 	}
 	return out
+}
+
+// order takes an operator's order.
+func (h *holds) order(k fsm.AddressKey, f force) {
+	if h.forced == nil {
+		h.forced = map[fsm.AddressKey]force{}
+	}
+	h.forced[k] = f
+	delete(h.barred, k)
+	h.tell(f.VIP, fmt.Sprintf("%s (%v) is FORCED onto this node WITHOUT A QUORUM by %s, until %s at the latest: another node may claim it too", f.VIP, k, f.By, stamp(f.End)))
+}
+
+// endForced ends orders whose time is over, or that are not needed any more, and says why.
+func (h *holds) endForced(in holdInput) map[fsm.AddressKey]string {
+	over := map[fsm.AddressKey]string{}
+	for k, f := range h.forced {
+		switch {
+		case in.leased || in.led:
+			over[k] = "there is a quorum again"
+		case in.now.Raw >= f.Until.Raw || in.now.Boot >= f.Until.Boot:
+			over[k] = "the time for which it was forced is over"
+		case !in.can(k):
+			over[k] = "it is not configured any more, or this node has no interface for it"
+		default:
+			continue
+		}
+		delete(h.forced, k)
+	}
+	return over
 }
 
 // bar ends what is held, or keeps it from being held.

@@ -336,3 +336,103 @@ func TestHoldAfterStandingStill(t *testing.T) {
 		}
 	}
 }
+
+// forcedWorld is n1 without a lease, while web is n2's by what was agreed last; then it is forced onto n1 for a minute.
+func forcedWorld(t *testing.T) *world {
+	w := newWorld()
+	w.gated = true
+	w.run(t)
+	w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: web, VIP: "web", Owner: "n2", OwnerEpoch: w.State().Nodes["n2"].Epoch}}}})
+	time.Sleep(10 * time.Second)
+	w.expectAddresses(t, "it is n2's")
+	w.force(time.Minute)
+	w.expectAddresses(t, "forced", web.Addr)
+	w.newsHas(t, "is FORCED onto this node WITHOUT A QUORUM by cli:root, until")
+	return w
+}
+
+func (w *world) force(d time.Duration) {
+	w.actuator.orders <- order{web, force{VIP: "web", By: "cli:root", Until: after(worldClock{w}.Now(), d), End: time.Now().Add(d)}}
+}
+
+func TestForcedEndsByItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(t *testing.T, w *world)
+		within  time.Duration
+		why     string
+	}{
+		"its time is over": {func(*testing.T, *world) { time.Sleep(time.Minute - time.Second) }, 1100 * time.Millisecond, "the time for which it was forced is over"},
+		"a leader":         {func(_ *testing.T, w *world) { w.mu.Lock(); w.led = true; w.mu.Unlock() }, 110 * time.Millisecond, "there is a quorum again"},
+		"a lease":          {func(_ *testing.T, w *world) { w.lease(w.State().Nodes["n1"].Epoch, true) }, time.Millisecond, "there is a quorum again"},
+		"another claimant": {func(_ *testing.T, w *world) { w.hears(web.Addr, "02:00:00:00:00:02") }, 2 * time.Millisecond, "02:00:00:00:00:02 claims it"},
+		"not configured": {func(t *testing.T, w *world) {
+			w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings()}}})
+		}, time.Millisecond, "not configured any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := forcedWorld(t)
+				if w.said(); !strings.Contains(w.table, "192.0.2.10:80") {
+					t.Errorf("its services are not there: %s", w.table)
+				}
+				ttl := fsm.LAN.Timing().TTL
+				for range 20 {
+					time.Sleep(ttl / 10)
+					if epoch, left := w.grants(); epoch < firstHoldEpoch || left <= 0 || left > ttl {
+						t.Fatalf("granted under %d for another %v, want T at the most", epoch, left)
+					}
+				}
+				c.happens(t, w)
+				time.Sleep(c.within)
+				w.expectAddresses(t, name)
+				w.newsHas(t, c.why)
+				w.mu.Lock()
+				clear(w.answers)
+				w.led = false
+				clear(w.live)
+				w.mu.Unlock()
+				time.Sleep(10 * time.Second)
+				w.expectAddresses(t, "it does not come back by itself")
+			})
+		})
+	}
+}
+
+// A new order is a new decision, also after the last one ended for a reason.
+func TestForcedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := forcedWorld(t)
+		w.hears(web.Addr, "02:00:00:00:00:02")
+		time.Sleep(time.Second)
+		w.expectAddresses(t, "another one claims it")
+		w.hears(web.Addr, "")
+		w.force(time.Second)
+		w.expectAddresses(t, "forced again", web.Addr)
+		time.Sleep(2 * time.Second)
+		w.expectAddresses(t, "a second later")
+	})
+}
+
+func TestUnwrittenOutlivesTheProcess(t *testing.T) {
+	path := t.TempDir() + "/" + unwrittenFile
+	u, err := openUnwritten(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"one", "two"} {
+		if err := u.add(holdNews{Text: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err = openUnwritten(path); err != nil || len(u.news) != 2 || u.news[0].Text != "one" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	for range 2 {
+		if err := u.done(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err = openUnwritten(path); err != nil || len(u.news) != 0 {
+		t.Fatalf("%+v, %v", u, err)
+	}
+}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"quorate/fsm"
@@ -53,26 +54,34 @@ func (a *Agent) holdsChanged(n holdNews) {
 
 // chronicle keeps what has happened without a quorum until it is in the timeline.
 func (a *Agent) chronicle(ctx context.Context) error {
+	keep := func(err error) {
+		if err != nil {
+			a.log.Warn("what happened without a quorum is kept in memory alone", "reason", err)
+		}
+	}
+	u, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile))
+	keep(err)
+	retry := time.NewTicker(holdRetry)
+	defer retry.Stop()
 	for {
-		var n holdNews
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case n = <-a.holdNews:
+		case n := <-a.holdNews:
+			keep(u.add(n))
+			continue
+		case <-retry.C:
 		}
-		for {
+		for len(u.news) > 0 && a.actuator.Load() != nil {
+			n := u.news[0]
 			limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 			_, err := a.node.Propose(limit, fsm.Command{Actor: string(a.o.Name),
 				Record: &fsm.Record{Event: fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, VIP: n.VIP, Text: n.Text}}})
 			cancel()
-			if err == nil {
+			if err != nil {
 				break
 			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(holdRetry):
-			}
+			keep(u.done())
 		}
 	}
 }

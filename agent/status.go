@@ -105,6 +105,9 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 			if h, ok := c.held[v.Key()]; ok {
 				a.HeldSince = h.Since
 				a.Reason = "this node owns it, has lost the quorum, and holds it as its policy says: another node may claim it too"
+				if h.Forced {
+					a.Reason = "an operator has forced it onto this node without a quorum: another node may claim it too"
+				}
 			}
 		}
 		out = append(out, a)

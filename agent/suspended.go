@@ -45,7 +45,7 @@ func (x asked) text() string {
 
 // withoutQuorum adds to next what this node goes on claiming without a quorum. now was read before it was asked whether the lease
 // is held.
-func (a *actuator) withoutQuorum(local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool, next lease.Opened) {
+func (a *actuator) withoutQuorum(s *fsm.State, local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool, next lease.Opened) fsm.Local {
 	own := map[fsm.AddressKey]string{}
 	for _, v := range local.VIPs {
 		if v.VIP.QuorumLost == fsm.HoldVIP && v.Link != "" && !a.witness {
@@ -55,7 +55,8 @@ func (a *actuator) withoutQuorum(local fsm.Local, timing fsm.Timing, now lease.I
 	had := len(a.hold.on) > 0
 	on := a.hold.step(holdInput{
 		now: now, wall: time.Now(), ttl: timing.TTL, leased: leased, superseded: a.lease.Superseded(),
-		own: own, open: a.open, next: next, against: a.against,
+		own: own, open: a.open, next: next, against: a.against, led: a.led(),
+		can: func(k fsm.AddressKey) bool { _, ok := carriable(s, a.self, k); return ok },
 	})
 	if had || len(on) > 0 {
 		// The deadline comes before the addresses that are opened by it. It is absolute: if this process freezes here, it opens nothing late.
@@ -65,6 +66,27 @@ func (a *actuator) withoutQuorum(local fsm.Local, timing fsm.Timing, now lease.I
 		}
 	}
 	maps.Copy(next, on)
+	// What an operator has forced here need not be this node's: the rest of the pass carries it out all the same.
+	var forced []fsm.AddressKey
+	for k := range on {
+		v, _ := carriable(s, a.self, k)
+		if !slices.ContainsFunc(local.VIPs, func(x fsm.LocalVIP) bool { return x.Key == k }) {
+			local.VIPs = append(local.VIPs[:len(local.VIPs):len(local.VIPs)], v)
+			forced = append(forced, k)
+		}
+	}
+	return local.WithServices(s, forced)
+}
+
+// carriable is a configured VIP on this node, if it is a director with an interface for it.
+func carriable(s *fsm.State, self fsm.NodeID, k fsm.AddressKey) (fsm.LocalVIP, bool) {
+	v, ok := s.VIPByKey(k)
+	n := s.Nodes[self]
+	if !ok || n.Role != fsm.Director {
+		return fsm.LocalVIP{}, false
+	}
+	link, ok := n.Facts.LinkFor(k.Addr, v.Interface)
+	return fsm.LocalVIP{VIP: v, Key: k, Link: link}, ok
 }
 
 // against is what speaks against claiming an address without a quorum.

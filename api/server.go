@@ -32,6 +32,7 @@ type Options struct {
 	Membership Membership
 	Inspector  Inspector
 	Reporter   Reporter
+	Forcer     Forcer
 	Metrics    prometheus.Gatherer // nil: /metrics is not served
 	Version    string              // of this build
 	Log        *slog.Logger        // nil: nothing is logged
@@ -44,6 +45,7 @@ type Server struct {
 	membership Membership
 	inspector  Inspector
 	reporter   Reporter
+	forcer     Forcer
 	version    string
 	log        *slog.Logger
 	handler    http.Handler
@@ -56,7 +58,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {

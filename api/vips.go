@@ -98,6 +98,12 @@ func (s *Server) registerVIPs(h huma.API) {
 		Description: "The whole group moves with it. With wait the answer comes when the new owner's kernel has it, or when the time is up; " +
 			"done says which.",
 	}, s.move)
+	huma.Register(h, huma.Operation{
+		OperationID: "vip-force-owner", Method: "POST", Path: "/v1/vips/{name}/force-owner", Tags: []string{"vips"}, MaxBodyBytes: maxBody,
+		Summary: "Make this node claim a VIP without a quorum",
+		Description: "Break-glass, for this node alone, and not for the VIPs of a group together. Refused while there is a quorum, and when another host is heard to have the address. It ends " +
+			"by itself: when the time is up, when there is a quorum, when another host claims the address, and with the agent.",
+	}, s.force)
 }
 
 // askFor asks all nodes for their reports for at most d.

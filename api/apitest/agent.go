@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -28,7 +29,7 @@ type Agent struct {
 
 // Options of a server that answers for this agent.
 func (a *Agent) Options() api.Options {
-	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Version: "0.0.0-model"}
+	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Forcer: a, Version: "0.0.0-model"}
 }
 
 func (a *Agent) node() fsm.Node {
@@ -285,4 +286,15 @@ func (a *Agent) report() api.NodeStatus {
 		s.Services = append(s.Services, api.Carried{Service: svc.Service.Name, VIP: svc.Service.VIP, Wanted: true, Present: true, Servers: len(svc.Servers)})
 	}
 	return s
+}
+
+// Force implements api.Forcer.
+func (a *Agent) Force(_ context.Context, v fsm.VIP, _ string, d time.Duration) (time.Time, error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	if a.cluster == nil || a.cluster.quorum() {
+		return time.Time{}, fmt.Errorf("%w: there is a quorum", api.ErrNotPossible)
+	}
+	a.kernel[v.Key()] = v.Address
+	return time.Now().Add(d), nil
 }

@@ -111,6 +111,11 @@ func (c *Client) MoveVIP(ctx context.Context, name string, to fsm.NodeID, wait t
 	return call[api.Moved](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/move", waiting(wait), api.MoveRequest{To: to})
 }
 
+// ForceOwner makes the agent's node claim a VIP for d without a quorum. The caller accepts that another node may claim it too.
+func (c *Client) ForceOwner(ctx context.Context, name string, d time.Duration) (api.Forced, error) {
+	return call[api.Forced](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/force-owner", nil, api.ForceRequest{For: d.String(), Accept: true})
+}
+
 // Services are all virtual services.
 func (c *Client) Services(ctx context.Context) (api.Services, error) {
 	return call[api.Services](ctx, c, http.MethodGet, "/v1/services", nil, nil)

@@ -21,7 +21,7 @@ func (a *app) vipCommand() *cobra.Command {
   quorate vip show web
   quorate vip move web n2`,
 	}
-	cmd.AddCommand(a.vipList(), a.vipShow(), a.vipMove())
+	cmd.AddCommand(a.vipList(), a.vipShow(), a.vipMove(), a.vipForce())
 	return cmd
 }
 
@@ -211,6 +211,53 @@ By default the command waits until the new owner's kernel has it, and fails when
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the node, instead of the second argument")
 	waitFlag(cmd, &wait, 30*time.Second)
+	return cmd
+}
+
+// splitBrainFlag accepts what a forced owner may bring about.
+const splitBrainFlag = "i-accept-split-brain"
+
+func (a *app) vipForce() *cobra.Command {
+	var accept bool
+	var d string
+	cmd := &cobra.Command{
+		Use:   "force-owner VIP --for 10m --" + splitBrainFlag,
+		Short: "Make this node claim a VIP although there is no quorum (break-glass)",
+		Long: `Make the node whose agent is asked claim a VIP although there is no quorum, whoever owns it. For when a majority is
+lost, will not be back soon, and you know that no other node has the VIP.
+
+Without a quorum nobody can know whether another node has the VIP. If one that this node cannot hear has it, both claim
+it, each to a part of the clients, and what they write diverges.
+
+It is this node's alone and bounded: it ends when the time is up, when there is a quorum again, when another host claims
+the address, when the agent is stopped, and within one lease when the agent hangs. It is logged, and written into the
+timeline when there is a quorum.
+
+It is refused while there is a quorum (use quorate vip move), when another host answers for the address, and on an agent
+that was started without a majority. If the others are gone for good, quorate recover is the way. It takes 3 s, in which
+a majority and other hosts are asked.`,
+		Example:           `  quorate vip force-owner web --for 10m --` + splitBrainFlag,
+		Args:              needs("the name of a VIP"),
+		ValidArgsFunction: a.completeVIPs,
+		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			limit, err := api.ParseForce(d)
+			switch {
+			case err != nil:
+				return &usageError{cmd, fmt.Errorf("--for %w", err)}
+			case !accept:
+				return &usageError{cmd, fmt.Errorf("%s; if you know that no other node has it: --%s", api.SplitBrainText, splitBrainFlag)}
+			}
+			f, err := c.ForceOwner(cmd.Context(), args[0], limit)
+			if err != nil {
+				return err
+			}
+			return a.print(f, func(w io.Writer) {
+				fmt.Fprintf(w, "%s claims %s %s, until %s at the latest. Another node may claim it too.\n", f.Node, f.VIP, a.paint(bad, "WITHOUT A QUORUM"), moment(f.Until))
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&accept, splitBrainFlag, false, "two nodes may claim the VIP at the same time, and you answer for it")
+	cmd.Flags().StringVar(&d, "for", "", "for how long at the latest, 1s to 24h (needed)")
 	return cmd
 }
 
