@@ -10,6 +10,8 @@ import (
 	"time"
 
 	vnl "github.com/vishvananda/netlink"
+
+	"quorate/vip/viptest"
 )
 
 // TestActuatorOnLinux runs the same life as on the model on the real kernel.
@@ -122,7 +124,7 @@ func TestOverflow(t *testing.T) {
 	}
 	close(hold)
 	<-wakes // of the buffer, or of the new subscription
-	must(t, s.nl.AddrAdd(s.link("eth0"), &vnl.Addr{IPNet: vnlAddr(prefix("192.0.2.77/24")).IPNet}))
+	must(t, s.NL.AddrAdd(s.Link("eth0"), &vnl.Addr{IPNet: viptest.Addr(prefix("192.0.2.77/24")).IPNet}))
 	<-wakes
 	cancel()
 	must(t, <-done)

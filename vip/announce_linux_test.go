@@ -39,9 +39,9 @@ func TestPeerHearsAnnouncements(t *testing.T) {
 			if carrier == "br0" {
 				at := vnl.NewLinkAttrs()
 				at.Name = "br0"
-				must(t, s.nl.LinkAdd(&vnl.Bridge{LinkAttrs: at}))
-				must(t, s.nl.LinkSetMaster(s.link("eth0"), s.link("br0")))
-				s.up("br0")
+				must(t, s.NL.LinkAdd(&vnl.Bridge{LinkAttrs: at}))
+				must(t, s.NL.LinkSetMaster(s.Link("eth0"), s.Link("br0")))
+				s.Up("br0")
 				s.waitLink("br0")
 			}
 			arps, nas := peer.listen("peer0", unix.ETH_P_ARP), peer.listen("peer0", unix.ETH_P_IPV6)
@@ -54,7 +54,7 @@ func TestPeerHearsAnnouncements(t *testing.T) {
 					t.Errorf("%+v", x)
 				}
 			}
-			mac := s.link(carrier).Attrs().HardwareAddr
+			mac := s.Link(carrier).Attrs().HardwareAddr
 			want4, _, _ := announcement(mac, v4.Prefix.Addr())
 			want6, _, _ := announcement(mac, v6.Prefix.Addr())
 			for range 3 { // 0, 50 and 200 ms
@@ -73,13 +73,13 @@ func TestNeighboursFollow(t *testing.T) {
 	vips := []Wanted{wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "2001:db8::10/64", life)}
 	updates, done := make(chan vnl.NeighUpdate, 64), make(chan struct{})
 	defer close(done)
-	must(t, vnl.NeighSubscribeAt(peer.handle, updates, done))
+	must(t, vnl.NeighSubscribeAt(peer.Handle, updates, done))
 	for _, v := range vips {
-		must(t, peer.nl.NeighSet(&vnl.Neigh{LinkIndex: peer.link("peer0").Attrs().Index, IP: v.Prefix.Addr().AsSlice(), HardwareAddr: stale, State: unix.NUD_REACHABLE}))
+		must(t, peer.NL.NeighSet(&vnl.Neigh{LinkIndex: peer.Link("peer0").Attrs().Index, IP: v.Prefix.Addr().AsSlice(), HardwareAddr: stale, State: unix.NUD_REACHABLE}))
 	}
 	a, _ := start(t, s.kernel(), s.announcer())
 	a.Reconcile(vips)
-	mac := s.link("eth0").Attrs().HardwareAddr
+	mac := s.Link("eth0").Attrs().HardwareAddr
 	learnt := map[netip.Addr]bool{}
 	for deadline := time.After(5 * time.Second); len(learnt) < 2; {
 		select {
@@ -98,7 +98,7 @@ func TestAnnouncerErrors(t *testing.T) {
 	f := s.announcer()
 	vip := netip.MustParseAddr("192.0.2.10")
 	must(t, f.Announce("eth0", vip))
-	must(t, s.nl.LinkSetUp(s.link("lo")))
+	must(t, s.NL.LinkSetUp(s.Link("lo")))
 	if err := f.Announce("lo", vip); !errors.Is(err, ErrNoNeighbours) {
 		t.Errorf("loopback: %v", err)
 	}
@@ -106,11 +106,11 @@ func TestAnnouncerErrors(t *testing.T) {
 		t.Errorf("missing: %v", err)
 	}
 	// Down, with the socket still open; then another link of the same name.
-	must(t, s.nl.LinkSetDown(s.link("eth0")))
+	must(t, s.NL.LinkSetDown(s.Link("eth0")))
 	if err := f.Announce("eth0", vip); !errors.Is(err, ErrLinkDown) {
 		t.Errorf("down: %v", err)
 	}
-	must(t, s.nl.LinkSetUp(s.link("eth0")), f.Announce("eth0", vip), s.nl.LinkDel(s.link("eth0")))
+	must(t, s.NL.LinkSetUp(s.Link("eth0")), f.Announce("eth0", vip), s.NL.LinkDel(s.Link("eth0")))
 	if err := f.Announce("eth0", vip); !errors.Is(err, ErrNoLink) {
 		t.Errorf("deleted: %v", err)
 	}

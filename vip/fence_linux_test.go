@@ -15,12 +15,12 @@ import (
 // TestGateOnTheWire: announcements go out through the kernel's gate while the lease lasts, and not without one.
 func TestGateOnTheWire(t *testing.T) {
 	s, peer := node(t)
-	g, why, err := gate.Open(gate.Options{In: s.in, Log: slog.New(slog.DiscardHandler)})
+	g, why, err := gate.Open(gate.Options{In: s.In, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Skip(why)
 	}
 	t.Cleanup(func() { g.Close() })
-	must(t, s.in(func() error {
+	must(t, s.In(func() error {
 		name, err := gate.PinsOf()
 		t.Cleanup(func() { must(t, gate.RemoveStale([]string{name})) })
 		return err
@@ -52,7 +52,7 @@ func TestGateOnTheWire(t *testing.T) {
 	if _, err := a.Retire(); err != nil {
 		t.Error(err)
 	}
-	must(t, s.in(func() error {
+	must(t, s.In(func() error {
 		name, err := gate.PinsOf()
 		if left, _ := filepath.Glob("/sys/fs/bpf/quorate/" + name); len(left) > 0 {
 			t.Errorf("left: %v", left)

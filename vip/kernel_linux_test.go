@@ -61,7 +61,7 @@ func TestPutCarriesMarkFlagsAndLifetime(t *testing.T) {
 	if want := uint32(unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_NODAD | unix.IFA_F_DEPRECATED); e6.flags != want {
 		t.Errorf("IPv6 flags %#x, want %#x: usable at once (not tentative), and no source of the host's own connections", e6.flags, want)
 	}
-	routes, err := s.nl.RouteList(s.link("eth0"), 0)
+	routes, err := s.NL.RouteList(s.Link("eth0"), 0)
 	must(t, err)
 	for _, r := range routes {
 		if r.Dst != nil && (r.Dst.String() == "192.0.2.0/24" || r.Dst.String() == "2001:db8::/64") {
@@ -77,7 +77,7 @@ func TestVIPIsNoSource(t *testing.T) {
 	must(t, s.otherAdds(prefix("192.0.2.200/24"), "eth0"), s.otherAdds(prefix("2001:db8::ff00/64"), "eth0"))
 	must(t, k.Put(wanted("eth0", "192.0.2.10/24", life)), k.Put(wanted("eth0", "2001:db8::10/64", life)))
 	for to, from := range map[string]string{"192.0.2.11": "192.0.2.200", "2001:db8::11": "2001:db8::ff00"} {
-		routes, err := s.nl.RouteGet(net.ParseIP(to))
+		routes, err := s.NL.RouteGet(net.ParseIP(to))
 		must(t, err)
 		if len(routes) != 1 || routes[0].Src.String() != from {
 			t.Errorf("to %s from %v, want %s", to, routes, from)
@@ -118,14 +118,14 @@ func TestErrorsSayWhatAndHow(t *testing.T) {
 		t.Errorf("missing link: %v", err)
 	}
 	must(t, k.Remove(Address{Prefix: prefix("192.0.2.10/24"), Link: "eth9"}))
-	must(t, s.in(func() error { return writeSysctl("net/ipv6/conf/eth0/disable_ipv6", "1") }))
+	must(t, s.In(func() error { return writeSysctl("net/ipv6/conf/eth0/disable_ipv6", "1") }))
 	err := k.Put(wanted("eth0", "2001:db8::10/64", time.Second))
 	if err == nil || !strings.Contains(err.Error(), "disable_ipv6=0") {
 		t.Errorf("IPv6 switched off: %v", err)
 	}
 	// Another link under the same name: the index that the last list saw is stale.
 	must(t, k.Put(wanted("eth0", "192.0.2.10/24", time.Second)))
-	must(t, s.nl.LinkDel(s.link("eth0")))
+	must(t, s.NL.LinkDel(s.Link("eth0")))
 	s.join("eth0", newSpace(t), "peer0")
 	must(t, k.Put(wanted("eth0", "192.0.2.10/24", time.Second)))
 }
@@ -170,7 +170,7 @@ func TestLinks(t *testing.T) {
 	must(t, s.otherAdds(prefix("192.0.2.1/24"), "eth0"), s.otherAdds(prefix("2001:db8::1/64"), "eth0"))
 	must(t, k.Put(wanted("eth0", "192.0.2.10/24", 5*time.Second)), k.Put(wanted("eth0", "198.51.100.10/24", 5*time.Second)))
 	var links []Link
-	must(t, s.in(func() (err error) { links, err = Links(); return err }))
+	must(t, s.In(func() (err error) { links, err = Links(); return err }))
 	if len(links) != 1 || links[0].Name != "eth0" || len(links[0].MAC) != 6 || !links[0].Up || !links[0].Carrier {
 		t.Fatalf("links: %+v", links)
 	}

@@ -14,7 +14,7 @@ import (
 func TestPutEndsWhenPacketsAreTaken(t *testing.T) {
 	check := func(t *testing.T, s *space) {
 		must(t, s.otherAdds(prefix("2001:db8::ff00/64"), "eth0"))
-		k, index := s.kernel(), uint32(s.link("eth0").Attrs().Index)
+		k, index := s.kernel(), uint32(s.Link("eth0").Attrs().Index)
 		addr := netip.MustParseAddr("2001:db8::1:0")
 		for range 200 {
 			addr = addr.Next()
@@ -35,13 +35,13 @@ func TestPutEndsWhenPacketsAreTaken(t *testing.T) {
 		s, _ := node(t)
 		at := vnl.NewLinkAttrs()
 		at.Name = "blue"
-		if err := s.nl.LinkAdd(&vnl.Vrf{LinkAttrs: at, Table: 10}); errors.Is(err, unix.EOPNOTSUPP) {
+		if err := s.NL.LinkAdd(&vnl.Vrf{LinkAttrs: at, Table: 10}); errors.Is(err, unix.EOPNOTSUPP) {
 			t.Skip("needs a kernel with CONFIG_NET_VRF")
 		} else {
 			must(t, err)
 		}
-		s.up("blue")
-		must(t, s.nl.LinkSetMaster(s.link("eth0"), s.link("blue")))
+		s.Up("blue")
+		must(t, s.NL.LinkSetMaster(s.Link("eth0"), s.Link("blue")))
 		check(t, s)
 	})
 }

@@ -34,8 +34,8 @@ func TestAskingPasses(t *testing.T) {
 		g := p.host.gate(how)
 		must(t, g.Set([]Entry{{Addr: ip(vip4)}, {Addr: ip(vip6)}}))
 		check(t, g)
-		p.peer.address("e0", vip4+"/24", vip6+"/64")
-		asks(t, p.host.in, "e0", p.peer.link("e0").Attrs().HardwareAddr.String(), ip(vip4), ip(vip6))
+		p.peer.Address("e0", vip4+"/24", vip6+"/64")
+		asks(t, p.host.In, "e0", p.peer.Link("e0").Attrs().HardwareAddr.String(), ip(vip4), ip(vip6))
 	})
 }
 

@@ -71,7 +71,7 @@ func each(t *testing.T, f func(t *testing.T, how string)) {
 	for _, how := range []string{"tcx", "clsact"} {
 		t.Run(how, func(t *testing.T) {
 			s := newSpace(t)
-			g, err := openBPFAs(Options{In: s.in, Log: quiet}, how)
+			g, err := openBPFAs(Options{In: s.In, Log: quiet}, how)
 			if err != nil {
 				t.Skip(err)
 			}
@@ -156,7 +156,7 @@ func TestKilled(t *testing.T) {
 		defer close(stay)
 		started := make(chan error)
 		go func() {
-			_ = p.host.in(func() error { // the thread lives as long as its child
+			_ = p.host.In(func() error { // the thread lives as long as its child
 				started <- cmd.Start()
 				<-stay
 				return nil
@@ -208,10 +208,10 @@ func (s *space) clean(t testing.TB) {
 	if _, err := os.Stat(s.pins); !os.IsNotExist(err) {
 		t.Errorf("%s is still there (%v)", s.pins, err)
 	}
-	links, err := s.nl.LinkList()
+	links, err := s.NL.LinkList()
 	must(t, err)
 	for _, l := range links {
-		qdiscs, err := s.nl.QdiscList(l)
+		qdiscs, err := s.NL.QdiscList(l)
 		must(t, err)
 		for _, q := range qdiscs {
 			if q.Attrs().Parent == netlink.HANDLE_CLSACT {
@@ -226,8 +226,8 @@ func TestLinks(t *testing.T) {
 		s := newSpace(t)
 		add := func(l netlink.Link) netlink.Link {
 			t.Helper()
-			must(t, s.nl.LinkAdd(l))
-			return s.link(l.Attrs().Name)
+			must(t, s.NL.LinkAdd(l))
+			return s.Link(l.Attrs().Name)
 		}
 		named := func(n string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: n} }
 		g := s.gate(how)
@@ -241,7 +241,7 @@ func TestLinks(t *testing.T) {
 		add(&netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "mv", ParentIndex: eth.Attrs().Index}, Mode: netlink.MACVLAN_MODE_PRIVATE})
 		br := add(&netlink.Bridge{LinkAttrs: named("br")})
 		add(&netlink.Veth{LinkAttrs: named("p0"), PeerName: "p1"})
-		must(t, s.nl.LinkSetMaster(s.link("p0"), br))
+		must(t, s.NL.LinkSetMaster(s.Link("p0"), br))
 		r := check(t, g)
 		var names []string
 		for _, l := range r.Links {
@@ -266,7 +266,7 @@ func TestLinks(t *testing.T) {
 			must(t, os.Remove(filepath.Join(s.pins, linkPin(index, In))))
 		case *clsact:
 			f, _, err := a.filters(index, In)
-			must(t, err, s.nl.FilterDel(f))
+			must(t, err, s.NL.FilterDel(f))
 		}
 		for i, l := range append(check(t, g).Links, check(t, g).Links...) {
 			if first := i < len(r.Links); (l.Mended != "") != (first && l.Name == "e0") {
@@ -275,7 +275,7 @@ func TestLinks(t *testing.T) {
 		}
 
 		// A link that goes leaves no pin; one that comes with its index is gated anew.
-		must(t, s.nl.LinkDel(s.link("mv")))
+		must(t, s.NL.LinkDel(s.Link("mv")))
 		check(t, g)
 		left, err := filepath.Glob(filepath.Join(s.pins, "*-*"))
 		must(t, err)
@@ -295,12 +295,12 @@ func TestVLAN(t *testing.T) {
 	each(t, func(t *testing.T, how string) {
 		p := newPair(t)
 		for s, addrs := range map[*space][]string{p.host: {"198.51.100.1/24", "198.51.100.10/24"}, p.peer: {"198.51.100.9/24"}} {
-			l := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "e0.7", ParentIndex: s.link("e0").Attrs().Index}, VlanId: 7}
-			if err := s.nl.LinkAdd(l); err != nil {
+			l := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "e0.7", ParentIndex: s.Link("e0").Attrs().Index}, VlanId: 7}
+			if err := s.NL.LinkAdd(l); err != nil {
 				t.Skipf("this kernel makes no VLANs (module 8021q): %v", err)
 			}
-			must(t, s.nl.LinkSetUp(l))
-			s.address("e0.7", addrs...)
+			must(t, s.NL.LinkSetUp(l))
+			s.Address("e0.7", addrs...)
 		}
 		p.echo(t, "198.51.100.1", "198.51.100.10")
 		g := p.host.gate(how)
@@ -309,7 +309,7 @@ func TestVLAN(t *testing.T) {
 			t.Error("closed, on both links")
 		}
 		// Off the VLAN's own link: the one below is enough.
-		l := Link{Name: "e0.7", Index: p.host.link("e0.7").Attrs().Index}
+		l := Link{Name: "e0.7", Index: p.host.Link("e0.7").Attrs().Index}
 		switch a := g.attach.(type) {
 		case *tcx:
 			must(t, a.unpin(func(index int) bool { return index == l.Index }))
@@ -325,13 +325,13 @@ func TestVLAN(t *testing.T) {
 // TestOthers: what others have on a link stays, and sees the frames that pass.
 func TestOthers(t *testing.T) {
 	s := newSpace(t)
-	must(t, s.nl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "e0"}, PeerName: "e1"}))
-	index := s.link("e0").Attrs().Index
-	must(t, s.nl.QdiscAdd(newClsact(index)))
+	must(t, s.NL.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "e0"}, PeerName: "e1"}))
+	index := s.Link("e0").Attrs().Index
+	must(t, s.NL.QdiscAdd(newClsact(index)))
 	// Their program is ours under another name, over maps of its own.
 	other := newBench(t)
 	theirs := func() int {
-		list, err := s.nl.FilterList(s.link("e0"), netlink.HANDLE_MIN_INGRESS)
+		list, err := s.NL.FilterList(s.Link("e0"), netlink.HANDLE_MIN_INGRESS)
 		must(t, err)
 		n := 0
 		for _, f := range list {
@@ -341,7 +341,7 @@ func TestOthers(t *testing.T) {
 		}
 		return n
 	}
-	must(t, s.nl.FilterAdd(&netlink.BpfFilter{
+	must(t, s.NL.FilterAdd(&netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{LinkIndex: index, Parent: netlink.HANDLE_MIN_INGRESS, Handle: 1, Priority: 1, Protocol: unix.ETH_P_ALL},
 		Fd:          other.objects.QuorateIn.FD(), Name: "theirs", DirectAction: true,
 	}))
@@ -354,7 +354,7 @@ func TestOthers(t *testing.T) {
 	if theirs() != 1 {
 		t.Error("their filter went with ours")
 	}
-	must(t, s.nl.QdiscDel(newClsact(index)))
+	must(t, s.NL.QdiscDel(newClsact(index)))
 	s.clean(t)
 }
 
@@ -362,7 +362,7 @@ func TestOthers(t *testing.T) {
 func TestOneAgent(t *testing.T) {
 	s := newSpace(t)
 	check(t, s.gate(""))
-	if g, err := openBPFAs(Options{In: s.in, Log: quiet}, ""); err == nil {
+	if g, err := openBPFAs(Options{In: s.In, Log: quiet}, ""); err == nil {
 		g.Close()
 		t.Error("a second gate of the same namespace was opened")
 	}
@@ -398,7 +398,7 @@ func TestOtherVersion(t *testing.T) {
 // TestStalePins: what an agent that was killed left for a namespace that is gone goes with the next agent on the host.
 func TestStalePins(t *testing.T) {
 	gone := newSpace(t)
-	must(t, gone.nl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "e0"}, PeerName: "e1"}))
+	must(t, gone.NL.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "e0"}, PeerName: "e1"}))
 	g := gone.gate("")
 	if _, ok := g.attach.(*tcx); !ok {
 		t.Skip("needs tcx (Linux 6.6): a clsact filter shows nothing of its link")
@@ -409,7 +409,7 @@ func TestStalePins(t *testing.T) {
 	if _, err := os.Stat(gone.pins); err != nil {
 		t.Fatalf("the pins of a namespace that is there: %v", err)
 	}
-	must(t, gone.nl.LinkDel(gone.link("e0"))) // what the end of a namespace does to its links
+	must(t, gone.NL.LinkDel(gone.Link("e0"))) // what the end of a namespace does to its links
 	sweep(quiet)
 	if _, err := os.Stat(gone.pins); !os.IsNotExist(err) {
 		t.Errorf("the pins are still there (%v)", err)

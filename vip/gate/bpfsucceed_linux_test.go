@@ -13,7 +13,7 @@ func TestBPFIsSucceeded(t *testing.T) {
 	for _, how := range []string{"tcx", "clsact"} {
 		t.Run(how, func(t *testing.T) {
 			p := newPair(t)
-			old, err := openBPFAs(Options{In: p.host.in, Log: quiet}, how)
+			old, err := openBPFAs(Options{In: p.host.In, Log: quiet}, how)
 			if err != nil {
 				t.Skipf("this host has no gate by %s: %v", how, err)
 			}
@@ -21,7 +21,7 @@ func TestBPFIsSucceeded(t *testing.T) {
 			check(t, old)
 			left := func() bool { _, err := os.Stat(p.host.pins); return err == nil }
 
-			g, err := succeedBPF(openNFT)(Options{In: p.host.in, Log: quiet})
+			g, err := succeedBPF(openNFT)(Options{In: p.host.In, Log: quiet})
 			must(t, err)
 			defer g.Close()
 			must(t, g.Renew(7, bootNow()+time.Hour), g.Set(opened(7)))
@@ -49,14 +49,14 @@ func TestBPFIsSucceeded(t *testing.T) {
 // TestBPFStaysUntilSucceeded: a gate that is not told anything takes nothing off.
 func TestBPFStaysUntilSucceeded(t *testing.T) {
 	p := newPair(t)
-	old, err := openBPFAs(Options{In: p.host.in, Log: quiet}, "")
+	old, err := openBPFAs(Options{In: p.host.In, Log: quiet}, "")
 	if err != nil {
 		t.Skipf("this host has no gate in BPF: %v", err)
 	}
 	must(t, old.Set(opened(7)))
 	check(t, old)
 	must(t, old.Close())
-	g, err := succeedBPF(openNFT)(Options{In: p.host.in, Log: quiet})
+	g, err := succeedBPF(openNFT)(Options{In: p.host.In, Log: quiet})
 	must(t, err)
 	must(t, g.Renew(7, bootNow()+time.Hour))
 	_, err = g.Check()

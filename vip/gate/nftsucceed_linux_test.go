@@ -9,19 +9,19 @@ import (
 // all links carry it; then they go.
 func TestNFTIsSucceeded(t *testing.T) {
 	p := newPair(t)
-	old, err := openNFT(Options{In: p.host.in})
+	old, err := openNFT(Options{In: p.host.In})
 	must(t, err)
 	must(t, old.Set(opened(7)), old.Close())
 	left := func() bool {
 		n := 0
-		must(t, p.host.in(func() error {
+		must(t, p.host.In(func() error {
 			there, err := existing()
 			n = len(there)
 			return err
 		}))
 		return n > 0
 	}
-	g, why, err := Open(Options{In: p.host.in, Log: quiet})
+	g, why, err := Open(Options{In: p.host.In, Log: quiet})
 	must(t, err)
 	if g.Kind() != KindBPF {
 		t.Skipf("this host has no stronger gate: %v", why)
