@@ -188,7 +188,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	leased := a.lease.Live(local.NodeEpoch)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
-	stay := a.lingers.next(local, a.open, a.carried, a.clock.Now().Boot, a.lease.Live)
+	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
 	// What leaves, leaves before the table changes.
 	life := lifetime(timing)

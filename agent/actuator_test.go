@@ -36,6 +36,7 @@ type world struct {
 	alive   int
 	gated   bool // the node has a gate
 	gate    map[netip.Addr]string
+	ends    map[netip.Addr]time.Duration // of lingers
 	began   time.Time
 	// For what is held without a quorum.
 	overtaken bool                        // a newer epoch is agreed
@@ -49,7 +50,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}, gate: map[netip.Addr]string{}, began: time.Now(), answers: map[netip.Addr]string{}}
+	return &world{state: fsm.New(), changed: make(chan struct{}), turned: make(chan struct{}), live: map[fsm.Epoch]bool{}, have: map[netip.Prefix]string{}, gate: map[netip.Addr]string{}, ends: map[netip.Addr]time.Duration{}, began: time.Now(), answers: map[netip.Addr]string{}}
 }
 
 func (w *world) note(format string, args ...any) {
@@ -161,9 +162,10 @@ func (g worldGate) Set(entries []gate.Entry) error {
 		default:
 			is = fmt.Sprintf("%+v", e)
 		}
-		if strings.HasPrefix(is, "lingers") && strings.HasPrefix(g.gate[e.Addr], "lingers") {
+		if e.IPUntil > 0 && e.IPUntil == g.ends[e.Addr] {
 			continue // the same instant, counted from now
 		}
+		g.ends[e.Addr] = e.IPUntil
 		if was, ok := g.gate[e.Addr]; was != is && (ok || is != "closed") {
 			g.note("%v %s", e.Addr, is)
 		}
@@ -416,12 +418,13 @@ func TestHandOverLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := owner(t)
 		i := w.release(t, "n2")
-		w.expect(t, "released", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
-		time.Sleep(100 * time.Millisecond)
+		w.expect(t, "released", "192.0.2.10 lingers for 2.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		time.Sleep(400 * time.Millisecond)
 		synctest.Wait()
 		w.said() // it may be confirmed again
 		w.assign(t, "n2", i)
-		time.Sleep(linger - 100*time.Millisecond - time.Millisecond)
+		w.expect(t, "moved", "192.0.2.10 lingers for 1.5s")
+		time.Sleep(lease.Linger - time.Millisecond)
 		w.expect(t, "moved, and not over yet")
 		time.Sleep(time.Millisecond)
 		w.expect(t, "over", "192.0.2.10 closed", "remove 192.0.2.10/24", "table []")
@@ -433,15 +436,15 @@ func TestCancelledHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := owner(t)
 		i := w.release(t, "n2")
-		w.expect(t, "released", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		w.expect(t, "released", "192.0.2.10 lingers for 2.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
 		w.apply(t, fsm.Command{Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: web, ReleaseIndex: i}}}})
 		w.expect(t, "cancelled", "192.0.2.10 open")
 		time.Sleep(10 * time.Second)
 		w.expect(t, "it stays")
 
 		i = w.release(t, "n2")
-		w.expect(t, "released again", "192.0.2.10 lingers for 1.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
-		time.Sleep(linger)
+		w.expect(t, "released again", "192.0.2.10 lingers for 2.5s", fmt.Sprintf("confirm 192.0.2.10 %d", i))
+		time.Sleep(lease.LongestLinger(fsm.LAN.Timing()))
 		synctest.Wait()
 		if got := w.said(); !strings.HasPrefix(got, "192.0.2.10 closed\nremove 192.0.2.10/24") {
 			t.Fatalf("nobody took it in time:\n%s", got)

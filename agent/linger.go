@@ -8,23 +8,20 @@ import (
 	"quorate/vip"
 )
 
-// linger is for how long an address that is handed over takes packets that are still sent to this node.
-const linger = lease.Linger
-
 // lingers are the addresses that linger, as the kernel was told.
 type lingers map[fsm.AddressKey]vip.Wanted
 
 // next is lease.Lingers.Next. carried is what was wanted of the kernel by the state before: what was not there cannot stay.
-func (l lingers) next(local fsm.Local, open lease.Opened, carried []vip.Wanted, now time.Duration, live func(fsm.Epoch) bool) lingers {
+func (l lingers) next(local fsm.Local, open lease.Opened, carried []vip.Wanted, t fsm.Timing, now time.Duration, live func(fsm.Epoch) bool) lingers {
 	was := make(lease.Lingers, len(l))
 	for k, w := range l {
 		was[k] = lease.Lingering{Epoch: fsm.Epoch(w.Epoch), Until: w.IPUntil}
 	}
 	out := lingers{}
-	for k, x := range was.Next(local, open, now, live) {
-		if w, lingered := l[k]; lingered && was[k] == x {
+	for k, x := range was.Next(local, open, t, now, live) {
+		if w, lingered := l[k]; lingered && was[k].Epoch == x.Epoch {
+			w.IPUntil = x.Until
 			out[k] = w
-			continue
 		}
 		for _, w := range carried {
 			if w.Prefix.Addr() == k.Addr && w.IPUntil == 0 {

@@ -117,7 +117,7 @@ func TestWireIsAudited(t *testing.T) {
 	owned(t, bed, lab.VIP(1), lab.VIP(2))
 	says(t, d[0], "vip", "move", "b", "n2")
 	happened(t, d[2], 0, 5*time.Second, "the move is verified", because("b", fsm.ReasonVerified)) // after this, silence moves nothing
-	const limit = 15 * time.Second // the VIPs are new: they are looked at after 5 s
+	const limit = 15 * time.Second                                                                // the VIPs are new: they are looked at after 5 s
 
 	mute(t, d[1], lab.VIP(2).Addr())
 	must(t, errors.Join(squatter.AddAddress(lab.VIP(1)), squatter.Announce(lab.VIP(1).Addr())))

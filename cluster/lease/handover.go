@@ -23,7 +23,7 @@ type handover struct {
 }
 
 // confirmWithin is how long an owner has to confirm: max(1 s, 4·T).
-func confirmWithin(v *view) time.Duration { return max(time.Second, 4*v.ttl) }
+func confirmWithin(ttl time.Duration) time.Duration { return max(time.Second, 4*ttl) }
 
 // applied keeps what is still current and takes up what is new. A Release that was cancelled or answered is gone, and with
 // it its confirmation: the next Release of the address has another index.
@@ -59,7 +59,7 @@ func (h *handovers) tick(now Instant, v *view, term uint64, p port, fence func(o
 		case x.confirmed && now.Raw >= x.say:
 			x.say = now.Raw + repeat
 			p.emit(Confirmed{Key: x.key, ReleaseIndex: x.index, Node: x.owner, Term: term})
-		case !x.confirmed && now.Raw-x.since >= confirmWithin(v):
+		case !x.confirmed && now.Raw-x.since >= confirmWithin(v.ttl):
 			fence(x.owner, unconfirmed(x.key, x.index, now.Raw-x.since))
 			x.since = now.Raw
 		}
@@ -72,7 +72,7 @@ func (h *handovers) timer(v *view) time.Duration {
 		if x := &h.list[i]; x.confirmed {
 			at = min(at, x.say)
 		} else {
-			at = min(at, x.since+confirmWithin(v))
+			at = min(at, x.since+confirmWithin(v.ttl))
 		}
 	}
 	return at

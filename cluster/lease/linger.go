@@ -1,16 +1,21 @@
 package lease
 
 import (
+	"slices"
 	"time"
 
 	"quorate/fsm"
 )
 
-// Linger is for how long an address that is handed over takes packets that are still sent to its old owner (design §3 “Planned
-// moves”). The next owner announces itself at 0, 50, 200 and 1000 ms: neighbours that miss a frame or are busy hear the next, and
-// a Linux before 4.12 that had the entry confirmed lately does not take another MAC for a second (locktime). The rest is for
-// the hand-over itself: the confirmation, one entry of the log, the services of the next owner.
+// Linger is for how long an address that was handed over takes packets that are still sent to its old owner, from when that one
+// has heard who has it now (design §3 “Planned moves”). The next owner announces itself at 0, 50, 200 and 1000 ms: neighbours that
+// miss a frame or are busy hear the next, and a Linux before 4.12 that had the entry confirmed lately does not take another MAC for
+// a second (locktime).
 const Linger = 1500 * time.Millisecond
+
+// LongestLinger is the longest that an address lingers in all: while it is released to a node that has not got it yet, nobody else
+// takes packets for it, and a leader that gets no confirmation in that time asks for a fence.
+func LongestLinger(t fsm.Timing) time.Duration { return confirmWithin(t.TTL) + Linger }
 
 // Lingering is one address that a node has given up and that still takes packets.
 type Lingering struct {
@@ -23,11 +28,15 @@ type Lingering struct {
 type Lingers map[fsm.AddressKey]Lingering
 
 // Next is what lingers now: what did, until its time is up, its lease is lost, or the node owns the address again, under
-// whatever network; and what was open until local released it to another node. now is CLOCK_BOOTTIME, live as for Opened.Next.
-func (l Lingers) Next(local fsm.Local, open Opened, now time.Duration, live func(fsm.Epoch) bool) Lingers {
+// whatever network; and what was open until local released it to another node. What has got its next owner lingers for another Linger
+// at most. t is of the profile in force, now is CLOCK_BOOTTIME, live as for Opened.Next.
+func (l Lingers) Next(local fsm.Local, open Opened, t fsm.Timing, now time.Duration, live func(fsm.Epoch) bool) Lingers {
 	next := Lingers{}
 	for k, x := range l {
 		if now < x.Until && live(x.Epoch) && !claims(local, k) {
+			if !releases(local, k) {
+				x.Until = min(x.Until, now+Linger)
+			}
 			next[k] = x
 		}
 	}
@@ -37,7 +46,7 @@ func (l Lingers) Next(local fsm.Local, open Opened, now time.Duration, live func
 		case !r.HandsOver:
 			delete(next, r.Key)
 		case was && live(epoch) && !claims(local, r.Key):
-			next[r.Key] = Lingering{Epoch: epoch, Until: now + Linger}
+			next[r.Key] = Lingering{Epoch: epoch, Until: now + LongestLinger(t)}
 		}
 	}
 	return next
@@ -51,4 +60,9 @@ func claims(local fsm.Local, k fsm.AddressKey) bool {
 		}
 	}
 	return false
+}
+
+// releases reports whether the node is to give up k, and nobody else has it yet.
+func releases(local fsm.Local, k fsm.AddressKey) bool {
+	return slices.ContainsFunc(local.Releases, func(r fsm.LocalRelease) bool { return r.Key == k })
 }

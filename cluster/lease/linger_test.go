@@ -10,6 +10,7 @@ import (
 
 func TestLingers(t *testing.T) {
 	const now = time.Minute
+	lan := fsm.LAN.Timing()
 	elsewhere := fsm.AddressKey{Network: "other", Addr: keyA.Addr}
 	owns := func(ks ...fsm.AddressKey) (l fsm.Local) {
 		for _, k := range ks {
@@ -28,21 +29,23 @@ func TestLingers(t *testing.T) {
 		live  fsm.Epoch
 		want  Lingers
 	}{
-		"begins when it is handed over":        {nil, Opened{keyA: 2}, releases(keyA, true), 2, until(Linger)},
+		"begins when it is handed over":        {nil, Opened{keyA: 2}, releases(keyA, true), 2, until(LongestLinger(lan))},
 		"not when nobody is to have it":        {nil, Opened{keyA: 2}, releases(keyA, false), 2, Lingers{}},
 		"not when it was not open":             {nil, nil, releases(keyA, true), 2, Lingers{}},
 		"not when its lease is over":           {nil, Opened{keyA: 2}, releases(keyA, true), 3, Lingers{}},
 		"goes on, and gets no longer":          {until(time.Second), nil, releases(keyA, true), 2, until(time.Second)},
 		"goes on when the next owner has it":   {until(time.Second), nil, owns(keyB), 2, until(time.Second)},
+		"for no longer than others need then":  {until(2 * time.Second), nil, owns(keyB), 2, until(Linger)},
+		"goes on while nobody has it":          {until(2 * time.Second), nil, releases(keyA, true), 2, until(2 * time.Second)},
 		"ends when its time is up":             {until(0), nil, owns(), 2, Lingers{}},
 		"ends with its lease":                  {until(time.Second), nil, owns(), 3, Lingers{}},
 		"ends when nobody is to have it":       {until(time.Second), nil, releases(keyA, false), 2, Lingers{}},
 		"ends when the node owns it again":     {until(time.Second), nil, owns(keyA), 2, Lingers{}},
 		"the same, under another network":      {until(time.Second), nil, owns(elsewhere), 2, Lingers{}},
-		"begins anew when released once again": {until(time.Second), Opened{keyA: 2}, releases(keyA, true), 2, until(Linger)},
+		"begins anew when released once again": {until(time.Second), Opened{keyA: 2}, releases(keyA, true), 2, until(LongestLinger(lan))},
 	} {
 		was := maps.Clone(x.was)
-		if got := x.was.Next(x.local, x.open, now, func(e fsm.Epoch) bool { return e == x.live }); !maps.Equal(got, x.want) {
+		if got := x.was.Next(x.local, x.open, lan, now, func(e fsm.Epoch) bool { return e == x.live }); !maps.Equal(got, x.want) {
 			t.Errorf("%s: %v, want %v", name, got, x.want)
 		}
 		if !maps.Equal(was, x.was) {

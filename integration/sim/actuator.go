@@ -50,7 +50,7 @@ func (n *node) intend() *pass {
 	}
 	was := n.open
 	n.open = was.Next(keys, n.state.Nodes[n.id].Epoch, live)
-	n.lingers = n.lingers.Next(*local, was, now.Boot, live)
+	n.lingers = n.lingers.Next(*local, was, n.state.Config.Settings.Profile.Timing(), now.Boot, live)
 	n.asked = [maxSlots]fsm.Epoch{}
 	for k, l := range n.lingers {
 		e := gate.Entry{Epoch: uint64(l.Epoch), IP: true, IPUntil: l.Until}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/vip/gate"
 )
@@ -62,7 +61,9 @@ func (w *World) checkGate(n *node, s int, boot time.Duration) {
 	case n.mute[s] == 0:
 		n.mute[s] = boot
 		w.happened["lingered"]++
-	case boot > n.mute[s]+lease.Linger:
+	case boot > k.vips[s].IPUntil:
+		w.fail("%s answers for %v %v after its linger", n.id, w.slots.addrs[s], boot-k.vips[s].IPUntil)
+	case boot > n.mute[s]+w.longestLinger:
 		w.fail("%s answers for %v %v after it ceased to claim it", n.id, w.slots.addrs[s], boot-n.mute[s])
 	}
 }

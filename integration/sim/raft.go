@@ -170,6 +170,7 @@ func (w *World) commit(l *node, c fsm.Command) fsm.Result {
 		}
 	}
 	w.checkEpochs(w.states[len(w.states)-2], s)
+	w.longestLinger = max(w.longestLinger, lease.LongestLinger(s.Config.Settings.Profile.Timing()))
 	if res.Err == nil {
 		w.count(c)
 		if s.Config.Settings.Profile != w.states[len(w.states)-2].Config.Settings.Profile {

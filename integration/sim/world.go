@@ -57,20 +57,21 @@ type World struct {
 	removing, removed, joining map[fsm.StoreID]bool
 	stores                     int
 
-	slots     slots                    // what check counts holders by
-	fenced    map[fsm.NodeID]fsm.Epoch // the highest epoch of each node that was
-	dirty     bool                     // something has changed that check looks at
-	played    bool                     // the situation, to its end
-	calm      bool                     // nothing is left to be done since the faults have ended
-	steps     int
-	checks    int            // steps at which check had to look
-	holds     int            // of these, at which somebody held something
-	happened  map[string]int // what did how often, under the names in Happenings and those of the points
-	wallShift map[fsm.NodeID]time.Duration
-	wire      []byte         // the latest messages
-	in        lease.Received // the latest to arrive
-	trace     []string
-	violation *Violation
+	slots         slots                    // what check counts holders by
+	fenced        map[fsm.NodeID]fsm.Epoch // the highest epoch of each node that was
+	dirty         bool                     // something has changed that check looks at
+	played        bool                     // the situation, to its end
+	calm          bool                     // nothing is left to be done since the faults have ended
+	steps         int
+	checks        int            // steps at which check had to look
+	holds         int            // of these, at which somebody held something
+	longestLinger time.Duration  // of all profiles so far
+	happened      map[string]int // what did how often, under the names in Happenings and those of the points
+	wallShift     map[fsm.NodeID]time.Duration
+	wire          []byte         // the latest messages
+	in            lease.Received // the latest to arrive
+	trace         []string
+	violation     *Violation
 }
 
 // Run runs one schedule and returns what it broke, or nil.
