@@ -164,9 +164,9 @@ func (h *handOver) check(t *testing.T) {
 	}
 }
 
-// lingers is for how long an old owner may answer what is still sent to it, from the new owner's first frame on. (Its time is
-// counted from before that.)
-const lingers = 1500 * time.Millisecond
+// lingers is for how long an old owner may answer what is still sent to it, from the new owner's first frame on: 1.5 s, from when
+// it has heard of that one.
+const lingers = 1600 * time.Millisecond
 
 // noticed is how long a client may take to hear of the new owner.
 const noticed = 2 * time.Millisecond
