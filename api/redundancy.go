@@ -29,14 +29,25 @@ func orThe(only fsm.NodeID) string {
 	return string(only)
 }
 
-// redundancyOf is redundancy of the agreed nodes but one; all of them vote soon if they do not yet.
+// redundancyOf is redundancy of the agreed nodes but one; all of them vote soon if they do not yet. That few of them carry VIPs goes
+// before that few vote.
 func redundancyOf(st *fsm.State, but fsm.NodeID) string {
-	n, only := 0, fsm.NodeID("")
+	voters, directors, only, carries := 0, 0, fsm.NodeID(""), fsm.NodeID("")
 	for id, x := range st.Nodes {
-		if id != but && !x.Leaving {
-			n++
-			only = id
+		if id == but || x.Leaving {
+			continue
+		}
+		voters, only = voters+1, id
+		if x.Role != fsm.Witness {
+			directors, carries = directors+1, id
 		}
 	}
-	return redundancy(n, only)
+	switch {
+	case voters > 0 && directors == 0:
+		return "none: no director is left, and witnesses carry no VIP; join directors"
+	case voters > 2 && directors == 1:
+		return fmt.Sprintf("none: %s is the only director, and without it every VIP is off; join another", carries)
+	default:
+		return redundancy(voters, only)
+	}
 }
