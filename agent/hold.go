@@ -43,8 +43,9 @@ type force struct {
 
 // holdNews is a change that the timeline should have once there is a quorum to write it.
 type holdNews struct {
-	VIP  string `json:"vip"`
-	Text string `json:"text"`
+	Cluster string `json:"cluster"` // in whose timeline it belongs
+	VIP     string `json:"vip"`
+	Text    string `json:"text"`
 }
 
 // holdInput is what a decision is made of.

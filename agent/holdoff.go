@@ -45,6 +45,7 @@ func (a *Agent) confirmHolds(ctx context.Context, act *actuator) error {
 // holdsChanged takes news of what is held without a quorum; it is called by the actuator, and does not block.
 func (a *Agent) holdsChanged(n holdNews) {
 	a.log.Error(n.Text, "vip", n.VIP)
+	n.Cluster = a.node.State().ClusterID
 	select {
 	case a.holdNews <- n:
 	default:
@@ -74,6 +75,10 @@ func (a *Agent) chronicle(ctx context.Context) error {
 		}
 		for len(u.news) > 0 && a.actuator.Load() != nil {
 			n := u.news[0]
+			if n.Cluster != a.node.State().ClusterID { // this node has left it
+				keep(u.done())
+				continue
+			}
 			limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 			_, err := a.node.Propose(limit, fsm.Command{Actor: string(a.o.Name),
 				Record: &fsm.Record{Event: fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, VIP: n.VIP, Text: n.Text}}})

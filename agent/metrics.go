@@ -28,7 +28,8 @@ const (
 	metricProblems    = "quorate_problems"           // what the node complains about
 	metricVIPs        = "quorate_vips"               // configured
 	metricUnowned     = "quorate_vips_without_owner" // by the applied state
-	metricServersUp   = "quorate_real_servers_up"    // by the agreed verdicts
+	metricUnguarded   = "quorate_vips_held_without_quorum"
+	metricServersUp   = "quorate_real_servers_up" // by the agreed verdicts
 	metricServers     = "quorate_real_servers"
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
@@ -107,6 +108,14 @@ func newMetrics(a *Agent) *metrics {
 				n += int(number(s.Assignments[v.Key()].Owner == ""))
 			}
 			return float64(n)
+		}),
+		gauge(metricUnguarded, "VIPs that this node claims without a quorum: another node may claim them too.", func() float64 {
+			if act := a.actuator.Load(); act != nil {
+				if c := act.status.Load(); c != nil {
+					return float64(len(c.held))
+				}
+			}
+			return 0
 		}),
 		gauge(metricServers, "Configured real servers.", func() float64 { return float64(len(a.node.State().Servers)) }),
 		gauge(metricServersUp, "Real servers whose agreed verdict is up.", func() float64 {

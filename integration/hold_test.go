@@ -19,22 +19,23 @@ import (
 	"quorate/integration/lab"
 )
 
-// holdBed is a cluster of three with two VIPs on one node, the first of which is to be held without a quorum; a watch of both; and
-// the directors, the owner first.
+// holdBed is a cluster of three with its VIPs on one node: web and six are to be held without a quorum, db is not; a watch of all; and the
+// directors, the owner first.
 func holdBed(t *testing.T) (*lab.Bed, *lab.Watch, []*lab.Director) {
 	t.Helper()
 	bed := newBed(t, 3, 0)
 	form(t, bed)
 	owner := bed.Directors[1]
 	prefer := fmt.Sprintf("prefer = [%q]", owner.Name)
-	apply(t, bed.Directors[0], new(lab.Config).VIP("web", lab.VIP(1), prefer, `quorum_lost = "hold"`).VIP("db", lab.VIP(2), prefer))
-	owned(t, bed, lab.VIP(1), lab.VIP(2))
-	for i, k := range []netip.Addr{lab.VIP(1).Addr(), lab.VIP(2).Addr()} {
+	hold := `quorum_lost = "hold"`
+	apply(t, bed.Directors[0], new(lab.Config).VIP("web", lab.VIP(1), prefer, hold).VIP("six", lab.VIP6(1), prefer, hold).VIP("db", lab.VIP(2), prefer))
+	owned(t, bed, lab.VIP(1), lab.VIP(2), lab.VIP6(1))
+	for i, k := range []netip.Addr{lab.VIP(1).Addr(), lab.VIP(2).Addr(), lab.VIP6(1).Addr()} {
 		if d, err := bed.AwaitOwner(within(t, 5*time.Second), k, nil); err != nil || d != owner {
 			t.Fatalf("VIP %d is on %v: %v", i+1, d, err)
 		}
 	}
-	w, err := bed.Bystander.StartWatch(2*time.Millisecond, lab.VIP(1).Addr(), lab.VIP(2).Addr())
+	w, err := bed.Bystander.StartWatch(2*time.Millisecond, lab.VIP(1).Addr(), lab.VIP(2).Addr(), lab.VIP6(1).Addr())
 	must(t, err)
 	return bed, w, []*lab.Director{owner, bed.Directors[0], bed.Directors[2]}
 }
@@ -166,8 +167,10 @@ func TestHoldWithoutTheMajority(t *testing.T) {
 	state(t, owner, "web", api.VIPHeld)
 	state(t, lost[0], "db", api.VIPHeld)
 	tells(t, lost[0], "is HELD WITHOUT A QUORUM since", "was held without a quorum from")
-	if who, _ := claimants(w, web, from); !slices.Equal(who, []string{owner.Name}) {
-		t.Errorf("web was claimed by %v, want %s alone", who, owner.Name)
+	for _, a := range []netip.Addr{web, lab.VIP6(1).Addr()} {
+		if who, _ := claimants(w, a, from); !slices.Equal(who, []string{owner.Name}) {
+			t.Errorf("%s was claimed by %v, want %s alone", a, who, owner.Name)
+		}
 	}
 }
 
@@ -237,7 +240,7 @@ func TestHoldSuspendsTheSuccessor(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			bed, w, ds := holdBed(t)
 			owner, next := ds[0], ds[1]
-			web, db := lab.VIP(1).Addr(), lab.VIP(2).Addr()
+			web, six, db := lab.VIP(1).Addr(), lab.VIP6(1).Addr(), lab.VIP(2).Addr()
 			from := lab.Now()
 			mend := cut(t, owner, ds[1:]...)
 			_, err := bed.AwaitOwner(within(t, 5*time.Second), db, owner)
@@ -248,8 +251,10 @@ func TestHoldSuspendsTheSuccessor(t *testing.T) {
 				t.Fatalf("web: %+v", is)
 			}
 			<-time.After(2 * time.Second)
-			if who, _ := claimants(w, web, from); !slices.Equal(who, []string{owner.Name}) {
-				t.Fatalf("web was claimed by %v while %s answered for it", who, owner.Name)
+			for _, a := range []netip.Addr{web, six} {
+				if who, _ := claimants(w, a, from); !slices.Equal(who, []string{owner.Name}) {
+					t.Fatalf("%s was claimed by %v while %s answered for it", a, who, owner.Name)
+				}
 			}
 			if out := says(t, next, "status"); !strings.Contains(out, "suspended: "+owner.Name) || !strings.Contains(out, owner.MAC.String()+" answers for it") {
 				t.Errorf("status does not say it:\n%s", out)
@@ -267,9 +272,12 @@ func TestHoldSuspendsTheSuccessor(t *testing.T) {
 					break
 				}
 			}
-			who, again := claimants(w, web, from)
-			if !slices.Equal(who, []string{owner.Name, string(is.Owner)}) || again != "" {
-				t.Errorf("web was claimed by %v, and again by %q", who, again)
+			last := state(t, next, "six", api.VIPHeld)
+			for a, to := range map[netip.Addr]fsm.NodeID{web: is.Owner, six: last.Owner} {
+				who, again := claimants(w, a, from)
+				if !slices.Equal(who, []string{owner.Name, string(to)}) || again != "" {
+					t.Errorf("%s was claimed by %v, and again by %q", a, who, again)
+				}
 			}
 			if end == "it dies" {
 				says(t, next, "node", "remove", owner.Name)
