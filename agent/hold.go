@@ -103,7 +103,7 @@ func (h *holds) step(in holdInput) lease.Opened {
 		case in.superseded:
 			why = "the others have agreed on something that this node has not heard yet"
 		case stood && (holding || !forced):
-			why = fmt.Sprintf("this agent stood still, so that it was silent for a moment, and another node may have it by now")
+			why = "this agent stood still, so that it was silent for a moment, and another node may have it by now"
 		default:
 			why = in.against(k.Addr)
 		}
