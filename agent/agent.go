@@ -52,6 +52,7 @@ type Agent struct {
 	observer *observer
 	metrics  *metrics
 	watch    *stopwatch
+	kernel   *vip.Netlink
 	prober   *probe.Prober
 
 	actuator atomic.Pointer[actuator] // of the present membership, once it may act
@@ -108,6 +109,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
 	g.Go(func() error { return a.chronicle(ctx) })
+	g.Go(func() error { return a.watchLinks(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
 	a.log.Info("agent starts", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
 	err = g.Wait()
@@ -143,6 +145,7 @@ func (a *Agent) open() error {
 	if err != nil {
 		return err
 	}
+	a.kernel = kernel
 	a.fence = &fence{log: a.log}
 	if !witness {
 		a.fence = openFence(a.log)

@@ -96,6 +96,10 @@ func (a *auditor) round(ctx context.Context) {
 func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 	var out []fsm.AddressKey
 	now := time.Now()
+	alive := make(map[fsm.NodeID]bool, len(s.Nodes))
+	for n := range s.Nodes {
+		alive[n] = n == a.self || a.peers.Alive(n)
+	}
 	for k, rec := range s.Assignments {
 		if rec.Owner == "" || rec.Owner == a.self || rec.Release != nil {
 			continue
@@ -107,7 +111,7 @@ func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 			if n == a.self {
 				out = append(out, k)
 			}
-			if n == a.self || a.peers.Alive(n) {
+			if alive[n] {
 				break
 			}
 		}

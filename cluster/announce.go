@@ -32,6 +32,8 @@ const (
 	announceLimit = 5 * time.Second
 	// factsInterval is how often a node looks whether its facts have changed.
 	factsInterval = 5 * time.Second
+	// refreshGap is the least time between two looks at the facts because they may have changed.
+	refreshGap = 20 * time.Millisecond
 	// lonely is how long a follower waits for a word of the leader before it asks whether it is still a member.
 	lonely = 3 * time.Second
 )
@@ -41,9 +43,9 @@ func (m *membership) announce(ctx context.Context) error {
 	var told []byte // what the cluster has taken
 	ready := m.ready
 	for {
-		leaving := m.leaving.wake()
+		leaving, refreshed := m.leaving.wake(), m.node.refreshed.wake()
 		changed := m.view.wake()
-		want := m.node.wanted(m.self.Store)
+		want, read := m.node.wanted(m.self.Store), time.Now()
 		now, err := json.Marshal(want)
 		if err != nil {
 			return fmt.Errorf("facts of this node: %w", err)
@@ -80,11 +82,17 @@ func (m *membership) announce(ctx context.Context) error {
 		case <-ready:
 			ready = nil
 		case <-leaving:
+		case <-refreshed:
+			if !pause(ctx, refreshGap-time.Since(read)) {
+				return nil
+			}
 		case <-t.C:
 		case <-changed:
-			t.Stop()
-			if !pause(ctx, announceRetry) { // the state may change often
-				return nil
+			t.Reset(announceRetry) // the state may change often
+			select {
+			case <-ctx.Done():
+			case <-refreshed:
+			case <-t.C:
 			}
 		}
 		t.Stop()

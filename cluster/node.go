@@ -51,6 +51,9 @@ func (n *Node) Read(ctx context.Context) (*fsm.State, error) {
 	return m.read(ctx)
 }
 
+// Refresh says that this node's facts may have changed: they are read, and told if they have. Without it that takes some seconds.
+func (n *Node) Refresh() { n.refreshed.ring() }
+
 // Ready returns a channel that is closed once the start barrier of the current membership, or of the next one when there
 // is none, is passed. Until then the node must not act on what is applied (design §3 “Start”).
 func (n *Node) Ready() <-chan struct{} {

@@ -73,6 +73,8 @@ type Node struct {
 	closed   bool
 	changing sync.Mutex // held by Bootstrap and Join
 
+	refreshed bell // rung when the facts may have changed
+
 	current atomic.Pointer[membership]
 	bell    // rung when a membership begins or ends
 }

@@ -37,6 +37,7 @@ type simNode struct {
 	rate float64
 	read time.Duration // what reading an entry of the log takes
 
+	facts  atomic.Pointer[fsm.Facts]    // nil = as options has them
 	fenced atomic.Pointer[Fenced]       // the last that it decided
 	nudged atomic.Pointer[[]netip.Addr] // what it was last asked to announce
 }
@@ -142,6 +143,13 @@ func (x *simNode) boot() {
 	o.Bind, o.DataDir, o.Store, o.Network = x.ip+":7300", "", x.disk, host
 	o.Store = slowDisk{x.disk, x.read}
 	o.Role = x.role
+	usual := o.Facts
+	o.Facts = func() fsm.Facts {
+		if f := x.facts.Load(); f != nil {
+			return *f
+		}
+		return usual()
+	}
 	o.OnFenced = func(f Fenced) { x.fenced.Store(&f) }
 	o.OnLook = func(_ context.Context, keys []fsm.AddressKey) (out []Sight) {
 		for _, k := range keys {

@@ -36,6 +36,26 @@ func TestSimFenceIsTimed(t *testing.T) {
 	})
 }
 
+// TestSimLostLink: an owner that says at once that it has lost its link is rid of its VIPs a moment later.
+func TestSimLostLink(t *testing.T) {
+	simulate(t, 3, func(c *simCluster) {
+		c.form()
+		configure(c.t, c.nodes[1].testNode, vips(3))
+		c.owned(10 * time.Second)
+		time.Sleep(factsInterval / 3)
+		x := c.other(c.leader())
+		facts := x.opts.Facts()
+		facts.Links = nil
+		x.facts.Store(&facts)
+		for range 10 { // however often it is told
+			x.Refresh()
+		}
+		if took := c.rid(c.leader(), x.name, time.Second); took > 200*time.Millisecond {
+			c.t.Errorf("took %v", took)
+		}
+	})
+}
+
 func TestSimNudgeAndLook(t *testing.T) {
 	simulate(t, 2, func(c *simCluster) {
 		c.form()

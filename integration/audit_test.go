@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 
 	"quorate/fsm"
 	"quorate/integration/lab"
@@ -153,5 +154,58 @@ func TestWireIsAudited(t *testing.T) {
 		if o, err := bed.AwaitOwner(within(t, time.Second), lab.VIP(i+1).Addr(), nil); err != nil || o != d[i] {
 			t.Errorf("VIP %d is on %v (%v)", i+1, o, err)
 		}
+	}
+}
+
+// TestLostLink: the owner's link to a VIP's network loses its carrier, while the nodes reach each other on another.
+func TestLostLink(t *testing.T) {
+	bed := newBed(t, 3, 0)
+	for i, d := range bed.Directors {
+		nl, err := d.Links()
+		must(t, err)
+		at := netlink.NewLinkAttrs()
+		at.Name = "front"
+		must(t, nl.LinkAdd(&netlink.Veth{LinkAttrs: at, PeerName: "wall"}))
+		for _, name := range []string{"front", "wall"} {
+			l, err := nl.LinkByName(name)
+			must(t, err)
+			must(t, nl.LinkSetUp(l))
+			if name == "front" {
+				a, err := netlink.ParseAddr(netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)}), 24).String())
+				must(t, err)
+				must(t, nl.AddrAdd(l, a))
+			}
+		}
+	}
+	form(t, bed)
+	vip := netip.MustParsePrefix("198.51.100.100/24")
+	apply(t, bed.Directors[0], new(lab.Config).VIP("front", vip))
+	given := happened(t, bed.Directors[0], 0, 5*time.Second, "it has an owner", func(e fsm.Event) bool { return e.Kind == fsm.EventAssign })
+	i := slices.IndexFunc(bed.Directors, func(d *lab.Director) bool { return d.ID() == given.Node })
+	owner, witness := bed.Directors[i], bed.Directors[(i+1)%3]
+	nl, err := owner.Links()
+	must(t, err)
+	front, err := nl.LinkByName("front")
+	must(t, err)
+	must(t, lab.Await(within(t, 5*time.Second), 5*time.Millisecond, func(context.Context) error {
+		list, err := nl.AddrList(front, netlink.FAMILY_V4)
+		if err == nil && len(list) < 2 {
+			err = errors.New("it is not in the kernel")
+		}
+		return err
+	}))
+	wall, err := nl.LinkByName("wall")
+	must(t, err)
+	at := time.Now()
+	must(t, nl.LinkSetDown(wall))
+	released := happened(t, witness, given.Index, 5*time.Second, "the owner is asked to give it up", func(e fsm.Event) bool {
+		return e.Kind == fsm.EventRelease && e.VIP == "front"
+	})
+	assigned := happened(t, witness, released.Index, 5*time.Second, "another node gets it", func(e fsm.Event) bool {
+		return e.Kind == fsm.EventAssign && e.VIP == "front" && e.Node != owner.ID()
+	})
+	t.Logf("released after %v, assigned after %v", released.At.Sub(at), assigned.At.Sub(at))
+	if took := assigned.At.Sub(at); took > time.Second {
+		t.Errorf("the VIP was with a node that nobody hears for %v", took)
 	}
 }

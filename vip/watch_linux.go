@@ -18,13 +18,23 @@ const watchBuffer = 1 << 20
 // Our own puts and renewals do not wake: an address that carries the mark is as it should be. Whatever else happens to an
 // address or a link does.
 func (k *Netlink) Watch(ctx context.Context, wake func()) error {
+	return k.watchGroups(ctx, unix.RTMGRP_LINK|unix.RTMGRP_IPV4_IFADDR|unix.RTMGRP_IPV6_IFADDR, wake)
+}
+
+// WatchLinks calls wake once when it listens and then whenever a link comes, goes, or changes its state or carrier, until ctx ends (then it
+// returns nil) or it cannot go on. Addresses do not wake. wake must not block.
+func (k *Netlink) WatchLinks(ctx context.Context, wake func()) error {
+	return k.watchGroups(ctx, unix.RTMGRP_LINK, wake)
+}
+
+func (k *Netlink) watchGroups(ctx context.Context, groups uint32, wake func()) error {
 	for {
-		err := k.watch(ctx, wake)
+		err := k.watch(ctx, groups, wake)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if !errors.Is(err, unix.ENOBUFS) {
-			return fmt.Errorf("watch addresses: %w", err)
+			return fmt.Errorf("watch links and addresses: %w", err)
 		}
 		// Messages were lost. A new subscription wakes, and what we missed is seen by listing.
 	}
@@ -33,11 +43,11 @@ func (k *Netlink) Watch(ctx context.Context, wake func()) error {
 // gather is how long messages gather after the first one that follows a silence.
 const gather = 2 * time.Millisecond
 
-func (k *Netlink) watch(ctx context.Context, wake func()) error {
+func (k *Netlink) watch(ctx context.Context, groups uint32, wake func()) error {
 	var conn *netlink.Conn
 	err := k.in(func() (err error) {
 		conn, err = netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{
-			Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR,
+			Groups: groups,
 		})
 		return err
 	})
