@@ -3,6 +3,7 @@
 //
 //	committed State ─► fsm.LocalOf ─► gated by the lease ─► plane (services) ─► vip (addresses, announcements)
 //	health probes   ─► rise/fall   ─► cluster.Observe    ─► the leader's verdicts
+//	probes on the wire ─► what other owners are heard to hold ─► events; "announce again"; a release, once
 //	unix socket, HTTP ─► api ─► cluster
 //
 // It decides nothing about owners. Its only judgement is the order of things on one node: to take a VIP over, services

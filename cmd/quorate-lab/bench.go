@@ -46,6 +46,8 @@ type row struct {
 	Dual     float64 `json:"dual_owner_ms"`   // longest time in a run from the new owner's first frame to the old one's last
 	Open     bool    `json:"dual_unbounded"`  // in a run it had not ended when the measurement did
 	Failed   int     `json:"failed_requests"` // of one run, at 500 requests per second; median. -1: no HTTP traffic
+	// Stages are medians of when the VIP came to each stage of a change of owner, by the cluster's own events.
+	Stages map[string]float64 `json:"stages_p50_ms,omitempty"`
 }
 
 // measured is what one repetition measured.

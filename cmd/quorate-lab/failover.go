@@ -105,6 +105,11 @@ func (b *bench) failover(ctx context.Context, bed *lab.Bed, profile string, chos
 	defer t.load.Kill() // the other system has the machine for itself
 	for _, s := range chosen {
 		var all []measured
+		events, err := timeline(ctx, bed)
+		if err != nil {
+			return err
+		}
+		began := latest(events)
 		for i := range runs {
 			m, err := t.once(ctx, s)
 			if err != nil {
@@ -114,6 +119,10 @@ func (b *bench) failover(ctx context.Context, bed *lab.Bed, profile string, chos
 			all = append(all, m)
 		}
 		r := row{System: "quorate", Setting: profile, Scenario: s.name}.of(all)
+		if events, err = timeline(ctx, bed); err != nil {
+			return err
+		}
+		r.Stages = stageMedians(events, "web", began)
 		if err := b.measured(r); err != nil {
 			return err
 		}

@@ -11,6 +11,8 @@
 // It asks from outside: a host gets no answer on the wire for an address of its own, as nobody hears their own question. So the owner is
 // the one node that cannot ask whether it is heard.
 //
+// The owner can listen, though: [Prober.Watch] hears who else claims its addresses.
+//
 // # Bounds
 //
 // One round lasts as long as it is told, [MaxWait] at most. It hears [MaxAnswers] MACs for an address and no more: a host that
