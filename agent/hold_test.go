@@ -250,7 +250,8 @@ func TestConfirmedIsNotAskedFor(t *testing.T) {
 }
 
 // TestHoldWalk: whatever happens to a node, what it holds without a quorum was open under its lease, has not been silent
-// for T, and is granted for T at the longest. Everything else of the protocol rests on that: whoever asks for longer than T hears it.
+// for T, and is granted for T at the longest. Everything else of the protocol rests on that: whoever asks for longer than T hears it. What
+// an operator forces is never claimed after its time, nor with a quorum.
 func TestHoldWalk(t *testing.T) {
 	const ttl = 250 * time.Millisecond
 	rapid.Check(t, func(rt *rapid.T) {
@@ -259,6 +260,7 @@ func TestHoldWalk(t *testing.T) {
 		keys := []fsm.AddressKey{web, db}
 		open := lease.Opened{}
 		claimed := map[fsm.AddressKey]lease.Instant{} // when it was last certain that the key was open
+		orders := map[fsm.AddressKey]lease.Instant{}  // until when what is forced may be claimed
 		const epoch = fsm.Epoch(7)
 		for i := range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			d := time.Duration(rapid.SampledFrom([]int{1, 50, 100, 100, 100, 249, 250, 251, 400}).Draw(rt, "later")) * time.Millisecond
@@ -269,6 +271,16 @@ func TestHoldWalk(t *testing.T) {
 			now = lease.Instant{Raw: now.Raw + d, Boot: now.Boot + d + slept}
 			in := holdInput{now: now, wall: time.Unix(int64(i), 0), ttl: ttl, own: map[fsm.AddressKey]string{}, open: open, next: lease.Opened{},
 				leased: rapid.IntRange(0, 3).Draw(rt, "leased") == 0, superseded: rapid.IntRange(0, 15).Draw(rt, "superseded") == 0}
+			in.led = rapid.IntRange(0, 10).Draw(rt, "led") == 0
+			can := rapid.IntRange(0, 10).Draw(rt, "can") > 0
+			in.can = func(fsm.AddressKey) bool { return can }
+			var fresh fsm.AddressKey // just ordered: it may open
+			if rapid.IntRange(0, 5).Draw(rt, "order") == 0 {
+				k := rapid.SampledFrom(keys).Draw(rt, "forced")
+				orders[k] = after(now, time.Duration(rapid.IntRange(1, 1500).Draw(rt, "for"))*time.Millisecond)
+				h.order(k, force{VIP: k.String(), Until: orders[k]})
+				fresh = k
+			}
 			bad := map[netip.Addr]bool{}
 			for _, k := range keys {
 				if rapid.IntRange(0, 10).Draw(rt, "own") > 0 {
@@ -286,13 +298,22 @@ func TestHoldWalk(t *testing.T) {
 				return ""
 			}
 			out := h.step(in)
+			for k, until := range orders {
+				if in.leased || in.led || !can || in.superseded || bad[k.Addr] || now.Raw >= until.Raw || now.Boot >= until.Boot {
+					delete(orders, k)
+				}
+			}
 			for k := range out {
 				_, was := open[k]
+				_, forced := orders[k]
 				last := claimed[k]
 				switch {
+				case k == fresh && forced:
+				case !was && forced:
+					rt.Fatalf("%v is forced, and opens later than when that was asked for", k)
 				case !was:
 					rt.Fatalf("%v is held and was not open", k)
-				case in.own[k] == "" || in.leased || in.superseded || bad[k.Addr]:
+				case in.own[k] == "" && !forced || in.leased || in.superseded || bad[k.Addr]:
 					rt.Fatalf("%v is held: %+v", k, in)
 				case now.Raw-last.Raw >= ttl || now.Boot-last.Boot >= ttl:
 					rt.Fatalf("%v was silent for %v and is claimed again", k, now.Boot-last.Boot)
