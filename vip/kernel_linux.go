@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	vnl "github.com/vishvananda/netlink"
@@ -34,6 +35,9 @@ type Netlink struct {
 	indexes  map[string]uint32 // of the last list
 	entries  map[key]addrEntry // of the last list, kept only where marks are by rule
 	promoted map[uint32]bool   // links whose promote_secondaries we have set
+
+	routed  map[routedKey]struct{} // IPv6 addresses of the last list: the kernel takes packets for them
+	unready map[uint32]time.Time   // links at whose addresses it was last waited in vain for that, and until when it is not again
 }
 
 // marks says how the kernel keeps our mark.

@@ -55,6 +55,7 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		k.indexes[l.Name] = uint32(l.Index)
 	}
 	k.entries = make(map[key]addrEntry)
+	k.routed = make(map[routedKey]struct{})
 	have := make([]Address, 0, len(entries))
 	for _, e := range entries {
 		i, ok := names[e.index]
@@ -66,6 +67,9 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		have = append(have, a)
 		if k.marks == marksByRule {
 			k.entries[a.key()] = e
+		}
+		if a := e.prefix.Addr(); a.Is6() {
+			k.routed[routedKey{e.index, a}] = struct{}{}
 		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
 			l.Prefixes = append(l.Prefixes, p)

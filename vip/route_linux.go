@@ -13,16 +13,37 @@ import (
 // one needs some tens of microseconds.
 const localPatience = 20 * time.Millisecond
 
+// unreadyFor is for how long after such a wait in vain no other is begun on the same link: many addresses must not hold up the pass
+// that puts them for as many times.
+const unreadyFor = time.Second
+
+// routedKey is an address on a link, by the link's index.
+type routedKey struct {
+	index uint32
+	addr  netip.Addr
+}
+
 // awaitLocal waits until packets for an IPv6 address are this host's own. The kernel acknowledges the address and answers for
 // it at once, but makes its local route in a work queue (net/ipv6/addrconf.c, addrconf_dad_work, also with nodad). In
 // between it treats what is sent to the address as somebody else's: it forwards the packet, or drops it. So nobody may be told
 // of the address before. The wait is bounded: a link that is not ready has no such route, and then neighbours are told in vain.
+// An address that was there before has its route.
 func (k *Netlink) awaitLocal(index uint32, addr netip.Addr) error {
+	if _, was := k.routed[routedKey{index, addr}]; was || time.Now().Before(k.unready[index]) {
+		return nil
+	}
 	pause := 20 * time.Microsecond
 	for end := time.Now().Add(localPatience); ; pause *= 2 {
 		local, err := k.isLocal(index, addr)
-		if err != nil || local || time.Now().After(end) {
+		if err != nil || local {
 			return err
+		}
+		if time.Now().After(end) {
+			if k.unready == nil {
+				k.unready = make(map[uint32]time.Time)
+			}
+			k.unready[index] = time.Now().Add(unreadyFor)
+			return nil
 		}
 		time.Sleep(pause)
 	}

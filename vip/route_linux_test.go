@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	vnl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,15 +17,25 @@ func TestPutEndsWhenPacketsAreTaken(t *testing.T) {
 		must(t, s.otherAdds(prefix("2001:db8::ff00/64"), "eth0"))
 		k, index := s.kernel(), uint32(s.Link("eth0").Attrs().Index)
 		addr := netip.MustParseAddr("2001:db8::1:0")
+		seen := 0
 		for range 200 {
 			addr = addr.Next()
 			if local, err := k.isLocal(index, addr); err != nil || local {
 				t.Fatalf("%s before it is put: local %v, %v", addr, local, err)
 			}
+			began := time.Now()
 			must(t, k.Put(wanted("eth0", addr.String()+"/64", life)))
-			if local, err := k.isLocal(index, addr); err != nil || !local {
+			switch local, err := k.isLocal(index, addr); {
+			case err == nil && local:
+				seen++
+			case err != nil || time.Since(began) < localPatience:
 				t.Fatalf("%s is put, and packets for it are not taken (%v)", addr, err)
+			default: // the kernel's work queue got no processor for so long
+				k.unready = nil
 			}
+		}
+		if seen < 20 {
+			t.Errorf("of 200 addresses the kernel had %d in time", seen)
 		}
 	}
 	t.Run("link", func(t *testing.T) {
@@ -44,4 +55,28 @@ func TestPutEndsWhenPacketsAreTaken(t *testing.T) {
 		must(t, s.NL.LinkSetMaster(s.Link("eth0"), s.Link("blue")))
 		check(t, s)
 	})
+}
+
+// TestPutWaitsOncePerLink: the addresses of a link that is not ready do not add up, and one that is there is not waited for.
+func TestPutWaitsOncePerLink(t *testing.T) {
+	s, _ := node(t)
+	k, index := s.kernel(), uint32(s.Link("eth0").Attrs().Index)
+	nobody := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)})
+	}
+	began := time.Now()
+	for i := range 100 { // no address, so no route
+		must(t, k.awaitLocal(index, nobody(1000+i)))
+	}
+	if took := time.Since(began); took > 10*localPatience {
+		t.Errorf("a hundred addresses that never come held it up for %v", took)
+	}
+	addr := nobody(1)
+	k.unready = nil
+	must(t, k.Put(wanted("eth0", addr.String()+"/64", life)))
+	_, err := k.List()
+	must(t, err)
+	if _, there := k.routed[routedKey{index, addr}]; !there {
+		t.Errorf("%s was listed, and a renewal would wait for it", addr)
+	}
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestBPFIsSucceeded: a start that can have no BPF finds the program of an earlier one on the links. It stays until the gate in
+// TestNFTSucceedsBPF: a start that can have no BPF finds the program of an earlier one on the links. It stays until the gate in
 // nftables is told the addresses and is seen to be in place, and as long as its agent runs; then it goes, and the addresses answer.
-func TestBPFIsSucceeded(t *testing.T) {
+func TestNFTSucceedsBPF(t *testing.T) {
 	for _, how := range []string{"tcx", "clsact"} {
 		t.Run(how, func(t *testing.T) {
 			p := newPair(t)
@@ -46,8 +46,8 @@ func TestBPFIsSucceeded(t *testing.T) {
 	}
 }
 
-// TestBPFStaysUntilSucceeded: a gate that is not told anything takes nothing off.
-func TestBPFStaysUntilSucceeded(t *testing.T) {
+// TestNFTThatIsToldNothingTakesNothingOff: a gate that is not told anything takes nothing off.
+func TestNFTThatIsToldNothingTakesNothingOff(t *testing.T) {
 	p := newPair(t)
 	old, err := openBPFAs(Options{In: p.host.In, Log: quiet}, "")
 	if err != nil {
