@@ -71,7 +71,7 @@ func TestForceOwner(t *testing.T) {
 	gone(t, web, 5*time.Second, ds[2])
 	says(t, ds[2], force("10m")...)
 	state(t, ds[2], "web", api.VIPUnguarded)
-	from = lab.Now()
+
 	for _, d := range ds[:2] {
 		must(t, d.Reboot(within(t, 10*time.Second)))
 	}
