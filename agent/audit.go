@@ -19,6 +19,9 @@ const (
 	lookFor = 400 * time.Millisecond
 	// lookAgainAfter is how long after a look that found something the next must find the same.
 	lookAgainAfter = time.Second
+	// urgeTimes is in how many looks an owner is asked at once to announce what is not as it should be; then every urgeEvery.
+	urgeTimes = 3
+	urgeEvery = time.Minute
 	// maxFindings is how many events one look makes; the next makes those of the rest.
 	maxFindings = 50
 	// settled is how long after its assignment a VIP is not looked at: it is being taken over, and verified.
@@ -77,6 +80,8 @@ func (a *auditor) round(ctx context.Context) {
 		}
 		if f != asAgreed {
 			counts[f]++
+		}
+		if a.urges(k, f) {
 			nudges[rec.Owner] = append(nudges[rec.Owner], k)
 		}
 		was, any := told[rec.VIP]
@@ -118,6 +123,26 @@ func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 	}
 	slices.SortFunc(out, fsm.AddressKey.Compare)
 	return out
+}
+
+// urges reports whether the owner is to be asked to announce an address, now that this was found: in the first looks that find it, and now
+// and then after that. What announcing has not mended three times it does not mend at all, as where a router answers for everybody.
+func (a *auditor) urges(k fsm.AddressKey, f finding) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f == asAgreed {
+		delete(a.urged, k)
+		return false
+	}
+	if a.urged == nil || len(a.urged) > probe.MaxAddresses {
+		a.urged = map[fsm.AddressKey]urging{}
+	}
+	u := a.urged[k]
+	if u.times >= urgeTimes && time.Since(u.last) < urgeEvery {
+		return false
+	}
+	a.urged[k] = urging{u.times + 1, time.Now()}
+	return true
 }
 
 // confirmed is what two looks make sure of. Once as it should be is enough; silence has to be heard twice.

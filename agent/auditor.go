@@ -37,6 +37,13 @@ type auditor struct {
 	mu    sync.Mutex
 	macs  map[fsm.NodeID]macsOf
 	moved time.Time // the last time that a release was asked for
+	urged map[fsm.AddressKey]urging
+}
+
+// urging is how often, and when last, an owner was asked to announce an address again.
+type urging struct {
+	times int
+	last  time.Time
 }
 
 // peers are the other nodes, and the cluster that they make.
