@@ -42,7 +42,7 @@ check: ## the fast subset for every save: vet, unit tests without the race detec
 .PHONY: test-unit
 test-unit: ## unit tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(UNIT)
-	$(GO) test ./cluster -run TestSimNewAddresses
+	$(GO) test ./cluster -run 'NewAddress'
 
 .PHONY: test-cross
 test-cross: ## it builds for arm64, and the client commands for darwin

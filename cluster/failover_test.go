@@ -68,17 +68,17 @@ func TestSimLeaderLost(t *testing.T) {
 func TestSimReadWhileNobodyLeads(t *testing.T) {
 	simulate(t, 3, func(c *simCluster) {
 		c.form()
-		dead, asker := c.nodes[0], c.nodes[2]
-		if c.leader() != dead {
-			c.t.Fatalf("%s leads, not the first that is asked", c.leader().name)
-		}
+		dead, other, asker := c.nodes[0], c.nodes[1], c.nodes[2] // dead is asked first
 		c.net.Isolate(dead.ip)
+		c.net.Isolate(other.ip)
 		c.until(5*time.Second, "no leader is known", func() bool { _, known := asker.Leader(); return !known })
+		c.net.Heal()
+		c.net.Isolate(dead.ip)
 		began := time.Now()
 		if _, err := asker.Read(c.within(10 * time.Second)); err != nil {
 			c.t.Error(err)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 1500*time.Millisecond { // of that, up to a second for an election
 			c.t.Errorf("the read took %v", took)
 		}
 	})
@@ -179,11 +179,16 @@ func TestSimMajorityLostAndBack(t *testing.T) {
 }
 
 // All nodes get new addresses but one, at the same time: no leader can be elected before they have found each other.
-func TestSimNewAddresses(t *testing.T) {
+// noRace leaves a test in which a member gets a new address to runs without the race detector.
+func noRace(t *testing.T) {
 	if raceDetector {
 		// It reads no more than the peer's id, which a new address does not change.
 		t.Skip("hashicorp/raft 1.7.3 without the race detector: updateLastAppended reads a peer whose address is being changed")
 	}
+}
+
+func TestSimNewAddresses(t *testing.T) {
+	noRace(t)
 	simulate(t, 3, func(c *simCluster) {
 		c.form()
 		for _, x := range c.nodes[:2] {

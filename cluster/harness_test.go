@@ -97,6 +97,11 @@ func run(t testing.TB, n *Node, o Options) *testNode {
 	ctx, cancel := context.WithCancel(context.Background())
 	tn := &testNode{Node: n, opts: o, cancel: cancel, done: make(chan error, 1)}
 	go func() { tn.done <- n.Run(ctx) }()
+	select {
+	case <-n.listens:
+	case err := <-tn.done: // whoever stops it is to see it
+		tn.done <- err
+	}
 	go tn.agent(ctx)
 	t.Cleanup(func() { tn.stop(t) })
 	return tn

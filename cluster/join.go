@@ -60,6 +60,11 @@ func (n *Node) Join(ctx context.Context, addr, token string) error {
 	case id.active():
 		return n.alreadyMember(id, fmt.Sprintf("joining cluster %s", t.cluster))
 	}
+	select {
+	case <-n.listens:
+	case <-ctx.Done():
+		return fmt.Errorf("this node does not listen at %s yet: %w", n.addr.bind, context.Cause(ctx))
+	}
 	id = identity{Node: n.o.Name, Store: newStoreID(), Cluster: t.cluster, Key: t.key, Standing: standingJoining, Seed: addr}
 	if err := n.checkEmpty(id); err != nil {
 		return err

@@ -65,6 +65,8 @@ type Node struct {
 
 	// enter tells Run that Bootstrap or Join made an identity.
 	enter chan struct{}
+	// listens is closed when Run takes connections: the cluster that a node joins tries its address before it lets it in.
+	listens chan struct{}
 
 	mu       sync.Mutex
 	identity identity // the zero value while the node is free to bootstrap or join
@@ -125,7 +127,8 @@ func Open(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, addr: addr, log: o.Log.With("node", string(o.Name)), unlock: unlock,
-		mux: newMux(o.Network, o.Log), view: newView(), enter: make(chan struct{}, 1), ready: make(chan struct{}),
+		mux: newMux(o.Network, o.Log), view: newView(), enter: make(chan struct{}, 1), listens: make(chan struct{}),
+		ready: make(chan struct{}),
 	}
 	if err := n.loadIdentity(); err != nil {
 		_ = unlock()
@@ -195,6 +198,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return cannotListen(n.addr.bind.String(), err)
 	}
 	n.log.Info("listening", "addr", n.addr.bind.String())
+	close(n.listens)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	var listenErr error

@@ -58,6 +58,9 @@ func (m *membership) call(ctx context.Context, t target, req request, in, out an
 	if err != nil {
 		return nodeError(t.node, fmt.Errorf("%w: %w", errNotSent, err))
 	}
+	if req.Op != opRead {
+		t.instead = false // it passes the call on, and only a read may be asked again without harm
+	}
 	wait, cancel := m.whileLeads(ctx, t, leaderGrace)
 	defer cancel()
 	return nodeError(t.node, callOn(wait, conn, req, out))

@@ -139,6 +139,7 @@ func TestTypedErrorsSurviveForwarding(t *testing.T) {
 }
 
 func TestRestartUnderNewAddress(t *testing.T) {
+	noRace(t)
 	nodes, _ := form(t, 3)
 	configure(t, nodes[0], vips(2))
 	until(t, 10*time.Second, "owners", func() bool { return allOwned(nodes[0].State()) })
