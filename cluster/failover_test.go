@@ -178,7 +178,6 @@ func TestSimMajorityLostAndBack(t *testing.T) {
 	})
 }
 
-// All nodes get new addresses but one, at the same time: no leader can be elected before they have found each other.
 // noRace leaves a test in which a member gets a new address to runs without the race detector.
 func noRace(t *testing.T) {
 	if raceDetector {
@@ -187,6 +186,7 @@ func noRace(t *testing.T) {
 	}
 }
 
+// All nodes get new addresses but one, at the same time: no leader can be elected before they have found each other.
 func TestSimNewAddresses(t *testing.T) {
 	noRace(t)
 	simulate(t, 3, func(c *simCluster) {
