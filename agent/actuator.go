@@ -27,7 +27,7 @@ type leaser interface {
 	Superseded() bool         // a newer epoch is agreed than the one that was applied
 	Changed() <-chan struct{} // a lease was gained or lost
 	Alive(p lease.Part)       // that part of the node is not stuck
-	Confirm(key fsm.AddressKey, release uint64)
+	Confirm(releases ...lease.Released)
 }
 
 // addresses is the part of vip.Actuator that is used here.
@@ -117,7 +117,8 @@ func (a *actuator) run(ctx context.Context) error {
 				waiting = time.Now()
 			}
 		}
-		// Only here, after a pass that came to its end: an actuator that hangs in the kernel must lose the lease.
+		// Only here, after a pass that came to its end, and where the kernel has answered within one (Agent.progresses): an actuator
+		// that hangs in the kernel must lose the lease, one that has many addresses to change must not.
 		a.lease.Alive(lease.Actuator)
 		// Often enough that the lease never takes a living actuator for a stuck one, and that an address whose lease ran
 		// out is gone soon after, even if the news of it were lost.
@@ -212,6 +213,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	case leaves:
 		a.vips.Reconcile(wantedAddresses(local, staying, stay, life))
 	}
+	a.lease.Alive(lease.Actuator)
 	a.lingers = stay
 	if !a.witness && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
 		for k := range next {
@@ -230,11 +232,13 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		a.tell(n)
 	}
 	maps.DeleteFunc(a.lingers, func(k fsm.AddressKey, _ vip.Wanted) bool { return st.Absent(k.Addr) })
+	var silent []lease.Released
 	for _, r := range local.Releases {
 		if st.Silent(r.Key.Addr) {
-			a.lease.Confirm(r.Key, r.ReleaseIndex)
+			silent = append(silent, lease.Released{Key: r.Key, Index: r.ReleaseIndex})
 		}
 	}
+	a.lease.Confirm(silent...)
 	return waits
 }
 

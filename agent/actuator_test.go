@@ -103,10 +103,12 @@ func (l worldLease) Changed() <-chan struct{} { l.mu.Lock(); defer l.mu.Unlock()
 func (l worldLease) Live(e fsm.Epoch) bool    { l.mu.Lock(); defer l.mu.Unlock(); return l.world.live[e] }
 func (l worldLease) Superseded() bool         { l.mu.Lock(); defer l.mu.Unlock(); return l.overtaken }
 func (l worldLease) Alive(lease.Part)         { l.mu.Lock(); defer l.mu.Unlock(); l.alive++ }
-func (l worldLease) Confirm(k fsm.AddressKey, index uint64) {
+func (l worldLease) Confirm(releases ...lease.Released) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.note("confirm %v %d", k, index)
+	for _, r := range releases {
+		l.note("confirm %v %d", r.Key, r.Index)
+	}
 }
 
 // worldKernel is the kernel's address list as vip.Actuator sees it.

@@ -150,7 +150,7 @@ func (a *Agent) open() error {
 	if !witness {
 		a.fence = openFence(a.log)
 	}
-	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed})
+	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed, OnProgress: a.progresses})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
 	if witness {
@@ -192,6 +192,13 @@ func (a *Agent) leased(epoch uint64) bool {
 	}
 	l := a.node.Lease()
 	return l != nil && l.Live(fsm.Epoch(epoch))
+}
+
+// progresses is called while the actuator waits for the kernel and gets its answers.
+func (a *Agent) progresses() {
+	if act := a.actuator.Load(); act != nil {
+		act.lease.Alive(lease.Actuator)
+	}
 }
 
 // leaseChanged is called by the goroutine that renews. The kernel comes first.

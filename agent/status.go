@@ -54,6 +54,8 @@ func (a *Agent) local() api.NodeStatus {
 
 func (a *Agent) phase(s *fsm.State) api.Phase {
 	switch {
+	case a.node.Lease() == nil && a.node.Member():
+		return api.PhaseStarting
 	case a.node.Lease() == nil:
 		return api.PhaseWaiting
 	case a.leaving.Load() || s.Nodes[a.o.Name].Leaving:

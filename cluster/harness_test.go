@@ -132,7 +132,7 @@ func (n *testNode) agent(ctx context.Context) {
 			l.Alive(lease.Actuator)
 			for _, a := range n.State().Assignments {
 				if a.Owner == n.opts.Name && a.Release != nil {
-					l.Confirm(a.Key, a.Release.Index)
+					l.Confirm(lease.Released{Key: a.Key, Index: a.Release.Index})
 				}
 			}
 		}

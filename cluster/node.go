@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"quorate/cluster/lease"
@@ -30,25 +31,50 @@ func (n *Node) Changed() <-chan struct{} { return n.view.wake() }
 // fsm's errors), also when another node leads. ErrNoLeader says that nothing happened; ErrUncertain that it may have.
 // Without a deadline it gives up after 15 s.
 func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
-	m := n.current.Load()
-	if m == nil {
-		return fsm.Result{}, ErrNoMembership
-	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
+	m, err := n.entered(ctx)
+	if err != nil {
+		return fsm.Result{}, err
+	}
 	return m.propose(ctx, cmd)
 }
 
 // Read returns a state that contains all that was committed before the call, which a majority of the voters confirms.
 // Without a deadline it gives up after 15 s.
 func (n *Node) Read(ctx context.Context) (*fsm.State, error) {
-	m := n.current.Load()
-	if m == nil {
-		return nil, ErrNoMembership
-	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
+	m, err := n.entered(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return m.read(ctx)
+}
+
+// Member reports whether the node belongs to a cluster, or is about to: it may still be starting.
+func (n *Node) Member() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.identity.active()
+}
+
+// entered is the current membership; one that is starting is waited for.
+func (n *Node) entered(ctx context.Context) (*membership, error) {
+	for {
+		changed := n.wake()
+		if m := n.current.Load(); m != nil {
+			return m, nil
+		}
+		if !n.Member() {
+			return nil, ErrNoMembership
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: this node is still starting: %w", ErrNoLeader, context.Cause(ctx))
+		}
+	}
 }
 
 // Refresh says that this node's facts may have changed: they are read, and told if they have. Without it that takes some seconds.

@@ -27,7 +27,13 @@ type Options struct {
 	// OnEvent is told of what happens without the caller asking for it. It is called without a lock held, from Run or from
 	// within Reconcile, and should return soon. nil: events are only logged.
 	OnEvent func(Event)
+	// OnProgress is called now and then while the pass of a Reconcile or a Clear goes on, with a lock held: many addresses take a
+	// while, and a caller that waits is not one that hangs. It must not call the Actuator. nil: nobody wants to know.
+	OnProgress func()
 }
+
+// progressEvery is how often OnProgress is called, at most.
+const progressEvery = 10 * time.Millisecond
 
 // Actuator makes the kernel's addresses match what the caller wants. See the package documentation for the rules. Its
 // methods may be called from several goroutines; passes over the kernel are serial, and of Reconcile and Clear calls that
@@ -39,6 +45,7 @@ type Actuator struct {
 	gate      Gate
 	log       *slog.Logger
 	onEvent   func(Event)
+	progress  progress
 
 	opinion opinion
 	tickets atomic.Uint64 // order of Reconcile and Clear calls
@@ -89,7 +96,7 @@ func New(o Options) *Actuator {
 		o.Log = slog.Default()
 	}
 	return &Actuator{
-		kernel: o.Kernel, announcer: o.Announcer, live: o.Live, gate: o.Gate, log: o.Log, onEvent: o.OnEvent,
+		kernel: o.Kernel, announcer: o.Announcer, live: o.Live, gate: o.Gate, log: o.Log, onEvent: o.OnEvent, progress: progress{tell: o.OnProgress},
 		wake: make(chan struct{}, 1), renew: make(chan struct{}, 1), timer: make(chan struct{}, 1),
 		records: map[key]*record{}, foreign: map[Address]struct{}{}, schedule: schedule{},
 	}
@@ -182,7 +189,9 @@ func (a *Actuator) call(urgent bool, accept func()) Status {
 		defer a.mu.Unlock()
 		return a.snapshot()
 	}
+	a.progress.begin()
 	a.pass()
+	a.progress.end()
 	s := a.snapshot()
 	events := a.takeEvents()
 	a.mu.Unlock()
@@ -228,8 +237,10 @@ func (a *Actuator) pass() {
 		a.failed(now, err)
 		return
 	}
+	a.progress.made()
 	a.fence.saw(have)
 	a.flag()
+	a.progress.made()
 	if len(a.want) > 0 {
 		a.checkGate()
 	}
@@ -249,6 +260,7 @@ func (a *Actuator) pass() {
 			a.status = Status{At: now, Err: ErrInterrupted} // the Clear that did it makes its own in a moment
 			return
 		}
+		a.progress.made()
 		due = nil // one renewal a pass is enough, whatever the kernel made of it
 		if have, links, err = a.survey(); err != nil {
 			a.failed(now, err)
@@ -338,6 +350,7 @@ func (a *Actuator) hold(w Wanted) error {
 // apply carries the steps out, and says whether it got through them all. Failures land in failed.
 func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {
 	for _, s := range steps {
+		a.progress.made()
 		if s.Remove != nil {
 			if s.Why == whyUngated {
 				a.event(EventUngated, s.Remove.Prefix, s.Remove.Link, fmt.Sprintf("%s on %s given up: %v", s.Remove.Prefix, s.Remove.Link, a.fence.link(s.Remove.Link)))
@@ -361,6 +374,24 @@ func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {
 		}
 	}
 	return true
+}
+
+// progress tells a caller that waits for its pass that it goes on. It is used with the lock held.
+type progress struct {
+	tell    func() // nil: nobody wants to know
+	waiting bool   // the pass is one that somebody waits for
+	last    time.Time
+}
+
+func (p *progress) begin() { p.waiting, p.last = p.tell != nil, time.Now() }
+func (p *progress) end()   { p.waiting = false }
+
+// made notes that a call into the kernel has come back, or that a list was made.
+func (p *progress) made() {
+	if p.waiting && time.Since(p.last) >= progressEvery {
+		p.last = time.Now()
+		p.tell()
+	}
 }
 
 // put adds or renews one address and announces it when it is new.

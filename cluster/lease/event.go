@@ -49,10 +49,9 @@ type (
 	}
 	// Follow says that this node does not lead; Leader is "" while none is known.
 	Follow struct{ Leader fsm.NodeID }
-	// Confirm says that the actuator has seen that the kernel claims the address no more, for the Release of this index.
+	// Confirm says that the actuator has seen that the kernel claims the addresses no more, for the Releases of these indexes.
 	Confirm struct {
-		Key          fsm.AddressKey
-		ReleaseIndex uint64
+		Releases []Released
 	}
 	// Ending says whether this process has been asked to end, and waits for others to take over what the node owns.
 	Ending bool

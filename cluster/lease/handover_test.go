@@ -60,7 +60,7 @@ func TestUnconfirmedHandOverIsFenced(t *testing.T) {
 func TestConfirmationIsRepeated(t *testing.T) {
 	r := readyRig(t, g1, state(30, owner(keyA, "n1", 29)))
 	r.step(Follow{Leader: "n3"})
-	r.after(0, Confirm{Key: keyA, ReleaseIndex: 29})
+	r.after(0, Confirm{[]Released{{keyA, 29}}})
 	want := Released{Key: keyA, Index: 29}
 	if c := one[Confirmation](r, "n3"); len(c.Releases) != 1 || c.Releases[0] != want {
 		t.Fatalf("%+v", c)
@@ -71,11 +71,11 @@ func TestConfirmationIsRepeated(t *testing.T) {
 	}
 	r.after(1*ms, Follow{Leader: "n2"})
 	one[Confirmation](r, "n2")
-	r.after(0, Confirm{Key: keyA, ReleaseIndex: 28}) // of an earlier release
+	r.after(0, Confirm{[]Released{{keyA, 28}}}) // of an earlier release
 	r.after(0, Applied{State: state(31, owner(keyA, "n1", 31))})
 	r.alive(200 * ms)
 	none[Confirmation](r, "n2")
-	r.after(0, Confirm{Key: keyA, ReleaseIndex: 29}, Confirm{Key: keyB, ReleaseIndex: 31})
+	r.after(0, Confirm{[]Released{{keyA, 29}}}, Confirm{[]Released{{keyB, 31}}})
 	none[Confirmation](r, "n2")
 
 	// Many fit into several datagrams.
@@ -85,7 +85,7 @@ func TestConfirmationIsRepeated(t *testing.T) {
 		k := fsm.AddressKey{Network: strings.Repeat("x", maxNetwork), Addr: keyB.Addr}
 		k.Network = k.Network[:maxNetwork-1] + string(rune('a'+i))
 		owner(k, "n1", 39)(many)
-		r.step(Confirm{Key: k, ReleaseIndex: 39})
+		r.step(Confirm{[]Released{{k, 39}}})
 	}
 	r.after(50 * ms)
 	n := 0

@@ -62,10 +62,14 @@ func (b *inbox) take() []Input {
 	if b.role != nil {
 		in = append(in, b.role)
 	}
-	for k, i := range b.confirms {
-		in = append(in, Confirm{Key: k, ReleaseIndex: i})
+	if len(b.confirms) > 0 { // together, so that they leave in few datagrams
+		c := Confirm{Releases: make([]Released, 0, len(b.confirms))}
+		for k, i := range b.confirms {
+			c.Releases = append(c.Releases, Released{Key: k, Index: i})
+		}
+		in = append(in, c)
+		clear(b.confirms)
 	}
-	clear(b.confirms)
 	if b.ending != nil {
 		in = append(in, *b.ending)
 		b.ending = nil

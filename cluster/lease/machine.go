@@ -127,7 +127,9 @@ func (m *Machine) take(in Input) {
 		m.fencer.follow()
 		m.follow(in.Leader)
 	case Confirm:
-		m.confirm(in)
+		for _, r := range in.Releases {
+			m.confirm(r)
+		}
 	case Ending:
 		m.report.ending = bool(in)
 	}
@@ -191,8 +193,8 @@ func (m *Machine) current(c confirming) bool {
 	return ok && a.Owner == m.self.Node && a.Release != nil && a.Release.Index == c.index
 }
 
-func (m *Machine) confirm(in Confirm) {
-	c := confirming{key: in.Key, index: in.ReleaseIndex, due: m.now.Raw}
+func (m *Machine) confirm(r Released) {
+	c := confirming{key: r.Key, index: r.Index, due: m.now.Raw}
 	if !m.current(c) {
 		return
 	}

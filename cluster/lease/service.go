@@ -160,10 +160,17 @@ func (s *Service) Ending(is bool) {
 	s.put(func() { s.inbox.ending = &e })
 }
 
-// Confirm says that the kernel was seen to claim the address no more, for the Release of this index. It is repeated to the leader
-// until the applied state no longer has that Release.
-func (s *Service) Confirm(k fsm.AddressKey, releaseIndex uint64) {
-	s.put(func() { s.inbox.confirms[k] = releaseIndex })
+// Confirm says that the kernel was seen to claim the addresses no more, for the Releases of these indexes. It is repeated to the
+// leader until the applied state no longer has them.
+func (s *Service) Confirm(releases ...Released) {
+	if len(releases) == 0 {
+		return
+	}
+	s.put(func() {
+		for _, r := range releases {
+			s.inbox.confirms[r.Key] = r.Index
+		}
+	})
 }
 
 // Live reports whether the lease under e is held now.

@@ -280,7 +280,7 @@ func (w *walk) act(x *walker) {
 			delete(x.gate, k)
 		}
 		if a.Owner == x.self.Node && a.Release != nil {
-			w.step(x, Confirm{Key: k, ReleaseIndex: a.Release.Index})
+			w.step(x, Confirm{[]Released{{k, a.Release.Index}}})
 		}
 	}
 }

@@ -211,10 +211,22 @@ func (m *Many) spread(window lab.Span, old, heir *lab.Director, grace time.Durat
 			return s, fmt.Errorf("%s never spoke for %s", heir.Name, a)
 		}
 		served = append(served, frames[0].At.Sub(window.From))
-		o := m.capture.Overlap(a, window, []string{old.Name, heir.Name}, grace, names(m.Bed.Directors)...)
+		o := m.capture.Overlap(a, window, m.claimants(a, window, old), grace, names(m.Bed.Directors)...)
 		s.Dual = max(s.Dual, o.Lasted)
 	}
 	slices.Sort(served)
 	s.First, s.Median, s.All = served[0], median(served), served[len(served)-1]
 	return s, m.capture.Err()
+}
+
+// claimants are those who claimed the address, in the order of their first claims, the owner at the beginning first. So an earlier
+// one that claims it again is found; the timeline has no room for every move of so many.
+func (m *Many) claimants(a netip.Addr, window lab.Span, first *lab.Director) []string {
+	out := []string{first.Name}
+	for _, f := range m.capture.Frames(a, window, names(m.Bed.Directors)...) {
+		if f.Kind.Claims() && !slices.Contains(out, f.Host) {
+			out = append(out, f.Host)
+		}
+	}
+	return out
 }

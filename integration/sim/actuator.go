@@ -175,7 +175,7 @@ func (n *node) list(p *pass) {
 
 func (n *node) done(confirm []fsm.LocalRelease) {
 	for _, r := range confirm {
-		n.step(lease.Confirm{Key: r.Key, ReleaseIndex: r.ReleaseIndex})
+		n.step(lease.Confirm{Releases: []lease.Released{{Key: r.Key, Index: r.ReleaseIndex}}})
 	}
 	n.step(lease.Alive{Part: lease.Actuator})
 	n.passing = false

@@ -211,7 +211,7 @@ var mutants = []mutant{
 		name: "confirmed-before-it-is-closed", rule: "closes ARP, keeps IP, lists the kernel, then confirms",
 		situation: "slow-to-close",
 		edits: []edit{{actuatorGo, "	n.passing = true\n", `	for _, r := range p.releases {
-		n.step(lease.Confirm{Key: r.Key, ReleaseIndex: r.ReleaseIndex})
+		n.step(lease.Confirm{Releases: []lease.Released{{Key: r.Key, Index: r.ReleaseIndex}}})
 	}
 	n.passing = true
 `}},

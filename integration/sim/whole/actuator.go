@@ -61,7 +61,7 @@ func (p *process) actuate(ctx context.Context, service *lease.Service) {
 		}
 		for _, r := range local.Releases {
 			if _, is := open[r.Key]; !is {
-				service.Confirm(r.Key, r.ReleaseIndex)
+				service.Confirm(lease.Released{Key: r.Key, Index: r.ReleaseIndex})
 			}
 		}
 		// Only here, after a pass that came to its end: an actuator that hangs in the kernel must lose the lease.
