@@ -171,7 +171,7 @@ func TestGateOrder(t *testing.T) {
 		a, _, d := gated(t, "eth0")
 		a.Manage([]netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")})
 		wantStatus(t, a.Reconcile(nil))
-		if got := fmt.Sprint(d.gatedAddrs()); got != "[192.0.2.10 2001:db8::10]" || d.entry("192.0.2.10").Epoch != 0 || !d.carried["eth0"] {
+		if got := fmt.Sprint(d.gatedAddrs()); got != "[192.0.2.10 2001:db8::10]" || d.entry("192.0.2.10").Epoch != 0 || !d.carries("eth0") {
 			t.Errorf("a node that owns nothing gates %s", got)
 		}
 		wantStatus(t, a.Reconcile([]Wanted{opened(7, "eth0", "192.0.2.10/24")}), there)
