@@ -77,6 +77,7 @@ func options(t testing.TB, name fsm.NodeID) Options {
 		Name: name, Bind: addr, DataDir: filepath.Join(t.TempDir(), string(name)), Weight: 1, Log: testLog(t),
 		Facts: func() fsm.Facts {
 			return fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr"},
+				Fence: "bpf", LeaseThread: "deadline",
 				Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
 		},
 		Local: func() any { return map[string]string{"name": string(name)} },
