@@ -211,6 +211,16 @@ func findVIP(st *fsm.State, name string) (fsm.VIP, error) {
 	return fsm.VIP{}, notFound("no VIP %.80q: %s", name, have("VIPs", st.Config.VIPs))
 }
 
+// agreedVIP is the state applied here, and a VIP of it by name or by address.
+func (s *Server) agreedVIP(name string) (*fsm.State, fsm.VIP, error) {
+	st, err := s.agreed()
+	if err != nil {
+		return nil, fsm.VIP{}, err
+	}
+	v, err := findVIP(st, name)
+	return st, v, err
+}
+
 // have lists what there is, for the message about what there is not.
 func have[T any](noun string, m map[string]T) string {
 	if len(m) == 0 {

@@ -54,11 +54,7 @@ func (s *Server) registerVIPs(h huma.API) {
 		Summary:     "One VIP and why it is where it is",
 		Description: "By name or by address.",
 	}, func(ctx context.Context, in *nameInput) (*vipOutput, error) {
-		st, err := s.agreed()
-		if err != nil {
-			return nil, err
-		}
-		v, err := findVIP(st, in.Name)
+		st, v, err := s.agreedVIP(in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -81,11 +77,7 @@ func (s *Server) registerVIPs(h huma.API) {
 		Description: "By name or by address: the reason of the last decision, what would move the VIP, what holds it for now, what every node is to it, " +
 			"and where it would go if its owner died.",
 	}, func(ctx context.Context, in *nameInput) (*explainOutput, error) {
-		st, err := s.agreed()
-		if err != nil {
-			return nil, err
-		}
-		v, err := findVIP(st, in.Name)
+		st, v, err := s.agreedVIP(in.Name)
 		if err != nil {
 			return nil, err
 		}

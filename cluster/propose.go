@@ -28,8 +28,8 @@ type target struct {
 	node fsm.NodeID
 	// leader is set when the call goes to it because it leads: there is no use in waiting for it once it does not.
 	leader fsm.Grantor
-	// instead is set when the call goes to some peer because no leader is known: there is no use in waiting for it, who may be
-	// dead, once there is one.
+	// instead is set when the call goes to some peer because no leader is known: there is no use in dialling it, who may be dead,
+	// once there is one, nor in waiting for its answer to a read.
 	instead bool
 }
 

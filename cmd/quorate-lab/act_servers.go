@@ -26,7 +26,7 @@ func (s *show) steady(ctx context.Context) error {
 		return err
 	}
 	from := lab.Now()
-	if err := sleep(ctx, time.Second); err != nil {
+	if err := lab.Sleep(ctx, time.Second); err != nil {
 		return err
 	}
 	to := lab.Now()

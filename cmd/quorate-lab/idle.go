@@ -88,7 +88,7 @@ func (b *bench) idle(ctx context.Context, o lab.BedOptions, profile string, vips
 		}
 	}
 	b.say("%d VIPs are up after %s; settling for 10 s, then measuring for %v", vips, lab.Millis(lab.Since(from)), length)
-	if err := sleep(ctx, 10*time.Second); err != nil { // the bursts of announcements end after five
+	if err := lab.Sleep(ctx, 10*time.Second); err != nil { // the bursts of announcements end after five
 		return err
 	}
 	return b.weigh(ctx, bed, profile, vips, length)
@@ -105,7 +105,7 @@ func (b *bench) weigh(ctx context.Context, bed *lab.Bed, profile string, vips in
 		}
 		before = append(before, u)
 	}
-	if err := sleep(ctx, length); err != nil {
+	if err := lab.Sleep(ctx, length); err != nil {
 		return err
 	}
 	took := lab.Since(from)

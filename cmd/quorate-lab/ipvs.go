@@ -40,7 +40,7 @@ func (s *show) kernel(ctx context.Context) error {
 	need := uint64(s.rate * 2 * 9 / 10)
 	after := before
 	for i := 0; i < 10 && after-before < need; i++ {
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := lab.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 		if after, err = ipvsConnections(owner); err != nil {

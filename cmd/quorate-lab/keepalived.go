@@ -141,7 +141,7 @@ func (k *legacy) once(ctx context.Context, s legacyScenario) (measured, error) {
 		return measured{}, err
 	}
 	// The burst of announcements of the start, and the other's first adverts, are over then.
-	if err := sleep(ctx, max(500*time.Millisecond, 2*k.advert)); err != nil {
+	if err := lab.Sleep(ctx, max(500*time.Millisecond, 2*k.advert)); err != nil {
 		return measured{}, err
 	}
 	victim, err := k.owner()
@@ -163,7 +163,7 @@ func (k *legacy) once(ctx context.Context, s legacyScenario) (measured, error) {
 	if err := answers(); err != nil {
 		return measured{}, err
 	}
-	if err := sleep(ctx, scenario{long: s.long}.lasts()); err != nil {
+	if err := lab.Sleep(ctx, scenario{long: s.long}.lasts()); err != nil {
 		return measured{}, err
 	}
 	window := lab.Span{From: from, To: lab.Now()}

@@ -25,7 +25,7 @@ type show struct {
 
 // over waits until a stretch that began at from is over, and returns what the client saw in it.
 func (s *show) over(ctx context.Context, from lab.Instant, length time.Duration) (lab.Summary, error) {
-	if err := sleep(ctx, length-lab.Since(from)); err != nil {
+	if err := lab.Sleep(ctx, length-lab.Since(from)); err != nil {
 		return lab.Summary{}, err
 	}
 	to := max(from.Add(length), lab.Now())
@@ -33,15 +33,6 @@ func (s *show) over(ctx context.Context, from lab.Instant, length time.Duration)
 		return lab.Summary{}, err
 	}
 	return s.load.Summary(lab.Span{From: from, To: to}), nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // single promises that no address had two owners in the window.

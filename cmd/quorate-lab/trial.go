@@ -71,7 +71,7 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 		return measured{}, err
 	}
 	defer ping.Close()
-	if err := sleep(ctx, 200*time.Millisecond); err != nil {
+	if err := lab.Sleep(ctx, 200*time.Millisecond); err != nil {
 		return measured{}, err
 	}
 	from := lab.Now()
@@ -91,7 +91,7 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err != nil {
 		return measured{}, err
 	}
-	if err := sleep(ctx, s.lasts()); err != nil {
+	if err := lab.Sleep(ctx, s.lasts()); err != nil {
 		return measured{}, err
 	}
 	window := lab.Span{From: from, To: lab.Now()}

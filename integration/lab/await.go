@@ -176,3 +176,13 @@ func (b *Bed) AwaitOwner(ctx context.Context, a netip.Addr, not *Director) (*Dir
 	})
 	return owner, err
 }
+
+// Sleep waits for d, or until ctx ends, and then returns its error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

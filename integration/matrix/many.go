@@ -167,7 +167,7 @@ func (m *Many) lose(ctx context.Context, grace time.Duration, strike, mend func(
 			return Spread{}, err
 		}
 	}
-	if err := sleep(ctx, 2*time.Second); err != nil {
+	if err := lab.Sleep(ctx, 2*time.Second); err != nil {
 		return Spread{}, err
 	}
 	window := lab.Span{From: from, To: lab.Now()}
@@ -198,7 +198,7 @@ func (m *Many) ping(ctx context.Context) ([]*lab.Probe, error) {
 			return out, err
 		}
 	}
-	return out, sleep(ctx, startUp)
+	return out, lab.Sleep(ctx, startUp)
 }
 
 // spread reads the capture.

@@ -98,7 +98,7 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.answered(ctx, lab.Now()); err != nil {
 		return err
 	}
-	if err := sleep(ctx, startUp); err != nil {
+	if err := lab.Sleep(ctx, startUp); err != nil {
 		return err
 	}
 	if err := r.strike(ctx); err != nil {
@@ -110,7 +110,7 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.answered(ctx, lab.Now()); err != nil {
 		return err
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := lab.Sleep(ctx, settle); err != nil {
 		return err
 	}
 	after, err := r.whole(ctx) // a fence may have been under way before
@@ -133,7 +133,7 @@ func (r *run) strike(ctx context.Context) error {
 		err = r.moved(ctx)
 	}
 	if err == nil {
-		err = sleep(ctx, r.hold-lab.Since(r.began))
+		err = lab.Sleep(ctx, r.hold-lab.Since(r.began))
 	}
 	r.healed = lab.Now()
 	if r.row.Heal != nil {
@@ -312,13 +312,4 @@ func names(list []*lab.Director) []string {
 		out = append(out, d.Name)
 	}
 	return slices.Clip(out)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -79,17 +79,19 @@ type writerFunc func([]byte)
 
 func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
-// TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
-func TestIPVS(t *testing.T) {
+// guestTest runs the tests of a package in a guest, all of which must pass, and returns what they said.
+func guestTest(t *testing.T, pkg string, limit time.Duration, p uml.Program) string {
+	t.Helper()
 	need(t)
-	binary := filepath.Join(t.TempDir(), "ipvs.test")
-	if err := uml.BuildTest(t.Context(), "quorate/lvs/ipvs", binary); err != nil {
+	p.Path = filepath.Join(t.TempDir(), "guest.test")
+	if err := uml.BuildTest(t.Context(), pkg, p.Path); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var out bytes.Buffer
-	status, err := uml.Run(ctx, uml.Program{Path: binary, Args: []string{"-test.v", "-test.timeout=4m"}, Stdout: &out})
+	p.Stdout = &out
+	status, err := uml.Run(ctx, p)
 	t.Logf("in the guest:\n%s", out.String())
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +99,13 @@ func TestIPVS(t *testing.T) {
 	if status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	for line := range strings.Lines(out.String()) {
+	return out.String()
+}
+
+// TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
+func TestIPVS(t *testing.T) {
+	out := guestTest(t, "quorate/lvs/ipvs", 5*time.Minute, uml.Program{Args: []string{"-test.v", "-test.timeout=4m"}})
+	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "--- SKIP") {
 			t.Errorf("skipped on a kernel that has IPVS: %s", line)
 		}
@@ -106,26 +114,11 @@ func TestIPVS(t *testing.T) {
 
 // TestGate: the ownership gate on a kernel that has no tcx, with interpreted programs, and with VLANs.
 func TestGate(t *testing.T) {
-	need(t)
-	binary := filepath.Join(t.TempDir(), "gate.test")
-	if err := uml.BuildTest(t.Context(), "quorate/vip/gate", binary); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	var out bytes.Buffer
-	status, err := uml.Run(ctx, uml.Program{
-		Path: binary, Args: []string{"-test.v", "-test.timeout=3m", "-test.skip=NFT"}, Stdout: &out, // it has no inet and arp tables
+	out := guestTest(t, "quorate/vip/gate", 4*time.Minute, uml.Program{
+		Args:    []string{"-test.v", "-test.timeout=3m", "-test.skip=NFT"}, // it has no inet and arp tables
 		Modules: []string{"veth", "bridge", "macvlan", "8021q", "ipv6", "sch_ingress", "cls_bpf"},
 	})
-	t.Logf("in the guest:\n%s", out.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(out) {
 		if l := strings.TrimSpace(line); strings.HasPrefix(l, "--- SKIP") && !strings.Contains(l, "/tcx") && !strings.Contains(l, "TestStalePins") {
 			t.Errorf("skipped: %s", l)
 		}
