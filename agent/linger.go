@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/netip"
 	"time"
 
 	"quorate/cluster/lease"
@@ -17,18 +18,22 @@ func (l lingers) next(local fsm.Local, open lease.Opened, carried []vip.Wanted, 
 	for k, w := range l {
 		was[k] = lease.Lingering{Epoch: fsm.Epoch(w.Epoch), Until: w.IPUntil}
 	}
+	there := make(map[netip.Addr]vip.Wanted, len(carried))
+	for _, w := range carried {
+		if w.IPUntil == 0 {
+			there[w.Prefix.Addr()] = w
+		}
+	}
 	out := lingers{}
 	for k, x := range was.Next(local, open, t, now, live) {
-		if w, lingered := l[k]; lingered && was[k].Epoch == x.Epoch {
-			w.IPUntil = x.Until
-			out[k] = w
-		}
-		for _, w := range carried {
-			if w.Prefix.Addr() == k.Addr && w.IPUntil == 0 {
-				w.Epoch, w.IPUntil = uint64(x.Epoch), x.Until
-				out[k] = w
+		w, ok := there[k.Addr]
+		if !ok {
+			if w, ok = l[k]; !ok || was[k].Epoch != x.Epoch {
+				continue
 			}
 		}
+		w.Epoch, w.IPUntil = uint64(x.Epoch), x.Until
+		out[k] = w
 	}
 	return out
 }

@@ -1,7 +1,7 @@
 package lease
 
 import (
-	"slices"
+	"net/netip"
 	"time"
 
 	"quorate/fsm"
@@ -32,9 +32,17 @@ type Lingers map[fsm.AddressKey]Lingering
 // at most. t is of the profile in force, now is CLOCK_BOOTTIME, live as for Opened.Next.
 func (l Lingers) Next(local fsm.Local, open Opened, t fsm.Timing, now time.Duration, live func(fsm.Epoch) bool) Lingers {
 	next := Lingers{}
+	owned := make(map[netip.Addr]bool, len(local.VIPs)) // under whatever network
+	for _, v := range local.VIPs {
+		owned[v.Key.Addr] = true
+	}
+	pending := make(map[fsm.AddressKey]bool, len(local.Releases)) // to be given up, and nobody else has them yet
+	for _, r := range local.Releases {
+		pending[r.Key] = true
+	}
 	for k, x := range l {
-		if now < x.Until && live(x.Epoch) && !claims(local, k) {
-			if !releases(local, k) {
+		if now < x.Until && live(x.Epoch) && !owned[k.Addr] {
+			if !pending[k] {
 				x.Until = min(x.Until, now+Linger)
 			}
 			next[k] = x
@@ -45,24 +53,9 @@ func (l Lingers) Next(local fsm.Local, open Opened, t fsm.Timing, now time.Durat
 		switch {
 		case !r.HandsOver:
 			delete(next, r.Key)
-		case was && live(epoch) && !claims(local, r.Key):
+		case was && live(epoch) && !owned[r.Key.Addr]:
 			next[r.Key] = Lingering{Epoch: epoch, Until: now + LongestLinger(t)}
 		}
 	}
 	return next
-}
-
-// claims reports whether the node owns the address of k, under whatever network.
-func claims(local fsm.Local, k fsm.AddressKey) bool {
-	for _, v := range local.VIPs {
-		if v.Key.Addr == k.Addr {
-			return true
-		}
-	}
-	return false
-}
-
-// releases reports whether the node is to give up k, and nobody else has it yet.
-func releases(local fsm.Local, k fsm.AddressKey) bool {
-	return slices.ContainsFunc(local.Releases, func(r fsm.LocalRelease) bool { return r.Key == k })
 }
