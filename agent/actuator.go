@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math"
@@ -126,6 +127,10 @@ func (a *actuator) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			a.vips.Clear()
+			a.hold.fail(errors.New("this agent was stopped, or its node has left the cluster"), time.Now())
+			for _, n := range a.hold.told() {
+				a.tell(n)
+			}
 			return ctx.Err()
 		case <-changed:
 		case <-leased:

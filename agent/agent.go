@@ -88,6 +88,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
+	unwritten, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile), a.log)
+	unwritten.keep(err)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	asked := ctx.Done()
@@ -108,7 +110,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.probe(ctx) })
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
-	g.Go(func() error { return a.chronicle(ctx) })
+	g.Go(func() error { return unwritten.run(ctx, a.holdNews, a.chronicle) })
 	g.Go(func() error { return a.watchLinks(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
 	a.log.Info("agent starts", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
@@ -116,6 +118,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
+	unwritten.rest(a.holdNews)
 	// Nothing writes any more. The actuator has given the addresses up already; this finds what it could not remove.
 	// Addresses first: what arrives for them must not find a half-emptied table.
 	st, gateErr := a.vips.Retire()

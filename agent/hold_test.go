@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -436,7 +438,7 @@ func TestForcedAgain(t *testing.T) {
 
 func TestUnwrittenOutlivesTheProcess(t *testing.T) {
 	path := t.TempDir() + "/" + unwrittenFile
-	u, err := openUnwritten(path)
+	u, err := openUnwritten(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +447,7 @@ func TestUnwrittenOutlivesTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u, err = openUnwritten(path); err != nil || len(u.news) != 2 || u.news[0].Text != "one" {
+	if u, err = openUnwritten(path, slog.New(slog.DiscardHandler)); err != nil || len(u.news) != 2 || u.news[0].Text != "one" {
 		t.Fatalf("%+v, %v", u, err)
 	}
 	for range 2 {
@@ -453,7 +455,65 @@ func TestUnwrittenOutlivesTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u, err = openUnwritten(path); err != nil || len(u.news) != 0 {
+	if u, err = openUnwritten(path, slog.New(slog.DiscardHandler)); err != nil || len(u.news) != 0 {
 		t.Fatalf("%+v, %v", u, err)
 	}
+}
+
+// Without a quorum a write takes as long as it may: what happens meanwhile is in the file all the same, and so is what happens as the agent ends.
+func TestUnwrittenIsKeptWhileAWriteWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir() + "/" + unwrittenFile
+		u, err := openUnwritten(path, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written []string
+		quorum := false
+		news := make(chan holdNews, 10)
+		life, end := context.WithCancel(t.Context())
+		defer end()
+		go func() {
+			_ = u.run(life, news, func(ctx context.Context, n holdNews) error {
+				if !quorum {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				written = append(written, n.Text)
+				return nil
+			})
+			close(news)
+		}()
+		expect := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			var got []string
+			again, err := openUnwritten(path, slog.New(slog.DiscardHandler))
+			for _, n := range again.news {
+				got = append(got, n.Text)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s the file has %q, %v; want %q", when, got, err, want)
+			}
+		}
+		news <- holdNews{Text: "one"}
+		time.Sleep(2 * time.Second)
+		news <- holdNews{Text: "two"}
+		expect("while a write waits", "one", "two")
+		quorum = true
+		time.Sleep(10 * time.Second)
+		expect("with a quorum")
+		if !slices.Equal(written, []string{"one", "two"}) {
+			t.Errorf("written: %q", written)
+		}
+		quorum = false
+		news <- holdNews{Text: "three"}
+		time.Sleep(2 * time.Second)
+		end()
+		synctest.Wait()
+		last := make(chan holdNews, 1)
+		last <- holdNews{Text: "four"}
+		u.rest(last)
+		expect("after the end", "three", "four")
+	})
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
 	"quorate/fsm"
@@ -39,54 +38,5 @@ func (a *Agent) confirmHolds(ctx context.Context, act *actuator) error {
 		case <-t.C:
 		}
 		t.Stop()
-	}
-}
-
-// holdsChanged takes news of what is held without a quorum; it is called by the actuator, and does not block.
-func (a *Agent) holdsChanged(n holdNews) {
-	a.log.Error(n.Text, "vip", n.VIP)
-	n.Cluster = a.node.State().ClusterID
-	select {
-	case a.holdNews <- n:
-	default:
-		a.log.Warn("too much has happened without a quorum to keep it for the timeline", "text", n.Text)
-	}
-}
-
-// chronicle keeps what has happened without a quorum until it is in the timeline.
-func (a *Agent) chronicle(ctx context.Context) error {
-	keep := func(err error) {
-		if err != nil {
-			a.log.Warn("what happened without a quorum is kept in memory alone", "reason", err)
-		}
-	}
-	u, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile))
-	keep(err)
-	retry := time.NewTicker(holdRetry)
-	defer retry.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case n := <-a.holdNews:
-			keep(u.add(n))
-			continue
-		case <-retry.C:
-		}
-		for len(u.news) > 0 && a.actuator.Load() != nil {
-			n := u.news[0]
-			if n.Cluster != a.node.State().ClusterID { // this node has left it
-				keep(u.done())
-				continue
-			}
-			limit, cancel := context.WithTimeout(ctx, 5*time.Second)
-			_, err := a.node.Propose(limit, fsm.Command{Actor: string(a.o.Name),
-				Record: &fsm.Record{Event: fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, VIP: n.VIP, Text: n.Text}}})
-			cancel()
-			if err != nil {
-				break
-			}
-			keep(u.done())
-		}
 	}
 }

@@ -1,11 +1,16 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"time"
+
+	"quorate/fsm"
 )
 
 // unwrittenFile is its name in the data directory.
@@ -19,11 +24,36 @@ const maxUnwritten = 1000
 type unwritten struct {
 	path string
 	news []holdNews // oldest first
+	log  *slog.Logger
+}
+
+// holdsChanged takes news of what is held without a quorum; it is called by the actuator, and does not block.
+func (a *Agent) holdsChanged(n holdNews) {
+	a.log.Error(n.Text, "vip", n.VIP)
+	n.Cluster = a.node.State().ClusterID
+	select {
+	case a.holdNews <- n:
+	default:
+		a.log.Warn("too much has happened without a quorum to keep it for the timeline", "text", n.Text)
+	}
+}
+
+// chronicle puts one thing that has happened without a quorum into the timeline of its cluster.
+func (a *Agent) chronicle(ctx context.Context, n holdNews) error {
+	if a.actuator.Load() == nil {
+		return errors.New("this node acts on no state yet")
+	}
+	if n.Cluster != a.node.State().ClusterID { // this node has left it
+		return nil
+	}
+	_, err := a.node.Propose(ctx, fsm.Command{Actor: string(a.o.Name),
+		Record: &fsm.Record{Event: fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, VIP: n.VIP, Text: n.Text}}})
+	return err
 }
 
 // openUnwritten reads what an agent before this one has left. One that cannot be read is taken to be empty, with an error that says so.
-func openUnwritten(path string) (*unwritten, error) {
-	u := &unwritten{path: path}
+func openUnwritten(path string, log *slog.Logger) (*unwritten, error) {
+	u := &unwritten{path: path, log: log}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
@@ -36,6 +66,67 @@ func openUnwritten(path string) (*unwritten, error) {
 		return u, fmt.Errorf("what happened without a quorum is not known, and will not be in the timeline: %s: %w", path, err)
 	}
 	return u, nil
+}
+
+// run keeps the news, and has the oldest written as soon as that is possible. The file has each at once, also while a write waits for a
+// quorum: without one that is for as long as a write may take.
+func (u *unwritten) run(ctx context.Context, news <-chan holdNews, write func(context.Context, holdNews) error) error {
+	retry := time.NewTicker(holdRetry)
+	defer retry.Stop()
+	wrote := make(chan error, 1)
+	var writing *holdNews // nil: no write is under way
+	begin := func() {
+		if writing != nil || len(u.news) == 0 {
+			return
+		}
+		n := u.news[0]
+		writing = &n
+		go func() {
+			limit, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			wrote <- write(limit, n)
+		}()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			if writing != nil {
+				<-wrote
+			}
+			return ctx.Err()
+		case n := <-news:
+			u.keep(u.add(n))
+		case <-retry.C:
+			begin()
+		case err := <-wrote:
+			n := *writing
+			if writing = nil; err != nil {
+				continue
+			}
+			if len(u.news) > 0 && u.news[0] == n { // not so when too many have come since
+				u.keep(u.done())
+			}
+			begin()
+		}
+	}
+}
+
+// rest keeps what came when run had ended.
+func (u *unwritten) rest(news <-chan holdNews) {
+	for {
+		select {
+		case n := <-news:
+			u.keep(u.add(n))
+		default:
+			return
+		}
+	}
+}
+
+func (u *unwritten) keep(err error) {
+	if err != nil {
+		u.log.Warn("what happened without a quorum is kept in memory alone", "reason", err)
+	}
 }
 
 // add and done keep the file as the list is.

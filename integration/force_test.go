@@ -62,7 +62,7 @@ func TestForceOwner(t *testing.T) {
 		must(t, d.Reboot(within(t, 10*time.Second)))
 	}
 	must(t, bed.AwaitReady(within(t, 20*time.Second)))
-	tells(t, ds[0], "web ("+web.String()+") is FORCED onto this node WITHOUT A QUORUM by ", "the time for which it was forced is over")
+	tells(t, ds[0], "web ("+web.String()+") is FORCED onto this node WITHOUT A QUORUM by ", "the time for which it was forced is over", "this agent was stopped")
 
 	// The quorum ends it, too.
 	must(t, ds[0].PowerOff())
