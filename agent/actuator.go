@@ -123,7 +123,7 @@ func (a *actuator) run(ctx context.Context) error {
 		a.lease.Alive(lease.Actuator)
 		// Often enough that the lease never takes a living actuator for a stuck one, and that an address whose lease ran
 		// out is gone soon after, even if the news of it were lost.
-		timer.Reset(min(s.Config.Settings.Profile.Timing().TTL*2/5, a.untilLingerEnds()))
+		timer.Reset(min(lease.UntilTick(a.clock.Now(), s.Config.Settings.Profile.Timing().TTL), a.untilLingerEnds()))
 		select {
 		case <-ctx.Done():
 			a.vips.Clear()

@@ -71,12 +71,14 @@ func openUnwritten(path string, log *slog.Logger) (*unwritten, error) {
 // run keeps the news, and has the oldest written as soon as that is possible. The file has each at once, also while a write waits for a
 // quorum: without one that is for as long as a write may take.
 func (u *unwritten) run(ctx context.Context, news <-chan holdNews, write func(context.Context, holdNews) error) error {
-	retry := time.NewTicker(holdRetry)
-	defer retry.Stop()
 	wrote := make(chan error, 1)
 	var writing *holdNews // nil: no write is under way
+	var retry <-chan time.Time
+	if len(u.news) > 0 {
+		retry = time.After(holdRetry)
+	}
 	begin := func() {
-		if writing != nil || len(u.news) == 0 {
+		if retry = nil; len(u.news) == 0 {
 			return
 		}
 		n := u.news[0]
@@ -96,11 +98,15 @@ func (u *unwritten) run(ctx context.Context, news <-chan holdNews, write func(co
 			return ctx.Err()
 		case n := <-news:
 			u.keep(u.add(n))
-		case <-retry.C:
+			if writing == nil && retry == nil {
+				begin()
+			}
+		case <-retry:
 			begin()
 		case err := <-wrote:
 			n := *writing
 			if writing = nil; err != nil {
+				retry = time.After(holdRetry)
 				continue
 			}
 			if len(u.news) > 0 && u.news[0] == n { // not so when too many have come since

@@ -278,7 +278,7 @@ func (m *membership) tick(ctx context.Context) error {
 		if m.machine.busy() < ttl && m.machine.broken() == nil {
 			m.lease.Alive(lease.FSM)
 		}
-		if !pause(ctx, ttl*2/5) {
+		if !pause(ctx, lease.UntilTick(m.node.o.Clock.Now(), ttl)) {
 			return nil
 		}
 	}

@@ -67,27 +67,6 @@ func raftTimeouts(c *raft.Config, p fsm.Profile) {
 	c.CommitTimeout = time.Second
 }
 
-// leaderPace is by how much a leader stretches its own heartbeat timeout, from which Raft takes the heartbeats' interval: a
-// tenth to a fifth of it. A leader waits for nobody's heartbeats.
-const leaderPace = 2.4
-
-// beatOf is the least time between two heartbeats of a leader. They come every two beats (see raftTransport), which is just less
-// than half of what a follower waits for, at the least, before it elects another.
-func beatOf(p fsm.Profile) time.Duration {
-	return time.Duration(leaderPace * float64(p.Timing().Raft) / 10)
-}
-
-// pace sets how often heartbeats are sent.
-func pace(r *raft.Raft, p fsm.Profile, leading bool) error {
-	c := r.ReloadableConfig()
-	c.HeartbeatTimeout = p.Timing().Raft
-	if leading {
-		c.HeartbeatTimeout = 10 * beatOf(p)
-	}
-	c.ElectionTimeout = c.HeartbeatTimeout
-	return r.ReloadConfig(c)
-}
-
 // transportTimeout bounds one exchange with a peer, the peer's fsync included.
 func transportTimeout(p fsm.Profile) time.Duration { return max(time.Second, 5*p.Timing().Raft) }
 
@@ -132,7 +111,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 		MaxRPCsInFlight:         1,
 		Timeout:                 transportTimeout(p),
 		MsgpackUseNewTimeFormat: true,
-	}), beatOf(p))
+	}))
 	defer trans.stop()
 	notify := make(chan bool, 16)
 	conf := raft.DefaultConfig()
@@ -170,7 +149,8 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	c.raft.Store(r)
 	c.ring()
 
-	next := c.attend(ctx, r, p, notify, leaders)
+	var beats sync.WaitGroup
+	next := c.attend(ctx, r, p, notify, leaders, &beats)
 
 	c.raft.Store(nil)
 	c.trans.Store(nil)
@@ -180,14 +160,15 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 	r.DeregisterObserver(observer)
 	machine.over.Store(true)
 	_ = streams.Close() // first, so that nobody inside Raft waits for a peer
+	beats.Wait()        // after that: a leader that is asked whether it leads gives up without them
 	if err := r.Shutdown().Error(); err != nil {
 		return next, fmt.Errorf("stop raft: %w", err)
 	}
 	return next, c.machine.broken()
 }
 
-// attend follows Raft's role until ctx ends, the machine fails or another profile is committed.
-func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, notify <-chan bool, leaders <-chan raft.Observation) fsm.Profile {
+// attend follows Raft's role until ctx ends, the machine fails or another profile is committed. What sends heartbeats may go on for a moment, in beats.
+func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, notify <-chan bool, leaders <-chan raft.Observation, beats *sync.WaitGroup) fsm.Profile {
 	var wg sync.WaitGroup
 	stopDuties := func() {}
 	stop := func() {
@@ -208,16 +189,17 @@ func (c *consensus) attend(ctx context.Context, r *raft.Raft, p fsm.Profile, not
 		case <-c.machine.failed:
 			return p
 		case leading := <-notify:
-			stop()
-			stopDuties = func() {}
 			if err := pace(r, p, leading); err != nil {
 				c.log.Warn("raft keeps its timeouts", "reason", err)
 			}
+			stop()
+			stopDuties = func() {}
 			if leading {
 				dctx, cancel := context.WithCancel(ctx)
 				stopDuties = cancel
 				term := r.CurrentTerm()
 				wg.Go(func() { c.duties(dctx, term) })
+				beats.Go(func() { beat(dctx, r, beatOf(p), c.machine.failed) })
 			}
 			c.ring()
 		case <-leaders:

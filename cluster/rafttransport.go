@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -15,22 +14,18 @@ import (
 // in parallel to the main goroutine, which may win an election in a still newer term while that write is under way, and be
 // set back by its end: a leader in a term that its followers have left, which commits nothing and is not replaced. So such a
 // heartbeat takes the way of all other requests.
-//
-// It also lets the heartbeats to all followers leave together, see AppendEntries.
 type raftTransport struct {
 	*raft.NetworkTransport
-	beat  time.Duration // the least time between two heartbeats, see pace
-	began time.Time     // a point of the grid
-	rpcs  chan raft.RPC
-	done  chan struct{}
-	raft  atomic.Pointer[raft.Raft] // nil = all goes to the main goroutine
+	rpcs chan raft.RPC
+	done chan struct{}
+	raft atomic.Pointer[raft.Raft] // nil = all goes to the main goroutine
 
 	answers answers
 }
 
 // newRaftTransport takes t over. Its goroutine ends with stop.
-func newRaftTransport(t *raft.NetworkTransport, beat time.Duration) *raftTransport {
-	out := &raftTransport{NetworkTransport: t, beat: beat, began: time.Now(), rpcs: make(chan raft.RPC), done: make(chan struct{})}
+func newRaftTransport(t *raft.NetworkTransport) *raftTransport {
+	out := &raftTransport{NetworkTransport: t, rpcs: make(chan raft.RPC), done: make(chan struct{})}
 	go func() {
 		for {
 			select {
@@ -100,36 +95,12 @@ func (t *raftTransport) judgeLog(rpc raft.RPC) {
 }
 
 // AppendEntries implements raft.Transport.
-//
-// Raft sends heartbeats to each follower at times of their own, one to two beats apart. Here they wait for a time that all
-// followers share, every two beats: as late as Raft might have sent them, and a leader wakes once for all of them.
 func (t *raftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	if args.PrevLogEntry == 0 && args.PrevLogTerm == 0 && len(args.Entries) == 0 && args.LeaderCommitIndex == 0 {
-		if d := onGrid(time.Since(t.began), t.beat); d > 0 {
-			timer := time.NewTimer(d)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-t.done:
-				return raft.ErrTransportShutdown
-			}
-		}
-	}
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil {
 		t.answers.note(id, args, resp)
 	}
 	return err
-}
-
-// onGrid is how long a heartbeat that is due at now waits for the next multiple of two beats: never more than one beat, so that one
-// which is out of step goes at once and falls in step later. Two are at most three beats apart then, and two in step.
-func onGrid(now, beat time.Duration) time.Duration {
-	wait := 2*beat - now%(2*beat)
-	if wait > beat {
-		return 0
-	}
-	return wait
 }
 
 // Consumer implements raft.Transport.

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"quorate/cluster/simnet"
-	"quorate/fsm"
 )
 
 // tcpStreams is a stream layer without a mux.
@@ -70,7 +69,7 @@ func loneRaft(t *testing.T, stable *slowTerm) (r *raft.Raft, trans *tapped, peer
 		})
 	}
 	peer = layer("10.0.0.2")
-	trans = &tapped{raftTransport: newRaftTransport(layer("10.0.0.1"), beatOf(fsm.LAN))}
+	trans = &tapped{raftTransport: newRaftTransport(layer("10.0.0.1"))}
 	conf := raft.DefaultConfig()
 	conf.LocalID, conf.Logger = "a", newHCLog(testLog(t), "raft")
 	snapshots := raft.NewInmemSnapshotStore()

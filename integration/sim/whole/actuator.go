@@ -66,7 +66,7 @@ func (p *process) actuate(ctx context.Context, service *lease.Service) {
 		}
 		// Only here, after a pass that came to its end: an actuator that hangs in the kernel must lose the lease.
 		service.Alive(lease.Actuator)
-		timer.Reset(s.Config.Settings.Profile.Timing().TTL * 2 / 5)
+		timer.Reset(lease.UntilTick(p.m.clock.Now(), s.Config.Settings.Profile.Timing().TTL))
 		select {
 		case <-ctx.Done():
 			return
