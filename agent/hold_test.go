@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -468,21 +469,20 @@ func TestUnwrittenIsKeptWhileAWriteWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var written []string
-		quorum := false
+		var quorum atomic.Bool
+		written := make(chan string, 10)
 		news := make(chan holdNews, 10)
 		life, end := context.WithCancel(t.Context())
 		defer end()
 		go func() {
 			_ = u.run(life, news, func(ctx context.Context, n holdNews) error {
-				if !quorum {
+				if !quorum.Load() {
 					<-ctx.Done()
 					return ctx.Err()
 				}
-				written = append(written, n.Text)
+				written <- n.Text
 				return nil
 			})
-			close(news)
 		}()
 		expect := func(when string, want ...string) {
 			t.Helper()
@@ -500,13 +500,15 @@ func TestUnwrittenIsKeptWhileAWriteWaits(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		news <- holdNews{Text: "two"}
 		expect("while a write waits", "one", "two")
-		quorum = true
+		quorum.Store(true)
 		time.Sleep(10 * time.Second)
 		expect("with a quorum")
-		if !slices.Equal(written, []string{"one", "two"}) {
-			t.Errorf("written: %q", written)
+		for _, want := range []string{"one", "two"} {
+			if got := <-written; got != want {
+				t.Errorf("%q was written; want %q", got, want)
+			}
 		}
-		quorum = false
+		quorum.Store(false)
 		news <- holdNews{Text: "three"}
 		time.Sleep(2 * time.Second)
 		end()
