@@ -8,7 +8,7 @@
 // begins at an old snapshot); the network (delay, loss, duplication, cuts in one or both directions); disks (slow, lost);
 // clocks (each within ±1 % of real time, BOOTTIME slewed by up to 10 % besides, machines that are suspended); the actuator
 // and the lease's thread, as a sequence of calls into the kernel, in or before each of which the process may be held up, frozen or
-// killed; and the kernel: the gate's two maps, the addresses with their lifetimes, and its clock. The kernel outlives the process
+// killed; a process that is asked to end (agent.yield); and the kernel: the gate's two maps, the addresses with their lifetimes, and its clock. The kernel outlives the process
 // and answers by what is in it; a reboot empties it.
 //
 // Every other schedule begins with a situation: a few faults in the one order in which a certain rule is all that stands

@@ -55,6 +55,7 @@ func (n *node) decide() (fsm.Command, bool) {
 		return c, true
 	}
 	if d, ok := fsm.Plan(s, hints); ok {
+		n.w.checkGiven(hints, s, d)
 		return fsm.Command{Actor: "planner", Decide: &d}, true
 	}
 	return fsm.Command{}, false

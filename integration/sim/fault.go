@@ -20,7 +20,7 @@ func (w *World) faults() {
 func (w *World) fault() {
 	n := w.nodes[w.rng.Intn(len(w.nodes))]
 	o := w.nodes[w.rng.Intn(len(w.nodes))]
-	switch w.rng.Intn(20) {
+	switch w.rng.Intn(22) {
 	case 0, 1:
 		if n.up {
 			n.crash()
@@ -75,6 +75,8 @@ func (w *World) fault() {
 			}
 		}
 		n.traps[w.rng.Intn(int(points))] = &trap{d, then}
+	case 20, 21:
+		n.yield(time.Duration(w.rng.Int63n(int64(time.Second))))
 	case 19:
 		if n.up {
 			n.reboot()

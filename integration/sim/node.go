@@ -28,6 +28,7 @@ type node struct {
 	// The process.
 	up        bool
 	frozen    bool
+	ending    bool // asked to end, see yield.go
 	suspended bool // frozen with the whole machine: RAW stands still, BOOTTIME goes on
 	since     time.Duration
 	deferred  []event // what it will do when it is thawed
@@ -94,7 +95,7 @@ func (n *node) act(run uint64, f func()) {
 func (n *node) start() {
 	w := n.w
 	n.run++
-	n.up, n.frozen, n.deferred = true, false, nil
+	n.up, n.frozen, n.ending, n.deferred = true, false, false, nil
 	n.applied = n.disk.snap
 	n.state = w.states[n.applied]
 	n.ready, n.barrier = false, -1

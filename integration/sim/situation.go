@@ -36,6 +36,8 @@ var situations = map[string]situation{
 	"slow-to-close":         {nodes: 3, steps: slowToClose},
 	"handed-over":           {nodes: 3, steps: handedOver},
 	"fenced-in-a-linger":    {nodes: 3, steps: fencedInALinger},
+
+	"asked-to-end": {nodes: 3, steps: askedToEnd}, // see yield.go
 }
 
 // grantorsForget: h was fenced while it was alone, then finds those who promised to refuse it restarted. It cannot see the

@@ -61,6 +61,7 @@ type World struct {
 	fenced        map[fsm.NodeID]fsm.Epoch // the highest epoch of each node that was
 	dirty         bool                     // something has changed that check looks at
 	played        bool                     // the situation, to its end
+	calmYield     bool                     // a process that is asked to end finds all as it should be
 	calm          bool                     // nothing is left to be done since the faults have ended
 	steps         int
 	checks        int            // steps at which check had to look
@@ -93,6 +94,7 @@ func Run(opt Options) (Stats, *Violation) {
 	}
 	if w.violation == nil {
 		w.checkServed()
+		w.checkEnding()
 		w.checkReplay()
 	}
 	return Stats{Steps: w.steps, Checks: w.checks, Held: w.holds, Entries: len(w.log), Happened: w.happened, Played: w.played}, w.violation

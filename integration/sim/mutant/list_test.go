@@ -14,6 +14,8 @@ const (
 	assignGo   = "fsm/apply_assignment.go"
 	configGo   = "fsm/apply_config.go"
 	localGo    = "fsm/local.go"
+	unitGo     = "fsm/plan_unit.go"
+	reportsGo  = "cluster/lease/reports.go"
 	planGo     = "fsm/plan.go"
 	ruleGo     = "vip/gate/rule.go"
 
@@ -206,6 +208,21 @@ var mutants = []mutant{
 		name: "gate-that-dies-with-the-process", rule: "killing the daemon must not detach the fence",
 		situation: "killed-while-open",
 		edits:     []edit{{nodeGo, "	n.up, n.lead = false, 0\n	n.m, n.open", "	n.kernel.attached = false\n	n.up, n.lead = false, 0\n	n.m, n.open"}},
+	},
+	{
+		name: "given-to-one-that-ends", rule: "nodes whose agent has been asked to end get nothing",
+		situation: "asked-to-end",
+		edits:     []edit{{planGo, "h.Able[id] && !h.Ending[id] && !n.Draining", "h.Able[id] && !n.Draining"}},
+	},
+	{
+		name: "kept-by-one-that-ends", rule: "what they own goes to others that are able",
+		situation: "asked-to-end",
+		edits:     []edit{{unitGo, " && !p.h.Ending[m.rec.Owner] &&", " &&"}},
+	},
+	{
+		name: "ending-outlives-the-process", rule: "a report is worth something for its own process only",
+		situation: "asked-to-end",
+		edits:     []edit{{reportsGo, "	*x = reported{boot: boot, heard: now.Raw, body: b}", "	b.Ending = b.Ending || x.body.Ending\n	*x = reported{boot: boot, heard: now.Raw, body: b}"}},
 	},
 	{
 		name: "confirmed-before-it-is-closed", rule: "closes ARP, keeps IP, lists the kernel, then confirms",
