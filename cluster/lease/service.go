@@ -42,12 +42,13 @@ type Options struct {
 }
 
 // Service is the thin shell around a [Machine]: a socket, a deadline, and one Step at a time, by one goroutine, which has a thread of
-// its own where the socket is one of the kernel. Promises are written by another goroutine, so that a slow disk never delays a
-// Renew.
+// its own where the socket is one of the kernel. Promises and the log are written by other goroutines, so that neither a slow disk nor
+// a log that hangs ever delays a Renew.
 //
 // Its methods are safe for concurrent use and never block. Those that feed it may be called before Run.
 type Service struct {
 	opt    Options
+	lines  *later // what opt.Log writes
 	sealer *Sealer
 	inbox  inbox
 	saves  chan Persist
@@ -86,6 +87,8 @@ func NewService(o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	lines := newLater(o.Log.Handler())
+	o.Log = slog.New(lines)
 	sealer, err := NewSealer(o.Key)
 	if err != nil {
 		return nil, fmt.Errorf("lease service: %w", err)
@@ -96,6 +99,7 @@ func NewService(o Options) (*Service, error) {
 	}
 	s := &Service{
 		opt:     o,
+		lines:   lines,
 		sealer:  sealer,
 		inbox:   newInbox(),
 		saves:   make(chan Persist, 1),
@@ -119,6 +123,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return ctx.Err()
 	})
 	g.Go(func() error { return s.save(ctx) })
+	g.Go(func() error { return s.lines.run(ctx) })
 	g.Go(func() error { return s.loop(ctx) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
