@@ -99,6 +99,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		select {
 		case <-asked:
 			a.yield(ctx)
+			a.resign(ctx)
 		case <-ctx.Done():
 		}
 		return nil

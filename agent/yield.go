@@ -7,11 +7,12 @@ import (
 	"quorate/fsm"
 )
 
-// Bounds of a [Agent.yield].
+// Bounds of a [Agent.yield], and of what follows it.
 const (
 	yieldLimit  = 10 * time.Second
 	yieldNotice = time.Second // for the leader to begin; an election may be under way
 	yieldPoll   = 20 * time.Millisecond
+	resignLimit = 2 * time.Second
 )
 
 // yield is what a node does before it ends or leaves: it asks the leader to give its VIPs to others, by planned moves, and waits
@@ -51,6 +52,15 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		a.log.Info("handed over", "vips", owned, "took", time.Since(began).Round(time.Millisecond))
 	}
 	return stay
+}
+
+// resign hands the leadership over, so that the others need not find out first that it is vacant.
+func (a *Agent) resign(ctx context.Context) {
+	limit, cancel := context.WithTimeout(ctx, resignLimit)
+	defer cancel()
+	if err := a.node.Resign(limit); err != nil {
+		a.log.Info("the others will elect a leader once they miss this one", "reason", err)
+	}
 }
 
 // mayYield reports whether this node has something that another could take over: it owns or lingers, holds its lease, and is

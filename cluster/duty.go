@@ -350,7 +350,7 @@ func (d *duties) next() (step, bool) {
 	defer d.mu.Unlock()
 	c := standings{
 		state: m.view.state.Load(), servers: m.consensus.servers(), self: m.self,
-		caughtUp: m.progress.all(), alive: m.consensus.reaches, mayChange: d.may,
+		caughtUp: m.progress.all(), alive: m.consensus.reaches, ending: m.lease.Hints().Ending, mayChange: d.may,
 	}
 	var st step
 	ok := false

@@ -70,6 +70,23 @@ func (c *consensus) handOver(ctx context.Context, to raft.ServerID) error {
 	return errors.New("it was not elected in time")
 }
 
+// Resign hands the leadership over, if this node has it: before its agent ends, so that nobody has to find out that it did. It
+// is over when another node has been elected, and when that did not come about within a few election timeouts; an error says so, or that
+// there is nobody who could lead. Others are preferred who have not been asked to end themselves.
+func (n *Node) Resign(ctx context.Context) error {
+	m := n.current.Load()
+	if m == nil || !m.consensus.leading() || len(m.consensus.servers()) < 2 {
+		return nil
+	}
+	to, ok := standings{
+		state: m.view.state.Load(), servers: m.consensus.servers(), self: m.self, alive: m.consensus.reaches, ending: m.lease.Hints().Ending,
+	}.successor()
+	if !ok {
+		return errors.New("no other voter answers")
+	}
+	return m.transfer(ctx, to, "this agent ends")
+}
+
 // poll waits until ok, for d at most; it returns what ok says at the end.
 func poll(ctx context.Context, d time.Duration, ok func() bool) bool {
 	for end := time.Now().Add(d); !ok(); {

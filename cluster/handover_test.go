@@ -89,3 +89,42 @@ func TestSimHandOverTwiceInVain(t *testing.T) {
 		}
 	})
 }
+
+// A leader whose agent ends has a successor before it is gone; one that does not lead has nothing to hand over.
+func TestSimResign(t *testing.T) {
+	simulate(t, 3, func(c *simCluster) {
+		c.form()
+		lead := c.leader()
+		f := c.other(lead)
+		if err := f.Resign(c.within(time.Second)); err != nil || c.leader() != lead {
+			c.t.Errorf("a follower resigned: %v", err)
+		}
+		f.Lease().Ending(true)
+		time.Sleep(100 * time.Millisecond) // until the leader has heard that
+		begin := time.Now()
+		if err := lead.Resign(c.within(time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+		next := c.leader()
+		if took := time.Since(begin); next == lead || next == f || took > 20*time.Millisecond {
+			c.t.Errorf("after %s resigned, %s leads, %v later; %s is about to end", lead.name, next.name, took, f.name)
+		}
+		if _, err := lead.Propose(c.within(time.Second), note("forwarded")); err != nil {
+			c.t.Error(err)
+		}
+	})
+}
+
+// The only node of a cluster has nobody to hand over to, and leads to its end.
+func TestSimResignAlone(t *testing.T) {
+	simulate(t, 1, func(c *simCluster) {
+		c.form()
+		lead := c.leader()
+		if err := lead.Resign(c.within(time.Second)); err != nil {
+			c.t.Error(err)
+		}
+		if _, err := lead.Propose(c.within(time.Second), note("still leads")); err != nil {
+			c.t.Error(err)
+		}
+	})
+}

@@ -62,6 +62,8 @@ type standings struct {
 	caughtUp map[raft.ServerID]bool
 	// alive are the servers that answer this leader.
 	alive func(fsm.Grantor) bool
+	// ending are the nodes whose agent has been asked to end.
+	ending map[fsm.NodeID]bool
 	// mayChange is the index of the grantor set that may be replaced (lease.GrantorChangeAllowed); 0 = none.
 	mayChange uint64
 }
@@ -224,15 +226,19 @@ func (c standings) without(g fsm.Grantor) (step, bool) {
 	return setGrantors{set.Index, members}, true
 }
 
-// successor is a voter that may lead in place of this one: alive and staying.
-func (c standings) successor() (raft.ServerID, bool) {
+// successor is a voter that may lead in place of this one: alive and staying; one that is about to end only where there is no other.
+func (c standings) successor() (to raft.ServerID, ok bool) {
 	for _, srv := range c.servers {
-		n, ok := c.node(srv.ID)
-		if ok && member(n) != c.self && srv.Suffrage == raft.Voter && !n.Leaving && c.alive(member(n)) {
+		n, is := c.node(srv.ID)
+		if !is || member(n) == c.self || srv.Suffrage != raft.Voter || n.Leaving || !c.alive(member(n)) {
+			continue
+		}
+		if !c.ending[n.ID] {
 			return srv.ID, true
 		}
+		to, ok = srv.ID, true
 	}
-	return "", false
+	return to, ok
 }
 
 func compareGrantors(a, b fsm.Grantor) int {

@@ -184,7 +184,12 @@ func TestPlannedMoveLosesNothing(t *testing.T) {
 		return func(_ netip.Addr, owner *lab.Director) bool { return owner == d }
 	}
 	// The agent of the owner of everything ends, and comes back.
-	h.change(t, func() { must(t, n1.End(within(t, 15*time.Second))) }, without(n1))
+	h.change(t, func() {
+		must(t, n1.End(within(t, 15*time.Second)))
+		if n, err := n2.API.Node(within(t, time.Second)); err != nil || n.Leader == "" || string(n.Leader) == n1.Name {
+			t.Errorf("the leader has handed its VIPs over and ended, and n2 follows %q, %v", n.Leader, err)
+		}
+	}, without(n1))
 	h.change(t, func() { must(t, n1.Start(within(t, 10*time.Second))) }, on(n1))
 	for _, to := range []*lab.Director{n2, n3, n1} {
 		h.change(t, func() {

@@ -24,11 +24,13 @@ func (w *World) operate() {
 		if m == nil {
 			continue
 		}
-		switch rng.IntN(10) {
+		switch rng.IntN(11) {
 		case 0:
 			w.leave(m, p)
 		case 1:
 			w.grew(rng)
+		case 2:
+			w.breaks.Go(func() { w.resign(m, p) })
 		default:
 			if c, ok := wish(rng, n, p.node.State()); ok {
 				d := 100*time.Millisecond + below(rng, 2*time.Second)
@@ -48,6 +50,20 @@ func (w *World) propose(p *process, d time.Duration, c fsm.Command) {
 	}
 	if err == nil {
 		w.did("op " + c.Kind())
+	}
+}
+
+// resign makes a node hand the leadership over, if it has it.
+func (w *World) resign(m *machine, p *process) {
+	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
+	defer cancel()
+	if leader, ok := p.node.Leader(); !ok || leader != m.id {
+		return
+	}
+	err := p.node.Resign(ctx)
+	w.tracef("%s resigns: %v", m.id, err)
+	if err == nil {
+		w.did("resigned")
 	}
 }
 
