@@ -113,3 +113,16 @@ func BenchmarkPreview10000Servers(b *testing.B) {
 		}
 	}
 }
+
+// The plan that a leader of three makes again and again while 1,000 VIPs move.
+func BenchmarkPlanDrain1000VIPs3Nodes(b *testing.B) {
+	w := newWorld(b)
+	w.form(1, 1, 1)
+	w.configure(vips(1000))
+	w.settle()
+	for b.Loop() {
+		if _, ok := Plan(w.s, w.hints); ok {
+			b.Fatal("there is something to do")
+		}
+	}
+}

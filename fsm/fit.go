@@ -40,8 +40,10 @@ func (n Node) misfit(need needs) string {
 	if n.Role != Director {
 		return fmt.Sprintf("%s is a %s", n.ID, n.Role)
 	}
-	if why := n.tooSlow(); need.fast && why != "" {
-		return why
+	if need.fast {
+		if why := n.tooSlow(); why != "" {
+			return why
+		}
 	}
 	if _, ok := n.Facts.LinkFor(need.vip.Address.Addr(), need.vip.Interface); !ok {
 		if need.vip.Interface != "" {

@@ -35,35 +35,47 @@ type member struct {
 	confirmed bool       // the pending release is confirmed
 }
 
+// makeUnits is called for each plan, and there may be a thousand VIPs on fifty nodes: it takes memory for all units at once.
 func (p *planner) makeUnits() []*unit {
-	byID := map[string]*unit{}
+	byID := make(map[string]*unit, len(p.need))
+	room, places := make([]unit, 0, len(p.need)), make([]member, len(p.need))
+	units := make([]*unit, 0, len(p.need))
 	for _, need := range p.need {
 		v := need.vip
 		k := v.Key()
-		u := &unit{id: k.String(), prefer: v.Prefer, preempt: v.Preempt}
+		id, prefer, preempt := "", v.Prefer, v.Preempt
 		if v.Group != "" {
-			u = &unit{id: "group/" + v.Group, group: v.Group}
-			if have, ok := byID[u.id]; ok {
-				u = have
-			}
 			g := p.s.Config.Groups[v.Group]
-			u.prefer, u.preempt = g.Prefer, g.Preempt
+			id, prefer, preempt = "group/"+v.Group, g.Prefer, g.Preempt
+		} else {
+			id = k.String()
+		}
+		u := byID[id]
+		if u == nil {
+			room = append(room, unit{id: id, group: v.Group, prefer: prefer, preempt: preempt, home: -1, avoid: -1, wish: -1, members: places[:0:1]})
+			u, places = &room[len(room)-1], places[1:]
+			byID[id] = u
+			units = append(units, u)
 		}
 		rec := p.s.Assignments[k]
 		rec.Key = k
 		u.members = append(u.members, member{vip: v, key: k, rec: rec, stale: p.s.Tombstone(rec), confirmed: p.confirmed(rec)})
-		byID[u.id] = u
 	}
-	units := make([]*unit, 0, len(byID))
-	for _, u := range byID {
+	bits := make([]bool, 2*len(units)*len(p.nodes))
+	take := func() (b []bool) {
+		b, bits = bits[:len(p.nodes):len(p.nodes)], bits[len(p.nodes):]
+		return b
+	}
+	for _, u := range units {
 		slices.SortFunc(u.members, func(a, b member) int { return a.key.Compare(b.key) })
-		u.home, u.avoid, u.wish = -1, -1, -1
-		u.fit, u.open = make([]bool, len(p.nodes)), make([]bool, len(p.nodes))
+		u.fit, u.open = take(), take()
 		for i, n := range p.nodes {
-			u.fit[i] = !slices.ContainsFunc(u.members, func(m member) bool { return n.misfit(p.need[m.vip.Name]) != "" })
+			u.fit[i] = true
+			for j := range u.members {
+				u.fit[i] = u.fit[i] && n.misfit(p.need[u.members[j].vip.Name]) == ""
+			}
 			u.open[i] = u.fit[i] && p.ready[i]
 		}
-		units = append(units, u)
 	}
 	slices.SortFunc(units, func(a, b *unit) int { return strings.Compare(a.id, b.id) })
 	return units
@@ -184,7 +196,7 @@ func (p *planner) incumbent(u *unit) bool {
 	if p.preempts(u, best) {
 		return true
 	}
-	why := fmt.Sprintf("%s has it already", p.nodes[best].ID)
+	why := string(p.nodes[best].ID) + " has it already"
 	if u.group != "" {
 		why = fmt.Sprintf("the group %s is on %s", u.group, p.nodes[best].ID)
 	}
