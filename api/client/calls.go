@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"quorate/api"
@@ -63,7 +64,7 @@ func (c *Client) Leave(ctx context.Context, wait time.Duration) (api.Joined, err
 
 // RemoveNode takes a node out of the cluster, whether it answers or not; it returns when that is done.
 func (c *Client) RemoveNode(ctx context.Context, id fsm.NodeID) (api.Joined, error) {
-	return call[api.Joined](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(id))+"/remove", nil, nil)
+	return call[api.Joined](ctx, c, http.MethodPost, "/v1/nodes/"+segment(string(id))+"/remove", nil, nil)
 }
 
 // Token is the join token; only over the unix socket.
@@ -98,22 +99,22 @@ func (c *Client) VIPs(ctx context.Context) (api.VIPs, error) {
 
 // VIP is one VIP, by name or address.
 func (c *Client) VIP(ctx context.Context, name string) (api.VIPDetail, error) {
-	return call[api.VIPDetail](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(name), nil, nil)
+	return call[api.VIPDetail](ctx, c, http.MethodGet, "/v1/vips/"+segment(name), nil, nil)
 }
 
 // ExplainVIP says why a VIP, by name or address, is where it is, and what would move it.
 func (c *Client) ExplainVIP(ctx context.Context, name string) (api.Explanation, error) {
-	return call[api.Explanation](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(name)+"/explain", nil, nil)
+	return call[api.Explanation](ctx, c, http.MethodGet, "/v1/vips/"+segment(name)+"/explain", nil, nil)
 }
 
 // MoveVIP moves a VIP and its group to another node, and waits up to wait until that node has it.
 func (c *Client) MoveVIP(ctx context.Context, name string, to fsm.NodeID, wait time.Duration) (api.Moved, error) {
-	return call[api.Moved](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/move", waiting(wait), api.MoveRequest{To: to})
+	return call[api.Moved](ctx, c, http.MethodPost, "/v1/vips/"+segment(name)+"/move", waiting(wait), api.MoveRequest{To: to})
 }
 
 // ForceOwner makes the agent's node claim a VIP for d without a quorum. The caller accepts that another node may claim it too.
 func (c *Client) ForceOwner(ctx context.Context, name string, d time.Duration) (api.Forced, error) {
-	return call[api.Forced](ctx, c, http.MethodPost, "/v1/vips/"+url.PathEscape(name)+"/force-owner", nil, api.ForceRequest{For: d.String(), Accept: true})
+	return call[api.Forced](ctx, c, http.MethodPost, "/v1/vips/"+segment(name)+"/force-owner", nil, api.ForceRequest{For: d.String(), Accept: true})
 }
 
 // Services are all virtual services.
@@ -123,7 +124,7 @@ func (c *Client) Services(ctx context.Context) (api.Services, error) {
 
 // Service is one virtual service with its servers.
 func (c *Client) Service(ctx context.Context, name string) (api.Service, error) {
-	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+url.PathEscape(name), nil, nil)
+	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+segment(name), nil, nil)
 }
 
 // Servers are the real servers of one service, or of all ("").
@@ -137,18 +138,18 @@ func (c *Client) Servers(ctx context.Context, service string) (api.Servers, erro
 
 // SetAdmin drains or enables a real server.
 func (c *Client) SetAdmin(ctx context.Context, service string, address netip.AddrPort, admin fsm.Admin) (api.RealServer, error) {
-	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+url.PathEscape(service)+"/"+url.PathEscape(address.String())+"/admin",
+	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+segment(service)+"/"+segment(address.String())+"/admin",
 		nil, api.AdminRequest{Admin: admin})
 }
 
 // DrainNode moves all VIPs away from a node, and waits up to wait until it owns none.
 func (c *Client) DrainNode(ctx context.Context, node fsm.NodeID, wait time.Duration) (api.Drained, error) {
-	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(node))+"/drain", waiting(wait), nil)
+	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+segment(string(node))+"/drain", waiting(wait), nil)
 }
 
 // ResumeNode ends a drain.
 func (c *Client) ResumeNode(ctx context.Context, node fsm.NodeID) (api.Drained, error) {
-	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(node))+"/resume", nil, nil)
+	return call[api.Drained](ctx, c, http.MethodPost, "/v1/nodes/"+segment(string(node))+"/resume", nil, nil)
 }
 
 // Events are events after a place in the timeline ("" = the oldest kept), at most limit (0 = 1000).
@@ -166,4 +167,12 @@ func (c *Client) Events(ctx context.Context, after string, limit int) (api.Event
 // LastEvents are the latest n events, oldest first.
 func (c *Client) LastEvents(ctx context.Context, n int) (api.Events, error) {
 	return call[api.Events](ctx, c, http.MethodGet, "/v1/events", url.Values{"last": {strconv.Itoa(n)}}, nil)
+}
+
+// segment is s as one segment of a path. The names "." and ".." are what PathEscape lets through and a server takes for a way elsewhere.
+func segment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
 }
