@@ -11,11 +11,11 @@ import (
 // forwarding are the sysctls without which the kernel drops packets that a plane has sent on to another host
 // (Documentation/networking/ip-sysctl.rst).
 var forwarding = []struct {
-	sysctl, path string
-	ipv4         bool
+	sysctl string
+	ipv4   bool
 }{
-	{"net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward", true},
-	{"net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding", false},
+	{"net.ipv4.ip_forward", true},
+	{"net.ipv6.conf.all.forwarding", false},
 }
 
 // Preflight reports what this host lacks for balancing to other hosts, each with the exact command that cures it. It
@@ -48,13 +48,19 @@ func preflight(v4, v6 bool) []string {
 		if f.ipv4 && !v4 || !f.ipv4 && !v6 {
 			continue
 		}
-		b, err := os.ReadFile(f.path)
-		if err != nil || strings.TrimSpace(string(b)) != "0" {
-			continue // a kernel without the protocol has no such sysctl and nothing to forward
-		}
-		out = append(out, fmt.Sprintf("%s is 0, so packets to servers on other hosts are dropped: run sysctl -w %s=1 and keep it in /etc/sysctl.d/", f.sysctl, f.sysctl))
+		out = append(out, SwitchedOff(f.sysctl, "packets to servers on other hosts are dropped")...)
 	}
 	return out
+}
+
+// SwitchedOff is a problem where the sysctl is 0 in the network namespace of the calling thread, with the command that cures it; so says what
+// comes of it. A kernel that has no such sysctl has no such problem.
+func SwitchedOff(sysctl, so string) []string {
+	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
+	if err != nil || strings.TrimSpace(string(b)) != "0" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is 0, so %s: run sysctl -w %s=1 and keep it in /etc/sysctl.d/", sysctl, so, sysctl)}
 }
 
 // localAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.

@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -44,6 +46,15 @@ func (l *Lab) AddDirector(binary, name string, prefixes ...netip.Prefix) (*Direc
 		if err := h.Sysctl(key, "1"); err != nil {
 			return nil, err
 		}
+	}
+	const nodest = "net.ipv4.vs.expire_nodest_conn" // where the kernel has IPVS
+	switch err := h.Do(func() error { _, err := os.Stat("/proc/sys/" + strings.ReplaceAll(nodest, ".", "/")); return err }); {
+	case err == nil:
+		if err := h.Sysctl(nodest, "1"); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
 	d := &Director{Host: h, Binary: binary, DataDir: filepath.Join(h.Dir, "data"), Socket: filepath.Join(h.Dir, "quorate.sock")}
 	if d.API, err = client.New(d.Socket); err != nil {

@@ -98,7 +98,7 @@ func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 	}
 	status := lvs.Compare(p.caps, want, have, errs)
 	status.Changed = changed
-	status.Problems = lvs.PreflightFor(ok)
+	status.Problems = append(lvs.PreflightFor(ok), preflight(ok)...)
 	return status, errors.Join(status.Err(), err)
 }
 

@@ -2,9 +2,12 @@ package ipvs
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	moby "github.com/moby/ipvs"
 	"golang.org/x/sys/unix"
@@ -248,5 +251,67 @@ func BenchmarkOneCallEach(b *testing.B) {
 	})
 	if err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestPortThatIsUsedAgain: a client whose server has failed comes again from the same port. The old connection is still in the kernel, and
+// what becomes of the new one is what the preflight speaks of.
+func TestPortThatIsUsedAgain(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	set := func(servers ...int) lvs.Status {
+		t.Helper()
+		s := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT}
+		for _, i := range servers {
+			s.Destinations = append(s.Destinations, lvs.Destination{Addr: b.Servers[i].Addr(lvstest.VIP4), Weight: 1})
+		}
+		st, err := p.Reconcile(nil, []lvs.Service{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	// greeting is who answers a connection from the port, which then ends without a word.
+	greeting := func(port int) (string, error) {
+		var c net.Conn
+		err := b.Client.Do(func() (err error) {
+			d := net.Dialer{Timeout: 3 * time.Second, LocalAddr: &net.TCPAddr{IP: lvstest.Clients(lvstest.VIP4)[0].AsSlice(), Port: port}}
+			c, err = d.Dial("tcp", netip.AddrPortFrom(lvstest.VIP4, lvstest.Port).String())
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		defer c.Close()
+		name := make([]byte, 2)
+		if _, err := io.ReadFull(c, name); err != nil {
+			return "", err
+		}
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			return "", err
+		}
+		var quiet error
+		err = raw.Control(func(fd uintptr) { quiet = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
+		return string(name), errors.Join(err, quiet)
+	}
+	for port, setting := range map[int]string{40001: "0", 40002: "1"} {
+		if err := b.Director.Sysctl("net/ipv4/vs/expire_nodest_conn", setting); err != nil {
+			t.Fatal(err)
+		}
+		set(0)
+		if who, err := greeting(port); err != nil || who != "s1" {
+			t.Fatalf("%s, %v", who, err)
+		}
+		st := set(1)
+		if told := strings.Contains(strings.Join(st.Problems, "\n"), "sysctl -w "+expireNodest+"=1"); told != (setting == "0") {
+			t.Errorf("with %s = %s the problems are %q", expireNodest, setting, st.Problems)
+		}
+		switch who, err := greeting(port); {
+		case setting == "1" && (err != nil || who != "s2"):
+			t.Errorf("with %s = 1 the server that is left does not answer: %s, %v", expireNodest, who, err)
+		case setting == "0" && err == nil:
+			t.Errorf("with %s = 0 %s answers: the problem that the preflight speaks of is none any more", expireNodest, who)
+		}
 	}
 }

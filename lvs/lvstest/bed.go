@@ -3,6 +3,7 @@ package lvstest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -67,7 +68,11 @@ func NewBed(t testing.TB) *Bed {
 		}
 	}
 	must(b.Director.Do(func() error {
-		return errors.Join(sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"))
+		err := sysctl("net/ipv4/vs/expire_nodest_conn", "1")
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // no IPVS
+		}
+		return errors.Join(err, sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"))
 	}))
 	must(b.switched.link(func(h *netlink.Handle) error {
 		br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
@@ -286,6 +291,11 @@ func (h *Host) route(to string, via netip.Addr) error {
 		}
 		return n.RouteAdd(&netlink.Route{Dst: dst, Gw: via.AsSlice()})
 	})
+}
+
+// Sysctl sets a sysctl of the host's network, "net/ipv4/ip_forward" for instance.
+func (h *Host) Sysctl(path, value string) error {
+	return h.Do(func() error { return sysctl(path, value) })
 }
 
 func sysctl(path, value string) error { return os.WriteFile("/proc/sys/"+path, []byte(value), 0) }
