@@ -9,17 +9,24 @@ import (
 	"quorate/fsm"
 )
 
-// beatOf is how often a leader sends heartbeats: just more than twice in the time that a follower waits for, at the least, before
-// it elects another.
-func beatOf(p fsm.Profile) time.Duration { return p.Timing().Raft * 48 / 100 }
+// beatOf is how often a leader sends heartbeats: more than twice in the time that a follower waits for, at the least, before it elects
+// another. Between nodes that are far from each other the way takes its part of that time.
+func beatOf(p fsm.Profile) time.Duration {
+	t := p.Timing().Raft
+	if p == fsm.WAN {
+		return t * 38 / 100
+	}
+	return t * 48 / 100
+}
 
-// pace sets Raft's own interval of heartbeats. A leader gets one of half to once the followers' timeout, so that it is there should beat
-// be held up; everybody else the profile's timeouts. A leader waits for nobody's heartbeats.
+// pace sets Raft's own interval of heartbeats, a tenth to a fifth of its heartbeat timeout. A leader gets one of just more than beat's to
+// twice that, so that it is there should beat be held up, and the followers hear it in time; everybody else the profile's timeouts. A leader waits
+// for nobody's heartbeats.
 func pace(r *raft.Raft, p fsm.Profile, leading bool) error {
 	c := r.ReloadableConfig()
 	c.HeartbeatTimeout = p.Timing().Raft
-	if leading { // Raft sends them a tenth to a fifth of this apart
-		c.HeartbeatTimeout *= 5
+	if leading {
+		c.HeartbeatTimeout = beatOf(p) * 101 / 10
 	}
 	c.ElectionTimeout = c.HeartbeatTimeout
 	return r.ReloadConfig(c)

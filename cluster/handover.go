@@ -37,7 +37,9 @@ func (c *consensus) handOver(ctx context.Context, to raft.ServerID) error {
 		return err
 	}
 	lost := func() bool { return r.State() != raft.Leader || r.CurrentTerm() != term }
-	c.yielding.Store(true) // before what was asked is counted, see await
+	if !c.yielding.CompareAndSwap(false, true) { // before what was asked is counted, see await
+		return errors.New("it is being handed over already")
+	}
 	defer func() {
 		c.yielding.Store(false)
 		c.ring()
@@ -57,30 +59,33 @@ func (c *consensus) handOver(ctx context.Context, to raft.ServerID) error {
 			ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.self), Addr: trans.EncodePeer(c.self, trans.LocalAddr()),
 		}}, &raft.TimeoutNowResponse{})
 	}()
-	if poll(ctx, limit, lost) {
-		return nil
-	}
-	select {
-	case err := <-told:
-		if err != nil {
-			return fmt.Errorf("tell it to stand for election: %w", err)
+	var deaf error
+	done := func() bool {
+		select {
+		case deaf = <-told:
+		default:
 		}
-	default:
+		return lost() || deaf != nil
+	}
+	switch poll(ctx, limit, done); {
+	case lost():
+		return nil
+	case deaf != nil:
+		return fmt.Errorf("tell it to stand for election: %w", deaf)
 	}
 	return errors.New("it was not elected in time")
 }
 
-// Resign hands the leadership over, if this node has it: before its agent ends, so that nobody has to find out that it did. It
-// is over when another node has been elected, and when that did not come about within a few election timeouts; an error says so, or that
-// there is nobody who could lead. Others are preferred who have not been asked to end themselves.
+// Resign hands the leadership over, if this node has it: before its agent ends, so that nobody has to find out that it did. It is over when
+// this node leads no more, which is when another one stands for election with all entries; an error says why it still leads. Who has not been asked
+// to end is preferred, and who has not answered one of the last heartbeats is not considered.
 func (n *Node) Resign(ctx context.Context) error {
 	m := n.current.Load()
 	if m == nil || !m.consensus.leading() || len(m.consensus.servers()) < 2 {
 		return nil
 	}
-	to, ok := standings{
-		state: m.view.state.Load(), servers: m.consensus.servers(), self: m.self, alive: m.consensus.reaches, ending: m.lease.Hints().Ending,
-	}.successor()
+	c := standings{state: m.view.state.Load(), servers: m.consensus.servers(), self: m.self, alive: m.consensus.hears, ending: m.lease.Hints().Ending}
+	to, ok := c.successor()
 	if !ok {
 		return errors.New("no other voter answers")
 	}

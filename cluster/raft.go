@@ -226,9 +226,16 @@ func (c *consensus) diskStalled(streams *raftStreams, on bool) {
 }
 
 // reaches reports whether a voter or a server without vote has answered this leader a moment ago.
-func (c *consensus) reaches(g fsm.Grantor) bool {
+func (c *consensus) reaches(g fsm.Grantor) bool { return c.answered(g, transportTimeout) }
+
+// hears reports the same of the last heartbeats.
+func (c *consensus) hears(g fsm.Grantor) bool {
+	return c.answered(g, func(p fsm.Profile) time.Duration { return 2*beatOf(p) + p.Timing().Raft/2 })
+}
+
+func (c *consensus) answered(g fsm.Grantor, within func(fsm.Profile) time.Duration) bool {
 	t, p := c.trans.Load(), c.running.Load()
-	return t != nil && p != nil && t.answers.within(serverID(g.Node, g.Store), transportTimeout(*p))
+	return t != nil && p != nil && t.answers.within(serverID(g.Node, g.Store), within(*p))
 }
 
 // leader is the member that leads, as far as this node knows.

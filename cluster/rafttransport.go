@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -94,13 +95,35 @@ func (t *raftTransport) judgeLog(rpc raft.RPC) {
 	}
 }
 
+// errTermOver says that a peer has refused what was sent in a term that is over.
+var errTermOver = errors.New("the term in which this was sent is over")
+
+// isHeartbeat tells a heartbeat from entries, as Raft does (net_transport.go, handleCommand).
+func isHeartbeat(a *raft.AppendEntriesRequest) bool {
+	return a.Term != 0 && a.PrevLogEntry == 0 && a.PrevLogTerm == 0 && len(a.Entries) == 0 && a.LeaderCommitIndex == 0
+}
+
 // AppendEntries implements raft.Transport.
+//
+// A refusal of what was sent in an earlier term, or of a heartbeat in any, is an error here. To Raft it answers all who have asked whether
+// it leads (beat), also those who asked in that earlier term and have their answer: a leader that has just been elected would step down for it
+// (replication.go, notifyAll; raft.go, leaderLoop). A refused heartbeat would count as contact with a follower besides. A leader that is
+// deposed learns it from the refusal of entries, or from the silence.
 func (t *raftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil {
 		t.answers.note(id, args, resp)
+		if !resp.Success && (isHeartbeat(args) || t.over(args.Term)) {
+			return errTermOver
+		}
 	}
 	return err
+}
+
+// over reports whether this node does not lead the term.
+func (t *raftTransport) over(term uint64) bool {
+	r := t.raft.Load()
+	return r == nil || r.State() != raft.Leader || r.CurrentTerm() != term
 }
 
 // Consumer implements raft.Transport.

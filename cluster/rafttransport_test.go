@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -150,6 +151,44 @@ func TestUnsureThoughRaftNamesALeader(t *testing.T) {
 		}
 		if !m.unsure() {
 			t.Error("it does not ask")
+		}
+	})
+}
+
+// What a peer refuses of an earlier term, and a heartbeat that is refused, does not reach Raft: it would depose a leader that was elected since.
+func TestRefusalOfAnEarlierTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, trans, peer := loneRaft(t, &slowTerm{InmemStore: raft.NewInmemStore()})
+		success := true
+		end := make(chan struct{})
+		defer close(end)
+		go func() {
+			for {
+				var rpc raft.RPC
+				select {
+				case rpc = <-peer.Consumer():
+				case <-end:
+					return
+				}
+				switch req := rpc.Command.(type) {
+				case *raft.AppendEntriesRequest:
+					rpc.Respond(&raft.AppendEntriesResponse{Term: req.Term + 1, Success: success}, nil)
+				default: // somebody stands for election
+					rpc.Respond(nil, errors.New("not asked for"))
+				}
+			}
+		}()
+		from := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("a"), Addr: []byte("10.0.0.1:1")}
+		for what, req := range map[string]*raft.AppendEntriesRequest{
+			"a heartbeat": {RPCHeader: from, Term: 1},
+			"an entry":    {RPCHeader: from, Term: 1, PrevLogEntry: 3, PrevLogTerm: 1, Entries: []*raft.Log{{Index: 4, Term: 1}}},
+		} {
+			for _, success = range []bool{true, false} {
+				err := trans.AppendEntries("b", "10.0.0.2:1", req, &raft.AppendEntriesResponse{})
+				if success != (err == nil) || !success && !errors.Is(err, errTermOver) {
+					t.Errorf("%s, success %v: %v", what, success, err)
+				}
+			}
 		}
 	})
 }
