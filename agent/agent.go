@@ -206,9 +206,10 @@ func (a *Agent) progresses() {
 }
 
 // leaseChanged is called by the goroutine that renews. The kernel comes first.
-func (a *Agent) leaseChanged(c lease.LeaseChanged) {
-	a.fence.renewed(c)
+func (a *Agent) leaseChanged(c lease.LeaseChanged) error {
+	err := a.fence.renewed(c)
 	a.metrics.lease(c)
+	return err
 }
 
 func (a *Agent) listen() ([]net.Listener, error) {

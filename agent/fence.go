@@ -63,18 +63,20 @@ func (f *fence) forVIPs() vip.Gate {
 	return f.gate
 }
 
-// renewed tells the kernel until when what was opened under an epoch is open. It is called by the goroutine that renews.
-func (f *fence) renewed(c lease.LeaseChanged) {
+// renewed tells the kernel until when what was opened under an epoch is open. It is called by the goroutine that renews. It returns the first
+// error of a row.
+func (f *fence) renewed(c lease.LeaseChanged) error {
 	if f.gate == nil {
-		return
+		return nil
 	}
 	err := f.gate.Renew(uint64(c.Epoch), c.Until.Boot)
 	if err != nil {
 		f.failures.Add(1)
 	}
 	if was := f.failing.Swap(err != nil); err != nil && !was {
-		f.log.Error("the kernel's gate was not told of the lease: addresses fall silent", "epoch", c.Epoch, "reason", err)
+		return fmt.Errorf("the kernel's gate was not told of the lease, so addresses fall silent: %w", err)
 	}
+	return nil
 }
 
 // selfGranted tells the kernel until when what is held without a quorum is open, under an epoch of its own: no address that was

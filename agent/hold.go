@@ -186,7 +186,7 @@ func (h *holds) bar(k fsm.AddressKey, vip, why string, holding bool, wall time.T
 	h.tell(vip, text)
 }
 
-// fail ends all that is held: the kernel could not be told of it.
+// fail ends all that is held, for a reason that has nothing to do with who else may claim it.
 func (h *holds) fail(err error, wall time.Time) {
 	for _, k := range slices.SortedFunc(maps.Keys(h.on), fsm.AddressKey.Compare) {
 		h.bar(k, h.on[k].VIP, err.Error(), true, wall)

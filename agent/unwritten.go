@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"quorate/cluster"
 	"quorate/fsm"
 )
 
@@ -92,8 +93,8 @@ func (u *unwritten) run(ctx context.Context, news <-chan holdNews, write func(co
 	for {
 		select {
 		case <-ctx.Done():
-			if writing != nil {
-				<-wrote
+			if writing != nil && <-wrote == nil {
+				u.written(*writing)
 			}
 			return ctx.Err()
 		case n := <-news:
@@ -109,11 +110,16 @@ func (u *unwritten) run(ctx context.Context, news <-chan holdNews, write func(co
 				retry = time.After(holdRetry)
 				continue
 			}
-			if len(u.news) > 0 && u.news[0] == n { // not so when too many have come since
-				u.keep(u.done())
-			}
+			u.written(n)
 			begin()
 		}
+	}
+}
+
+// written forgets what is in the timeline. It is the oldest, or not there any more, when too many have come since.
+func (u *unwritten) written(n holdNews) {
+	if len(u.news) > 0 && u.news[0] == n {
+		u.keep(u.done())
 	}
 }
 
@@ -156,11 +162,8 @@ func (u *unwritten) save() error {
 		return nil
 	}
 	b, err := json.Marshal(u.news)
-	if err == nil {
-		err = os.WriteFile(u.path+".new", b, 0o600)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(u.path+".new", u.path)
-	}
-	return err
+	return cluster.SaveFile(u.path, b)
 }

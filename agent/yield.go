@@ -21,11 +21,14 @@ const (
 // the word back.
 func (a *Agent) yield(ctx context.Context) (stay func()) {
 	service := a.node.Lease()
-	if service == nil || !a.mayYield(a.node.State()) {
+	if service == nil {
 		return func() {}
 	}
-	service.Ending(true)
+	service.Ending(true) // also where there is nothing to hand over: nothing is to be given to it
 	stay = func() { service.Ending(false) }
+	if !a.mayYield(a.node.State()) {
+		return stay
+	}
 	began := time.Now()
 	owned := len(a.node.State().Owned(a.o.Name))
 	a.log.Info("handing over", "vips", owned)

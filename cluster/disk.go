@@ -172,12 +172,16 @@ func (f fileDocument) Load() ([]byte, error) {
 	return os.ReadFile(string(f))
 }
 
-// Save writes beside the file, syncs, renames and syncs the directory: after a crash there is the old or the new content.
-func (f fileDocument) Save(b []byte) error {
-	dir := filepath.Dir(string(f))
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(string(f))+"-*") // mode 0600
+// Save is SaveFile.
+func (f fileDocument) Save(b []byte) error { return SaveFile(string(f), b) }
+
+// SaveFile writes beside the file, syncs, renames and syncs the directory: after a crash there is the old or the new content. Only the owner may
+// read it.
+func SaveFile(path string, b []byte) error {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("save %s: %w", f, err)
+		return fmt.Errorf("save %s: %w", path, err)
 	}
 	defer os.Remove(tmp.Name()) // fails after the rename
 	if _, err = tmp.Write(b); err == nil {
@@ -187,13 +191,13 @@ func (f fileDocument) Save(b []byte) error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), string(f))
+		err = os.Rename(tmp.Name(), path)
 	}
 	if err == nil {
 		err = syncDir(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("save %s: %w", f, err)
+		return fmt.Errorf("save %s: %w", path, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type Options struct {
 	// Local is this node's status, as peers get it from Ask. nil = null.
 	Local func() any
 	// OnLease is called at each renewal and loss of the lease, in order, from the goroutine that renews; it must not block.
-	OnLease func(lease.LeaseChanged)
+	OnLease func(lease.LeaseChanged) error
 	// OnFenced is called for each fence that this node decided as the leader; it must not block.
 	OnFenced func(Fenced)
 	// OnNudge is called when another node asks this one to announce addresses again that it owns; it must not block.

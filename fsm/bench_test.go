@@ -114,8 +114,8 @@ func BenchmarkPreview10000Servers(b *testing.B) {
 	}
 }
 
-// The plan that a leader of three makes again and again while 1,000 VIPs move.
-func BenchmarkPlanDrain1000VIPs3Nodes(b *testing.B) {
+// What a leader of three does again and again while 1,000 VIPs move.
+func BenchmarkPlanNothing1000VIPs3Nodes(b *testing.B) {
 	w := newWorld(b)
 	w.form(1, 1, 1)
 	w.configure(vips(1000))

@@ -184,10 +184,16 @@ func TestPlannedMoveLosesNothing(t *testing.T) {
 		return func(_ netip.Addr, owner *lab.Director) bool { return owner == d }
 	}
 	// The agent of the owner of everything ends, and comes back.
+	if n, err := n2.API.Node(t.Context()); err != nil || string(n.Leader) != n1.Name {
+		t.Errorf("%q leads, %v; it was to be %s", n.Leader, err, n1.Name)
+	}
 	h.change(t, func() {
 		must(t, n1.End(within(t, 15*time.Second)))
 		if n, err := n2.API.Node(within(t, time.Second)); err != nil || n.Leader == "" || string(n.Leader) == n1.Name {
 			t.Errorf("the leader has handed its VIPs over and ended, and n2 follows %q, %v", n.Leader, err)
+		}
+		if !strings.Contains(n1.Logs(), "handing over the leadership") {
+			t.Error("it ended without handing the leadership over")
 		}
 	}, without(n1))
 	h.change(t, func() { must(t, n1.Start(within(t, 10*time.Second))) }, on(n1))

@@ -47,19 +47,19 @@ func (l *later) WithGroup(name string) slog.Handler {
 	return &later{l.Handler.WithGroup(name), l.lines, l.lost}
 }
 
-// run writes until ctx ends, and then what is there still.
-func (l *later) run(ctx context.Context) error {
+// run writes until last is closed, and then what is there still.
+func (l *later) run(last <-chan struct{}) {
 	for {
 		select {
 		case x := <-l.lines:
 			l.write(x)
-		case <-ctx.Done():
+		case <-last:
 			for {
 				select {
 				case x := <-l.lines:
 					l.write(x)
 				default:
-					return ctx.Err()
+					return
 				}
 			}
 		}

@@ -28,9 +28,11 @@ func TestLogThatHangs(t *testing.T) {
 		var b bytes.Buffer
 		open := make(chan struct{})
 		l := newLater(gated{slog.NewTextHandler(&b, nil), open})
-		ctx, end := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- l.run(ctx) }()
+		last, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			l.run(last)
+			close(ended)
+		}()
 		log := slog.New(l).With("node", "n1")
 		log.Info("first")
 		synctest.Wait() // it is being written
@@ -40,7 +42,7 @@ func TestLogThatHangs(t *testing.T) {
 		log.Debug("not asked for")
 		close(open)
 		synctest.Wait()
-		end()
+		close(last)
 		<-ended
 		text := b.String()
 		if n := strings.Count(text, "msg=more node=n1"); n != laterLines || strings.Count(text, "msg=first node=n1") != 1 ||

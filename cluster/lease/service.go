@@ -35,7 +35,7 @@ type Options struct {
 	LastIndex uint64
 	// OnLease is called at each renewal and loss, one call at a time and in order. The next Renew waits for it, so it must not
 	// block. It is where a kernel gate's deadline is written.
-	OnLease func(LeaseChanged)
+	OnLease func(LeaseChanged) error
 	// OnRound is called for each round of Renews with how much later than planned it was sent. It must not block.
 	OnRound func(late time.Duration)
 	Log     *slog.Logger
@@ -123,9 +123,15 @@ func (s *Service) Run(ctx context.Context) error {
 		return ctx.Err()
 	})
 	g.Go(func() error { return s.save(ctx) })
-	g.Go(func() error { return s.lines.run(ctx) })
 	g.Go(func() error { return s.loop(ctx) })
+	logged, last := make(chan struct{}), make(chan struct{})
+	go func() { // until the others have said their last
+		s.lines.run(last)
+		close(logged)
+	}()
 	err := g.Wait()
+	close(last)
+	<-logged
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}

@@ -141,7 +141,9 @@ func (s *Service) act(o Output) {
 		s.saves <- o // has room: there is never more than one under way
 	case *LeaseChanged:
 		if s.opt.OnLease != nil {
-			s.opt.OnLease(*o)
+			if err := s.opt.OnLease(*o); err != nil {
+				s.opt.Log.Error("who is told of the lease has failed", "epoch", o.Epoch, "err", err)
+			}
 		}
 	case LeaderEvent:
 		s.log(o)

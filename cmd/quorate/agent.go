@@ -36,7 +36,7 @@ func (a *app) agentCommand() *cobra.Command {
 		Use:   "agent",
 		Short: "Run the daemon on this node",
 		Long: `Run the daemon on this node, in the foreground, until SIGINT or SIGTERM; SIGHUP is ignored. Before it ends it
-hands its VIPs over to other nodes, if it can, which takes about 1.5 s and never more than 10 s.
+hands its VIPs over to other nodes, if it can, and then the leadership, which takes about 1.5 s and never more than 12 s.
 It needs NET_ADMIN and NET_RAW to carry addresses, and says at its start what it cannot do without them and how to grant them.
 
 Its few settings come from ` + defaultAgentFile + ` (or --config FILE) and from flags, which go before the file. What concerns

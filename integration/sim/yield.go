@@ -18,14 +18,15 @@ const (
 
 // yield asks the process to end, and starts it again some time after it has.
 func (n *node) yield(down time.Duration) {
-	if !n.up || n.ending {
-		return
-	}
-	n.w.tracef("%s is asked to end", n.id)
-	n.ending = true
-	n.step(lease.Ending(true))
-	began := n.w.now
-	n.awaitYielded(began, began, down)
+	n.on(0, func() {
+		if n.ending {
+			return
+		}
+		n.w.tracef("%s is asked to end", n.id)
+		n.ending = true
+		n.step(lease.Ending(true))
+		n.awaitYielded(n.w.now, n.w.now, down)
+	})
 }
 
 func (n *node) awaitYielded(began, progress, down time.Duration) {
@@ -86,6 +87,9 @@ func (w *World) checkGiven(h fsm.Hints, st *fsm.State, d fsm.Decide) {
 func (w *World) checkEnding() {
 	if l := w.leader(); l != nil {
 		for id := range l.m.Hints(l.instant()).Ending {
+			if w.byID[id].ending {
+				continue
+			}
 			w.fail("%s is still said to be about to end, after its process was followed by another", id)
 			return
 		}

@@ -96,11 +96,11 @@ func (m *machine) boot() {
 func (m *machine) day() time.Time { return time.Now().Round(0).Add(time.Duration(m.wall.Load())) }
 
 // renewed writes a lease into the kernel's gate.
-func (p *process) renewed(c lease.LeaseChanged) {
-	if p.later(false, func() { p.gate(c) }) {
-		return
+func (p *process) renewed(c lease.LeaseChanged) error {
+	if !p.later(false, func() { p.gate(c) }) {
+		p.gate(c)
 	}
-	p.gate(c)
+	return nil
 }
 
 func (p *process) gate(c lease.LeaseChanged) {

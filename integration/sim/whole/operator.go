@@ -62,7 +62,7 @@ func (w *World) resign(m *machine, p *process) {
 	}
 	err := p.node.Resign(ctx)
 	w.tracef("%s resigns: %v", m.id, err)
-	if err == nil {
+	if now, _ := p.node.Leader(); err == nil && now != m.id {
 		w.did("resigned")
 	}
 }
