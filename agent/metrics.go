@@ -77,8 +77,8 @@ func newMetrics(a *Agent) *metrics {
 			return number(ok && l == a.o.Name)
 		}),
 		gauge(metricLease, "1 while this node holds its lease.", func() float64 { return number(a.local().Lease.Held) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricFence, Help: "1, with the kind of the active fence: bpf, nft or address-lifetime.",
-			ConstLabels: prometheus.Labels{"kind": string(a.fence.kind())}}, func() float64 { return 1 }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricFence, Help: "1, with the kind of the active fence: bpf, nft or address-lifetime; none on a witness.",
+			ConstLabels: prometheus.Labels{"kind": fenceOf(a)}}, func() float64 { return 1 }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metricGateFails, Help: "Renewals of which the kernel's gate could not be told."},
 			func() float64 { return float64(a.fence.failures.Load()) }),
 		gateDrops{a.fence},
@@ -183,4 +183,12 @@ func (g gateDrops) Collect(c chan<- prometheus.Metric) {
 	for _, d := range drops {
 		c <- prometheus.MustNewConstMetric(gateDropsDesc, prometheus.CounterValue, float64(d.Frames), string(d.Direction), string(d.Protocol), string(d.Reason))
 	}
+}
+
+// fenceOf is the kind of the node's fence, as its status names it.
+func fenceOf(a *Agent) string {
+	if a.o.Role == fsm.Witness {
+		return "none"
+	}
+	return string(a.fence.kind())
 }

@@ -21,7 +21,7 @@ var clusterBlock = &block{
 	doc: "Settings of the cluster as a whole.",
 	keys: []key{
 		text("profile", func(s *fsm.Settings) *fsm.Profile { return &s.Profile },
-			"Timing of leases and elections. `lan`: a lost owner is replaced within half a second; `fast`: faster, needs a real-time lease thread that this version does not have, and is refused; `wan`: for nodes far apart.").
+			"Timing of leases and elections. `lan`: a lost owner is replaced within half a second; `fast`: within a tenth of a second; every node needs a real-time lease thread and every director the BPF gate, else it is refused; `wan`: for nodes far apart.").
 			or(cty.StringVal(string(fsm.DefaultSettings().Profile))).oneOf(string(fsm.LAN), string(fsm.Fast), string(fsm.WAN)),
 		text("data_plane", func(s *fsm.Settings) *string { return &s.DataPlane },
 			"What balances the load in the kernel. `auto`: IPVS where the kernel has it, else nftables.").

@@ -14,7 +14,7 @@ const (
 
 // grantSpan is for how long a grantor keeps a grant of ttl, on its own clock: ttl·(1+ρ)/(1−ρ) + m, rounded up, ρ = 1 %.
 // A grantor's clock that runs fast by ρ has then seen ttl/(1−ρ) of real time pass, which is the longest that a holder's
-// clock that runs slow by ρ can take to count ttl (design §3 “Clocks”; leasemodel/drift.py does the arithmetic).
+// clock that runs slow by ρ can take to count ttl (design §3 “Clocks”).
 func grantSpan(ttl time.Duration) time.Duration {
 	if ttl <= 0 {
 		return margin(0)
