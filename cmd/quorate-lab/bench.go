@@ -19,7 +19,8 @@ func benchCommand(find func() (string, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure failover, beside keepalived, every fault, and what an idle agent costs",
-		Long:  `Measure in the same bed as the demo. Rows of JSON go to standard output, progress to standard error.`,
+		Long: `Measure in the same bed as the demo. Rows go to standard output, as JSON or with --output text as lines for people, progress to standard
+error.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("there is no benchmark %q: want failover, idle, matrix or many", args[0])}
@@ -30,6 +31,7 @@ func benchCommand(find func() (string, error)) *cobra.Command {
 			return usageError{errors.New("bench needs the name of a benchmark: failover, idle, matrix or many")}
 		},
 	}
+	cmd.PersistentFlags().String("output", "json", "rows as json, or as text")
 	cmd.AddCommand(failoverCommand(find), idleCommand(find), matrixCommand(find), manyCommand(find))
 	return cmd
 }
@@ -48,6 +50,16 @@ type row struct {
 	Failed   int     `json:"failed_requests"` // of one run, at 500 requests per second; median. -1: no HTTP traffic
 	// Stages are medians of when the VIP came to each stage of a change of owner, by the cluster's own events.
 	Stages map[string]float64 `json:"stages_p50_ms,omitempty"`
+}
+
+// String is one line for a person.
+func (r row) String() string {
+	text := fmt.Sprintf("%s, %s, %s, %d times: silent for %s, at worst %s; %d pings lost; two owners %s", r.System, r.Setting, r.Scenario, r.Runs,
+		millis(r.Median), millis(r.Max), r.Lost, r.dual())
+	if r.Failed >= 0 {
+		text += fmt.Sprintf("; %d requests failed", r.Failed)
+	}
+	return text
 }
 
 // measured is what one repetition measured.
@@ -110,8 +122,23 @@ func median(sorted []float64) float64 {
 // bench is one run of a benchmark: where rows and progress go, and the promises that were broken.
 type bench struct {
 	rows, progress io.Writer
+	text           bool // rows for people
 	broken         []error
 	done           []row
+}
+
+// newBench is for one of bench's subcommands.
+func newBench(cmd *cobra.Command) (*bench, error) {
+	b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+	switch form, err := cmd.Flags().GetString("output"); {
+	case err != nil:
+		return nil, err
+	case form == "text":
+		b.text = true
+	case form != "json":
+		return nil, usageError{fmt.Errorf("--output %s: want json or text", form)}
+	}
+	return b, nil
 }
 
 // measured emits a row and keeps it for the comparison.
@@ -149,9 +176,43 @@ func (b *bench) compare() error {
 			if err := b.emit(r); err != nil {
 				return err
 			}
+			if q.Scenario != "power" {
+				continue
+			}
+			switch setting := k.Setting; {
+			case q.Setting == "lan" && setting == "advert 1s":
+				b.promise(r.Median <= 0.12, "loss of the owner: %.2f of what keepalived takes by default, promised at most 0.12", r.Median)
+			case q.Setting == "fast" && setting == "advert 10ms":
+				b.promise(r.Median <= 1.5, "loss of the owner: %.2f of what keepalived takes with adverts every 10 ms, promised at most 1.5", r.Median)
+			}
 		}
 	}
 	return nil
+}
+
+// promises are those of the rows of quorate alone.
+func (b *bench) promises() {
+	alone := 0.0
+	for _, r := range b.done {
+		if r.System != "quorate" {
+			continue
+		}
+		if r.Scenario == "power" {
+			alone = r.Median
+		}
+		b.promise(!r.Open && r.Dual == 0, "%s: two owners %s, promised never", r.Scenario, r.dual())
+		switch r.Scenario {
+		case "power":
+			b.promise(r.Setting != "lan" || r.Max <= 500, "loss of the owner: silent for %s at worst, promised at most 500 ms", millis(r.Max))
+		case "planned":
+			b.promise(r.Lost == 0, "a planned move: %d pings lost, promised none", r.Lost)
+		}
+	}
+	for _, r := range b.done {
+		if r.System == "quorate" && r.Scenario == "leader+owner" && alone > 0 {
+			b.promise(r.Median <= 2*alone, "loss of leader and owner: silent for %s, the owner alone %s, promised at most twice that", millis(r.Median), millis(alone))
+		}
+	}
 }
 
 // dual is for how long two hosts spoke for the address, for a person.
@@ -166,7 +227,14 @@ func (r row) dual() string {
 	}
 }
 
-func (b *bench) emit(row any) error { return json.NewEncoder(b.rows).Encode(row) }
+// emit writes a row.
+func (b *bench) emit(row any) error {
+	if b.text {
+		_, err := fmt.Fprintf(b.rows, "%+v\n", row)
+		return err
+	}
+	return json.NewEncoder(b.rows).Encode(row)
+}
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format+"\n", args...) }
 

@@ -47,7 +47,10 @@ an agent uses more than 60 MB resident or 3 % of a core (profile lan).`,
 			if err != nil {
 				return err
 			}
-			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			b, err := newBench(cmd)
+			if err != nil {
+				return err
+			}
 			o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 3}
 			if err := b.idle(cmd.Context(), o, profile, vips, length); err != nil {
 				return err

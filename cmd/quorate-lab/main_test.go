@@ -65,6 +65,7 @@ func TestWrongUsage(t *testing.T) {
 		{"bench failover --scenarios flood --quorate /bin/true", `no scenario "flood"`},
 		{"bench failover --systems pacemaker", "pacemaker"},
 		{"bench idle --vips 101", "--vips 101"},
+		{"bench idle --output xml --quorate /bin/true", "--output xml"},
 		{"bench matrix --rows flood", `no fault "flood"`},
 		{"bench matrix --rows kill --write x", "--rows"},
 		{"bench many --vips 3", "--vips 3"},

@@ -33,7 +33,10 @@ exit code is 1 when, after the loss of power, that took longer than a second (me
 			if err != nil {
 				return err
 			}
-			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			b, err := newBench(cmd)
+			if err != nil {
+				return err
+			}
 			if err := b.many(cmd.Context(), matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary}, vips, runs, logs); err != nil {
 				return err
 			}
@@ -77,6 +80,8 @@ func (b *bench) many(ctx context.Context, o matrix.Options, vips, runs int, logs
 		}
 		if s.name == "power" {
 			b.promise(r.Median <= float64(time.Second/time.Millisecond), "%d VIPs served elsewhere after %s (median), promised: within 1 s", vips, millis(r.Median))
+		} else {
+			b.promise(r.Lost == 0, "%d VIPs drained: %d pings lost (median), promised: none", vips, r.Lost)
 		}
 	}
 	return nil

@@ -47,7 +47,10 @@ Faults:` + rowList(),
 			if err != nil {
 				return err
 			}
-			b := &bench{rows: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+			b, err := newBench(cmd)
+			if err != nil {
+				return err
+			}
 			o := matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary, Brief: brief}
 			all, err := b.matrix(cmd.Context(), o, rows, runs, logs)
 			if err != nil {

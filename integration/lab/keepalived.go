@@ -75,6 +75,7 @@ func (o KeepalivedOptions) text(router string) string {
 	return fmt.Sprintf(`global_defs {
   router_id %s
   vrrp_version 3
+  vrrp_rt_priority 50
 }
 vrrp_instance lab {
   state BACKUP
