@@ -46,7 +46,9 @@ func TestFightIsSlow(t *testing.T) {
 				}
 				wantStatus(t, a.Status(), "eth0 192.0.2.10/24 wanted=true actual="+fmt.Sprint(name == "changed")+" another program keeps removing it", "eth0 192.0.2.11/24 wanted=true actual=true")
 				synctest.Wait()
-				if m.puts > 2+putBackBurst+31+35 {
+				// The first two, what is put back, and the renewals of both. Both programs are awake in each instant, and which is first is
+				// up to the scheduler: a pass may meet the other one again before it ends, and then puts twice.
+				if m.puts > 2+2*(putBackBurst+31)+35 {
 					t.Errorf("%d puts in 30 s", m.puts)
 				}
 				events := told.take()
