@@ -31,8 +31,8 @@ func (a *app) vipList() *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List the VIPs, who owns each and why",
 		Long: `List the VIPs. OWNER is what the cluster agreed; STATE compares it with what the kernels have: held, unguarded
-(claimed without a quorum), moving (the owner was asked to give it up), missing (the owner does not have it), unowned, unknown (the owner does not answer), duplicate, releasing
-(no longer configured, not confirmed gone).`,
+(claimed without a quorum), moving (the owner was asked to give it up), missing (the owner does not have it),
+unowned, unknown (the owner does not answer), duplicate, releasing (no longer configured, not confirmed gone).`,
 		Example: `  quorate vip list`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
