@@ -150,7 +150,7 @@ func (a *Agent) open() error {
 		return err
 	}
 	a.kernel = kernel
-	a.fence = &fence{log: a.log}
+	a.fence = &fence{}
 	if !witness {
 		a.fence = openFence(a.log)
 	}

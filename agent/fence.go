@@ -18,9 +18,8 @@ import (
 // fence is what silences this node when its lease has run out: the kernel's gate, or where there is none the lifetimes of
 // its addresses.
 type fence struct {
-	gate     gate.Gate // nil: there is none
-	why      []error   // what the better ones lack, and the cure
-	log      *slog.Logger
+	gate     gate.Gate     // nil: there is none
+	why      []error       // what the better ones lack, and the cure
 	failing  atomic.Bool   // the last renewal failed
 	failures atomic.Uint64 // renewals that the kernel refused
 
@@ -36,7 +35,7 @@ type selfGrant struct {
 // openFence takes the strongest that can be had.
 func openFence(log *slog.Logger) *fence {
 	g, why, err := gate.Open(gate.Options{Log: log})
-	f := &fence{why: why, log: log}
+	f := &fence{why: why}
 	if err == nil {
 		f.gate = g
 	}

@@ -21,7 +21,7 @@ func (a *Agent) local() api.NodeStatus {
 		st.Problems = append([]string{err.Error()}, st.Problems...)
 	}
 	if a.o.Role == fsm.Witness {
-		st.Fence = api.Fence{Kind: "none", Detail: "a witness carries no address"}
+		st.Fence = api.Fence{Kind: fenceOf(a), Detail: "a witness carries no address"}
 	}
 	if st.Addr == "" {
 		st.Addr = a.o.Bind

@@ -100,7 +100,7 @@ func TestSimResign(t *testing.T) {
 			c.t.Errorf("a follower resigned: %v", err)
 		}
 		f.Lease().Ending(true)
-		time.Sleep(100 * time.Millisecond) // until the leader has heard that
+		c.until(time.Second, "the leader has heard that", func() bool { return lead.Lease().Hints().Ending[f.name] })
 		begin := time.Now()
 		if err := lead.Resign(c.within(time.Second)); err != nil {
 			c.t.Fatal(err)

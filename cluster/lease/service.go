@@ -35,6 +35,7 @@ type Options struct {
 	LastIndex uint64
 	// OnLease is called at each renewal and loss, one call at a time and in order. The next Renew waits for it, so it must not
 	// block. It is where a kernel gate's deadline is written.
+	// What it returns is logged by another goroutine.
 	OnLease func(LeaseChanged) error
 	// OnRound is called for each round of Renews with how much later than planned it was sent. It must not block.
 	OnRound func(late time.Duration)

@@ -36,14 +36,11 @@ func (n *node) awaitYielded(began, progress, down time.Duration) {
 		moving = moving || n.state.Assignments[k].Release != nil
 	}
 	now := n.w.now
-	switch {
-	case moving || len(n.lingers) > 0:
+	busy := moving || len(n.lingers) > 0
+	if busy {
 		progress = now
-	case len(owned) == 0 || now-progress > yieldNotice:
-		n.end(len(owned), down)
-		return
 	}
-	if now-began > yieldLimit {
+	if !busy && len(owned) == 0 || now-progress > yieldNotice || now-began > yieldLimit {
 		n.end(len(owned), down)
 		return
 	}
@@ -107,7 +104,7 @@ func askedToEnd(s *stage) []step {
 			h.yield(s.upTo(600 * time.Millisecond))
 		}, 6*time.Second, func() bool { return !h.up }),
 		then(func() { s.calmYield = false }, 2*time.Second, func() bool { return h.up && s.settled() }),
-		// Preferred to all others for one of them, it gets that back.
+		// The process that follows can have it again: it does not end.
 		then(func() { s.move(h) }, time.Second, func() bool { return h.holds(s.x) }),
 		wait(100 * time.Millisecond),
 	}
