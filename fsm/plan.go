@@ -23,8 +23,8 @@ type Hints struct {
 }
 
 // Plan works out the decisions that should be committed next; false means that there are none. It is a pure function: the
-// same state and hints give the same plan. Applying a plan and planning again with the same hints gives nothing (but what has
-// been cancelled may then be moved for balance), and Apply refuses none of its decisions on the state it was made for.
+// same state and hints give the same plan. Applying a plan and planning again with the same hints gives nothing (but what a
+// release has ended for, by a hand-over or by staying, may then be moved for balance), and Apply refuses none of its decisions on the state it was made for.
 //
 // It moves a VIP only for a cause: its owner drains, leaves, is about to end or can no longer serve it; a more preferred node is able and
 // preempt is on; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
