@@ -32,6 +32,7 @@ type Options struct {
 	Role      fsm.Role
 	Zone      string
 	Weight    int
+	Fence     string // FenceAuto, or the gate.Kind that this node has to have; "" = FenceAuto
 	Version   string
 	Log       *slog.Logger
 }
@@ -142,9 +143,6 @@ func (a *Agent) open() error {
 	if !witness { // it carries nothing, so it is asked for nothing
 		a.denied = vip.Preflight()
 	}
-	for _, p := range a.denied {
-		a.log.Warn("this node cannot own VIPs", "reason", p)
-	}
 	kernel, err := vip.NewKernel()
 	if err != nil {
 		return err
@@ -152,14 +150,19 @@ func (a *Agent) open() error {
 	a.kernel = kernel
 	a.fence = &fence{}
 	if !witness {
-		a.fence = openFence(a.log)
+		if a.fence, err = openFence(a.o.Fence, kernel, a.log); err != nil {
+			a.denied = append(a.denied, err.Error())
+		}
+	}
+	for _, p := range a.denied {
+		a.log.Warn("this node cannot own VIPs", "reason", p)
 	}
 	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed, OnProgress: a.progresses})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
 	if witness {
 		a.log.Info("this node is a witness: it votes and grants leases, and leaves its machine's addresses and tables alone")
-		if err := retireDirector(kernel, a.log); err != nil {
+		if err := retire(kernel, a.log); err != nil {
 			a.denied = append(a.denied, err.Error())
 			a.log.Warn("this witness was a director before; start it once with a director's rights", "reason", err)
 		}

@@ -32,18 +32,42 @@ type selfGrant struct {
 	until lease.Instant
 }
 
-// openFence takes the strongest that can be had.
-func openFence(log *slog.Logger) *fence {
-	g, why, err := gate.Open(gate.Options{Log: log})
-	f := &fence{why: why}
+// FenceAuto is the fence of Options that takes the strongest that can be had.
+const FenceAuto = "auto"
+
+// openFence takes the fence that is asked for. The error says that it cannot be had: then this node is to own nothing. There is a fence
+// in any case.
+func openFence(kind string, kernel vip.Kernel, log *slog.Logger) (f *fence, err error) {
+	f = &fence{}
+	defer func() {
+		for _, w := range f.why {
+			log.Warn("a stronger fence cannot be had", "fence", f.kind(), "reason", w)
+		}
+		log.Info("fence", "fence", f.kind())
+	}()
+	o := gate.Options{Log: log}
+	switch kind {
+	case FenceAuto, "":
+	case string(gate.KindLifetime):
+		f.why = []error{fmt.Errorf(`the agent's setting fence = %q allows no other`, kind)}
+		// The gate of an agent that was killed is nobody's any more, and would keep every address closed.
+		return f, retire(kernel, log)
+	default:
+		o.Only = gate.Kind(kind)
+	}
+	g, why, err := gate.Open(o)
 	if err == nil {
-		f.gate = g
+		f.gate, f.why = g, why
+		if o.Only == gate.KindNFT {
+			f.why = []error{fmt.Errorf(`the agent's setting fence = %q allows no other`, kind)}
+		}
+		return f, nil
 	}
-	for _, w := range why {
-		log.Warn("a stronger fence cannot be had", "fence", f.kind(), "reason", w)
+	f.why = why
+	if o.Only != "" {
+		return f, fmt.Errorf(`the agent's setting fence = %q cannot be carried out: %w; cure that, or set fence = "auto"`, kind, errors.Join(why...))
 	}
-	log.Info("fence", "fence", f.kind())
-	return f
+	return f, nil
 }
 
 // kind is the word for it in status and metrics.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,9 @@ import (
 
 // DefaultPort is the port of bind when none is written.
 const DefaultPort = 7300
+
+// Fences are the values of an agent's fence.
+var Fences = []string{"auto", "bpf", "nft", "address-lifetime"}
 
 // AgentConfig is what one machine's agent has to know before it is part of a cluster.
 type AgentConfig struct {
@@ -26,6 +30,7 @@ type AgentConfig struct {
 	Role      fsm.Role
 	Zone      string
 	Weight    int
+	Fence     string
 }
 
 // DefaultAgent is what an empty file means.
@@ -141,6 +146,9 @@ func (a *AgentConfig) complete() (problems fsm.Problems) {
 	given("zone", &a.Zone, zoneName)
 	if a.Role != fsm.Director && a.Role != fsm.Witness {
 		check("role", string(a.Role), faultf("use director or witness", "this is not a known value"))
+	}
+	if !slices.Contains(Fences, a.Fence) {
+		check("fence", a.Fence, faultf("use auto, bpf, nft or address-lifetime", "this is not a known value"))
 	}
 	if a.Weight < 0 || a.Weight > fsm.MaxWeight {
 		check("weight", strconv.Itoa(a.Weight), faultf(fmt.Sprintf("use 0 to %d", fsm.MaxWeight), "it is out of range"))

@@ -17,10 +17,11 @@ func TestParseAgent(t *testing.T) {
 		http      = ":7380"
 		role      = "witness"
 		zone      = "room-1"
-		weight    = 0`))
+		weight    = 0
+		fence     = "nft"`))
 	want := AgentConfig{
 		Name: "lb1", Bind: "192.0.2.1:7300", Advertise: "198.51.100.1", DataDir: "/srv/quorate", Socket: "/tmp/q.sock",
-		HTTP: "127.0.0.1:7380", Role: fsm.Witness, Zone: "room-1", Weight: 0,
+		HTTP: "127.0.0.1:7380", Role: fsm.Witness, Zone: "room-1", Weight: 0, Fence: "nft",
 	}
 	if err != nil || a != want {
 		t.Errorf("%+v, %v\nwant %+v", a, err, want)
@@ -28,7 +29,7 @@ func TestParseAgent(t *testing.T) {
 }
 
 func TestParseAgentDefaults(t *testing.T) {
-	want := AgentConfig{DataDir: "/var/lib/quorate", Socket: "/run/quorate/quorate.sock", Role: fsm.Director, Weight: 1}
+	want := AgentConfig{DataDir: "/var/lib/quorate", Socket: "/run/quorate/quorate.sock", Role: fsm.Director, Weight: 1, Fence: "auto"}
 	for name, text := range map[string]string{"agent.hcl": "", "agent.json": "{}", "agent.conf": "# nothing"} {
 		if a, err := ParseAgent(name, []byte(text)); err != nil || a != want {
 			t.Errorf("%s: %+v, %v", name, a, err)
@@ -61,7 +62,7 @@ func TestParseAgentAddresses(t *testing.T) {
 
 func TestComplete(t *testing.T) {
 	a := AgentConfig{Name: "lb1", Bind: "192.0.2.1", Weight: 5}
-	want := AgentConfig{Name: "lb1", Bind: "192.0.2.1:7300", DataDir: "/var/lib/quorate", Socket: "/run/quorate/quorate.sock", Role: fsm.Director, Weight: 5}
+	want := AgentConfig{Name: "lb1", Bind: "192.0.2.1:7300", DataDir: "/var/lib/quorate", Socket: "/run/quorate/quorate.sock", Role: fsm.Director, Weight: 5, Fence: "auto"}
 	for range 2 { // what is complete stays as it is
 		if err := a.Complete(); err != nil || a != want {
 			t.Errorf("%+v, %v", a, err)

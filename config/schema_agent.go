@@ -31,5 +31,8 @@ var agentFile = &block{
 		number("weight", func(a *AgentConfig) *int { return &a.Weight },
 			"Share of the VIPs relative to the other nodes; 0 = owns none unless preferred.").
 			or(cty.NumberIntVal(1)).within("0 to 65535"),
+		text("fence", func(a *AgentConfig) *string { return &a.Fence },
+			"What silences this node's addresses when its lease has run out. `auto`: the strongest that the kernel and the agent's rights allow; `bpf` or `nft`: that one, and without it this node owns no VIP; `address-lifetime`: no gate, only the whole seconds that the kernel keeps an address which nobody renews.").
+			or(cty.StringVal("auto")).oneOf(Fences...),
 	},
 }

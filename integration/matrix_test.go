@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,24 +14,37 @@ import (
 
 // TestMatrix makes every fault of the documentation's table once. `quorate-lab bench matrix` repeats them.
 func TestMatrix(t *testing.T) {
-	t.Run("hosts", func(t *testing.T) { testMatrix(t, false) })
-	t.Run("disks", func(t *testing.T) { testMatrix(t, true) })
+	t.Run("hosts", func(t *testing.T) { testMatrix(t, matrix.Options{}, all) })
+	t.Run("disks", func(t *testing.T) { testMatrix(t, matrix.Options{Disks: true}, all) })
 }
 
-func testMatrix(t *testing.T, disks bool) {
+// TestMatrixOfWeakerFences makes those faults in which a fence has something to do, on clusters that have to go without the strongest.
+func TestMatrixOfWeakerFences(t *testing.T) {
+	fenced := func(r matrix.Row) bool {
+		return slices.Contains([]string{"kill", "freeze", "power", "leader+owner", "move", "cable", "deaf", "mute", "mute-to-peers", "majority", "deleted"}, r.Name)
+	}
+	for _, fence := range []string{"nft", "address-lifetime"} {
+		t.Run(fence, func(t *testing.T) { testMatrix(t, matrix.Options{Fence: fence}, fenced) })
+	}
+}
+
+func all(matrix.Row) bool { return true }
+
+func testMatrix(t *testing.T, o matrix.Options, want func(matrix.Row) bool) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a lab makes network namespaces")
 	}
 	before, err := lab.TakeFootprint()
 	must(t, err)
-	trial, err := matrix.New(context.Background(), matrix.Options{Binary: quorate, Disks: disks, Brief: true})
-	if errors.Is(err, lab.ErrNoDisk) {
+	o.Binary, o.Brief = quorate, true
+	trial, err := matrix.New(context.Background(), o)
+	if errors.Is(err, lab.ErrNoDisk) || errors.Is(err, matrix.ErrNoFence) {
 		t.Skip(err)
 	}
 	must(t, err)
 	t.Cleanup(func() { closeBed(t, trial.Bed, before) })
 	for _, row := range matrix.Rows() {
-		if row.Disk != disks {
+		if row.Disk != o.Disks || !want(row) {
 			continue
 		}
 		if !t.Run(row.Name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 func matrixCommand(find func() (string, error)) *cobra.Command {
 	var runs int
 	var names []string
-	var dir, write string
+	var dir, write, fence string
 	var brief, logs bool
 	cmd := &cobra.Command{
 		Use:   "matrix",
@@ -36,8 +36,8 @@ Faults:` + rowList(),
 				return err
 			}
 			if write != "" {
-				if len(names) > 0 || brief {
-					return usageError{errors.New("--write wants the whole table: leave --rows and --brief out")}
+				if len(names) > 0 || brief || fence != "" {
+					return usageError{errors.New("--write wants the whole table, with the fence that agents take: leave --rows, --brief and --fence out")}
 				}
 				if _, err := matrix.ReadTable(write); err != nil { // before an hour of measuring
 					return err
@@ -51,7 +51,7 @@ Faults:` + rowList(),
 			if err != nil {
 				return err
 			}
-			o := matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary, Brief: brief}
+			o := matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary, Brief: brief, Fence: fence}
 			all, err := b.matrix(cmd.Context(), o, rows, runs, logs)
 			if err != nil {
 				return err
@@ -67,6 +67,7 @@ Faults:` + rowList(),
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions of each fault")
 	cmd.Flags().StringSliceVar(&names, "rows", nil, "which faults (default all)")
 	cmd.Flags().StringVar(&write, "write", "", "put the table into this document, between its markers")
+	cmd.Flags().StringVar(&fence, "fence", "", "start the agents with this fence: bpf, nft or address-lifetime (default the strongest)")
 	cmd.Flags().BoolVar(&brief, "brief", false, "let faults last as long as in the tests only")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
 	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")

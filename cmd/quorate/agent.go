@@ -70,10 +70,11 @@ A new node waits until ` + "`quorate bootstrap` or `quorate join`" + ` makes it 
 	fl.StringVar(&f.role, "role", "", "director, or witness: votes but owns no VIPs (default director)")
 	fl.StringVar(&f.given.Zone, "zone", "", "where the node stands, e.g. a rack")
 	fl.IntVar(&f.given.Weight, "weight", 1, "share of VIPs relative to the other nodes; 0 = owns none unless preferred")
+	fl.StringVar(&f.given.Fence, "fence", "", "what silences addresses without a lease: auto, bpf, nft or address-lifetime (default auto)")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	for flag, values := range map[string][]string{
-		"role": {string(fsm.Director), string(fsm.Witness)}, "log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
+		"role": {string(fsm.Director), string(fsm.Witness)}, "fence": config.Fences, "log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -114,6 +115,7 @@ func (a *app) agentConfig(cmd *cobra.Command, f agentFlags) (config.AgentConfig,
 	set("advertise", &cfg.Advertise, f.given.Advertise)
 	set("data-dir", &cfg.DataDir, f.given.DataDir)
 	set("http", &cfg.HTTP, f.given.HTTP)
+	set("fence", &cfg.Fence, f.given.Fence)
 	set("zone", &cfg.Zone, f.given.Zone)
 	if env := a.getenv("QUORATE_SOCKET"); env != "" {
 		cfg.Socket = env

@@ -12,6 +12,6 @@ import (
 func runAgent(ctx context.Context, c config.AgentConfig, log *slog.Logger) error {
 	return agent.New(agent.Options{
 		Name: c.Name, Bind: c.Bind, Advertise: c.Advertise, DataDir: c.DataDir, Socket: c.Socket, HTTP: c.HTTP,
-		Role: c.Role, Zone: c.Zone, Weight: c.Weight, Version: buildVersion(), Log: log,
+		Role: c.Role, Zone: c.Zone, Weight: c.Weight, Fence: c.Fence, Version: buildVersion(), Log: log,
 	}).Run(ctx)
 }

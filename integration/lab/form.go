@@ -25,6 +25,9 @@ func JoinCommand(output string) ([]string, error) {
 func (b *Bed) Start(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range b.Directors {
+		if p := d.Agent(); p != nil && !closed(p.Done()) {
+			continue
+		}
 		g.Go(func() error { return d.Start(ctx) })
 	}
 	return g.Wait()

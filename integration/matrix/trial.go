@@ -20,7 +20,11 @@ type Options struct {
 	Binary string // of quorate
 	Disks  bool   // give every director a disk of its own, for rows that need one
 	Brief  bool   // let faults last as short as they may
+	Fence  string // that the agents are started with; "" = the strongest that they can have
 }
+
+// ErrNoFence says that this machine's kernel does not offer the fence that was asked for.
+var ErrNoFence = errors.New("the fence cannot be had")
 
 // Trial is a cluster on which one fault after the other is made. Close its Bed at the end.
 type Trial struct {
@@ -81,6 +85,20 @@ func (t *Trial) build(ctx context.Context, o Options) error {
 	}
 	if t.capture, err = t.Bed.StartCapture(VIPs()...); err != nil {
 		return err
+	}
+	if o.Fence != "" {
+		for _, d := range t.Bed.Directors {
+			if err := d.Start(ctx, "--fence", o.Fence); err != nil {
+				return err
+			}
+			n, err := d.API.Node(ctx)
+			if err != nil {
+				return err
+			}
+			if n.Fence.Kind != o.Fence {
+				return fmt.Errorf("%w: %s was started with %s and has %s: %s", ErrNoFence, d.Name, o.Fence, n.Fence.Kind, n.Fence.Missing)
+			}
+		}
 	}
 	if err := t.Bed.Form(ctx); err != nil {
 		return err

@@ -29,6 +29,12 @@ func TestOpenTakesTheStrongestAndSaysWhy(t *testing.T) {
 	if g, why, err = open(Options{}, []variant{{KindBPF, refuse}, {KindNFT, refuse}}); g != nil || len(why) != 2 || !errors.Is(err, ErrNone) {
 		t.Errorf("got %v, %v, %v; want none, and two reasons", g, why, err)
 	}
+	if g, why, err = open(Options{Only: KindNFT}, []variant{{KindBPF, accept(KindBPF)}, {KindNFT, accept(KindNFT)}}); err != nil || g.Kind() != KindNFT || why != nil {
+		t.Errorf("got %v, %v, %v; want nft, which was asked for", g, why, err)
+	}
+	if g, why, err = open(Options{Only: KindBPF}, []variant{{KindBPF, refuse}, {KindNFT, accept(KindNFT)}}); g != nil || len(why) != 1 || !errors.Is(err, ErrNone) {
+		t.Errorf("got %v, %v, %v; want none, for bpf was asked for", g, why, err)
+	}
 }
 
 func TestEntryCheck(t *testing.T) {

@@ -12,6 +12,8 @@ type Options struct {
 	// In runs a function in the network namespace that is gated, on a thread that is in it for the time of the call. nil:
 	// the process's own.
 	In func(func() error) error
+	// Only is the one kind of gate to open; "" is the strongest that can be had.
+	Only Kind
 }
 
 // ErrNone says that this kernel, or this process's rights, allow no gate at all.
@@ -23,7 +25,7 @@ type variant struct {
 	open func(Options) (Gate, error)
 }
 
-// Open takes the strongest gate that can be had here, by trying, and takes over what a process before this one left in the
+// Open takes the strongest gate that can be had here, by trying, or only the one that is asked for, and takes over what a process before this one left in the
 // kernel as it is. why says of each stronger one what it lacks, and the cure; with ErrNone it says so of all.
 func Open(o Options) (g Gate, why []error, err error) {
 	return open(o, variants)
@@ -37,6 +39,9 @@ func open(o Options, variants []variant) (g Gate, why []error, err error) {
 		o.In = func(f func() error) error { return f() }
 	}
 	for _, v := range variants {
+		if o.Only != "" && v.kind != o.Only {
+			continue
+		}
 		g, err := v.open(o)
 		if err == nil {
 			return g, why, nil
