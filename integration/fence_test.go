@@ -2,10 +2,15 @@ package integration
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"quorate/integration/lab"
+	"quorate/vip/gate"
 )
 
 // fence watches that no address has two owners. An agent holds its addresses by deadlines; while the machine that all
@@ -93,5 +98,38 @@ func TestFenceInTheKernel(t *testing.T) {
 				must(t, owner.AwaitReady(within(t, 10*time.Second)))
 			}
 		})
+	}
+}
+
+// TestDemandedFence gives the preferred node an agent that is to have the strict gate and may not load it: it owns nothing, and says why.
+func TestDemandedFence(t *testing.T) {
+	bed := newBed(t, 3, 0)
+	weak := bed.Directors[0]
+	weak.Without = []uintptr{unix.CAP_BPF, unix.CAP_SYS_ADMIN, unix.CAP_PERFMON}
+	must(t, weak.Start(within(t, 10*time.Second), "--fence", string(gate.KindBPF)))
+	form(t, bed)
+	_, err := bed.Directors[1].Apply(within(t, 30*time.Second), "cluster.hcl", new(lab.Config).VIP("a", lab.VIP(1), `prefer = ["n1"]`).String())
+	must(t, err)
+	owner, err := bed.AwaitOwner(within(t, 10*time.Second), lab.VIP(1).Addr(), nil)
+	must(t, err)
+	if owner == weak {
+		t.Error("a node without the fence that it is to have owns a VIP")
+	}
+	s, err := bed.Status(within(t, 5*time.Second))
+	must(t, err)
+	want := `the agent's setting fence = "bpf" cannot be carried out`
+	if !slices.ContainsFunc(s.Problems, func(p string) bool { return strings.Contains(p, "n1") && strings.Contains(p, want) }) {
+		t.Errorf("the problems do not say that n1's fence cannot be had: %q", s.Problems)
+	}
+
+	// Once it is allowed another, it gets what prefers it.
+	must(t, weak.End(within(t, 20*time.Second)))
+	must(t, weak.Start(within(t, 10*time.Second), "--fence", "auto"))
+	must(t, weak.AwaitReady(within(t, 10*time.Second)))
+	says(t, bed.Directors[1], "vip", "move", "a", "n1")
+	n, err := weak.API.Node(within(t, 5*time.Second))
+	must(t, err)
+	if n.Fence.Kind == string(gate.KindBPF) || n.Fence.Missing == "" {
+		t.Errorf("n1 without the right to load a program has the fence %s, and of a stronger one it says %q", n.Fence.Kind, n.Fence.Missing)
 	}
 }

@@ -39,6 +39,7 @@ error.`,
 // row is one line of the failover benchmark's output. Times are in milliseconds.
 type row struct {
 	System   string  `json:"system"`
+	Version  string  `json:"version,omitempty"`
 	Setting  string  `json:"setting"`
 	Scenario string  `json:"scenario"`
 	Runs     int     `json:"runs"`
@@ -50,6 +51,8 @@ type row struct {
 	Failed   int     `json:"failed_requests"` // of one run, at 500 requests per second; median. -1: no HTTP traffic
 	// Stages are medians of when the VIP came to each stage of a change of owner, by the cluster's own events.
 	Stages map[string]float64 `json:"stages_p50_ms,omitempty"`
+
+	all int // pings and requests lost in all runs
 }
 
 // String is one line for a person.
@@ -108,6 +111,9 @@ func (r row) of(runs []measured) row {
 	r.Median, r.Max = math.Round(median(gaps)*10)/10, gaps[len(gaps)-1]
 	r.Lost = int(median(pick(func(m measured) float64 { return float64(m.lost) })))
 	r.Failed = int(median(pick(func(m measured) float64 { return float64(m.failed) })))
+	for _, m := range runs {
+		r.all += m.lost + max(0, m.failed)
+	}
 	r.Open = slices.ContainsFunc(runs, func(m measured) bool { return m.open })
 	r.Dual = slices.Max(pick(func(m measured) float64 { return ms(m.dual) }))
 	return r
@@ -204,6 +210,8 @@ func (b *bench) promises() {
 		switch r.Scenario {
 		case "power":
 			b.promise(r.Setting != "lan" || r.Max <= 500, "loss of the owner: silent for %s at worst, promised at most 500 ms", millis(r.Max))
+		case "leader":
+			b.promise(r.all == 0, "loss of the leader: %d pings and requests lost in %d runs, promised none (longest silence %s)", r.all, r.Runs, millis(r.Max))
 		case "planned":
 			b.promise(r.Lost == 0, "a planned move: %d pings lost, promised none", r.Lost)
 		}

@@ -20,8 +20,11 @@ func failoverCommand(find func() (string, error)) *cobra.Command {
 		Use:   "failover",
 		Short: "How long a client waits when something is lost",
 		Long: `Lose something, again and again, under 500 requests/s and 1000 pings/s, and do the same to two nodes of keepalived in the same
-network, with adverts every 1 s, 100 ms and 10 ms. One row of JSON for each scenario, then the ratios. The exit code is 1 when the owner's loss costs more than 500 ms, or more than 0.12 of what it
-costs keepalived by default (profile fast: 1.5 of its 10 ms setting), when a planned move or the leader's loss costs a ping (the median of all runs), when
+network, with adverts every 1 s, 100 ms and 10 ms: one repetition of everything with quorate, one with keepalived, and so on; the
+other's programs do not run meanwhile. One row of JSON for each scenario, then the ratios.
+
+The exit code is 1 when the owner's loss costs more than 500 ms, or more than 0.12 of what it costs keepalived by default
+(profile fast: 1.5 of its 10 ms setting), when a planned move or the leader's loss costs a ping (the median of all runs), when
 the loss of both costs more than twice that of the owner, or when two hosts speak for the address.
 
 Scenarios:` + scenarioList(),
@@ -47,20 +50,31 @@ Scenarios:` + scenarioList(),
 				}
 				o.Directors, o.Servers = 3, 2
 			}
+			theirs, version := slices.Contains(systems, "keepalived"), ""
+			if theirs {
+				if version, err = lab.KeepalivedVersion(cmd.Context()); err != nil {
+					return fmt.Errorf("%w; or leave it out with --systems quorate", err)
+				}
+			}
 			b, err := newBench(cmd)
 			if err != nil {
 				return err
 			}
 			return b.onBed(cmd.Context(), o, logs, func(ctx context.Context, bed *lab.Bed) error {
+				var all []*contender
 				if ours {
-					if err := b.failover(ctx, bed, profile, chosen, runs); err != nil {
-						return err
-					}
+					all = append(all, quorateOn(bed, profile, chosen))
 				}
-				if slices.Contains(systems, "keepalived") {
-					if err := b.keepalived(ctx, bed, names, runs); err != nil {
+				if theirs {
+					k, err := keepalivedOn(ctx, bed, version)
+					if err != nil {
 						return err
 					}
+					k.named(names)
+					all = append(all, k)
+				}
+				if err := b.contest(ctx, all, runs); err != nil {
+					return err
 				}
 				b.promises()
 				err := b.compare()
@@ -104,45 +118,34 @@ func (b *bench) onBed(ctx context.Context, o lab.BedOptions, logs bool, measure 
 	return measure(ctx, bed)
 }
 
-func (b *bench) failover(ctx context.Context, bed *lab.Bed, profile string, chosen []scenario, runs int) error {
-	t, err := newTrial(ctx, bed, profile)
-	if err != nil {
-		return err
-	}
-	defer t.load.Kill() // the other system has the machine for itself
-	for _, s := range chosen {
-		var all []measured
-		events, err := timeline(ctx, bed)
-		if err != nil {
+// quorateOn is a cluster on the bed, and the ways to lose something of it.
+func quorateOn(bed *lab.Bed, profile string, chosen []scenario) *contender {
+	var t *trial
+	c := &contender{name: "quorate"}
+	c.resume = func(ctx context.Context) (err error) {
+		if t == nil {
+			t, err = newTrial(ctx, bed, profile)
 			return err
 		}
-		began := latest(events)
-		for i := range runs {
+		return t.resume(ctx)
+	}
+	c.pause = func() error { return t.pause() }
+	for _, s := range chosen {
+		x := &series{row: row{System: "quorate", Setting: profile, Scenario: s.name}}
+		x.once = func(ctx context.Context) (measured, error) {
+			before, err := timeline(ctx, bed)
+			if err != nil {
+				return measured{}, err
+			}
 			m, err := t.once(ctx, s)
 			if err != nil {
-				return fmt.Errorf("%s, repetition %d: %w", s.name, i+1, err)
+				return m, err
 			}
-			b.say("quorate %s %d/%d: %s", s.name, i+1, runs, m)
-			all = append(all, m)
+			after, err := timeline(ctx, bed)
+			x.events = append(x.events, since(after, latest(before))...)
+			return m, err
 		}
-		r := row{System: "quorate", Setting: profile, Scenario: s.name}.of(all)
-		if events, err = timeline(ctx, bed); err != nil {
-			return err
-		}
-		r.Stages = stageMedians(events, "web", began)
-		if err := b.measured(r); err != nil {
-			return err
-		}
-		switch {
-		case s.name == "power" && profile == "lan":
-			b.promise(r.Median <= 500, "loss of the owner: median silence %s, promised at most 500 ms", millis(r.Median))
-		case s.name == "leader":
-			lost, failed := 0, 0
-			for _, m := range all {
-				lost, failed = lost+m.lost, failed+m.failed
-			}
-			b.promise(lost+failed == 0, "loss of the leader: %d pings and %d requests lost in %d runs, promised none (longest silence %s)", lost, failed, runs, millis(r.Max))
-		}
+		c.series = append(c.series, x)
 	}
-	return nil
+	return c
 }

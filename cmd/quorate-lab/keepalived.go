@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -21,7 +20,6 @@ type legacy struct {
 	running [2]*lab.Keepalived
 	client  *lab.Host
 	wire    *lab.Capture
-	advert  time.Duration
 }
 
 // legacyScenario is a way to lose the owner, as for quorate.
@@ -42,62 +40,52 @@ var legacyScenarios = []legacyScenario{
 // legacyVIP is the address of the keepalived nodes.
 var legacyVIP = lab.VIP(50)
 
-// keepalived measures keepalived in the same network as quorate, with the same client, those scenarios that are named.
-func (b *bench) keepalived(ctx context.Context, bed *lab.Bed, names []string, runs int) error {
-	if _, err := lab.FindKeepalived(); err != nil {
-		b.say("keepalived is left out: %v", err)
-		return nil
-	}
+// keepalivedOn is two nodes of keepalived in the same network as quorate, before the same client.
+func keepalivedOn(ctx context.Context, bed *lab.Bed, version string) (*contender, error) {
 	k := &legacy{client: bed.Client}
 	var err error
 	for i := range k.hosts {
 		if k.hosts[i], err = bed.AddHost(fmt.Sprintf("k%d", i+1), lab.HostPrefixes(31+i)...); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if k.wire, err = bed.StartCapture(legacyVIP.Addr()); err != nil {
-		return err
+		return nil, err
 	}
 	// Somebody asks who has it, as for quorate: whoever answers is seen.
 	if _, err := bed.Bystander.StartWatch(5*time.Millisecond, legacyVIP.Addr()); err != nil {
-		return err
+		return nil, err
 	}
+	c := &contender{name: "keepalived", resume: func(context.Context) error { return nil }, pause: k.off}
 	for _, advert := range adverts {
-		k.advert = advert
 		for _, s := range legacyScenarios {
-			if !slices.Contains(names, s.name) {
-				continue
-			}
-			if err := b.legacyRow(ctx, k, s, runs); err != nil {
-				return fmt.Errorf("keepalived, advert %v, %s: %w", advert, s.name, err)
-			}
+			c.series = append(c.series, &series{
+				row:  row{System: "keepalived", Version: version, Setting: "advert " + advert.String(), Scenario: s.name},
+				once: func(ctx context.Context) (measured, error) { return k.once(ctx, s, advert) },
+			})
 		}
 	}
-	return nil
+	return c, nil
 }
 
-func (b *bench) legacyRow(ctx context.Context, k *legacy, s legacyScenario, runs int) error {
-	var all []measured
-	for i := range runs {
-		m, err := k.once(ctx, s)
-		if err != nil {
-			return fmt.Errorf("repetition %d: %w", i+1, err)
-		}
-		b.say("keepalived, advert %v, %s %d/%d: %s", k.advert, s.name, i+1, runs, m)
-		all = append(all, m)
+// off cuts the power of both nodes, of which the scenario may have left one without.
+func (k *legacy) off() error {
+	var errs []error
+	for _, h := range k.hosts {
+		errs = append(errs, h.PowerOn(), h.PowerOff())
 	}
-	return b.measured(row{System: "keepalived", Setting: "advert " + k.advert.String(), Scenario: s.name}.of(all))
+	return errors.Join(errs...)
 }
 
 // fresh makes both nodes run, with their kernels as after a start, and waits until one of them has the VIP.
-func (k *legacy) fresh(ctx context.Context) error {
+func (k *legacy) fresh(ctx context.Context, advert time.Duration) error {
 	for i, h := range k.hosts {
 		_ = h.PowerOff() // fails if it is off
 		if err := h.PowerOn(); err != nil {
 			return err
 		}
 		var err error
-		o := lab.KeepalivedOptions{VIP: legacyVIP, Priority: 100 - i, Advert: k.advert}
+		o := lab.KeepalivedOptions{VIP: legacyVIP, Priority: 100 - i, Advert: advert}
 		if k.running[i], err = h.StartKeepalived(ctx, o); err != nil {
 			return err
 		}
@@ -121,10 +109,10 @@ func (k *legacy) owner() (int, error) {
 	return at, unless(at >= 0, "no host carries the VIP")
 }
 
-func (k *legacy) once(ctx context.Context, s legacyScenario) (measured, error) {
+func (k *legacy) once(ctx context.Context, s legacyScenario, advert time.Duration) (measured, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := k.fresh(ctx); err != nil {
+	if err := k.fresh(ctx, advert); err != nil {
 		return measured{}, err
 	}
 	vip := legacyVIP.Addr()
@@ -141,7 +129,7 @@ func (k *legacy) once(ctx context.Context, s legacyScenario) (measured, error) {
 		return measured{}, err
 	}
 	// The burst of announcements of the start, and the other's first adverts, are over then.
-	if err := lab.Sleep(ctx, max(500*time.Millisecond, 2*k.advert)); err != nil {
+	if err := lab.Sleep(ctx, max(500*time.Millisecond, 2*advert)); err != nil {
 		return measured{}, err
 	}
 	victim, err := k.owner()

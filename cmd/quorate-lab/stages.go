@@ -34,12 +34,21 @@ func latest(events []fsm.Event) uint64 {
 	return events[len(events)-1].Index
 }
 
-// stageMedians are the median times, in milliseconds, at which the VIP's changes of owner after an entry came to each stage, by the
-// cluster's own measure; nil when there were none.
-func stageMedians(events []fsm.Event, vip string, after uint64) map[string]float64 {
+// since are the events after an entry.
+func since(events []fsm.Event, after uint64) []fsm.Event {
+	i := slices.IndexFunc(events, func(e fsm.Event) bool { return e.Index > after })
+	if i < 0 {
+		return nil
+	}
+	return events[i:]
+}
+
+// stageMedians are the median times, in milliseconds, at which the VIP's changes of owner came to each stage, by the cluster's own measure;
+// nil when there were none.
+func stageMedians(events []fsm.Event, vip string) map[string]float64 {
 	all := map[string][]float64{}
 	for _, e := range events {
-		if e.Index <= after || e.VIP != vip {
+		if e.VIP != vip {
 			continue
 		}
 		for stage, us := range map[string]int64{"suspect": e.Stages.Suspect, "promised": e.Stages.Promised, "committed": e.Stages.Committed,

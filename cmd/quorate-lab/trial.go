@@ -41,7 +41,7 @@ func newTrial(ctx context.Context, bed *lab.Bed, profile string) (*trial, error)
 	if t.spare, err = bed.AddDirector("", "spare", lab.HostPrefixes(80)...); err != nil {
 		return nil, err
 	}
-	if t.load, err = bed.Client.StartLoad(ctx, netip.AddrPortFrom(t.vip, 80), rate, timeout); err != nil {
+	if err := t.offer(ctx); err != nil {
 		return nil, err
 	}
 	if t.wire, err = bed.StartCapture(t.vip); err != nil {
@@ -49,6 +49,35 @@ func newTrial(ctx context.Context, bed *lab.Bed, profile string) (*trial, error)
 	}
 	t.watch, err = bed.Bystander.StartWatch(5*time.Millisecond, t.vip)
 	return t, err
+}
+
+// offer starts the client's requests.
+func (t *trial) offer(ctx context.Context) (err error) {
+	t.load, err = t.bed.Client.StartLoad(ctx, netip.AddrPortFrom(t.vip, 80), rate, timeout)
+	return err
+}
+
+// pause ends the requests and the agents, so that another system has the machine for itself.
+func (t *trial) pause() error {
+	errs := []error{t.load.Kill()}
+	for _, d := range t.bed.Directors {
+		errs = append(errs, d.Kill())
+	}
+	return errors.Join(errs...)
+}
+
+// resume goes on after a pause.
+func (t *trial) resume(ctx context.Context) error {
+	if err := t.bed.Start(ctx); err != nil {
+		return err
+	}
+	if err := t.bed.AwaitReady(ctx); err != nil {
+		return err
+	}
+	if err := t.bed.AwaitServers(ctx, "web", 2); err != nil {
+		return err
+	}
+	return t.offer(ctx)
 }
 
 // once lets one thing be lost, measures for a while after the address answers again, and mends it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -33,6 +34,22 @@ func FindKeepalived() (string, error) {
 	}
 	return "", errors.New("keepalived is not installed: apt-get install keepalived")
 }
+
+// KeepalivedVersion is the version of the program, like "2.2.7". The error says how to get one.
+func KeepalivedVersion(ctx context.Context) (string, error) {
+	path, err := FindKeepalived()
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput() // on standard error
+	m := keepalivedVersion.FindSubmatch(out)
+	if m == nil {
+		return "", fmt.Errorf("%s --version says no version: %w: %s", path, err, tail(string(out), 3))
+	}
+	return string(m[1]), nil
+}
+
+var keepalivedVersion = regexp.MustCompile(`(?m)^Keepalived v([0-9][0-9.]*)`)
 
 // StartKeepalived starts keepalived on the host and waits until it takes part (BACKUP or MASTER).
 func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepalived, error) {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"quorate/fsm"
+)
+
+// contender is a system that is measured in turn with others: each repetition of all that is lost is made with one system after the
+// other, so that what changes on this machine in an hour changes for all of them.
+type contender struct {
+	name   string
+	series []*series
+	resume func(context.Context) error // makes it run, as after a start
+	pause  func() error                // ends its programs: the other system has the machine for itself
+}
+
+// series is the repetitions of one scenario with one setting.
+type series struct {
+	row    row
+	once   func(context.Context) (measured, error)
+	all    []measured
+	events []fsm.Event // of the repetitions
+}
+
+// contest makes all repetitions, then emits the rows.
+func (b *bench) contest(ctx context.Context, contenders []*contender, runs int) error {
+	for i := range runs {
+		for _, c := range contenders {
+			if len(c.series) == 0 {
+				continue
+			}
+			if err := c.resume(ctx); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			for _, s := range c.series {
+				m, err := s.once(ctx)
+				if err != nil {
+					return fmt.Errorf("%s, %s, %s, repetition %d: %w", c.name, s.row.Setting, s.row.Scenario, i+1, err)
+				}
+				b.say("%s, %s, %s %d/%d: %s", c.name, s.row.Setting, s.row.Scenario, i+1, runs, m)
+				s.all = append(s.all, m)
+			}
+			if err := c.pause(); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+	}
+	for _, c := range contenders {
+		for _, s := range c.series {
+			r := s.row.of(s.all)
+			r.Stages = stageMedians(s.events, "web")
+			if err := b.measured(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// named are the series of the scenarios with those names.
+func (c *contender) named(names []string) {
+	c.series = slices.DeleteFunc(c.series, func(s *series) bool { return !slices.Contains(names, s.row.Scenario) })
+}
