@@ -19,9 +19,12 @@ const (
 	lookFor = 400 * time.Millisecond
 	// lookAgainAfter is how long after a look that found something the next must find the same.
 	lookAgainAfter = time.Second
-	// urgeTimes is in how many looks an owner is asked at once to announce what is not as it should be; then every urgeEvery.
+	// urgeTimes is in how many looks an owner is asked at once to announce what is not as it should be; then every urgeEvery, and what
+	// nobody hears of it is released to another node.
 	urgeTimes = 3
 	urgeEvery = time.Minute
+	// maxAway is for how many VIPs of one owner that is made sure of at once; the next look goes on.
+	maxAway = 8
 	// maxFindings is how many events one look makes; the next makes those of the rest.
 	maxFindings = 50
 	// settled is how long after its assignment a VIP is not looked at: it is being taken over, and verified.
@@ -72,6 +75,11 @@ func (a *auditor) round(ctx context.Context) {
 	told := toldBy(now.Events)
 	counts := map[finding]int{}
 	nudges := map[fsm.NodeID][]fsm.AddressKey{}
+	type held struct {
+		by    fsm.NodeID
+		epoch fsm.Epoch
+	}
+	silent := map[held][]fsm.AddressKey{}
 	events := 0
 	for _, k := range mine {
 		f, rec := findings[k], now.Assignments[k]
@@ -81,8 +89,13 @@ func (a *auditor) round(ctx context.Context) {
 		if f != asAgreed {
 			counts[f]++
 		}
-		if a.urges(k, f) {
+		urge, vain := a.urges(k, f)
+		if urge {
 			nudges[rec.Owner] = append(nudges[rec.Owner], k)
+		}
+		if vain && (f == nobody || f == foreign) {
+			h := held{rec.Owner, rec.Epoch}
+			silent[h] = append(silent[h], k)
 		}
 		was, any := told[rec.VIP]
 		if f == was || f == asAgreed && !any || events == maxFindings {
@@ -95,6 +108,12 @@ func (a *auditor) round(ctx context.Context) {
 		a.nudge(ctx, owner, keys)
 	}
 	a.misheard(counts)
+	for h, keys := range silent {
+		t := turn{owner: h.by, epoch: h.epoch}
+		if keys = a.carried(ctx, t, keys[:min(len(keys), maxAway)]); len(keys) > 0 {
+			a.elsewhere(ctx, t, keys)
+		}
+	}
 }
 
 // mine are the VIPs that this node is to look at now, sorted.
@@ -126,23 +145,24 @@ func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 }
 
 // urges reports whether the owner is to be asked to announce an address, now that this was found: in the first looks that find it, and now
-// and then after that. What announcing has not mended three times it does not mend at all, as where a router answers for everybody.
-func (a *auditor) urges(k fsm.AddressKey, f finding) bool {
+// and then after that. What announcing has not mended three times it does not mend at all, as where a router answers for everybody: that is
+// what vain says.
+func (a *auditor) urges(k fsm.AddressKey, f finding) (urge, vain bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f == asAgreed {
 		delete(a.urged, k)
-		return false
+		return false, false
 	}
 	if a.urged == nil || len(a.urged) > probe.MaxAddresses {
 		a.urged = map[fsm.AddressKey]urging{}
 	}
 	u := a.urged[k]
-	if u.times >= urgeTimes && time.Since(u.last) < urgeEvery {
-		return false
+	if u.times > urgeTimes && time.Since(u.last) < urgeEvery {
+		return false, false
 	}
 	a.urged[k] = urging{u.times + 1, time.Now()}
-	return true
+	return u.times != urgeTimes, u.times >= urgeTimes // the first time it is in vain, asking once more is, too
 }
 
 // confirmed is what two looks make sure of. Once as it should be is enough; silence has to be heard twice.

@@ -19,11 +19,12 @@ import (
 
 // auditor compares what is agreed with what is heard on the wire, for the VIPs of other nodes: after each change of owner at once
 // (verify.go), and of all that it is the auditor of every few seconds (audit.go). It decides nothing: it writes events, asks owners to
-// announce again, and where a new owner is not heard by anybody, asks for a release, which is decided as an operator's is.
+// announce again, and where an owner is not heard by anybody, asks for a release, which is decided as an operator's is.
 //
 //	new owner ─► heard within verifyFor ─► event "verified" with the stages
 //	             not heard ─► asked to announce again ─► not heard, by no auditor ─► released to another node, once
 //	every lookEvery ─► each VIP: nobody / several / a foreign MAC, twice in a row ─► event; announce again
+//	             in vain, and no auditor hears the owner ─► released to another node, once
 type auditor struct {
 	self  fsm.NodeID
 	view  view

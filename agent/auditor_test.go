@@ -27,6 +27,7 @@ type street struct {
 
 	answer  map[netip.Addr][]probe.MAC // who answers
 	deaf    map[fsm.NodeID]bool        // hears nobody
+	hears   fsm.NodeID                 // hears the owner of web, who is not heard by the others
 	healing bool                       // an owner that is asked to announce answers from then on
 	absent  bool                       // owners say that they do not have it
 	mute    bool                       // owners give no status
@@ -118,7 +119,11 @@ func (p seat) Ask(ctx context.Context, q probe.Question) ([]probe.Answer, error)
 	enough := false
 	p.mu.Lock()
 	for _, a := range q.Addresses {
-		for _, m := range p.answer[a] {
+		macs := p.answer[a]
+		if a == web.Addr && p.self == p.hears {
+			macs = []probe.MAC{nodeMAC(p.s.Assignments[web].Owner)}
+		}
+		for _, m := range macs {
 			if p.deaf[p.self] || m == nodeMAC(p.self) {
 				continue
 			}
@@ -355,10 +360,48 @@ func TestItMovesOnce(t *testing.T) {
 	})
 }
 
+// TestAnOwnerThatFallsSilent: what announcing again has not mended is released to another node, once the owner is known to be what is wrong.
+func TestAnOwnerThatFallsSilent(t *testing.T) {
+	squatter := probe.MAC{2, 0, 0, 0, 0, 0xee}
+	for _, x := range []struct {
+		name  string
+		odd   func(*street)
+		says  []probe.MAC
+		moves bool
+	}{
+		{name: "nobody answers", odd: func(*street) {}, moves: true},
+		{name: "a stranger answers in its stead", odd: func(*street) {}, says: []probe.MAC{squatter}, moves: true},
+		{name: "a stranger answers, too", odd: func(*street) {}, says: []probe.MAC{nodeMAC("n1"), squatter}},
+		{name: "announcing again helps", odd: func(w *street) { w.healing = true }},
+		{name: "it does not have it", odd: func(w *street) { w.absent = true }},
+		{name: "one auditor hears it", odd: func(w *street) { w.hears = fsm.Auditors(w.s, web)[1] }},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			audited(t, 3, func(w *street) {
+				time.Sleep(settled + 2*lookEvery)
+				w.mu.Lock()
+				x.odd(w)
+				w.mu.Unlock()
+				w.says(x.says...)
+				time.Sleep(urgeTimes * lookEvery)
+				if rec := w.State().Assignments[web]; rec.Release != nil {
+					t.Error("it is released before it was asked often enough to announce")
+				}
+				time.Sleep(3 * lookEvery)
+				rec := w.State().Assignments[web]
+				if moves := rec.Release != nil && rec.Release.Reason.Code == fsm.ReasonUnheard; moves != x.moves {
+					t.Errorf("it is to move: %t, want %t\n%s", moves, x.moves, w.told())
+				}
+			})
+		})
+	}
+}
+
 // TestFindings: each makes one event when it begins and one when it ends, whoever looks.
 func TestFindings(t *testing.T) {
 	squatter := probe.MAC{2, 0, 0, 0, 0, 0xee}
 	audited(t, 3, func(w *street) {
+		w.absent = true // or it would be released
 		time.Sleep(30 * time.Second)
 		w.want()
 		first := string(w.auditors()[0])

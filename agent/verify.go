@@ -367,7 +367,7 @@ func (a *auditor) elsewhere(ctx context.Context, t turn, keys []fsm.AddressKey) 
 	}
 	a.mu.Unlock()
 	if len(away) == 0 || soon {
-		a.log.Warn("a new owner is not heard, and its VIPs stay", "peer", string(t.owner), "vips", len(keys), "epoch", uint64(t.epoch))
+		a.log.Warn("an owner is not heard, and its VIPs stay", "peer", string(t.owner), "vips", len(keys), "epoch", uint64(t.epoch))
 		return
 	}
 	var d fsm.Decide

@@ -117,7 +117,7 @@ func TestWireIsAudited(t *testing.T) {
 	apply(t, d[0], new(lab.Config).VIP("a", lab.VIP(1), `prefer = ["n1"]`).VIP("b", lab.VIP(2), `prefer = ["n3"]`))
 	owned(t, bed, lab.VIP(1), lab.VIP(2))
 	says(t, d[0], "vip", "move", "b", "n2")
-	happened(t, d[2], 0, 5*time.Second, "the move is verified", because("b", fsm.ReasonVerified)) // after this, silence moves nothing
+	happened(t, d[2], 0, 5*time.Second, "the move is verified", because("b", fsm.ReasonVerified)) // after this, only lasting silence moves it
 	const limit = 15 * time.Second                                                                // the VIPs are new: they are looked at after 5 s
 
 	mute(t, d[1], lab.VIP(2).Addr())
@@ -150,10 +150,18 @@ func TestWireIsAudited(t *testing.T) {
 			t.Errorf("%q is told %d times", what, n)
 		}
 	}
-	for i := range 2 {
-		if o, err := bed.AwaitOwner(within(t, time.Second), lab.VIP(i+1).Addr(), nil); err != nil || o != d[i] {
-			t.Errorf("VIP %d is on %v (%v)", i+1, o, err)
-		}
+	// A stranger beside the owner moves nothing; an owner that is not heard, whatever it announces, loses the VIP.
+	must(t, squatter.RemoveAddress(lab.VIP(2)))
+	gone := happened(t, d[2], 0, 2*time.Minute, "the silent owner is asked to give it up", func(e fsm.Event) bool {
+		return e.Kind == fsm.EventRelease && e.VIP == "b" && e.Reason == fsm.ReasonUnheard
+	})
+	t.Log(gone.Text)
+	next := happened(t, d[2], gone.Index, 5*time.Second, "another node gets it", func(e fsm.Event) bool { return e.Kind == fsm.EventAssign && e.VIP == "b" })
+	if next.Node == d[1].ID() {
+		t.Errorf("%s got it again: %s", next.Node, next.Text)
+	}
+	if o, err := bed.AwaitOwner(within(t, time.Second), lab.VIP(1).Addr(), nil); err != nil || o != d[0] {
+		t.Errorf("a is on %v (%v)", o, err)
 	}
 }
 
