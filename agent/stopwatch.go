@@ -18,6 +18,7 @@ type stopwatch struct {
 	mu     sync.Mutex
 	index  uint64 // of the last state that was seen
 	laps   map[fsm.AddressKey]*lap
+	of     map[netip.Addr][]*lap // the same; of one address there may be several, on networks of different names
 	fences []cluster.Fenced // the latest, oldest first
 }
 
@@ -47,15 +48,18 @@ func (w *stopwatch) see(s *fsm.State, self fsm.NodeID) {
 			laps[k] = &lap{epoch: a.Epoch, began: time.Now()}
 		}
 	}
-	w.laps = laps
+	w.laps, w.of = laps, make(map[netip.Addr][]*lap, len(laps))
+	for k, l := range laps {
+		w.of[k.Addr] = append(w.of[k.Addr], l)
+	}
 }
 
 // note sets the time of a stage of addr that has none yet.
 func (w *stopwatch) note(addr netip.Addr, stage func(*lap) *time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k, l := range w.laps {
-		if k.Addr == addr && stage(l).IsZero() {
+	for _, l := range w.of[addr] {
+		if stage(l).IsZero() {
 			*stage(l) = time.Now()
 		}
 	}
@@ -130,6 +134,17 @@ func (k timedKernel) Put(w vip.Wanted) error {
 		k.watch.note(w.Prefix.Addr(), func(l *lap) *time.Time { return &l.applied })
 	}
 	return err
+}
+
+// PutAll is Put for many.
+func (k timedKernel) PutAll(list []vip.Wanted) []error {
+	errs := k.Netlink.PutAll(list)
+	for i, w := range list {
+		if errs[i] == nil {
+			k.watch.note(w.Prefix.Addr(), func(l *lap) *time.Time { return &l.applied })
+		}
+	}
+	return errs
 }
 
 // timedAnnouncer tells the neighbours.

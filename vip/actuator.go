@@ -74,6 +74,7 @@ type Actuator struct {
 // record is what is remembered of a wanted address: for events, for the limit, for status. Never to decide what the
 // kernel holds.
 type record struct {
+	epoch     uint64    // Wanted.Epoch
 	held      bool      // the last list had it as ours, or we put it since
 	expires   time.Time // when the kernel drops it if nobody renews
 	lost      bool      // was held once and has gone: the next put is a put-back
@@ -211,6 +212,7 @@ func (a *Actuator) accept(want []Wanted, at time.Time) {
 		if r == nil {
 			r = &record{}
 		}
+		r.epoch = w.Epoch
 		keep[w.key()] = r
 		if w.lingers() {
 			r.lingers = true
@@ -347,33 +349,82 @@ func (a *Actuator) hold(w Wanted) error {
 	return fmt.Errorf("%w: %s: find the program (ip monitor address)", ErrFought, w)
 }
 
+// many is a kernel that does many things in one call, see [Kernel].
+type many interface {
+	PutAll([]Wanted) []error
+	RemoveAll([]Address) []error
+}
+
+// stepsAtOnce bounds what is done between two looks at whether somebody is in a hurry.
+const stepsAtOnce = 64
+
 // apply carries the steps out, and says whether it got through them all. Failures land in failed.
 func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {
-	for _, s := range steps {
-		a.progress.made()
-		if s.Remove != nil {
-			if s.Why == whyUngated {
-				a.event(EventUngated, s.Remove.Prefix, s.Remove.Link, fmt.Sprintf("%s on %s given up: %v", s.Remove.Prefix, s.Remove.Link, a.fence.link(s.Remove.Link)))
-			}
-			if err := a.kernel.Remove(*s.Remove); err != nil {
-				failed[s.key()] = err
-				a.log.Warn("address not removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", err)
-			} else {
-				a.log.Info("address removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", s.Why)
-			}
-			continue
+	most := 1
+	if _, ok := a.kernel.(many); ok {
+		most = stepsAtOnce
+	}
+	for len(steps) > 0 {
+		n := 1
+		for n < min(len(steps), most) && (steps[n].Remove == nil) == (steps[0].Remove == nil) {
+			n++
 		}
-		if a.urgent.Load() > 0 {
+		switch {
+		case steps[0].Remove != nil:
+			a.remove(steps[:n], failed)
+		case a.urgent.Load() > 0:
 			return false
+		default:
+			a.put(steps[:n], failed)
 		}
-		if failed[s.key()] != nil { // it has to leave first, and did not
-			continue
-		}
-		if err := a.put(*s.Put, s.Why); err != nil {
-			failed[s.key()] = err
-		}
+		a.progress.made()
+		steps = steps[n:]
 	}
 	return true
+}
+
+// remove removes addresses.
+func (a *Actuator) remove(steps []step, failed map[key]error) {
+	list := make([]Address, len(steps))
+	for i, s := range steps {
+		list[i] = *s.Remove
+		if s.Why == whyUngated {
+			a.event(EventUngated, s.Remove.Prefix, s.Remove.Link, fmt.Sprintf("%s on %s given up: %v", s.Remove.Prefix, s.Remove.Link, a.fence.link(s.Remove.Link)))
+		}
+	}
+	for i, err := range a.removeAll(list) {
+		s := steps[i]
+		if err != nil {
+			failed[s.key()] = err
+			a.log.Warn("address not removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", err)
+		} else {
+			a.log.Info("address removed", "vip", s.Remove.Prefix, "link", s.Remove.Link, "reason", s.Why)
+		}
+	}
+}
+
+// removeAll asks the kernel, for each by itself where it can do no better.
+func (a *Actuator) removeAll(list []Address) []error {
+	if k, ok := a.kernel.(many); ok && len(list) > 1 {
+		return k.RemoveAll(list)
+	}
+	errs := make([]error, len(list))
+	for i, x := range list {
+		errs[i] = a.kernel.Remove(x)
+	}
+	return errs
+}
+
+// putAll is removeAll for puts.
+func (a *Actuator) putAll(list []Wanted) []error {
+	if k, ok := a.kernel.(many); ok && len(list) > 1 {
+		return k.PutAll(list)
+	}
+	errs := make([]error, len(list))
+	for i, w := range list {
+		errs[i] = a.kernel.Put(w)
+	}
+	return errs
 }
 
 // progress tells a caller that waits for its pass that it goes on. It is used with the lock held.
@@ -394,24 +445,44 @@ func (p *progress) made() {
 	}
 }
 
-// put adds or renews one address and announces it when it is new.
-func (a *Actuator) put(w Wanted, why why) error {
-	k, now := w.key(), time.Now()
-	left := a.opinion.left(k, now)
-	if left <= 0 {
-		return fmt.Errorf("%s: nobody has said for %s that it is to stay", w, w.lifetime())
+// put adds or renews addresses, and announces those that are new.
+func (a *Actuator) put(steps []step, failed map[key]error) {
+	now := time.Now()
+	var list []Wanted
+	var whys []why
+	for _, s := range steps {
+		w := *s.Put
+		if failed[s.key()] != nil { // it has to leave first, and did not
+			continue
+		}
+		left := a.opinion.left(w.key(), now)
+		if left <= 0 {
+			failed[s.key()] = fmt.Errorf("%s: nobody has said for %s that it is to stay", w, w.lifetime())
+			continue
+		}
+		w.Lifetime = left
+		list, whys = append(list, w), append(whys, s.Why)
 	}
+	for i, err := range a.putAll(list) {
+		w := list[i]
+		if err != nil {
+			failed[w.key()] = err
+			a.log.Warn("address not put", "vip", w.Prefix, "link", w.Link, "reason", whys[i], "err", err)
+			continue
+		}
+		a.opinion.tell(w.key(), now, w.Lifetime)
+		a.arrived(w, whys[i], now)
+	}
+}
+
+// arrived notes that the kernel has taken the address at now, and announces it when it is new.
+func (a *Actuator) arrived(w Wanted, why why, now time.Time) {
+	k := w.key()
 	r := a.records[k]
-	w.Lifetime = left
-	if err := a.kernel.Put(w); err != nil {
-		a.log.Warn("address not put", "vip", w.Prefix, "link", w.Link, "reason", why, "err", err)
-		return err
-	}
-	a.opinion.tell(k, now, left)
-	r.held, r.expires = true, now.Add(wholeSeconds(left))
+	r.held, r.expires = true, now.Add(wholeSeconds(w.Lifetime))
 	if why == whyRenew {
 		a.log.Debug("address renewed", "vip", w.Prefix, "link", w.Link)
-		return nil
+		return
 	}
 	switch {
 	case r.lost: // a put-back
@@ -424,7 +495,6 @@ func (a *Actuator) put(w Wanted, why why) error {
 	a.log.Info("address put", "vip", w.Prefix, "link", w.Link, "reason", why)
 	a.schedule.begin(k, now)
 	a.announce(k, now)
-	return nil
 }
 
 // announce sends one announcement for k and moves its schedule on.

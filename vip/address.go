@@ -94,7 +94,8 @@ type Link struct {
 //
 // A Kernel that has a method Survey() ([]Address, []Link, error) is asked that instead of List; then missing and downed
 // links are told apart from other failures, and addresses are announced again when their link comes back. One that has
-// a method Manage([]netip.Addr) is told the cluster's addresses.
+// a method Manage([]netip.Addr) is told the cluster's addresses. One that has methods PutAll([]Wanted) []error and
+// RemoveAll([]Address) []error is asked by them where there are many.
 type Kernel interface {
 	// List returns every address of the host, ours and foreign.
 	List() ([]Address, error)

@@ -2,7 +2,6 @@ package vip
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -79,11 +78,8 @@ var errNotLive = errors.New("not sent: the lease has run out")
 // late with giving it up, and somebody else's claim must not be answered with ours. The gate in BPF drops such a frame; one
 // in nftables may be late, and lifetimes of addresses stop no frame. The caller holds mu.
 func (a *Actuator) claim(k key) error {
-	if a.live != nil {
-		i := slices.IndexFunc(a.want, func(w Wanted) bool { return w.key() == k })
-		if i < 0 || !a.live(a.want[i].Epoch) {
-			return errNotLive
-		}
+	if r := a.records[k]; a.live != nil && (r == nil || !a.live(r.epoch)) {
+		return errNotLive
 	}
 	return a.announcer.Announce(k.Link, k.Addr)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Netlink struct {
 	mu       sync.Mutex
 	conn     *netlink.Conn
 	links    *vnl.Handle
+	batch    *batch
 	marks    marks
 	managed  map[netip.Addr]struct{}
 	indexes  map[string]uint32 // of the last list
@@ -72,7 +74,13 @@ func (k *Netlink) open() error {
 			conn.Close()
 			return fmt.Errorf("open rtnetlink: %w", err)
 		}
-		k.conn, k.links = conn, links
+		many, err := openBatch()
+		if err != nil {
+			conn.Close()
+			links.Close()
+			return err
+		}
+		k.conn, k.links, k.batch = conn, links, many
 		return nil
 	})
 }
@@ -82,6 +90,7 @@ func (k *Netlink) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.links.Close()
+	k.batch.close()
 	return k.conn.Close()
 }
 
@@ -131,9 +140,21 @@ func (k *Netlink) Put(w Wanted) error {
 
 // put makes sure that the address is there, is ours, and lasts.
 func (k *Netlink) put(index uint32, w Wanted) error {
+	body, err := k.prepare(index, w)
+	if err != nil {
+		return err
+	}
+	if err := k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body); err != nil || w.Prefix.Addr().Is4() {
+		return err
+	}
+	return k.awaitLocal(index, w.Prefix.Addr())
+}
+
+// prepare does what must be done before the address is put, and returns the request's payload.
+func (k *Netlink) prepare(index uint32, w Wanted) ([]byte, error) {
 	if w.Prefix.Addr().Is4() && w.Prefix.Bits() < 32 {
 		if err := k.promoteSecondaries(index); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	label := ""
@@ -142,19 +163,96 @@ func (k *Netlink) put(index uint32, w Wanted) error {
 		// Neither label nor flags change on an entry that exists: one that does not carry them has to go first.
 		if e, ok := k.entries[w.key()]; ok && e.prefix == w.Prefix && !k.ours(e, w.Link) {
 			if err := k.remove(index, w.Prefix); err != nil {
-				return err
+				return nil, err
 			}
 			delete(k.entries, w.key())
 		}
 	}
-	body, err := encodePut(index, w, label)
-	if err != nil {
-		return err
+	return encodePut(index, w, label)
+}
+
+// PutAll is Put for many, with few system calls, and returns the error of each. What one call of the kernel could not do for an
+// address is tried once more for it alone.
+func (k *Netlink) PutAll(list []Wanted) []error {
+	errs := make([]error, len(list))
+	k.mu.Lock()
+	probed := k.probe()
+	var bodies [][]byte
+	var at []int // of each body, in list
+	indexes := make([]uint32, len(list))
+	for i, w := range list {
+		if errs[i] = probed; errs[i] != nil {
+			continue
+		}
+		if errs[i] = w.check(); errs[i] != nil {
+			continue
+		}
+		var body []byte
+		if indexes[i], errs[i] = k.index(w.Link); errs[i] == nil {
+			body, errs[i] = k.prepare(indexes[i], w)
+		}
+		if errs[i] == nil {
+			bodies, at = append(bodies, body), append(at, i)
+		}
 	}
-	if err := k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body); err != nil || w.Prefix.Addr().Is4() {
-		return err
+	for j, err := range k.all(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, bodies) {
+		errs[at[j]] = err
 	}
-	return k.awaitLocal(index, w.Prefix.Addr())
+	for _, i := range at {
+		if a := list[i].Prefix.Addr(); errs[i] == nil && a.Is6() {
+			errs[i] = k.awaitLocal(indexes[i], a)
+		}
+	}
+	k.mu.Unlock()
+	for i, w := range list {
+		if errs[i] != nil {
+			errs[i] = k.Put(w)
+		}
+	}
+	return errs
+}
+
+// RemoveAll is Remove for many, with few system calls, and returns the error of each. What one call of the kernel could not do for an
+// address is tried once more for it alone.
+func (k *Netlink) RemoveAll(list []Address) []error {
+	errs := make([]error, len(list))
+	k.mu.Lock()
+	var bodies [][]byte
+	var at []int
+	for i, a := range list {
+		var body []byte
+		var index uint32
+		if index, errs[i] = k.index(a.Link); errs[i] == nil {
+			body, errs[i] = encodeRemove(index, a.Prefix)
+		}
+		if errs[i] == nil {
+			bodies, at = append(bodies, body), append(at, i)
+		}
+	}
+	for j, err := range k.all(unix.RTM_DELADDR, 0, bodies) {
+		errs[at[j]] = err
+	}
+	k.mu.Unlock()
+	for i, a := range list {
+		if errs[i] != nil {
+			errs[i] = k.Remove(a)
+		}
+	}
+	return errs
+}
+
+// all carries out any number of requests.
+func (k *Netlink) all(typ, flags uint16, bodies [][]byte) []error {
+	errs := make([]error, 0, len(bodies))
+	for part := range slices.Chunk(bodies, batchCommands) {
+		each, err := k.batch.do(typ, flags, part)
+		if err != nil {
+			err = errors.Join(err, k.reopen())
+			each = slices.Repeat([]error{err}, len(part))
+		}
+		errs = append(errs, each...)
+	}
+	return errs
 }
 
 // Remove implements [Kernel].
@@ -256,9 +354,14 @@ func (k *Netlink) execute(m netlink.Message) ([]netlink.Message, error) {
 	if err == nil || errors.As(err, &op) && op.Op == "receive" && isErrno(err) {
 		return reply, err
 	}
+	return nil, errors.Join(err, k.reopen())
+}
+
+func (k *Netlink) reopen() error {
 	k.conn.Close()
 	k.links.Close()
-	return nil, errors.Join(err, k.open())
+	k.batch.close()
+	return k.open()
 }
 
 // isErrno says that err is the kernel's answer to a request.

@@ -181,3 +181,64 @@ func TestLinks(t *testing.T) {
 		t.Errorf("own addresses %v: want the host's alone", got)
 	}
 }
+
+// TestManyAtOnce: what cannot be done for one address is its error alone, more than one call's worth of addresses are there, and gone.
+func TestManyAtOnce(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	_, err := k.List()
+	must(t, err)
+	var list []Wanted
+	for i := range 3 * batchCommands {
+		list = append(list, wanted("eth0", netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), 16).String(), life))
+	}
+	const unlinked, loopback, six = 5, 70, 130
+	list[unlinked].Link = "eth9"
+	list[loopback].Prefix = prefix("127.0.0.5/8")
+	list[six].Prefix = prefix("2001:db8::9/64")
+	errs := k.PutAll(list)
+	var have []Address
+	for i, err := range errs {
+		switch {
+		case i == unlinked:
+			if !errors.Is(err, ErrNoLink) {
+				t.Errorf("%s: %v", list[i], err)
+			}
+		case i == loopback:
+			if err == nil || !strings.Contains(err.Error(), "unicast") {
+				t.Errorf("%s: %v", list[i], err)
+			}
+		default:
+			must(t, err)
+			have = append(have, Address{Prefix: list[i].Prefix, Link: "eth0", Ours: true})
+		}
+	}
+	count := func() (n int) {
+		got, err := k.List()
+		must(t, err)
+		for _, x := range got {
+			if x.Ours {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(); n != len(list)-2 {
+		t.Errorf("%d addresses, want %d", n, len(list)-2)
+	}
+	// A link of the same name and another index, of which the kernel's list does not know yet.
+	must(t, s.NL.LinkDel(s.Link("eth0")))
+	peer := newSpace(t)
+	s.join("eth0", peer, "peer0")
+	for i, err := range k.PutAll(list[:3]) {
+		if err != nil {
+			t.Errorf("%s on a new link of that name: %v", list[i], err)
+		}
+	}
+	for _, err := range k.RemoveAll(have) { // most have gone with the link
+		must(t, err)
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d addresses are left", n)
+	}
+}

@@ -199,6 +199,23 @@ func must2(t *rapid.T, err error) {
 	}
 }
 
+// atOnce is a door for many addresses at once.
+type atOnce struct{ *door }
+
+func (d atOnce) PutAll(list []Wanted) (errs []error) {
+	for _, w := range list {
+		errs = append(errs, d.Put(w))
+	}
+	return errs
+}
+
+func (d atOnce) RemoveAll(list []Address) (errs []error) {
+	for _, x := range list {
+		errs = append(errs, d.Remove(x))
+	}
+	return errs
+}
+
 // TestRandomWalk: whatever happens, foreign addresses are not touched; once it stops, what is wanted is there; once the
 // caller stops, nothing of ours is.
 func TestRandomWalk(t *testing.T) {
@@ -206,7 +223,11 @@ func TestRandomWalk(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newModel(walkLinks...)
 			w := &walker{T: rt, m: m, door: newDoor(m), foreign: map[modelKey]bool{}}
-			w.a = New(Options{Kernel: w.door, Announcer: w.door, Gate: gateOf{w.door}, Log: slog.New(slog.DiscardHandler)})
+			var k Kernel = w.door
+			if rapid.Bool().Draw(rt, "many at once") {
+				k = atOnce{w.door}
+			}
+			w.a = New(Options{Kernel: k, Announcer: w.door, Gate: gateOf{w.door}, Log: slog.New(slog.DiscardHandler)})
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			go w.a.Run(ctx)
