@@ -401,7 +401,9 @@ func TestAnOwnerThatFallsSilent(t *testing.T) {
 func TestFindings(t *testing.T) {
 	squatter := probe.MAC{2, 0, 0, 0, 0, 0xee}
 	audited(t, 3, func(w *street) {
+		w.mu.Lock()
 		w.absent = true // or it would be released
+		w.mu.Unlock()
 		time.Sleep(30 * time.Second)
 		w.want()
 		first := string(w.auditors()[0])
