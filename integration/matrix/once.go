@@ -44,7 +44,7 @@ const (
 	startUp     = 200 * time.Millisecond // of the pings before the fault
 	patience    = 45 * time.Second       // for each wait
 	moveLimit   = 5 * time.Second        // until another owner answers, on a machine that is busy
-	growthLimit = 50                     // goroutines
+	growthLimit = 50                     // goroutines, and open files
 )
 
 // Once makes the fault, heals it, and says what came of it. An error means that there is no result: what was waited for
@@ -278,12 +278,19 @@ func (r *run) state(ctx context.Context, s api.Status) error {
 				r.broken("after it %s owns %s: %v, and carries it: %v", d.Name, v.Address, owns, has)
 			}
 		}
-		n, err := d.Metric(ctx, "go_goroutines")
+		now, err := use(ctx, d)
 		if err != nil {
 			return err
 		}
-		if first := r.goroutines[d.Name]; n > first+growthLimit {
-			r.broken("the agent of %s has %.0f goroutines, at first it had %.0f", d.Name, n, first)
+		first := r.agents[d.Name]
+		if now.goroutines > first.goroutines+growthLimit {
+			r.broken("the agent of %s has %.0f goroutines, at first it had %.0f", d.Name, now.goroutines, first.goroutines)
+		}
+		if now.files > first.files+growthLimit {
+			r.broken("the agent of %s has %.0f open files, at first it had %.0f", d.Name, now.files, first.files)
+		}
+		if !slices.Equal(now.gate, first.gate) {
+			r.broken("the kernel of %s has of the gate %q, at first it had %q", d.Name, now.gate, first.gate)
 		}
 	}
 	if now := weakest(s); now != r.fence {

@@ -36,8 +36,8 @@ type Trial struct {
 	disks      map[string]*lab.Disk // by director
 	bystanders *lab.Host            // where programs run that only take processors
 	squatter   *lab.Host
-	goroutines map[string]float64 // of each agent when the trial began
-	extra      bool               // the configuration has the VIP that nudge adds
+	agents     map[string]usage // of each director when the trial began
+	extra      bool             // the configuration has the VIP that nudge adds
 }
 
 const (
@@ -58,7 +58,7 @@ func New(ctx context.Context, o Options) (*Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{Bed: bed, brief: o.Brief, disks: map[string]*lab.Disk{}, goroutines: map[string]float64{}}
+	t := &Trial{Bed: bed, brief: o.Brief, disks: map[string]*lab.Disk{}, agents: map[string]usage{}}
 	if err := t.build(ctx, o); err != nil {
 		return nil, errors.Join(err, bed.Close())
 	}
@@ -114,11 +114,28 @@ func (t *Trial) build(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, d := range t.Bed.Directors {
-		if t.goroutines[d.Name], err = d.Metric(ctx, "go_goroutines"); err != nil {
+		if t.agents[d.Name], err = use(ctx, d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// usage is what an agent has of things that could leak.
+type usage struct {
+	goroutines, files float64
+	gate              []string // in its kernel
+}
+
+func use(ctx context.Context, d *lab.Director) (u usage, err error) {
+	if u.goroutines, err = d.Metric(ctx, "go_goroutines"); err != nil {
+		return u, err
+	}
+	if u.files, err = d.Metric(ctx, "process_open_fds"); err != nil {
+		return u, err
+	}
+	u.gate, err = d.Gate()
+	return u, err
 }
 
 func (t *Trial) config() string {
