@@ -90,10 +90,17 @@ func (k *legacy) fresh(ctx context.Context, advert time.Duration) error {
 			return err
 		}
 	}
-	return lab.Await(ctx, 5*time.Millisecond, func(context.Context) error {
-		_, err := k.owner()
+	_, err := k.awaitOwner(ctx)
+	return err
+}
+
+// awaitOwner waits until one host alone carries the VIP, and returns its index.
+func (k *legacy) awaitOwner(ctx context.Context) (at int, err error) {
+	err = lab.Await(ctx, 5*time.Millisecond, func(context.Context) (err error) {
+		at, err = k.owner()
 		return err
 	})
+	return at, err
 }
 
 // owner is the index of the only host that carries the VIP.
@@ -132,7 +139,7 @@ func (k *legacy) once(ctx context.Context, s legacyScenario, advert time.Duratio
 	if err := lab.Sleep(ctx, max(500*time.Millisecond, 2*advert)); err != nil {
 		return measured{}, err
 	}
-	victim, err := k.owner()
+	victim, err := k.awaitOwner(ctx) // at the start both may have been masters for a moment
 	if err != nil {
 		return measured{}, err
 	}

@@ -52,14 +52,14 @@ var scenarios = []scenario{
 		mend: func(_ context.Context, d *lab.Director) error { return d.PowerOn() }},
 	{name: "planned", what: "the VIP is moved to a node that has nothing else (vip move)", victim: another, strike: typed("vip", "move", "web"),
 		mend: nothing, moves: true, grace: handOver, long: true},
-	{name: "kill", what: "the owner's agent is killed, its machine runs on", victim: owner,
+	{name: "kill", what: "the owner's agent is killed, its machine runs on; another node leads", victim: ownerThatFollows,
 		strike: func(_ context.Context, d *lab.Director) error { return d.Kill() },
 		mend:   func(ctx context.Context, d *lab.Director) error { return d.Start(ctx) }, moves: true},
-	{name: "power", what: "the owner's machine is lost: link cut, processes killed", victim: owner, strike: powerOff, mend: reboot, moves: true},
-	{name: "leader+owner", what: "the same, and it is the leader's, too", victim: leaderThatOwns, strike: powerOff, mend: reboot, moves: true},
+	{name: "power", what: "the owner's machine is lost: link cut, processes killed; another node leads", victim: ownerThatFollows, strike: powerOff, mend: reboot, moves: true},
+	{name: "leader+owner", what: "the same, and it is the leader's", victim: leaderThatOwns, strike: powerOff, mend: reboot, moves: true},
 	{name: "leader", what: "the leader's machine is lost while another node owns", victim: leaderElsewhere, strike: powerOff, mend: reboot},
 	{name: "drain", what: "the owner is drained", victim: owner, strike: typed("node", "drain"), mend: typed("node", "resume"), moves: true, grace: handOver},
-	{name: "freeze", what: "the owner's agent is stopped by SIGSTOP", victim: owner,
+	{name: "freeze", what: "the owner's agent is stopped by SIGSTOP; another node leads", victim: ownerThatFollows,
 		strike: func(_ context.Context, d *lab.Director) error { return d.Agent().Stop() },
 		mend:   func(_ context.Context, d *lab.Director) error { return d.Agent().Continue() }, moves: true},
 }
@@ -89,6 +89,14 @@ func another(ctx context.Context, t *trial) (*lab.Director, error) {
 	return t.bed.Directors[i], nil
 }
 
+// ownerThatFollows is the owner, after the VIP was moved away from the leader if need be.
+func ownerThatFollows(ctx context.Context, t *trial) (*lab.Director, error) {
+	if _, err := leaderElsewhere(ctx, t); err != nil {
+		return nil, err
+	}
+	return owner(ctx, t)
+}
+
 // leaderElsewhere is the leader, after the VIP was moved away from it if need be.
 func leaderElsewhere(ctx context.Context, t *trial) (*lab.Director, error) {
 	leader, err := t.bed.Leader(ctx)
@@ -116,9 +124,12 @@ func leaderThatOwns(ctx context.Context, t *trial) (*lab.Director, error) {
 	return leader, t.move(ctx, leader, leader)
 }
 
-// move moves the VIP, asked for on one node, to another, and waits until all is calm.
+// move moves the VIP, asked for on one node, to another, and waits until all is calm and the former owner answers nothing any more.
 func (t *trial) move(ctx context.Context, asked, to *lab.Director) error {
 	if _, err := asked.Quorate(ctx, "vip", "move", "web", to.Name); err != nil {
+		return err
+	}
+	if err := lab.Sleep(ctx, handOver); err != nil {
 		return err
 	}
 	return t.calm(ctx)

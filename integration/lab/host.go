@@ -28,6 +28,7 @@ type Host struct {
 
 	mu        sync.Mutex
 	ns        *namespace // nil while the power is off
+	wreck     *namespace // what the power was taken from, until it is on again
 	sysctls   [][2]string
 	silent    []netip.Addr // on lo: see AnswerFor
 	processes []*Process

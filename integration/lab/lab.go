@@ -201,7 +201,7 @@ func (l *Lab) Close() error {
 		errs = append(errs, c.Close())
 	}
 	for _, h := range hosts {
-		errs = append(errs, h.off())
+		errs = append(errs, h.remove())
 	}
 	if l.sw != nil {
 		if l.sw.links != nil && l.br != nil && l.br.Index != 0 {

@@ -20,6 +20,7 @@ func (h *Host) PowerOn() error {
 	if h.ns != nil {
 		return nil
 	}
+	h.clear()
 	ns, err := newNamespace()
 	if err != nil {
 		return fmt.Errorf("host %s: %w", h.Name, err)
@@ -87,14 +88,19 @@ func (h *Host) unwire() {
 }
 
 // PowerOff is a loss of power: in the same moment the network loses the host (silently, no other host sees a carrier
-// change) and its programs stop; then its kernel state is gone. Files stay.
+// change) and its programs stop; its kernel state is gone for whoever switches it on again. Files stay.
 func (h *Host) PowerOff() error {
+	if _, err := h.namespace(); err != nil {
+		return err
+	}
 	if err := h.Unplug(); err != nil {
 		return err
 	}
 	return h.off()
 }
 
+// off leaves the namespace to clear. To take it apart, the kernel that all hosts share holds its lock on network configuration (rtnl) for
+// some 20 ms, in which no other host could take over an address: machines that are lost do not do that to others.
 func (h *Host) off() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,10 +119,26 @@ func (h *Host) off() error {
 	for _, d := range h.disks {
 		errs = append(errs, d.unmount(h.ns))
 	}
-	h.unwire()
-	h.ns.close()
-	h.ns = nil
+	h.wreck, h.ns = h.ns, nil
 	return errors.Join(errs...)
+}
+
+// remove is the end of the host.
+func (h *Host) remove() error {
+	err := h.off()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clear()
+	return err
+}
+
+// clear removes what the power was taken from.
+func (h *Host) clear() {
+	if h.wreck != nil {
+		h.unwire()
+		h.wreck.close()
+		h.wreck = nil
+	}
 }
 
 // KillAll kills every process on the host with SIGKILL, whoever started it, and leaves the network and the kernel's

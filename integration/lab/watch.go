@@ -134,8 +134,16 @@ func (w *Watch) add(at Instant, c claim) {
 }
 
 // Claims of an address, in the order in which they were seen.
-func (w *Watch) Claims(a netip.Addr) []Claim {
+func (w *Watch) Claims(a netip.Addr) []Claim { return w.ClaimsSince(a, 0) }
+
+// ClaimsSince are the claims seen at or after t. It costs what is returned, however long the watch has lasted.
+func (w *Watch) ClaimsSince(a netip.Addr, t Instant) []Claim {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.claims[a])
+	all := w.claims[a]
+	first := len(all)
+	for first > 0 && all[first-1].At >= t {
+		first--
+	}
+	return slices.Clone(all[first:])
 }
