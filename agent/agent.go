@@ -78,6 +78,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if err := slackenTimers(); err != nil {
 		a.log.Debug("timers keep their slack", "reason", err)
 	}
+	if err := goFirst(); err != nil {
+		a.log.Debug("this process waits for its turn among others", "reason", err)
+	}
 	if err := a.open(); err != nil {
 		return err
 	}

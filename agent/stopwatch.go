@@ -19,7 +19,7 @@ type stopwatch struct {
 	index  uint64 // of the last state that was seen
 	laps   map[fsm.AddressKey]*lap
 	of     map[netip.Addr][]*lap // the same; of one address there may be several, on networks of different names
-	fences []cluster.Fenced // the latest, oldest first
+	fences []cluster.Fenced      // the latest, oldest first
 }
 
 // lap is one address from its assignment on.

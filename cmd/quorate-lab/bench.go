@@ -69,7 +69,8 @@ func (r row) String() string {
 type measured struct {
 	gap, dual          time.Duration
 	sent, lost, failed int
-	open               bool // two hosts still spoke for the address at the end
+	open               bool     // two hosts still spoke for the address at the end
+	owners             []string // of quorate, in order of decision
 }
 
 // String is one line for a person.
@@ -77,6 +78,9 @@ func (m measured) String() string {
 	text := fmt.Sprintf("silent for %s, %d of %d pings lost", lab.Millis(m.gap), m.lost, m.sent)
 	if m.failed >= 0 {
 		text += fmt.Sprintf(", %d requests failed", m.failed)
+	}
+	if len(m.owners) > 2 {
+		text += fmt.Sprintf(", moved more than once: %q", m.owners)
 	}
 	text += ", two owners for " + lab.Millis(m.dual)
 	if m.open {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"quorate/integration/lab"
@@ -95,6 +94,10 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err != nil {
 		return measured{}, err
 	}
+	known, err := timeline(ctx, t.bed)
+	if err != nil {
+		return measured{}, err
+	}
 	ping, err := t.bed.Client.StartProbe(t.vip, pingEvery)
 	if err != nil {
 		return measured{}, err
@@ -116,8 +119,7 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err := lab.Await(ctx, time.Millisecond, func(context.Context) error { return unless(ping.Answered(answered), "no ping answered") }); err != nil {
 		return measured{}, err
 	}
-	after, err := t.bed.AwaitOwner(ctx, t.vip, nil)
-	if err != nil {
+	if _, err := t.bed.AwaitOwner(ctx, t.vip, nil); err != nil {
 		return measured{}, err
 	}
 	if err := lab.Sleep(ctx, s.lasts()); err != nil {
@@ -134,7 +136,12 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	for _, d := range t.bed.Directors {
 		hosts = append(hosts, d.Name)
 	}
-	if err := m.overlap(t.wire, t.vip, window, slices.Compact([]string{before.Name, after.Name}), s.grace, hosts...); err != nil {
+	told, err := timeline(ctx, t.bed)
+	if err != nil {
+		return m, err
+	}
+	m.owners = ownersOf(since(told, latest(known)), "web", before.Name)
+	if err := m.overlap(t.wire, t.vip, window, m.owners, s.grace, hosts...); err != nil {
 		return m, err
 	}
 	t.wire.Forget(window.To)
