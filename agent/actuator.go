@@ -43,8 +43,9 @@ type addresses interface {
 // One goroutine: addresses have one serial writer (design §3 “Kernel-enforced”).
 type actuator struct {
 	self fsm.NodeID
-	// witness says that this node carries nothing, whatever the state still has it own: it was a director before.
-	witness bool
+	// nothing says that this node carries nothing, whatever the state still has it own: it is a witness that was a director before, or lacks
+	// the fence that it is to have.
+	nothing bool
 	view    view
 	lease   leaser
 	vips    addresses
@@ -186,7 +187,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	for _, v := range local.VIPs {
 		keys = append(keys, v.Key)
 	}
-	if a.witness {
+	if a.nothing {
 		keys, local.Services = nil, nil
 	}
 	timing := s.Config.Settings.Profile.Timing()
@@ -220,7 +221,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	}
 	a.lease.Alive(lease.Actuator)
 	a.lingers = stay
-	if !a.witness && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
+	if !a.nothing && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
 		for k := range next {
 			if _, was := had[k]; !was {
 				delete(next, k)

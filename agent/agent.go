@@ -18,6 +18,7 @@ import (
 	"quorate/fsm"
 	"quorate/health"
 	"quorate/vip"
+	"quorate/vip/gate"
 	"quorate/vip/probe"
 )
 
@@ -43,6 +44,7 @@ type Agent struct {
 	log     *slog.Logger
 	started time.Time
 	denied  []string
+	barred  bool // it lacks the fence that it is to have, and so carries nothing
 
 	node     *cluster.Node
 	clock    lease.Clock
@@ -153,8 +155,8 @@ func (a *Agent) open() error {
 	a.kernel = kernel
 	a.fence = &fence{}
 	if !witness {
-		if a.fence, err = openFence(a.o.Fence, kernel, a.log); err != nil {
-			a.denied = append(a.denied, err.Error())
+		if a.fence, err = openFence(a.o.Fence, a.log); err != nil {
+			a.denied, a.barred = append(a.denied, err.Error()), true
 		}
 	}
 	for _, p := range a.denied {
@@ -183,6 +185,15 @@ func (a *Agent) open() error {
 	})
 	if err != nil {
 		return err
+	}
+	// Only now, with the data directory's lock held, is it certain that no other agent needs what it would take off.
+	if !witness && a.fence.gate == nil && gate.Left() {
+		a.log.Warn("the gate of an earlier agent of this node is taken off: this one may not use it, and nobody else renews it", "fence", a.fence.kind())
+		if err := retire(kernel, a.log); err != nil {
+			a.denied, a.barred = append(a.denied, err.Error()), true
+			f.denied = a.denied // nobody reads it before Run
+			a.log.Warn("this node cannot own VIPs", "reason", err)
+		}
 	}
 	a.observer = newObserver(a.o.Name, a.node.Observe, a.node.Forget)
 	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
@@ -268,7 +279,7 @@ func (a *Agent) act(ctx context.Context) error {
 func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	act := &actuator{self: a.o.Name, witness: a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
+	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
 		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged,
 		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order)}
 	a.actuator.Store(act)

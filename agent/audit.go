@@ -19,11 +19,10 @@ const (
 	lookFor = 400 * time.Millisecond
 	// lookAgainAfter is how long after a look that found something the next must find the same.
 	lookAgainAfter = time.Second
-	// urgeTimes is in how many looks an owner is asked at once to announce what is not as it should be; then every urgeEvery, and what
-	// nobody hears of it is released to another node.
+	// urgeTimes is in how many looks an owner is asked at once to announce what is not as it should be; then every urgeEvery.
 	urgeTimes = 3
 	urgeEvery = time.Minute
-	// maxAway is for how many VIPs of one owner that is made sure of at once; the next look goes on.
+	// maxAway is of how many VIPs of one owner a look makes sure that nobody hears them; later ones go on with others.
 	maxAway = 8
 	// maxFindings is how many events one look makes; the next makes those of the rest.
 	maxFindings = 50
@@ -75,11 +74,7 @@ func (a *auditor) round(ctx context.Context) {
 	told := toldBy(now.Events)
 	counts := map[finding]int{}
 	nudges := map[fsm.NodeID][]fsm.AddressKey{}
-	type held struct {
-		by    fsm.NodeID
-		epoch fsm.Epoch
-	}
-	silent := map[held][]fsm.AddressKey{}
+	silent := map[fsm.NodeID][]fsm.AddressKey{}
 	events := 0
 	for _, k := range mine {
 		f, rec := findings[k], now.Assignments[k]
@@ -89,13 +84,12 @@ func (a *auditor) round(ctx context.Context) {
 		if f != asAgreed {
 			counts[f]++
 		}
-		urge, vain := a.urges(k, f)
+		urge, vain := a.urges(k, rec.Epoch, f)
 		if urge {
 			nudges[rec.Owner] = append(nudges[rec.Owner], k)
 		}
-		if vain && (f == nobody || f == foreign) {
-			h := held{rec.Owner, rec.Epoch}
-			silent[h] = append(silent[h], k)
+		if vain && rec.Reason.Code != fsm.ReasonUnheard {
+			silent[rec.Owner] = append(silent[rec.Owner], k)
 		}
 		was, any := told[rec.VIP]
 		if f == was || f == asAgreed && !any || events == maxFindings {
@@ -108,11 +102,25 @@ func (a *auditor) round(ctx context.Context) {
 		a.nudge(ctx, owner, keys)
 	}
 	a.misheard(counts)
-	for h, keys := range silent {
-		t := turn{owner: h.by, epoch: h.epoch}
-		if keys = a.carried(ctx, t, keys[:min(len(keys), maxAway)]); len(keys) > 0 {
-			a.elsewhere(ctx, t, keys)
-		}
+	for owner, keys := range silent {
+		a.giveUp(ctx, owner, keys)
+	}
+}
+
+// giveUp asks for the release of addresses that announcing has not mended, as far as it is the owner who is not heard.
+func (a *auditor) giveUp(ctx context.Context, owner fsm.NodeID, keys []fsm.AddressKey) {
+	if a.soon() {
+		return
+	}
+	keys = keys[:min(len(keys), maxAway)]
+	away := a.elsewhere(ctx, owner, a.carried(ctx, owner, keys))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, k := range keys {
+		u := a.urged[k]
+		u.silent = 0 // others come before it
+		u.released = u.released || slices.Contains(away, k)
+		a.urged[k] = u
 	}
 }
 
@@ -145,9 +153,9 @@ func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 }
 
 // urges reports whether the owner is to be asked to announce an address, now that this was found: in the first looks that find it, and now
-// and then after that. What announcing has not mended three times it does not mend at all, as where a router answers for everybody: that is
-// what vain says.
-func (a *auditor) urges(k fsm.AddressKey, f finding) (urge, vain bool) {
+// and then after that. What announcing has not mended three times it does not mend at all, as where a router answers for everybody. vain
+// says that the owner has not been heard in all those looks and since; of one turn as owner only until a release was asked for.
+func (a *auditor) urges(k fsm.AddressKey, epoch fsm.Epoch, f finding) (urge, vain bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f == asAgreed {
@@ -158,11 +166,17 @@ func (a *auditor) urges(k fsm.AddressKey, f finding) (urge, vain bool) {
 		a.urged = map[fsm.AddressKey]urging{}
 	}
 	u := a.urged[k]
-	if u.times > urgeTimes && time.Since(u.last) < urgeEvery {
-		return false, false
+	if u.epoch != epoch {
+		u = urging{epoch: epoch}
 	}
-	a.urged[k] = urging{u.times + 1, time.Now()}
-	return u.times != urgeTimes, u.times >= urgeTimes // the first time it is in vain, asking once more is, too
+	if u.silent++; f == duplicate {
+		u.silent = 0
+	}
+	if urge = u.times < urgeTimes || time.Since(u.last) >= urgeEvery; urge {
+		u.times, u.last = u.times+1, time.Now()
+	}
+	a.urged[k] = u
+	return urge, u.silent > urgeTimes && !u.released
 }
 
 // confirmed is what two looks make sure of. Once as it should be is enough; silence has to be heard twice.

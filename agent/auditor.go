@@ -41,10 +41,13 @@ type auditor struct {
 	urged map[fsm.AddressKey]urging
 }
 
-// urging is how often, and when last, an owner was asked to announce an address again.
+// urging is what an owner was asked for because of an address, in one turn as its owner.
 type urging struct {
-	times int
-	last  time.Time
+	epoch    fsm.Epoch
+	times    int // it was asked to announce
+	last     time.Time
+	silent   int  // looks in a row in which it was not heard
+	released bool // its release was asked for
 }
 
 // peers are the other nodes, and the cluster that they make.

@@ -392,9 +392,52 @@ func TestAnOwnerThatFallsSilent(t *testing.T) {
 				if moves := rec.Release != nil && rec.Release.Reason.Code == fsm.ReasonUnheard; moves != x.moves {
 					t.Errorf("it is to move: %t, want %t\n%s", moves, x.moves, w.told())
 				}
+				if !x.moves {
+					return
+				}
+				// Nobody else can have it: it stays, and is not asked for again and again.
+				w.apply(fsm.Command{Decide: &fsm.Decide{Cancel: []fsm.Cancel{{Key: web, ReleaseIndex: rec.Release.Index}}}})
+				time.Sleep(3 * urgeEvery)
+				if rec := w.State().Assignments[web]; rec.Owner != "n1" || rec.Release != nil {
+					t.Errorf("a release that was cancelled is asked for again: %+v", rec)
+				}
 			})
 		})
 	}
+}
+
+// TestUrging: each owner is asked three times before that is in vain, and one that is heard beside another is heard.
+func TestUrging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a auditor
+		var got strings.Builder
+		look := func(epoch fsm.Epoch, f finding) {
+			urge, vain := a.urges(web, epoch, f)
+			fmt.Fprintf(&got, "%d %s urge %t vain %t\n", epoch, f, urge, vain)
+			time.Sleep(lookEvery)
+		}
+		for _, f := range []finding{nobody, nobody, nobody, foreign, asAgreed, nobody} {
+			look(1, f)
+		}
+		for _, f := range []finding{duplicate, duplicate, duplicate, duplicate, foreign} {
+			look(2, f)
+		}
+		const want = `1 no-owner urge true vain false
+1 no-owner urge true vain false
+1 no-owner urge true vain false
+1 foreign-owner urge false vain true
+1 verified urge false vain false
+1 no-owner urge true vain false
+2 duplicate-owner urge true vain false
+2 duplicate-owner urge true vain false
+2 duplicate-owner urge true vain false
+2 duplicate-owner urge false vain false
+2 foreign-owner urge false vain false
+`
+		if got.String() != want {
+			t.Errorf("%s\nwant\n%s", got.String(), want)
+		}
+	})
 }
 
 // TestFindings: each makes one event when it begins and one when it ends, whoever looks.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,11 +38,15 @@ const FenceAuto = "auto"
 
 // openFence takes the fence that is asked for. The error says that it cannot be had: then this node is to own nothing. There is a fence
 // in any case.
-func openFence(kind string, kernel vip.Kernel, log *slog.Logger) (f *fence, err error) {
+func openFence(kind string, log *slog.Logger) (f *fence, err error) {
 	f = &fence{}
 	defer func() {
 		for _, w := range f.why {
-			log.Warn("a stronger fence cannot be had", "fence", f.kind(), "reason", w)
+			level := slog.LevelWarn
+			if err == nil && kind != FenceAuto && kind != "" { // as it was asked for
+				level = slog.LevelInfo
+			}
+			log.Log(context.Background(), level, "a stronger fence is not had", "fence", f.kind(), "reason", w)
 		}
 		log.Info("fence", "fence", f.kind())
 	}()
@@ -50,10 +55,11 @@ func openFence(kind string, kernel vip.Kernel, log *slog.Logger) (f *fence, err 
 	case FenceAuto, "":
 	case string(gate.KindLifetime):
 		f.why = []error{fmt.Errorf(`the agent's setting fence = %q allows no other`, kind)}
-		// The gate of an agent that was killed is nobody's any more, and would keep every address closed.
-		return f, retire(kernel, log)
-	default:
+		return f, nil
+	case string(gate.KindBPF), string(gate.KindNFT):
 		o.Only = gate.Kind(kind)
+	default:
+		return f, fmt.Errorf("fence %q is not known: use auto, bpf, nft or address-lifetime", kind)
 	}
 	g, why, err := gate.Open(o)
 	if err == nil {

@@ -48,7 +48,7 @@ func (x asked) text() string {
 func (a *actuator) withoutQuorum(s *fsm.State, local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool, next lease.Opened) fsm.Local {
 	own := map[fsm.AddressKey]string{}
 	for _, v := range local.VIPs {
-		if v.VIP.QuorumLost == fsm.HoldVIP && v.Link != "" && !a.witness {
+		if v.VIP.QuorumLost == fsm.HoldVIP && v.Link != "" && !a.nothing {
 			own[v.Key] = v.VIP.Name
 		}
 	}

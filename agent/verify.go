@@ -150,7 +150,7 @@ func (a *auditor) verify(ctx context.Context, t turn) {
 	}()
 	heard, left := a.listen(ctx, t, t.keys, verifyFor, known)
 	if len(left) > 0 && ctx.Err() == nil {
-		left = a.carried(ctx, t, left)
+		left = a.carried(ctx, t.owner, left)
 	}
 	if len(left) > 0 && ctx.Err() == nil {
 		a.log.Warn("a new owner is not heard; it is asked to announce again", "peer", string(t.owner), "vips", len(left), "epoch", uint64(t.epoch))
@@ -163,7 +163,8 @@ func (a *auditor) verify(ctx context.Context, t turn) {
 		a.verified(ctx, t, heard)
 	}
 	if len(left) > 0 && ctx.Err() == nil {
-		a.elsewhere(ctx, t, left)
+		left = slices.DeleteFunc(left, func(k fsm.AddressKey) bool { return !stands(a.view.State(), k, t.epoch) })
+		a.elsewhere(ctx, t.owner, left)
 	}
 }
 
@@ -219,8 +220,8 @@ func heardFrom(x sight, owner []probe.MAC) (at time.Time, ok bool) {
 
 // carried are those of keys that the owner says it has. With one that says otherwise, or nothing, the wire is not what is wrong: it
 // is fenced, or its status says what it lacks.
-func (a *auditor) carried(ctx context.Context, t turn, keys []fsm.AddressKey) []fsm.AddressKey {
-	st, err := a.status(ctx, t.owner)
+func (a *auditor) carried(ctx context.Context, owner fsm.NodeID, keys []fsm.AddressKey) []fsm.AddressKey {
+	st, err := a.status(ctx, owner)
 	if err != nil {
 		return nil
 	}
@@ -349,38 +350,50 @@ func inWords(start string, t fsm.Stages) string {
 	return fmt.Sprintf(", %.0f ms after %s (%s)", float64(t.Verified)/1000, start, strings.Join(parts, ", "))
 }
 
-// elsewhere asks for a release of what the owner has and nobody hears. It needs more than this node's word that silence is the owner's fault:
-// every other auditor that can be asked is asked, and one that hears the owner is enough to leave all as it is; and at least one of
-// them must hear other nodes on that link. A VIP that came here in this way stays: there is no second try.
-func (a *auditor) elsewhere(ctx context.Context, t turn, keys []fsm.AddressKey) {
-	var away []fsm.AddressKey
+// elsewhere asks for a release of what the owner has and nobody hears, and returns that. It needs more than this node's word that silence is
+// the owner's fault: every other auditor that can be asked is asked, and one that hears the owner is enough to leave all as it is; and at
+// least one of them must hear other nodes on that link. A VIP that came here in this way stays: there is no second try.
+func (a *auditor) elsewhere(ctx context.Context, owner fsm.NodeID, keys []fsm.AddressKey) (away []fsm.AddressKey) {
+	if len(keys) == 0 {
+		return nil
+	}
 	s := a.view.State()
+	var d fsm.Decide
 	for _, k := range keys {
-		if stands(s, k, t.epoch) && s.Assignments[k].Reason.Code != fsm.ReasonUnheard && a.nobodyHears(ctx, s, t.owner, k) {
+		rec := s.Assignments[k]
+		if rec.Owner == owner && stands(s, k, rec.Epoch) && rec.Reason.Code != fsm.ReasonUnheard && !a.soon() && a.nobodyHears(ctx, s, owner, k) {
 			away = append(away, k)
+			d.Release = append(d.Release, fsm.StartRelease{Key: k, Epoch: rec.Epoch, Reason: fsm.Reason{Code: fsm.ReasonUnheard,
+				Text: fmt.Sprintf("%s has it, was asked to announce it again, and %s hears no answer of it", owner, a.self)}})
 		}
 	}
 	a.mu.Lock()
-	soon := !a.moved.IsZero() && time.Since(a.moved) < unheardEvery
+	soon := a.soonLocked()
 	if len(away) > 0 && !soon {
 		a.moved = time.Now()
 	}
 	a.mu.Unlock()
 	if len(away) == 0 || soon {
-		a.log.Warn("an owner is not heard, and its VIPs stay", "peer", string(t.owner), "vips", len(keys), "epoch", uint64(t.epoch))
-		return
-	}
-	var d fsm.Decide
-	for _, k := range away {
-		d.Release = append(d.Release, fsm.StartRelease{Key: k, Epoch: t.epoch, Reason: fsm.Reason{Code: fsm.ReasonUnheard,
-			Text: fmt.Sprintf("%s has it, was asked to announce it again, and %s hears no answer of it", t.owner, a.self)}})
+		a.log.Warn("an owner is not heard, and its VIPs stay", "peer", string(owner), "vips", len(keys))
+		return nil
 	}
 	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if _, err := a.peers.Propose(limit, fsm.Command{Actor: string(a.self), Decide: &d}); err != nil && ctx.Err() == nil {
-		a.log.Warn("a release was not committed", "peer", string(t.owner), "err", err)
+		a.log.Warn("a release was not committed", "peer", string(owner), "err", err)
 	}
+	return away
 }
+
+// soon reports whether this node has asked for a release a short time ago.
+func (a *auditor) soon() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.soonLocked()
+}
+
+// soonLocked is soon for who holds mu.
+func (a *auditor) soonLocked() bool { return !a.moved.IsZero() && time.Since(a.moved) < unheardEvery }
 
 // nobodyHears reports whether no auditor hears the owner, and some hear others.
 func (a *auditor) nobodyHears(ctx context.Context, s *fsm.State, owner fsm.NodeID, k fsm.AddressKey) bool {

@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -133,3 +136,49 @@ func TestDemandedFence(t *testing.T) {
 		t.Errorf("n1 without the right to load a program has the fence %s, and of a stronger one it says %q", n.Fence.Kind, n.Fence.Missing)
 	}
 }
+
+// TestWeakerFenceTakesOver: the gate of an agent that was killed does not silence the addresses of one that may have none.
+func TestWeakerFenceTakesOver(t *testing.T) {
+	bed := newBed(t, 1, 0)
+	form(t, bed)
+	n1, addr := bed.Directors[0], lab.VIP(1).Addr()
+	apply(t, n1, new(lab.Config).VIP("a", lab.VIP(1)))
+	owned(t, bed, lab.VIP(1))
+	heard := func() {
+		t.Helper()
+		probe, err := bed.Client.StartProbe(addr, 5*time.Millisecond)
+		must(t, err)
+		defer probe.Close()
+		must(t, lab.Await(within(t, 15*time.Second), 5*time.Millisecond, func(context.Context) error {
+			if !probe.Answered(0) {
+				return errors.New("the VIP does not answer")
+			}
+			return nil
+		}))
+	}
+	for _, fence := range []string{"nft", "bpf", "address-lifetime", "auto"} {
+		must(t, n1.Kill())
+		must(t, n1.Start(within(t, 10*time.Second), "--fence", fence))
+		heard()
+		must(t, lab.Await(within(t, 15*time.Second), 50*time.Millisecond, func(ctx context.Context) error {
+			n, err := n1.API.Node(ctx)
+			if err != nil {
+				return err
+			}
+			parts, err := n1.Gate()
+			pins := slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(p, "pin ") })
+			switch {
+			case err != nil:
+				return err
+			case fence != "auto" && n.Fence.Kind != fence:
+				return lab.Final(fmt.Errorf("it has %s: %s", n.Fence.Kind, n.Fence.Missing))
+			case n.Fence.Kind == "bpf" && len(parts) > 0 && pins && !slices.ContainsFunc(parts, isTable), n.Fence.Kind == "nft" && !pins && len(parts) > 0,
+				n.Fence.Kind == "address-lifetime" && len(parts) == 0:
+				return nil
+			}
+			return fmt.Errorf("with the fence %s the kernel has %q", n.Fence.Kind, parts)
+		}))
+	}
+}
+
+func isTable(part string) bool { return strings.HasPrefix(part, "table ") }

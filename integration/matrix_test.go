@@ -20,9 +20,13 @@ func TestMatrix(t *testing.T) {
 
 // TestMatrixOfWeakerFences makes those faults in which a fence has something to do, on clusters that have to go without the strongest.
 func TestMatrixOfWeakerFences(t *testing.T) {
-	fenced := func(r matrix.Row) bool {
-		return slices.Contains([]string{"kill", "freeze", "power", "leader+owner", "move", "cable", "deaf", "mute", "mute-to-peers", "majority", "deleted"}, r.Name)
+	names := []string{"kill", "freeze", "power", "leader+owner", "move", "cable", "deaf", "mute", "mute-to-peers", "majority", "deleted"}
+	for _, n := range names {
+		if !slices.ContainsFunc(matrix.Rows(), func(r matrix.Row) bool { return r.Name == n }) {
+			t.Fatalf("there is no fault %q", n)
+		}
 	}
+	fenced := func(r matrix.Row) bool { return slices.Contains(names, r.Name) }
 	for _, fence := range []string{"nft", "address-lifetime"} {
 		t.Run(fence, func(t *testing.T) { testMatrix(t, matrix.Options{Fence: fence}, fenced) })
 	}

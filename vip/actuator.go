@@ -355,8 +355,8 @@ type many interface {
 	RemoveAll([]Address) []error
 }
 
-// stepsAtOnce bounds what is done between two looks at whether somebody is in a hurry.
-const stepsAtOnce = 64
+// stepsAtOnce bounds what is done between two looks at whether somebody is in a hurry, and two words that the pass goes on.
+const stepsAtOnce = 16
 
 // apply carries the steps out, and says whether it got through them all. Failures land in failed.
 func (a *Actuator) apply(steps []step, failed map[key]error) (complete bool) {

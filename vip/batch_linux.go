@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchCommands bounds the requests of one system call, so that the answers, were all of them errors, fit into the default
-// receive buffer.
+// batchCommands bounds the requests of one system call. The answers, were all of them errors, fit into the default receive buffer.
 const batchCommands = 64
 
 // batchPatience is for the impossible: the kernel answers inside the system call that asks.
@@ -46,7 +45,13 @@ func openBatch() (*batch, error) {
 	return &batch{fd: fd, buf: make([]byte, os.Getpagesize())}, nil
 }
 
-func (b *batch) close() { unix.Close(b.fd) }
+// close may be called again: the number may be another file's by then.
+func (b *batch) close() {
+	if b.fd >= 0 {
+		unix.Close(b.fd)
+		b.fd = -1
+	}
+}
 
 // do carries out requests of one type in order, also after one has failed, and returns the error of each. There are at most
 // batchCommands of them. The second result is the socket's own error and leaves unknown how far the kernel came.

@@ -74,13 +74,13 @@ func (k *Netlink) open() error {
 			conn.Close()
 			return fmt.Errorf("open rtnetlink: %w", err)
 		}
-		many, err := openBatch()
+		all, err := openBatch()
 		if err != nil {
 			conn.Close()
 			links.Close()
 			return err
 		}
-		k.conn, k.links, k.batch = conn, links, many
+		k.conn, k.links, k.batch = conn, links, all
 		return nil
 	})
 }

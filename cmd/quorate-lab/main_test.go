@@ -68,6 +68,8 @@ func TestWrongUsage(t *testing.T) {
 		{"bench idle --output xml --quorate /bin/true", "--output xml"},
 		{"bench matrix --rows flood", `no fault "flood"`},
 		{"bench matrix --rows kill --write x", "--rows"},
+		{"bench matrix --fence door", "--fence door"},
+		{"bench matrix --fence nft --write x", "--fence"},
 		{"bench many --vips 3", "--vips 3"},
 		{"soak --minutes 0", "--minutes 0"},
 		{"up --rate 9999", "--rate 9999"},

@@ -11,7 +11,11 @@ import (
 
 	"quorate/integration/lab"
 	"quorate/integration/matrix"
+	"quorate/vip/gate"
 )
+
+// fences are those that a cluster can be held to.
+var fences = []string{string(gate.KindBPF), string(gate.KindNFT), string(gate.KindLifetime)}
 
 func matrixCommand(find func() (string, error)) *cobra.Command {
 	var runs int
@@ -34,6 +38,9 @@ Faults:` + rowList(),
 			rows, err := chosenRows(names)
 			if err != nil {
 				return err
+			}
+			if fence != "" && !slices.Contains(fences, fence) {
+				return usageError{fmt.Errorf("--fence %s: want %s", fence, strings.Join(fences, ", "))}
 			}
 			if write != "" {
 				if len(names) > 0 || brief || fence != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"quorate/fsm"
 	"quorate/integration/lab"
@@ -17,7 +18,9 @@ func timeline(ctx context.Context, bed *lab.Bed) ([]fsm.Event, error) {
 		if d.Name == "spare" {
 			continue
 		}
-		es, err := d.API.LastEvents(ctx, fsm.MaxEvents)
+		limit, cancel := context.WithTimeout(ctx, time.Second) // an agent may be stopped
+		es, err := d.API.LastEvents(limit, fsm.MaxEvents)
+		cancel()
 		if err == nil {
 			return es.Events, nil
 		}

@@ -17,6 +17,9 @@ func (h *Host) port() (netlink.Link, error) {
 
 // onPort does something to the host's port.
 func (h *Host) onPort(what string, f func(*netlink.Handle, netlink.Link) error) error {
+	if _, err := h.namespace(); err != nil {
+		return err
+	}
 	port, err := h.port()
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func KeepalivedVersion(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput() // on standard error
 	m := keepalivedVersion.FindSubmatch(out)
 	if m == nil {
-		return "", fmt.Errorf("%s --version says no version: %w: %s", path, err, tail(string(out), 3))
+		return "", fmt.Errorf("%s --version says no version (%v): %s", path, err, tail(string(out), 3))
 	}
 	return string(m[1]), nil
 }

@@ -62,8 +62,8 @@ func (h *Host) wire(ns *namespace) error {
 	h.lab.mu.Lock()
 	h.lab.ports[made.Attrs().Index] = h.Name
 	h.lab.mu.Unlock()
-	if err := h.LinkUp(); err != nil {
-		return err
+	if err := h.lab.sw.links.LinkSetUp(made); err != nil {
+		return fmt.Errorf("host %s: set its cable up: %w", h.Name, err)
 	}
 	eth0, err := ns.links.LinkByName("eth0")
 	if err != nil {
@@ -90,9 +90,6 @@ func (h *Host) unwire() {
 // PowerOff is a loss of power: in the same moment the network loses the host (silently, no other host sees a carrier
 // change) and its programs stop; its kernel state is gone for whoever switches it on again. Files stay.
 func (h *Host) PowerOff() error {
-	if _, err := h.namespace(); err != nil {
-		return err
-	}
 	if err := h.Unplug(); err != nil {
 		return err
 	}
