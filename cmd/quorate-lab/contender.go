@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"quorate/fsm"
 )
@@ -25,8 +24,25 @@ type series struct {
 	events []fsm.Event // of the repetitions
 }
 
-// contest makes all repetitions, then emits the rows.
+// contest makes all repetitions, then emits the rows, also of those that there are when one fails.
 func (b *bench) contest(ctx context.Context, contenders []*contender, runs int) error {
+	err := b.repeat(ctx, contenders, runs)
+	for _, c := range contenders {
+		for _, s := range c.series {
+			if len(s.all) == 0 {
+				continue
+			}
+			r := s.row.of(s.all)
+			r.Stages = stageMedians(s.events, "web")
+			if err := b.measured(r); err != nil {
+				return err
+			}
+		}
+	}
+	return err
+}
+
+func (b *bench) repeat(ctx context.Context, contenders []*contender, runs int) error {
 	for i := range runs {
 		for _, c := range contenders {
 			if len(c.series) == 0 {
@@ -48,19 +64,5 @@ func (b *bench) contest(ctx context.Context, contenders []*contender, runs int) 
 			}
 		}
 	}
-	for _, c := range contenders {
-		for _, s := range c.series {
-			r := s.row.of(s.all)
-			r.Stages = stageMedians(s.events, "web")
-			if err := b.measured(r); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
-}
-
-// named are the series of the scenarios with those names.
-func (c *contender) named(names []string) {
-	c.series = slices.DeleteFunc(c.series, func(s *series) bool { return !slices.Contains(names, s.row.Scenario) })
 }

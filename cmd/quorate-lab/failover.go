@@ -50,7 +50,7 @@ Scenarios:` + scenarioList(),
 				}
 				o.Directors, o.Servers = 3, 2
 			}
-			theirs, version := slices.Contains(systems, "keepalived"), ""
+			theirs, version := slices.Contains(systems, "keepalived") && len(legacyNamed(names)) > 0, ""
 			if theirs {
 				if version, err = lab.KeepalivedVersion(cmd.Context()); err != nil {
 					return fmt.Errorf("%w; or leave it out with --systems quorate", err)
@@ -66,11 +66,10 @@ Scenarios:` + scenarioList(),
 					all = append(all, quorateOn(bed, profile, chosen))
 				}
 				if theirs {
-					k, err := keepalivedOn(ctx, bed, version)
+					k, err := keepalivedOn(ctx, bed, version, legacyNamed(names))
 					if err != nil {
 						return err
 					}
-					k.named(names)
 					all = append(all, k)
 				}
 				if err := b.contest(ctx, all, runs); err != nil {
@@ -84,7 +83,7 @@ Scenarios:` + scenarioList(),
 	}
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions of each scenario")
 	cmd.Flags().StringSliceVar(&names, "scenarios", []string{"spare", "planned", "kill", "power", "leader+owner", "leader", "drain"}, "which, in this order")
-	cmd.Flags().StringSliceVar(&systems, "systems", []string{"quorate", "keepalived"}, "quorate, keepalived")
+	cmd.Flags().StringSliceVar(&systems, "systems", []string{"quorate", "keepalived"}, "quorate, keepalived; without the latter where it is not installed")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
 	cmd.Flags().StringVar(&profile, "profile", "lan", "timing profile of the cluster")
 	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")

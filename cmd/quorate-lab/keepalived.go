@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,11 +38,16 @@ var legacyScenarios = []legacyScenario{
 	{"power", func(h *lab.Host, _ *lab.Keepalived) error { return h.PowerOff() }, 0, false},
 }
 
+// legacyNamed are those that keepalived has of the scenarios with these names.
+func legacyNamed(names []string) []legacyScenario {
+	return slices.DeleteFunc(slices.Clone(legacyScenarios), func(s legacyScenario) bool { return !slices.Contains(names, s.name) })
+}
+
 // legacyVIP is the address of the keepalived nodes.
 var legacyVIP = lab.VIP(50)
 
 // keepalivedOn is two nodes of keepalived in the same network as quorate, before the same client.
-func keepalivedOn(ctx context.Context, bed *lab.Bed, version string) (*contender, error) {
+func keepalivedOn(ctx context.Context, bed *lab.Bed, version string, chosen []legacyScenario) (*contender, error) {
 	k := &legacy{client: bed.Client}
 	var err error
 	for i := range k.hosts {
@@ -58,7 +64,7 @@ func keepalivedOn(ctx context.Context, bed *lab.Bed, version string) (*contender
 	}
 	c := &contender{name: "keepalived", resume: func(context.Context) error { return nil }, pause: k.off}
 	for _, advert := range adverts {
-		for _, s := range legacyScenarios {
+		for _, s := range chosen {
 			c.series = append(c.series, &series{
 				row:  row{System: "keepalived", Version: version, Setting: "advert " + advert.String(), Scenario: s.name},
 				once: func(ctx context.Context) (measured, error) { return k.once(ctx, s, advert) },

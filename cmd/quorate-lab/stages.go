@@ -46,17 +46,6 @@ func since(events []fsm.Event, after uint64) []fsm.Event {
 	return events[i:]
 }
 
-// ownersOf lists who the cluster said owns the VIP, in order; first is who did before the events.
-func ownersOf(events []fsm.Event, vip, first string) []string {
-	owners := []string{first}
-	for _, e := range events {
-		if e.Kind == fsm.EventAssign && e.VIP == vip && e.Node != "" && owners[len(owners)-1] != string(e.Node) {
-			owners = append(owners, string(e.Node))
-		}
-	}
-	return owners
-}
-
 // stageMedians are the median times, in milliseconds, at which the VIP's changes of owner came to each stage, by the cluster's own measure;
 // nil when there were none.
 func stageMedians(events []fsm.Event, vip string) map[string]float64 {

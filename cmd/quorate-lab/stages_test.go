@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"slices"
 	"testing"
 
 	"quorate/fsm"
@@ -19,13 +18,6 @@ func TestStageMedians(t *testing.T) {
 	}
 	if got := stageMedians(since(events, 9), "web"); got != nil {
 		t.Errorf("%v of nothing", got)
-	}
-	owned := func(vip, node string) fsm.Event {
-		return fsm.Event{Kind: fsm.EventAssign, VIP: vip, Node: fsm.NodeID(node)}
-	}
-	history := []fsm.Event{owned("web", "n1"), owned("other", "n2"), owned("web", ""), owned("web", "n3"), {Kind: fsm.EventReported, VIP: "web", Node: "n2"}}
-	if got := ownersOf(history, "web", "n1"); !slices.Equal(got, []string{"n1", "n3"}) {
-		t.Errorf("owners %q", got)
 	}
 	if latest(events) != 9 || latest(nil) != 0 {
 		t.Error("the last event is another one")

@@ -140,7 +140,7 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err != nil {
 		return m, err
 	}
-	m.owners = ownersOf(since(told, latest(known)), "web", before.Name)
+	m.owners = lab.Decided(since(told, latest(known)), "web", before.Name)
 	if err := m.overlap(t.wire, t.vip, window, m.owners, s.grace, hosts...); err != nil {
 		return m, err
 	}

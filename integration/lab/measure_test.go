@@ -2,8 +2,11 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"quorate/fsm"
 )
 
 const ms = Instant(time.Millisecond)
@@ -47,6 +50,16 @@ func TestSummary(t *testing.T) {
 	}
 	if got, want := summarize(nil, Span{0, 5 * ms}).String(), "0 requests, 0 failed (no answers), longest gap 5.0 ms"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestDecided(t *testing.T) {
+	owned := func(vip, node string) fsm.Event {
+		return fsm.Event{Kind: fsm.EventAssign, VIP: vip, Node: fsm.NodeID(node)}
+	}
+	events := []fsm.Event{owned("web", "n1"), owned("other", "n2"), owned("web", "n3"), {Kind: fsm.EventReported, VIP: "web", Node: "n2"}, owned("web", "n3")}
+	if got := Decided(events, "web", "n1"); !slices.Equal(got, []string{"n1", "n3"}) {
+		t.Errorf("owners %q", got)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"quorate/fsm"
 )
 
 // Ownership is a stretch of time in which one host went on claiming an address.
@@ -65,4 +67,15 @@ func overlap(all []Ownership, window Span) time.Duration {
 		depth += e.delta
 	}
 	return sum
+}
+
+// Decided lists who the cluster said owns a VIP, in order; first is who did before the events.
+func Decided(events []fsm.Event, vip, first string) []string {
+	owners := []string{first}
+	for _, e := range events {
+		if e.Kind == fsm.EventAssign && e.VIP == vip && e.Node != "" && owners[len(owners)-1] != string(e.Node) {
+			owners = append(owners, string(e.Node))
+		}
+	}
+	return owners
 }

@@ -236,7 +236,6 @@ func (t *Trial) place(ctx context.Context, lead Lead) (*Strike, error) {
 
 // decided lists who the cluster said owns the VIP, in order, since an entry; first is who did then.
 func (t *Trial) decided(ctx context.Context, vip string, since uint64, first fsm.NodeID) ([]string, error) {
-	owners := []string{string(first)}
 	err := errors.New("no agent answers")
 	for _, d := range t.Bed.Directors {
 		var e api.Events
@@ -246,12 +245,7 @@ func (t *Trial) decided(ctx context.Context, vip string, since uint64, first fsm
 		if e.Forgotten || e.More {
 			return nil, errors.New("the timeline is too short to say who owned what")
 		}
-		for _, x := range e.Events {
-			if x.Kind == fsm.EventAssign && x.VIP == vip && x.Node != "" && owners[len(owners)-1] != string(x.Node) {
-				owners = append(owners, string(x.Node))
-			}
-		}
-		return owners, nil
+		return lab.Decided(e.Events, vip, string(first)), nil
 	}
 	return nil, err
 }
