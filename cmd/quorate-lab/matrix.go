@@ -11,11 +11,7 @@ import (
 
 	"quorate/integration/lab"
 	"quorate/integration/matrix"
-	"quorate/vip/gate"
 )
-
-// fences are those that a cluster can be held to.
-var fences = []string{string(gate.KindBPF), string(gate.KindNFT), string(gate.KindLifetime)}
 
 func matrixCommand(find func() (string, error)) *cobra.Command {
 	var runs int
@@ -39,8 +35,8 @@ Faults:` + rowList(),
 			if err != nil {
 				return err
 			}
-			if fence != "" && !slices.Contains(fences, fence) {
-				return usageError{fmt.Errorf("--fence %s: want %s", fence, strings.Join(fences, ", "))}
+			if fence != "" && !slices.Contains(matrix.Fences, fence) {
+				return usageError{fmt.Errorf("--fence %s: want %s", fence, strings.Join(matrix.Fences, ", "))}
 			}
 			if write != "" {
 				if len(names) > 0 || brief || fence != "" {

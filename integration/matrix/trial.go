@@ -12,6 +12,7 @@ import (
 	"quorate/api"
 	"quorate/fsm"
 	"quorate/integration/lab"
+	"quorate/vip/gate"
 )
 
 // Options of a trial.
@@ -20,8 +21,11 @@ type Options struct {
 	Binary string // of quorate
 	Disks  bool   // give every director a disk of its own, for rows that need one
 	Brief  bool   // let faults last as short as they may
-	Fence  string // that the agents are started with; "" = the strongest that they can have
+	Fence  string // of Fences, that the agents are started with; "" = the strongest that they can have
 }
+
+// Fences are those that a cluster can be held to.
+var Fences = []string{string(gate.KindBPF), string(gate.KindNFT), string(gate.KindLifetime)}
 
 // ErrNoFence says that this machine's kernel does not offer the fence that was asked for.
 var ErrNoFence = errors.New("the fence cannot be had")
