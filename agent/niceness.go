@@ -20,26 +20,10 @@ func goFirst() error {
 	// Where sessions are scheduled as groups (sched(7), autogroup), niceness counts within the group only, and the group has its own. Kernels
 	// without have no such file.
 	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(niceness)), 0)
-	done := map[string]bool{}
-	for again := true; again; { // a thread that is made meanwhile, by one whose turn is still to come, is found by the next round
-		again = false
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return err
+	return eachThread(func(id int) error {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, id, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
+			return os.NewSyscallError("setpriority", err)
 		}
-		for _, t := range tasks {
-			if done[t.Name()] {
-				continue
-			}
-			done[t.Name()], again = true, true
-			id, err := strconv.Atoi(t.Name())
-			if err == nil {
-				err = unix.Setpriority(unix.PRIO_PROCESS, id, niceness)
-			}
-			if err != nil && !errors.Is(err, unix.ESRCH) {
-				return os.NewSyscallError("setpriority", err)
-			}
-		}
-	}
-	return nil
+		return nil
+	})
 }

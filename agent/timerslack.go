@@ -16,15 +16,11 @@ const timerSlack = time.Millisecond
 // slackenTimers gives all threads of this process the slack; those that are made later take it from the one that makes them. It
 // needs CAP_SYS_NICE for threads other than its own; without it the agent works just as well and costs somewhat more.
 func slackenTimers() error {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, t := range tasks {
-		file := filepath.Join("/proc", t.Name(), "timerslack_ns")
-		if e := os.WriteFile(file, []byte(strconv.FormatInt(timerSlack.Nanoseconds(), 10)), 0); e != nil && !os.IsNotExist(e) {
-			err = e
+	return eachThread(func(id int) error {
+		file := filepath.Join("/proc", strconv.Itoa(id), "timerslack_ns")
+		if err := os.WriteFile(file, []byte(strconv.FormatInt(timerSlack.Nanoseconds(), 10)), 0); err != nil && !os.IsNotExist(err) {
+			return err
 		}
-	}
-	return err
+		return nil
+	})
 }

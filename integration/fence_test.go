@@ -166,19 +166,19 @@ func TestWeakerFenceTakesOver(t *testing.T) {
 				return err
 			}
 			parts, err := n1.Gate()
-			pins := slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(p, "pin ") })
+			has := func(what string) bool {
+				return slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(p, what) })
+			}
+			pins, tables := has("pin "), has("table ")
 			switch {
 			case err != nil:
 				return err
 			case fence != "auto" && n.Fence.Kind != fence:
 				return lab.Final(fmt.Errorf("it has %s: %s", n.Fence.Kind, n.Fence.Missing))
-			case n.Fence.Kind == "bpf" && len(parts) > 0 && pins && !slices.ContainsFunc(parts, isTable), n.Fence.Kind == "nft" && !pins && len(parts) > 0,
-				n.Fence.Kind == "address-lifetime" && len(parts) == 0:
+			case n.Fence.Kind == "bpf" && pins && !tables, n.Fence.Kind == "nft" && tables && !pins, n.Fence.Kind == "address-lifetime" && !pins && !tables:
 				return nil
 			}
 			return fmt.Errorf("with the fence %s the kernel has %q", n.Fence.Kind, parts)
 		}))
 	}
 }
-
-func isTable(part string) bool { return strings.HasPrefix(part, "table ") }

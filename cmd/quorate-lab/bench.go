@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate/fsm"
 	"quorate/integration/lab"
 )
 
@@ -69,8 +70,9 @@ func (r row) String() string {
 type measured struct {
 	gap, dual          time.Duration
 	sent, lost, failed int
-	open               bool     // two hosts still spoke for the address at the end
-	owners             []string // of quorate, in order of decision
+	open               bool        // two hosts still spoke for the address at the end
+	owners             []string    // of quorate, in order of decision
+	events             []fsm.Event // of quorate, from the strike on
 }
 
 // String is one line for a person.
@@ -115,9 +117,12 @@ func (r row) of(runs []measured) row {
 	r.Median, r.Max = math.Round(median(gaps)*10)/10, gaps[len(gaps)-1]
 	r.Lost = int(median(pick(func(m measured) float64 { return float64(m.lost) })))
 	r.Failed = int(median(pick(func(m measured) float64 { return float64(m.failed) })))
+	var events []fsm.Event
 	for _, m := range runs {
 		r.all += m.lost + max(0, m.failed)
+		events = append(events, m.events...)
 	}
+	r.Stages = stageMedians(events, "web")
 	r.Open = slices.ContainsFunc(runs, func(m measured) bool { return m.open })
 	r.Dual = slices.Max(pick(func(m measured) float64 { return ms(m.dual) }))
 	return r

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-
-	"quorate/fsm"
 )
 
 // contender is a system that is measured in turn with others: each repetition of all that is lost is made with one system after the
@@ -18,10 +16,9 @@ type contender struct {
 
 // series is the repetitions of one scenario with one setting.
 type series struct {
-	row    row
-	once   func(context.Context) (measured, error)
-	all    []measured
-	events []fsm.Event // of the repetitions
+	row  row
+	once func(context.Context) (measured, error)
+	all  []measured
 }
 
 // contest makes all repetitions, then emits the rows, also of those that there are when one fails.
@@ -32,9 +29,7 @@ func (b *bench) contest(ctx context.Context, contenders []*contender, runs int) 
 			if len(s.all) == 0 {
 				continue
 			}
-			r := s.row.of(s.all)
-			r.Stages = stageMedians(s.events, "web")
-			if err := b.measured(r); err != nil {
+			if err := b.measured(s.row.of(s.all)); err != nil {
 				return err
 			}
 		}

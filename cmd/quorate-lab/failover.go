@@ -130,21 +130,10 @@ func quorateOn(bed *lab.Bed, profile string, chosen []scenario) *contender {
 	}
 	c.pause = func() error { return t.pause() }
 	for _, s := range chosen {
-		x := &series{row: row{System: "quorate", Setting: profile, Scenario: s.name}}
-		x.once = func(ctx context.Context) (measured, error) {
-			before, err := timeline(ctx, bed)
-			if err != nil {
-				return measured{}, err
-			}
-			m, err := t.once(ctx, s)
-			if err != nil {
-				return m, err
-			}
-			after, err := timeline(ctx, bed)
-			x.events = append(x.events, since(after, latest(before))...)
-			return m, err
-		}
-		c.series = append(c.series, x)
+		c.series = append(c.series, &series{
+			row:  row{System: "quorate", Setting: profile, Scenario: s.name},
+			once: func(ctx context.Context) (measured, error) { return t.once(ctx, s) },
+		})
 	}
 	return c
 }

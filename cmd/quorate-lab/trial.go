@@ -140,7 +140,8 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	if err != nil {
 		return m, err
 	}
-	m.owners = lab.Decided(since(told, latest(known)), "web", before.Name)
+	m.events = since(told, latest(known))
+	m.owners = lab.Decided(m.events, "web", before.Name)
 	if err := m.overlap(t.wire, t.vip, window, m.owners, s.grace, hosts...); err != nil {
 		return m, err
 	}

@@ -25,8 +25,8 @@ type variant struct {
 	open func(Options) (Gate, error)
 }
 
-// Open takes the strongest gate that can be had here, by trying, or only the one that is asked for, and takes over what a process before this one left in the
-// kernel as it is. why says of each stronger one what it lacks, and the cure; with ErrNone it says so of all.
+// Open takes the strongest gate that can be had here, by trying, or only the one that is asked for, and takes over what a process
+// before this one left in the kernel as it is. why says of each stronger one what it lacks, and the cure; with ErrNone it says so of all.
 func Open(o Options) (g Gate, why []error, err error) {
 	return open(o, variants)
 }
