@@ -92,13 +92,19 @@ type duties struct {
 	moved   time.Time  // the last attempt to hand over the leadership
 }
 
-// events takes the lease's events; nobody else does. While this node does not lead they are of no use.
+// events takes the lease's events; nobody else does. While this node does not lead, most are of no use.
 func (m *membership) events(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-m.lease.Events():
+			if e, is := e.(lease.LeaderSilent); is {
+				wg.Go(func() { m.consensus.succeed(ctx, e) })
+				continue
+			}
 			if !m.consensus.leading() {
 				continue
 			}
@@ -297,6 +303,8 @@ func (d *duties) answer(ctx context.Context, e lease.LeaderEvent) error {
 		}
 	case lease.Confirmed, lease.HintsChanged:
 		// The next round plans with them.
+	case lease.LeaderSilent:
+		// For those that do not lead.
 	case lease.Unreached, lease.SuspicionChanged, lease.ShutOut:
 		// For operators; the lease logs them.
 	}

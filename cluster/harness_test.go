@@ -58,6 +58,7 @@ type testNode struct {
 	opts   Options
 	cancel context.CancelFunc
 	done   chan error
+	mute   atomic.Bool // its actuator hangs
 }
 
 func testLog(t testing.TB) *slog.Logger {
@@ -130,7 +131,9 @@ func (n *testNode) stop(t testing.TB) {
 func (n *testNode) agent(ctx context.Context) {
 	for {
 		if l := n.Lease(); l != nil && isReady(n.Ready()) {
-			l.Alive(lease.Actuator)
+			if !n.mute.Load() {
+				l.Alive(lease.Actuator)
+			}
 			for _, a := range n.State().Assignments {
 				if a.Owner == n.opts.Name && a.Release != nil {
 					l.Confirm(lease.Released{Key: a.Key, Index: a.Release.Index})

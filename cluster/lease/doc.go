@@ -14,7 +14,8 @@
 // [Machine] is pure and holds the three roles, of which every node has all:
 //
 //	holder   asks every grantor each R; until when the lease is held follows from when it asked and who acknowledged
-//	grantor  grants, promises to refuse, and answers a fence when its grants have run out; suspects owners that are silent
+//	grantor  grants, promises to refuse, and answers a fence when its grants have run out; suspects owners that are silent,
+//	         and knows when a majority does so of the leader
 //	fencer   the leader's part: counts suspicions, runs fences, sees to orphaned promises, unconfirmed hand-overs and the
 //	         permission to change the grantor set
 //

@@ -153,6 +153,12 @@ type (
 		Silent    time.Duration
 		Suspected bool
 	}
+	// LeaderSilent: a majority of the set suspects the leader, and this node's grantor does. Whoever is told should stand for
+	// election, one after the other: Turn, from 0, counts the grantors that come before it. Said once for each silence.
+	LeaderSilent struct {
+		Leader fsm.NodeID
+		Turn   int
+	}
 	// ShutOut: the store went back behind what it had said earlier. Everything from it is ignored as long as this process
 	// lives. Cure: remove the node, then add it with a new data directory.
 	ShutOut struct {
@@ -172,6 +178,7 @@ func (HintsChanged) output()         {}
 func (Unreached) output()            {}
 func (BetterLeader) output()         {}
 func (SuspicionChanged) output()     {}
+func (LeaderSilent) output()         {}
 func (ShutOut) output()              {}
 
 func (FenceReady) leaderEvent()           {}
@@ -182,4 +189,5 @@ func (HintsChanged) leaderEvent()         {}
 func (Unreached) leaderEvent()            {}
 func (BetterLeader) leaderEvent()         {}
 func (SuspicionChanged) leaderEvent()     {}
+func (LeaderSilent) leaderEvent()         {}
 func (ShutOut) leaderEvent()              {}

@@ -28,6 +28,7 @@ type Machine struct {
 	watch   watch
 	peers   peers
 	fencer  fencer
+	heir    succession
 
 	report   reporting
 	confirms []confirming // sorted by key
@@ -295,6 +296,7 @@ func (m *Machine) work() {
 		m.watch.due(m.now, m.alert, m.silence(), v, m.suspect)
 	}
 	m.fencer.tick(m.now, v, m)
+	m.heir.tick(m.now, m.self, m.leader, &m.fencer.tally, v, m.emit)
 	own := -1
 	if m.holder.mayRenew(m.now, v) {
 		own = m.holder.reach(m.now, v)

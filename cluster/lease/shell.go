@@ -222,6 +222,8 @@ func (s *Service) log(e LeaderEvent) {
 	switch e := e.(type) {
 	case SuspicionChanged:
 		s.opt.Log.Info("lease suspicion", "node", e.Node, "epoch", e.Epoch, "suspected", e.Suspected, "silent", e.Silent)
+	case LeaderSilent:
+		s.opt.Log.Warn("a majority does not hear the leader", "node", e.Leader, "turn", e.Turn)
 	case ShutOut:
 		s.opt.Log.Error("store shut out: remove the node, then join it again with an empty data directory", "node", e.Grantor.Node, "store", e.Grantor.Store, "reason", e.Why)
 	case Unreached:

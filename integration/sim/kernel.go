@@ -120,7 +120,7 @@ func (p point) String() string {
 func Happenings() []string {
 	names := []string{
 		"killed", "rebooted", "frozen", "suspended", "resumed",
-		"fenced", "moved by fence", "raised", "handed over", "lingered", "yielded",
+		"fenced", "moved by fence", "raised", "handed over", "lingered", "yielded", "leader succeeded",
 		"voters changed", "grantors changed", "node joined", "node removed", "configured", "profile changed",
 	}
 	for p := range points {

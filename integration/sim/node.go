@@ -197,6 +197,8 @@ func (n *node) carryOut(out lease.Output) {
 		n.on(0, n.duty)
 	case lease.BetterLeader:
 		w.transfer(n, o.To)
+	case lease.LeaderSilent:
+		w.succeed(n, o)
 	case lease.ShutOut:
 		w.fail("%s shuts out %v although no disk went back: %s", n.id, o.Grantor, o.Why)
 	}

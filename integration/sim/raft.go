@@ -89,7 +89,7 @@ func (w *World) raftTick() {
 	}
 	var can []*node
 	for _, n := range w.nodes {
-		if n.up && !n.frozen && n.disk.have == len(w.log) && n.lead == 0 && w.quorate(n) && !w.removing[n.disk.store] {
+		if !n.frozen && w.electable(n) {
 			can = append(can, n)
 		}
 	}
@@ -97,6 +97,21 @@ func (w *World) raftTick() {
 		return
 	}
 	w.elect(can[w.rng.Intn(len(can))])
+}
+
+// electable reports whether a majority would vote for n.
+func (w *World) electable(n *node) bool {
+	return n.up && n.disk.have == len(w.log) && n.lead == 0 && w.quorate(n) && !w.removing[n.disk.store]
+}
+
+// succeed has n stand for election in its turn, if the leader is still the one that is silent, whether it lives or not.
+func (w *World) succeed(n *node, e lease.LeaderSilent) {
+	n.on(time.Duration(e.Turn)*electionMin/10+2*w.net.latency()+n.fsync(), func() {
+		if l := w.leader(); l != nil && l.id == e.Leader && w.electable(n) {
+			w.happened["leader succeeded"]++
+			w.elect(n)
+		}
+	})
 }
 
 // elect makes n the leader of a new term. Entries of the last leader that it may have had are committed, or not.
