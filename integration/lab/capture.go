@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,17 +64,9 @@ func (c *Capture) open() error {
 		return err
 	}
 	c.file = os.NewFile(uintptr(fd), "capture")
-	prog, err := bpf.Assemble(captureFilter(c.bridge, c.addrs))
-	if err != nil {
-		return errors.Join(err, c.file.Close())
-	}
-	filter := make([]unix.SockFilter, len(prog))
-	for i, p := range prog {
-		filter[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
-	}
 	protocol := uint16(unix.ETH_P_ALL)
 	err = errors.Join(
-		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}),
+		filterSocket(fd, captureFilter(c.bridge, c.addrs)),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureBuffer),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),

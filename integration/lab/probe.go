@@ -1,16 +1,21 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 // Probe pings an address at a fixed interval, answered or not, and remembers when answers came. It measures an outage
@@ -19,7 +24,7 @@ type Probe struct {
 	Target   netip.Addr
 	Interval time.Duration
 
-	conn *icmp.PacketConn
+	conn net.PacketConn
 	id   int
 	stop chan struct{}
 	once sync.Once
@@ -31,6 +36,9 @@ type Probe struct {
 	seen map[int]bool
 }
 
+// probeBuffer holds, in bytes, the answers of some seconds, so that none is lost while this process waits for a processor.
+const probeBuffer = 4 << 20
+
 // maxEchoes ends a probe: sequence numbers are 16 bits wide, and an answer must name one request only.
 const maxEchoes = 1 << 16
 
@@ -41,9 +49,16 @@ func (h *Host) StartProbe(target netip.Addr, interval time.Duration) (*Probe, er
 	if target.Is6() {
 		network, listen = "ip6:ipv6-icmp", "::"
 	}
+	socket := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var set error
+		err := c.Control(func(fd uintptr) {
+			set = errors.Join(filterSocket(int(fd), echoReplies(target, p.id)), unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, probeBuffer))
+		})
+		return errors.Join(err, set)
+	}}
 	err := h.Do(func() error {
 		var err error
-		p.conn, err = icmp.ListenPacket(network, listen)
+		p.conn, err = socket.ListenPacket(context.Background(), network, listen)
 		return err
 	})
 	if err != nil {
@@ -53,6 +68,24 @@ func (h *Host) StartProbe(target netip.Addr, interval time.Duration) (*Probe, er
 	p.wg.Go(p.send)
 	p.wg.Go(p.receive)
 	return p, nil
+}
+
+// echoReplies lets the answers to one probe pass: each of a host's sockets would get those of all probes, and have to hold them. A packet
+// begins with the IP header where that is IPv4 (raw(7)), with ICMP's where it is IPv6.
+func echoReplies(target netip.Addr, id int) []bpf.Instruction {
+	kind, begin := uint32(ipv4.ICMPTypeEchoReply), bpf.Instruction(bpf.LoadMemShift{Off: 0})
+	if target.Is6() {
+		kind, begin = uint32(ipv6.ICMPTypeEchoReply), bpf.LoadConstant{Dst: bpf.RegX, Val: 0}
+	}
+	return []bpf.Instruction{
+		begin,
+		bpf.LoadIndirect{Off: 0, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: kind, SkipTrue: 3},
+		bpf.LoadIndirect{Off: 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
+		bpf.RetConstant{Val: 1 << 16},
+		bpf.RetConstant{Val: 0},
+	}
 }
 
 // Close stops the probe. What it saw stays readable.
