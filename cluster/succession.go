@@ -10,8 +10,9 @@ import (
 	"quorate/fsm"
 )
 
-// candidacy is how long a candidate is given before the next one in turn stands, too: an exchange with the voters and their writes.
-func candidacy(p fsm.Profile) time.Duration { return p.Timing().Raft / 10 }
+// candidacy is how long a candidate is given before the next one in turn stands, too: until its request has surely come to the others. Two
+// who stand at the same time divide the votes, and then Raft's timeouts pass; 5 ms was not enough in one of twelve elections on a busy machine.
+func candidacy(p fsm.Profile) time.Duration { return p.Timing().Raft * 2 / 5 }
 
 // succeed stands for election in place of a leader that a majority of the grantors does not hear, when it is this node's turn. Raft's own
 // followers wait for one to two of its timeouts, which is longer than a lease where that is short (fast).

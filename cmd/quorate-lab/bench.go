@@ -46,20 +46,25 @@ type row struct {
 	Runs     int     `json:"runs"`
 	Median   float64 `json:"p50_ms"` // of the longest silences
 	Max      float64 `json:"max_ms"`
-	Lost     int     `json:"lost"`            // pings of one run, at 1000 per second; median
-	Dual     float64 `json:"dual_owner_ms"`   // longest time in a run from the new owner's first frame to the old one's last
-	Open     bool    `json:"dual_unbounded"`  // in a run it had not ended when the measurement did
-	Failed   int     `json:"failed_requests"` // of one run, at 500 requests per second; median. -1: no HTTP traffic
+	Lost     int     `json:"lost"`                    // pings of one run, at 1000 per second; median
+	Dual     float64 `json:"dual_owner_ms"`           // longest time in a run from the new owner's first frame to the old one's last
+	Open     bool    `json:"dual_unbounded"`          // in a run it had not ended when the measurement did
+	Failed   int     `json:"failed_requests"`         // of one run, at 500 requests per second; median. -1: no HTTP traffic
+	Balanced *int    `json:"balanced_lost,omitempty"` // of one run, datagrams through a balanced service, at 1000 per second; median
 	// Stages are medians of when the VIP came to each stage of a change of owner, by the cluster's own events.
 	Stages map[string]float64 `json:"stages_p50_ms,omitempty"`
 
-	all int // pings and requests lost in all runs
+	all             int // pings and requests lost in all runs
+	probes, unheard int // pings and datagrams through a balanced service, sent and lost in all runs
 }
 
 // String is one line for a person.
 func (r row) String() string {
 	text := fmt.Sprintf("%s, %s, %s, %d times: silent for %s, at worst %s; %d pings lost; two owners %s", r.System, r.Setting, r.Scenario, r.Runs,
 		millis(r.Median), millis(r.Max), r.Lost, r.dual())
+	if r.Balanced != nil {
+		text += fmt.Sprintf("; %d balanced datagrams lost", *r.Balanced)
+	}
 	if r.Failed >= 0 {
 		text += fmt.Sprintf("; %d requests failed", r.Failed)
 	}
@@ -70,6 +75,7 @@ func (r row) String() string {
 type measured struct {
 	gap, dual          time.Duration
 	sent, lost, failed int
+	asked, unanswered  int         // datagrams through a balanced service
 	open               bool        // two hosts still spoke for the address at the end
 	owners             []string    // of quorate, in order of decision
 	events             []fsm.Event // of quorate, from the strike on
@@ -78,6 +84,9 @@ type measured struct {
 // String is one line for a person.
 func (m measured) String() string {
 	text := fmt.Sprintf("silent for %s, %d of %d pings lost", lab.Millis(m.gap), m.lost, m.sent)
+	if m.asked > 0 {
+		text += fmt.Sprintf(", %d of %d balanced datagrams", m.unanswered, m.asked)
+	}
 	if m.failed >= 0 {
 		text += fmt.Sprintf(", %d requests failed", m.failed)
 	}
@@ -118,9 +127,16 @@ func (r row) of(runs []measured) row {
 	r.Lost = int(median(pick(func(m measured) float64 { return float64(m.lost) })))
 	r.Failed = int(median(pick(func(m measured) float64 { return float64(m.failed) })))
 	var events []fsm.Event
+	asked := 0
 	for _, m := range runs {
 		r.all += m.lost + max(0, m.failed)
+		r.probes, r.unheard = r.probes+m.sent+m.asked, r.unheard+m.lost+m.unanswered
+		asked += m.asked
 		events = append(events, m.events...)
+	}
+	if asked > 0 {
+		n := int(median(pick(func(m measured) float64 { return float64(m.unanswered) })))
+		r.Balanced = &n
 	}
 	r.Stages = stageMedians(events, "web")
 	r.Open = slices.ContainsFunc(runs, func(m measured) bool { return m.open })
@@ -222,7 +238,7 @@ func (b *bench) promises() {
 		case "leader":
 			b.promise(r.all == 0, "loss of the leader: %d pings and requests lost in %d runs, promised none (longest silence %s)", r.all, r.Runs, millis(r.Max))
 		case "planned":
-			b.promise(r.Lost == 0, "a planned move: %d pings lost, promised none", r.Lost)
+			b.promise(r.unheard == 0, "planned moves: %d of %d pings and balanced datagrams lost in %d runs, promised none", r.unheard, r.probes, r.Runs)
 		}
 	}
 	for _, r := range b.done {

@@ -24,8 +24,8 @@ network, with adverts every 1 s, 100 ms and 10 ms: one repetition of everything 
 other's programs do not run meanwhile. One row of JSON for each scenario, then the ratios.
 
 The exit code is 1 when the owner's loss costs more than 500 ms, or more than 0.12 of what it costs keepalived by default
-(profile fast: 1.5 of its 10 ms setting), when a planned move costs a ping (the median of all runs), when the leader's loss costs anything in any run, when the loss of
-both costs more than twice that of the owner, or when two hosts speak for the address.
+(profile fast: 1.5 of its 10 ms setting), when a planned move costs a ping, or one of 1000 datagrams/s through a balanced service, or the leader's
+loss anything, in any run, when the loss of both costs more than twice that of the owner, or when two hosts speak for the address.
 
 Scenarios:` + scenarioList(),
 		Args: none,

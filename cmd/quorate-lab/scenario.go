@@ -19,6 +19,7 @@ type scenario struct {
 	moves      bool          // the VIP ends on another node
 	grace      time.Duration // for which the old owner may answer, not claim: a hand-over
 	long       bool          // measured for more than 5000 pings
+	balanced   bool          // with as many datagrams through a balanced service
 }
 
 // lasts is how long it is measured after the address answers again.
@@ -51,7 +52,7 @@ var scenarios = []scenario{
 	{name: "spare", what: "a machine that has no part in it is lost: the noise of the bed", victim: spare, strike: powerOff,
 		mend: func(_ context.Context, d *lab.Director) error { return d.PowerOn() }},
 	{name: "planned", what: "the VIP is moved to a node that has nothing else (vip move)", victim: another, strike: typed("vip", "move", "web"),
-		mend: nothing, moves: true, grace: handOver, long: true},
+		mend: nothing, moves: true, grace: handOver, long: true, balanced: true},
 	{name: "kill", what: "the owner's agent is killed, its machine runs on; another node leads", victim: ownerThatFollows,
 		strike: func(_ context.Context, d *lab.Director) error { return d.Kill() },
 		mend:   func(ctx context.Context, d *lab.Director) error { return d.Start(ctx) }, moves: true},

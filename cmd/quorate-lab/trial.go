@@ -26,7 +26,8 @@ func newTrial(ctx context.Context, bed *lab.Bed, profile string) (*trial, error)
 		return nil, err
 	}
 	var c lab.Config
-	c.Settings(fmt.Sprintf("profile = %q", profile)).VIP("web", lab.VIP(1)).Web("web", "web", bed.ServerAddr(0), bed.ServerAddr(1))
+	c.Settings(fmt.Sprintf("profile = %q", profile)).VIP("web", lab.VIP(1)).Web("web", "web", bed.ServerAddr(0), bed.ServerAddr(1)).
+		Echo("echo", "web", bed.ServerAddr(0), bed.ServerAddr(1))
 	if _, err := bed.Directors[0].Apply(ctx, "cluster.hcl", c.String()); err != nil {
 		return nil, err
 	}
@@ -103,6 +104,13 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 		return measured{}, err
 	}
 	defer ping.Close()
+	var echo *lab.Probe
+	if s.balanced {
+		if echo, err = t.bed.Client.StartDatagramProbe(netip.AddrPortFrom(t.vip, 7), pingEvery); err != nil {
+			return measured{}, err
+		}
+		defer echo.Close()
+	}
 	if err := lab.Sleep(ctx, 200*time.Millisecond); err != nil {
 		return measured{}, err
 	}
@@ -132,6 +140,9 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	m := measured{
 		gap: ping.Gap(window).Duration(), sent: ping.Sent(window), lost: ping.Lost(window), failed: t.load.Summary(window).Failed,
 	}
+	if echo != nil {
+		m.asked, m.unanswered = echo.Sent(window), echo.Lost(window)
+	}
 	var hosts []string
 	for _, d := range t.bed.Directors {
 		hosts = append(hosts, d.Name)
@@ -149,7 +160,7 @@ func (t *trial) once(ctx context.Context, s scenario) (measured, error) {
 	return m, s.mend(ctx, victim)
 }
 
-// pingEvery makes a thousand pings a second.
+// pingEvery makes a thousand pings, or datagrams, a second.
 const pingEvery = time.Millisecond
 
 // moved waits until another host than before has been the only one to answer for the address for 50 ms: a host whose

@@ -32,6 +32,16 @@ func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
 	return c.web(name, vip, []string{`forward = "nat"`, `masquerade = true`}, servers)
 }
 
+// Echo adds a UDP service on port 7 of a VIP, without checks, whose datagrams the owner translates.
+func (c *Config) Echo(name, vip string, servers ...netip.AddrPort) *Config {
+	lines := []string{fmt.Sprintf("vip = %q", vip), `port = 7`, `protocol = "udp"`, `scheduler = "wrr"`, `forward = "nat"`, `masquerade = true`}
+	for _, s := range servers {
+		lines = append(lines, fmt.Sprintf("server %q {}", s))
+	}
+	c.block("service", name, lines)
+	return c
+}
+
 // DirectWeb is Web by direct routing: the owner passes frames on, and servers that have the VIP themselves (see
 // [Host.AnswerFor]) on port 80 answer the client.
 func (c *Config) DirectWeb(name, vip string, servers ...netip.AddrPort) *Config {

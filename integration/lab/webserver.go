@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// WebServer is a real server: it answers / with its name and /healthz with 200 while it is well, 503 otherwise.
+// WebServer is a real server: it answers / with its name and /healthz with 200 while it is well, 503 otherwise. UDP datagrams to
+// the same port it sends back.
 type WebServer struct {
 	*Process
 	Port uint16 // where it listens, on all addresses of its host
@@ -78,6 +79,11 @@ func serveRole(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	echo, err := net.ListenPacket("udp", listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	go sendBack(echo)
 	fmt.Println(readyLine)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	ended := make(chan error, 1)
@@ -94,4 +100,15 @@ func serveRole(ctx context.Context, args []string) error {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// sendBack returns datagrams to who sent them, until the process ends.
+func sendBack(c net.PacketConn) {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if err == nil {
+			_, _ = c.WriteTo(buf[:n], from)
+		}
+	}
 }

@@ -106,7 +106,7 @@ func (w *World) electable(n *node) bool {
 
 // succeed has n stand for election in its turn, if the leader is still the one that is silent, whether it lives or not.
 func (w *World) succeed(n *node, e lease.LeaderSilent) {
-	n.on(time.Duration(e.Turn)*electionMin/10+2*w.net.latency()+n.fsync(), func() {
+	n.on(time.Duration(e.Turn)*electionMin/4+2*w.net.latency()+n.fsync(), func() {
 		if l := w.leader(); l != nil && l.id == e.Leader && w.electable(n) {
 			w.happened["leader succeeded"]++
 			w.elect(n)
