@@ -14,6 +14,7 @@ import (
 
 	vnl "github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // host is a network namespace that goes when the test ends, however it ends.
@@ -35,7 +36,7 @@ func newHost(t testing.TB) *host {
 	}))
 	t.Cleanup(func() { h.ns.Close() })
 	var err error
-	h.nl, err = vnl.NewHandleAt(h.ns)
+	h.nl, err = vnl.NewHandleAt(h.ns, unix.NETLINK_ROUTE) // alone: not every kernel has the other families
 	must(t, err)
 	t.Cleanup(h.nl.Close)
 	return h
