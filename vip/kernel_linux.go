@@ -22,9 +22,11 @@ import (
 //   - IPv4: its label is the link's name with ":q", where that fits (15 characters);
 //   - otherwise: it is one of the addresses given to Manage, has a finite lifetime and noprefixroute, and for IPv6 nodad,
 //     as every entry that we make. An operator's static address has no end, and so stays foreign even if the cluster
-//     manages an equal one; an address from DHCP or SLAAC may have an end, but the cluster does not manage it.
+//     manages an equal one; an address from DHCP or SLAAC may have an end, but the cluster does not manage it. What we
+//     have put or seen as ours stays ours while it is there, also when it is no longer given to Manage: the cluster may
+//     give up an address, or the node the cluster, before the entry is removed.
 //
-// Until Manage was called nothing matches the second rule. Its methods may be called from several goroutines.
+// Until Manage was called nothing that another process has put matches the second rule. Its methods may be called from several goroutines.
 type Netlink struct {
 	in func(func() error) error // runs a function in the network namespace
 
@@ -36,6 +38,7 @@ type Netlink struct {
 	managed  map[netip.Addr]struct{}
 	indexes  map[string]uint32 // of the last list
 	entries  map[key]addrEntry // of the last list, kept only where marks are by rule
+	own      map[key]struct{}  // what we have put or seen as ours, and every list since had; kept only where marks are by rule
 	promoted map[uint32]bool   // links whose promote_secondaries we have set
 
 	routed  map[routedKey]struct{} // IPv6 addresses of the last list: the kernel takes packets for them
@@ -94,7 +97,8 @@ func (k *Netlink) Close() error {
 	return k.conn.Close()
 }
 
-// Manage tells which addresses are the cluster's; it matters on kernels before 5.18 only.
+// Manage tells which addresses are the cluster's; it matters on kernels before 5.18 only. What was ours before stays
+// ours while it is there.
 func (k *Netlink) Manage(addrs []netip.Addr) {
 	managed := make(map[netip.Addr]struct{}, len(addrs))
 	for _, a := range addrs {
@@ -135,7 +139,19 @@ func (k *Netlink) Put(w Wanted) error {
 	if err != nil {
 		return fmt.Errorf("put %s: %w", w, explain(err, w.Link))
 	}
+	k.hasPut(w)
 	return nil
+}
+
+// hasPut notes that an entry is ours.
+func (k *Netlink) hasPut(w Wanted) {
+	if k.marks != marksByRule {
+		return
+	}
+	if k.own == nil {
+		k.own = make(map[key]struct{})
+	}
+	k.own[w.key()] = struct{}{}
 }
 
 // put makes sure that the address is there, is ours, and lasts.
@@ -201,6 +217,9 @@ func (k *Netlink) PutAll(list []Wanted) []error {
 	for _, i := range at {
 		if a := list[i].Prefix.Addr(); errs[i] == nil && a.Is6() {
 			errs[i] = k.awaitLocal(indexes[i], a)
+		}
+		if errs[i] == nil {
+			k.hasPut(list[i])
 		}
 	}
 	k.mu.Unlock()
@@ -317,11 +336,14 @@ func (k *Netlink) ours(e addrEntry, link string) bool {
 	if label := linkLabel(link); addr.Is4() && label != "" {
 		return e.label == label
 	}
-	_, managed := k.managed[addr]
-	return managed && k.likeOurs(e)
+	_, known := k.managed[addr]
+	if !known {
+		_, known = k.own[key{addr, link}]
+	}
+	return known && k.likeOurs(e)
 }
 
-// likeOurs says whether an entry could be ours by the second rule, if the cluster manages its address; see Netlink.
+// likeOurs says whether an entry could be ours by the second rule, if we know that it is; see Netlink.
 func (k *Netlink) likeOurs(e addrEntry) bool {
 	need := uint32(unix.IFA_F_NOPREFIXROUTE)
 	if e.prefix.Addr().Is6() {

@@ -134,8 +134,8 @@ func TestErrorsSayWhatAndHow(t *testing.T) {
 // attribute is then still sent, and not looked at.
 func TestFallbackMarks(t *testing.T) {
 	s, _ := node(t)
-	k := s.kernel()
-	k.marks = marksByRule
+	before, k := s.kernel(), s.kernel() // of the process before, and of the one that comes after it and has put nothing
+	before.marks, k.marks = marksByRule, marksByRule
 	life := 5 * time.Second
 	check := func(want string) {
 		t.Helper()
@@ -146,7 +146,7 @@ func TestFallbackMarks(t *testing.T) {
 		}
 	}
 	must(t, s.otherAdds(prefix("192.0.2.1/24"), "eth0"), s.otherAdds(prefix("2001:db8::1/64"), "eth0"))
-	must(t, k.Put(wanted("eth0", "192.0.2.10/24", life)), k.Put(wanted("eth0", "2001:db8::10/64", life)))
+	must(t, before.Put(wanted("eth0", "192.0.2.10/24", life)), before.Put(wanted("eth0", "2001:db8::10/64", life)))
 	if e := raw(t, k, "192.0.2.10/24"); e.label != "eth0:q" {
 		t.Errorf("label %q", e.label)
 	}
@@ -162,6 +162,43 @@ func TestFallbackMarks(t *testing.T) {
 	check("eth0 192.0.2.1/24 foreign\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 ours\n")
 	must(t, k.Put(wanted("eth0", "192.0.2.1/24", life))) // taken over: label and flags need a new entry
 	check("eth0 192.0.2.1/24 ours\neth0 192.0.2.10/24 ours\neth0 2001:db8::1/64 foreign\neth0 2001:db8::10/64 ours\n")
+}
+
+// TestFallbackGivesUp: also without IFA_PROTO, what is ours is removed when the cluster has given up the address, or the node
+// the cluster, before the owner is told to give it up.
+func TestFallbackGivesUp(t *testing.T) {
+	s, _ := node(t)
+	k := s.kernel()
+	k.marks = marksByRule
+	a, _ := start(t, k, nil)
+	v4, v6 := wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "2001:db8::10/64", life)
+	for what, give := range map[string]func(){
+		"each with a Put": func() { must(t, k.Put(v4), k.Put(v6)) },
+		"all with PutAll": func() { must(t, k.PutAll([]Wanted{v4, v6})...) },
+		"by the actuator": func() { a.Reconcile([]Wanted{v4, v6}) },
+		"adopted by it":   func() { must(t, s.kernel().Put(v6)); a.Reconcile([]Wanted{v4, v6}) },
+	} {
+		a.Manage([]netip.Addr{v4.Prefix.Addr(), v6.Prefix.Addr()})
+		give()
+		a.Manage(nil)
+		a.Reconcile(nil)
+		if got := s.table(); got != "" {
+			t.Errorf("%s: left:\n%s", what, got)
+		}
+	}
+	// What is gone is forgotten: an equal entry may be another program's.
+	must(t, k.Put(v6))
+	_, err := k.List()
+	must(t, err, s.otherRemoves(v6.Prefix, "eth0"))
+	_, err = k.List()
+	other := s.kernel()
+	other.marks = marksByRule
+	must(t, err, other.Put(v6))
+	have, err := k.List()
+	must(t, err)
+	if got, want := table(visible(have)), "eth0 2001:db8::10/64 foreign\n"; got != want {
+		t.Errorf("put by another after ours was removed:\n%swant:\n%s", got, want)
+	}
 }
 
 func TestLinks(t *testing.T) {

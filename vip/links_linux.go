@@ -56,6 +56,7 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 	}
 	k.entries = make(map[key]addrEntry)
 	k.routed = make(map[routedKey]struct{})
+	own := make(map[key]struct{}, len(k.own))
 	have := make([]Address, 0, len(entries))
 	for _, e := range entries {
 		i, ok := names[e.index]
@@ -67,6 +68,9 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		have = append(have, a)
 		if k.marks == marksByRule {
 			k.entries[a.key()] = e
+			if a.Ours {
+				own[a.key()] = struct{}{}
+			}
 		}
 		if a := e.prefix.Addr(); a.Is6() {
 			k.routed[routedKey{e.index, a}] = struct{}{}
@@ -78,6 +82,7 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 			}
 		}
 	}
+	k.own = own // what has gone, or was made another's, is nobody's to remember: another program may put an equal one
 	for i := range links {
 		slices.SortFunc(links[i].Own, netip.Addr.Compare)
 		links[i].Own = slices.Compact(links[i].Own)
