@@ -85,7 +85,17 @@ func (s *space) wait(what string, cond func() bool) {
 }
 
 func (s *space) table() string {
-	have, err := s.kernel().List()
+	s.T.Helper()
+	k := s.kernel()
+	have, err := k.List()
+	must(s.T, err)
+	// Before Linux 5.18 an entry is ours only if the cluster manages its address: here all may be the cluster's.
+	var addrs []netip.Addr
+	for _, a := range have {
+		addrs = append(addrs, a.Prefix.Addr())
+	}
+	k.Manage(addrs)
+	have, err = k.List()
 	must(s.T, err)
 	return table(visible(have))
 }
