@@ -19,11 +19,7 @@ import (
 func TestCluster(t *testing.T) {
 	need(t)
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "quorate/cmd/quorate", "quorate/cmd/quorate-lab")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	build(t, dir, "quorate/cmd/quorate", "quorate/cmd/quorate-lab")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
@@ -43,4 +39,26 @@ func TestCluster(t *testing.T) {
 	if !strings.Contains(out.String(), "IPVS carries it") {
 		t.Error("the demo has not looked into IPVS")
 	}
+}
+
+// build makes programs for a guest.
+func build(t *testing.T, dir string, packages ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", dir}, packages...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+}
+
+// TestWallClock runs that test of the hosts on a machine whose clock is its own to set.
+func TestWallClock(t *testing.T) {
+	need(t)
+	dir := t.TempDir()
+	build(t, dir, "quorate/cmd/quorate")
+	guestTest(t, "quorate/integration", 4*time.Minute, uml.Program{
+		Args: []string{"-test.run=^TestWallClock$", "-test.v", "-test.timeout=3m"},
+		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_MAY_SET_CLOCK=1"},
+		Dir:  "/", Memory: "2G",
+	})
 }
