@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // timerSlack is how much later than asked the kernel may wake this process, so that it can serve several timers at once
@@ -18,7 +21,7 @@ const timerSlack = time.Millisecond
 func slackenTimers() error {
 	return eachThread(func(id int) error {
 		file := filepath.Join("/proc", strconv.Itoa(id), "timerslack_ns")
-		if err := os.WriteFile(file, []byte(strconv.FormatInt(timerSlack.Nanoseconds(), 10)), 0); err != nil && !os.IsNotExist(err) {
+		if err := os.WriteFile(file, []byte(strconv.FormatInt(timerSlack.Nanoseconds(), 10)), 0); err != nil && !os.IsNotExist(err) && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 		return nil

@@ -304,7 +304,7 @@ func (d *duties) answer(ctx context.Context, e lease.LeaderEvent) error {
 	case lease.Confirmed, lease.HintsChanged:
 		// The next round plans with them.
 	case lease.LeaderSilent:
-		// For those that do not lead.
+		// It went to succeed, see events: the lease does not say it of the node itself.
 	case lease.Unreached, lease.SuspicionChanged, lease.ShutOut:
 		// For operators; the lease logs them.
 	}

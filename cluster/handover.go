@@ -55,9 +55,7 @@ func (c *consensus) handOver(ctx context.Context, to raft.ServerID) error {
 	}
 	told := make(chan error, 1)
 	go func() { // ends with the transport's timeout, or with the transport
-		told <- trans.TimeoutNow(to, addr, &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
-			ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.self), Addr: trans.EncodePeer(c.self, trans.LocalAddr()),
-		}}, &raft.TimeoutNowResponse{})
+		told <- trans.TimeoutNow(to, addr, c.timeoutNow(trans), &raft.TimeoutNowResponse{})
 	}()
 	var deaf error
 	done := func() bool {

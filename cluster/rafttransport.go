@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -20,6 +22,8 @@ type raftTransport struct {
 	rpcs chan raft.RPC
 	done chan struct{}
 	raft atomic.Pointer[raft.Raft] // nil = all goes to the main goroutine
+	// standing is held while Raft begins a candidacy that it was told to: see stand.
+	standing sync.RWMutex
 
 	answers answers
 }
@@ -49,12 +53,46 @@ func (t *raftTransport) stop() {
 
 // hand gives a request to the main goroutine.
 func (t *raftTransport) hand(rpc raft.RPC) {
+	if _, is := rpc.Command.(*raft.TimeoutNowRequest); is {
+		for !t.stand(rpc) {
+			select {
+			case <-time.After(time.Millisecond):
+			case <-t.done:
+				rpc.Respond(nil, raft.ErrTransportShutdown)
+				return
+			}
+		}
+		return
+	}
 	t.judgeLog(rpc)
 	select {
 	case t.rpcs <- rpc:
 	case <-t.done:
 		rpc.Respond(nil, raft.ErrTransportShutdown)
 	}
+}
+
+// stand gives the main goroutine the request to stand for election (TimeoutNow), if it waits for requests at this moment: one that comes late,
+// after a disk that hung, could depose a leader that was elected meanwhile, because Raft does not ask whom it follows.
+//
+// No heartbeat is taken beside it. Raft sets the state first and then the mark of such a candidacy (raft.go, timeoutNow); a heartbeat between the two
+// would make a follower of it that keeps the mark, and stands without a pre-vote some other time.
+func (t *raftTransport) stand(rpc raft.RPC) bool {
+	t.standing.Lock()
+	defer t.standing.Unlock()
+	answer := make(chan raft.RPCResponse, 1)
+	select {
+	case t.rpcs <- raft.RPC{Command: rpc.Command, RespChan: answer}:
+	default:
+		return false
+	}
+	select {
+	case a := <-answer:
+		rpc.RespChan <- a
+	case <-t.done:
+		rpc.Respond(nil, raft.ErrTransportShutdown)
+	}
+	return true
 }
 
 // judgeLog makes Raft answer a candidate that its own configuration does not have as a voter.
@@ -132,9 +170,13 @@ func (t *raftTransport) Consumer() <-chan raft.RPC { return t.rpcs }
 // SetHeartbeatHandler implements raft.Transport.
 func (t *raftTransport) SetHeartbeatHandler(beat func(raft.RPC)) {
 	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
-		if t.plain(rpc) {
+		t.standing.RLock()
+		plain := t.plain(rpc)
+		if plain {
 			beat(rpc)
-		} else {
+		}
+		t.standing.RUnlock()
+		if !plain {
 			t.hand(rpc)
 		}
 	})

@@ -139,12 +139,11 @@ func (k *Netlink) Put(w Wanted) error {
 	if err != nil {
 		return fmt.Errorf("put %s: %w", w, explain(err, w.Link))
 	}
-	k.hasPut(w)
 	return nil
 }
 
-// hasPut notes that an entry is ours.
-func (k *Netlink) hasPut(w Wanted) {
+// notePut remembers that an entry is ours, where it cannot say so itself.
+func (k *Netlink) notePut(w Wanted) {
 	if k.marks != marksByRule {
 		return
 	}
@@ -160,8 +159,12 @@ func (k *Netlink) put(index uint32, w Wanted) error {
 	if err != nil {
 		return err
 	}
-	if err := k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body); err != nil || w.Prefix.Addr().Is4() {
+	if err := k.do(unix.RTM_NEWADDR, netlink.Create|netlink.Replace, body); err != nil {
 		return err
+	}
+	k.notePut(w)
+	if w.Prefix.Addr().Is4() {
+		return nil
 	}
 	return k.awaitLocal(index, w.Prefix.Addr())
 }
@@ -215,11 +218,12 @@ func (k *Netlink) PutAll(list []Wanted) []error {
 		errs[at[j]] = err
 	}
 	for _, i := range at {
-		if a := list[i].Prefix.Addr(); errs[i] == nil && a.Is6() {
-			errs[i] = k.awaitLocal(indexes[i], a)
+		if errs[i] != nil {
+			continue
 		}
-		if errs[i] == nil {
-			k.hasPut(list[i])
+		k.notePut(list[i])
+		if a := list[i].Prefix.Addr(); a.Is6() {
+			errs[i] = k.awaitLocal(indexes[i], a)
 		}
 	}
 	k.mu.Unlock()
@@ -249,7 +253,9 @@ func (k *Netlink) RemoveAll(list []Address) []error {
 		}
 	}
 	for j, err := range k.all(unix.RTM_DELADDR, 0, bodies) {
-		errs[at[j]] = err
+		if errs[at[j]] = err; err == nil {
+			delete(k.own, list[at[j]].key())
+		}
 	}
 	k.mu.Unlock()
 	for i, a := range list {
@@ -284,6 +290,9 @@ func (k *Netlink) Remove(a Address) error {
 	}
 	if err == nil {
 		err = k.remove(index, a.Prefix)
+	}
+	if err == nil {
+		delete(k.own, a.key())
 	}
 	if err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove %s from %s: %w", a.Prefix, a.Link, explain(err, a.Link))

@@ -154,7 +154,8 @@ type (
 		Suspected bool
 	}
 	// LeaderSilent: a majority of the set suspects the leader, and this node's grantor does. Whoever is told should stand for
-	// election, one after the other: Turn, from 0, counts the grantors that come before it. Said once for each silence.
+	// election, one after the other: Turn, from 0, counts the grantors that come before it. Said once, and again when the majority does so
+	// again.
 	LeaderSilent struct {
 		Leader fsm.NodeID
 		Turn   int

@@ -18,7 +18,7 @@ import (
 
 // Footprint lists what a lab could leave behind on the machine that it runs on: interfaces, addresses, routes, rules,
 // nftables tables, forwarding, mounts, loop devices, named namespaces, namespaces that this process holds, programs of labs, and
-// labs' directories and state files. Each entry is a line for a person.
+// labs' directories, state files and control groups. Each entry is a line for a person.
 type Footprint []string
 
 // TakeFootprint looks at the machine, and at the network namespace that the calling process is in. Labs that other
@@ -143,6 +143,7 @@ func (f *Footprint) files() error {
 	}
 	for _, pattern := range []string{
 		"/run/netns/*", filepath.Join(StateDir, "*"), filepath.Join(os.TempDir(), "quorate-lab-*"),
+		filepath.Join(memoryRootV1, "quorate-lab-*"), filepath.Join(memoryRootV2, "quorate-lab-*"),
 	} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {

@@ -56,9 +56,12 @@ func TestWallClock(t *testing.T) {
 	need(t)
 	dir := t.TempDir()
 	build(t, dir, "quorate/cmd/quorate")
-	guestTest(t, "quorate/integration", 4*time.Minute, uml.Program{
+	out := guestTest(t, "quorate/integration", 4*time.Minute, uml.Program{
 		Args: []string{"-test.run=^TestWallClock$", "-test.v", "-test.timeout=3m"},
 		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_MAY_SET_CLOCK=1"},
 		Dir:  "/", Memory: "2G",
 	})
+	if !strings.Contains(out, "--- PASS: TestWallClock") {
+		t.Error("it has not run")
+	}
 }
