@@ -55,7 +55,7 @@ test-sim: ## fault schedules in virtual time, and the planted mutants that they 
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
-	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/lab ./integration/matrix ./cmd/quorate-lab
+	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/lab ./integration/matrix
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
