@@ -109,6 +109,7 @@ func (d *fullDisk) SetUint64(key []byte, v uint64) error {
 type slowLog struct {
 	raft.LogStore
 	gate   atomic.Pointer[chan struct{}]
+	hung   atomic.Bool // a write has come to the gate
 	refuse atomic.Bool // the next write
 	read   time.Duration
 }
@@ -127,6 +128,7 @@ func (l *slowLog) StoreLog(x *raft.Log) error { return l.StoreLogs([]*raft.Log{x
 
 func (l *slowLog) StoreLogs(x []*raft.Log) error {
 	if g := l.gate.Load(); g != nil {
+		l.hung.Store(true)
 		<-*g
 	}
 	if l.refuse.CompareAndSwap(true, false) {
@@ -239,11 +241,7 @@ func (c *simCluster) leader(but ...*simNode) *simNode {
 			if !ok || found != nil && found.name != id {
 				return false
 			}
-			for _, y := range c.nodes {
-				if y.name == id {
-					found = y
-				}
-			}
+			found = c.named(id)
 		}
 		return found != nil && !contains(but, found)
 	})

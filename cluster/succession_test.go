@@ -19,7 +19,9 @@ func (c *simCluster) fast() *simNode {
 	cfg := vips(2 * len(c.nodes))
 	cfg.Settings.Profile = fsm.Fast
 	configure(c.t, c.nodes[0].testNode, cfg)
-	time.Sleep(5 * time.Second) // Raft begins again with the profile's timeouts
+	for _, x := range c.nodes {
+		c.until(5*time.Second, "Raft runs with the profile's timeouts", func() bool { return *x.current.Load().consensus.running.Load() == fsm.Fast })
+	}
 	c.owned(10 * time.Second)
 	l := c.leader()
 	if len(l.State().Owned(l.name)) == 0 {
@@ -96,11 +98,12 @@ func TestSimNextInTurnCannotLead(t *testing.T) {
 		}},
 		"its disk hangs": {5, func(c *simCluster, leader, next *simNode) func() {
 			gate := make(chan struct{})
-			next.current.Load().stores.Log.(*slowLog).hang(gate)
+			disk := next.current.Load().stores.Log.(*slowLog)
+			disk.hang(gate)
 			if _, err := leader.Propose(c.within(time.Second), note("stuck")); err != nil {
 				c.t.Fatal(err)
 			}
-			time.Sleep(5 * time.Millisecond) // until it has come there, too
+			c.until(time.Second, "its disk hangs", disk.hung.Load)
 			return func() { close(gate) }
 		}},
 	} {

@@ -36,15 +36,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	heir, err := bed.AwaitOwner(ctx, lab.VIP(1).Addr(), old)
 	must(t, err)
-	must(t, lab.Await(ctx, 20*time.Millisecond, func(context.Context) error {
-		switch has, err := old.Carries(lab.VIP(1).Addr()); {
-		case err != nil:
-			return err
-		case has:
-			return errors.New("the address is still on " + old.Name)
-		}
-		return nil
-	}))
+	gone(t, lab.VIP(1).Addr(), 10*time.Second, old)
 	o := wire.Overlap(lab.VIP(1).Addr(), lab.Span{From: from, To: lab.Now()}, []string{old.Name, heir.Name}, 0, "n1", "n2", "n3")
 	if o.Lasted > 0 {
 		t.Errorf("two owners: %s", o)

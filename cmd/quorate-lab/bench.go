@@ -54,8 +54,8 @@ type row struct {
 	// Stages are medians of when the VIP came to each stage of a change of owner, by the cluster's own events.
 	Stages map[string]float64 `json:"stages_p50_ms,omitempty"`
 
-	all             int // pings and requests lost in all runs
-	probes, unheard int // pings and datagrams through a balanced service, sent and lost in all runs
+	all               int // pings and requests lost in all runs
+	asked, unanswered int // pings and datagrams through a balanced service, sent and lost in all runs
 }
 
 // String is one line for a person.
@@ -130,7 +130,7 @@ func (r row) of(runs []measured) row {
 	asked := 0
 	for _, m := range runs {
 		r.all += m.lost + max(0, m.failed)
-		r.probes, r.unheard = r.probes+m.sent+m.asked, r.unheard+m.lost+m.unanswered
+		r.asked, r.unanswered = r.asked+m.sent+m.asked, r.unanswered+m.lost+m.unanswered
 		asked += m.asked
 		events = append(events, m.events...)
 	}
@@ -238,7 +238,7 @@ func (b *bench) promises() {
 		case "leader":
 			b.promise(r.all == 0, "loss of the leader: %d pings and requests lost in %d runs, promised none (longest silence %s)", r.all, r.Runs, millis(r.Max))
 		case "planned":
-			b.promise(r.unheard == 0, "planned moves: %d of %d pings and balanced datagrams lost in %d runs, promised none", r.unheard, r.probes, r.Runs)
+			b.promise(r.unanswered == 0, "planned moves: %d of %d pings and balanced datagrams lost in %d runs, promised none", r.unanswered, r.asked, r.Runs)
 		}
 	}
 	for _, r := range b.done {

@@ -35,11 +35,7 @@ func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
 // Echo adds a UDP service on port 7 of a VIP, without checks, whose datagrams the owner translates.
 func (c *Config) Echo(name, vip string, servers ...netip.AddrPort) *Config {
 	lines := []string{fmt.Sprintf("vip = %q", vip), `port = 7`, `protocol = "udp"`, `scheduler = "wrr"`, `forward = "nat"`, `masquerade = true`}
-	for _, s := range servers {
-		lines = append(lines, fmt.Sprintf("server %q {}", s))
-	}
-	c.block("service", name, lines)
-	return c
+	return c.service(name, lines, servers)
 }
 
 // DirectWeb is Web by direct routing: the owner passes frames on, and servers that have the VIP themselves (see
@@ -53,6 +49,10 @@ func (c *Config) web(name, vip string, forward []string, servers []netip.AddrPor
 	interval := cmp.Or(c.CheckInterval, 200*time.Millisecond)
 	lines = append(lines, `check "http" {`, `  path = "/healthz"`,
 		fmt.Sprintf("  interval = %q", interval), fmt.Sprintf("  timeout = %q", interval*3/4), `  rise = 2`, `  fall = 2`, `}`)
+	return c.service(name, lines, servers)
+}
+
+func (c *Config) service(name string, lines []string, servers []netip.AddrPort) *Config {
 	for _, s := range servers {
 		lines = append(lines, fmt.Sprintf("server %q {}", s))
 	}
