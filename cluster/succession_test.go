@@ -22,6 +22,7 @@ func (c *simCluster) fast() *simNode {
 	for _, x := range c.nodes {
 		c.until(5*time.Second, "Raft runs with the profile's timeouts", func() bool { return *x.current.Load().consensus.running.Load() == fsm.Fast })
 	}
+	time.Sleep(5 * time.Second) // of virtual time: each Raft began again on its own, and whoever leads then may find a better one
 	c.owned(10 * time.Second)
 	l := c.leader()
 	if len(l.State().Owned(l.name)) == 0 {
