@@ -22,7 +22,9 @@ func (c *simCluster) fast() *simNode {
 	for _, x := range c.nodes {
 		c.until(5*time.Second, "Raft runs with the profile's timeouts", func() bool { return *x.current.Load().consensus.running.Load() == fsm.Fast })
 	}
-	time.Sleep(5 * time.Second) // of virtual time: each Raft began again on its own, and whoever leads then may find a better one
+	// Of virtual time. What was granted under the longer lease is good for as long: a node that is lost before that counts as reached, is fenced
+	// that much later, and a leader that stopped counting it earlier hands over to one that has not.
+	time.Sleep(5 * time.Second)
 	c.owned(10 * time.Second)
 	l := c.leader()
 	if len(l.State().Owned(l.name)) == 0 {
