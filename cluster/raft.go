@@ -111,7 +111,7 @@ func (c *consensus) once(ctx context.Context, p fsm.Profile) (fsm.Profile, error
 		MaxRPCsInFlight:         1,
 		Timeout:                 transportTimeout(p),
 		MsgpackUseNewTimeFormat: true,
-	}))
+	}), c.stores.Log)
 	defer trans.stop()
 	notify := make(chan bool, 16)
 	conf := raft.DefaultConfig()

@@ -22,6 +22,7 @@ type raftTransport struct {
 	rpcs chan raft.RPC
 	done chan struct{}
 	raft atomic.Pointer[raft.Raft] // nil = all goes to the main goroutine
+	logs raft.LogStore             // what Raft keeps its log in
 	// standing is held while Raft begins a candidacy that it was told to: see stand.
 	standing sync.RWMutex
 
@@ -29,8 +30,8 @@ type raftTransport struct {
 }
 
 // newRaftTransport takes t over. Its goroutine ends with stop.
-func newRaftTransport(t *raft.NetworkTransport) *raftTransport {
-	out := &raftTransport{NetworkTransport: t, rpcs: make(chan raft.RPC), done: make(chan struct{})}
+func newRaftTransport(t *raft.NetworkTransport, logs raft.LogStore) *raftTransport {
+	out := &raftTransport{NetworkTransport: t, logs: logs, rpcs: make(chan raft.RPC), done: make(chan struct{})}
 	go func() {
 		for {
 			select {
@@ -65,11 +66,38 @@ func (t *raftTransport) hand(rpc raft.RPC) {
 		return
 	}
 	t.judgeLog(rpc)
+	t.skipApplied(rpc)
 	select {
 	case t.rpcs <- rpc:
 	case <-t.done:
 		rpc.Respond(nil, raft.ErrTransportShutdown)
 	}
+}
+
+// skipApplied takes out of entries what this node has applied, where its log no longer has the entry before them.
+//
+// Raft 1.7.3 looks for that entry in the log alone, and in the snapshot only when nothing follows that (raft.go, appendEntries). A node that
+// has entries of an earlier term after a snapshot, and nothing of what the snapshot stands for, refuses whatever a new leader sends, its
+// snapshots as well, as long as that leader leads: hashicorp/raft issues 86 and 205. What has been applied was committed, and so is
+// what the leader has there (the Leader Completeness Property, Ongaro §3.6.3). A leader of an earlier term is refused by Raft before it looks.
+func (t *raftTransport) skipApplied(rpc raft.RPC) {
+	req, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	r := t.raft.Load()
+	if !ok || r == nil {
+		return
+	}
+	applied := r.AppliedIndex()
+	if req.PrevLogEntry == 0 || req.PrevLogEntry > applied || req.PrevLogEntry == r.LastIndex() {
+		return
+	}
+	var before raft.Log
+	if err := t.logs.GetLog(req.PrevLogEntry, &before); !errors.Is(err, raft.ErrLogNotFound) {
+		return
+	}
+	// What follows may be of another term: it is not committed by a leader's word about what is not in this request.
+	req.LeaderCommitIndex = min(req.LeaderCommitIndex, req.PrevLogEntry+uint64(len(req.Entries)))
+	req.Entries = req.Entries[min(uint64(len(req.Entries)), applied-req.PrevLogEntry):]
+	req.PrevLogEntry, req.PrevLogTerm = 0, 0
 }
 
 // stand gives the main goroutine the request to stand for election (TimeoutNow), if it waits for requests at this moment: one that comes late,

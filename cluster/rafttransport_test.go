@@ -70,7 +70,7 @@ func loneRaft(t *testing.T, stable *slowTerm) (r *raft.Raft, trans *tapped, peer
 		})
 	}
 	peer = layer("10.0.0.2")
-	trans = &tapped{raftTransport: newRaftTransport(layer("10.0.0.1"))}
+	trans = &tapped{raftTransport: newRaftTransport(layer("10.0.0.1"), stable)}
 	conf := raft.DefaultConfig()
 	conf.LocalID, conf.Logger = "a", newHCLog(testLog(t), "raft")
 	snapshots := raft.NewInmemSnapshotStore()
