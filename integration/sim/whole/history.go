@@ -226,15 +226,21 @@ func (w *World) agree() bool {
 			return false
 		}
 	}
-	var want []byte
+	states := make([]*fsm.State, 0, len(w.machines)) // taken once: the next entry may be applied while they are compared
 	for _, m := range w.machines {
-		if m.proc == nil || m.proc.node.Lease() == nil || m.proc.node.State().Index != w.latest.Index {
+		if m.proc == nil || m.proc.node.Lease() == nil {
 			return false
 		}
+		s := m.proc.node.State()
+		if s.Index != w.latest.Index {
+			return false
+		}
+		states = append(states, s)
 	}
-	for _, m := range w.machines {
+	var want []byte
+	for i, m := range w.machines {
 		var b bytes.Buffer
-		if err := m.proc.node.State().Snapshot(&b); err != nil {
+		if err := states[i].Snapshot(&b); err != nil {
 			w.fail("snapshot: %v", err)
 		}
 		if want == nil {
