@@ -222,7 +222,7 @@ type worldPlane struct{ *world }
 func (worldPlane) Name() string                   { return "model" }
 func (worldPlane) Capabilities() lvs.Capabilities { return lvs.Capabilities{Plane: "model"} }
 func (worldPlane) Close() error                   { return nil }
-func (p worldPlane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+func (p worldPlane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	time.Sleep(p.slow)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -607,9 +607,9 @@ type managedPlane struct {
 	have map[lvs.Key]bool
 }
 
-func (p managedPlane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+func (p managedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	for k := range p.have {
-		if slices.Contains(managed, k.Addr.Addr()) {
+		if slices.Contains(scope.Addrs, k.Addr.Addr()) {
 			delete(p.have, k)
 		}
 	}

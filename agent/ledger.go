@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"quorate/lvs"
@@ -16,10 +14,10 @@ import (
 // ledgerFile is the ledger's name in the data directory.
 const ledgerFile = "services.json"
 
-// ledger remembers, beyond the death of the process, on which addresses the kernel may hold services of ours. IPVS has no
-// mark for them, and the cluster may have forgotten an address by the time that a killed agent starts again.
+// ledger remembers, beyond the death of the process, on which addresses and by which firewall marks the kernel may hold services of ours.
+// IPVS has no sign for them, and the cluster may have forgotten an address by the time that a killed agent starts again.
 //
-// An address is written before a service is programmed on it, and taken out after the last one is gone. The kernel's table
+// An address or mark is written before a service is programmed on it, and taken out after the last one is gone. The kernel's table
 // does not outlive the boot, nor leave the network namespace, so the ledger of another boot or namespace says nothing. That is also
 // why nothing is synced: what a killed process has written is there, and what a power failure loses is worth nothing.
 type ledger struct {
@@ -29,9 +27,9 @@ type ledger struct {
 
 // page is the content of the file.
 type page struct {
-	Boot      string       `json:"boot"`
-	Namespace string       `json:"namespace"`
-	Addresses []netip.Addr `json:"addresses"` // sorted
+	Boot      string `json:"boot"`
+	Namespace string `json:"namespace"`
+	lvs.Scope
 }
 
 // openLedger reads the ledger at path, if it is of this boot and network namespace. One that cannot be read is taken to be
@@ -58,26 +56,26 @@ func openLedger(path string) (*ledger, error) {
 		return l, fmt.Errorf("%s: services of an agent that was killed may stay in the kernel: %w", path, err)
 	}
 	if p.Boot == l.Boot && p.Namespace == l.Namespace {
-		l.Addresses = p.Addresses
+		l.Scope = p.Scope
 	}
 	return l, nil
 }
 
-// addresses are those on which services of ours may be. A nil ledger has none, and keeps none.
-func (l *ledger) addresses() []netip.Addr {
+// scope is where services of ours may be. A nil ledger has none, and keeps none.
+func (l *ledger) scope() lvs.Scope {
 	if l == nil {
-		return nil
+		return lvs.Scope{}
 	}
-	return l.Addresses
+	return l.Scope
 }
 
-// keep writes the addresses down, unless they are there already.
-func (l *ledger) keep(addrs []netip.Addr) error {
-	if l == nil || slices.Equal(addrs, l.Addresses) {
+// keep writes the scope down, unless it is there already.
+func (l *ledger) keep(s lvs.Scope) error {
+	if l == nil || s.Equal(l.Scope) {
 		return nil
 	}
 	p := l.page
-	p.Addresses = addrs
+	p.Scope = s
 	b, err := json.Marshal(p)
 	if err == nil {
 		err = os.WriteFile(l.path+".new", b, 0o600)
@@ -88,22 +86,6 @@ func (l *ledger) keep(addrs []netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("note which services are ours: %w", err)
 	}
-	l.Addresses = addrs
+	l.Scope = s
 	return nil
-}
-
-// serving are the addresses of services, sorted.
-func serving(services []lvs.Service) []netip.Addr {
-	var out []netip.Addr
-	for _, s := range services {
-		out = append(out, s.Addr)
-	}
-	return union(out)
-}
-
-// union is all addresses of several lists, sorted, each once.
-func union(lists ...[]netip.Addr) []netip.Addr {
-	all := slices.Concat(lists...)
-	slices.SortFunc(all, netip.Addr.Compare)
-	return slices.Compact(all)
 }

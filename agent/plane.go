@@ -52,9 +52,9 @@ type planeWorker struct {
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
-	// past are the managed addresses of the tables before, until one was carried out without an error: a service of ours may
+	// past is the scope of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
-	past    []netip.Addr
+	past    lvs.Scope
 	ledger  *ledger   // set before run; nil: none is kept; guarded by busy
 	tidied  bool      // nothing of an earlier process is left; guarded by busy
 	setting string    // by which plane was chosen; guarded by busy
@@ -91,7 +91,7 @@ func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
 	w.busy.Lock()
-	left := len(w.ledger.addresses()) > 0
+	left := !w.ledger.scope().Empty()
 	w.busy.Unlock()
 	w.mu.Lock()
 	said := w.gen > 0
@@ -127,16 +127,20 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	var st lvs.Status
-	managed := union(t.managed, w.past, w.ledger.addresses())
-	noted := w.ledger.keep(union(w.ledger.addresses(), serving(t.services)))
-	err := w.use(t, managed)
-	w.past = managed
+	ours := lvs.ScopeOf(t.services)
+	scope := lvs.Scope{Addrs: t.managed}.Union(w.past, w.ledger.scope())
+	noted := w.ledger.keep(w.ledger.scope().Union(lvs.Scope{Addrs: ours.Addrs}))
+	err := w.use(t, scope)
+	w.past = scope
 	if w.plane != nil {
-		var e error
-		st, e = w.plane.Reconcile(managed, t.services)
-		if err = errors.Join(err, e, w.tidy(managed)); err == nil {
-			w.past = t.managed
-			noted = errors.Join(noted, w.ledger.keep(serving(t.services)))
+		taken, e := w.taken(ours.Marks)
+		ours = ours.WithoutMarks(taken)
+		noted = errors.Join(noted, w.ledger.keep(w.ledger.scope().Union(ours)))
+		err = errors.Join(err, e)
+		st, e = w.plane.Reconcile(scope, t.services)
+		if err = errors.Join(err, e, w.tidy(scope)); err == nil {
+			w.past = lvs.Scope{Addrs: t.managed, Marks: ours.Marks}
+			noted = errors.Join(noted, w.ledger.keep(ours))
 		}
 	}
 	err = errors.Join(err, noted)
@@ -152,9 +156,22 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	}
 }
 
+// taken are those of the firewall marks that another program uses already. Called with busy held.
+func (w *planeWorker) taken(marks []uint32) ([]uint32, error) {
+	known := w.ledger.scope().Union(w.past).Marks
+	fresh := slices.DeleteFunc(slices.Clone(marks), func(m uint32) bool { return slices.Contains(known, m) })
+	p, has := w.plane.(interface {
+		Taken([]uint32) ([]uint32, error)
+	})
+	if len(fresh) == 0 || !has {
+		return nil, nil
+	}
+	return p.Taken(fresh)
+}
+
 // tidy empties, once after the start, the planes that are not in use: the agent before may have used another one. Called with
 // busy held.
-func (w *planeWorker) tidy(managed []netip.Addr) error {
+func (w *planeWorker) tidy(scope lvs.Scope) error {
 	if w.tidied {
 		return nil
 	}
@@ -166,7 +183,7 @@ func (w *planeWorker) tidy(managed []netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		_, err = p.Reconcile(managed, nil)
+		_, err = p.Reconcile(scope, nil)
 		if err = errors.Join(err, p.Close()); err != nil {
 			return fmt.Errorf("emptying data plane %s, which is not in use: %w", c.Plane, err)
 		}
@@ -178,7 +195,7 @@ func (w *planeWorker) tidy(managed []netip.Addr) error {
 // use sees to it that the plane is the one that the table asks for. Called with busy held.
 //
 // The new plane gets the services before the old one is emptied, so that no packet finds neither.
-func (w *planeWorker) use(t wantedTable, managed []netip.Addr) error {
+func (w *planeWorker) use(t wantedTable, scope lvs.Scope) error {
 	missing := w.look(t.setting)
 	name, err := w.choose(t)
 	if err != nil {
@@ -196,12 +213,12 @@ func (w *planeWorker) use(t wantedTable, managed []netip.Addr) error {
 		return err // the old plane, if there is one, goes on: better than nothing
 	}
 	if w.plane != nil {
-		_, err = p.Reconcile(managed, t.services)
+		_, err = p.Reconcile(scope, t.services)
 		if err != nil && t.setting != name {
-			_, undo := p.Reconcile(managed, nil)
+			_, undo := p.Reconcile(scope, nil)
 			return errors.Join(fmt.Errorf("changing from data plane %s to %s: %w", w.plane.Name(), name, err), undo, p.Close())
 		}
-		_, err = w.plane.Reconcile(managed, nil)
+		_, err = w.plane.Reconcile(scope, nil)
 		err = errors.Join(err, w.plane.Close())
 	}
 	w.plane = p
@@ -268,7 +285,7 @@ func (w *planeWorker) choose(t wantedTable) (string, error) {
 func (w *planeWorker) prepare(setting string) error {
 	w.busy.Lock()
 	defer w.busy.Unlock()
-	return w.use(wantedTable{setting: setting}, nil)
+	return w.use(wantedTable{setting: setting}, lvs.Scope{})
 }
 
 // capabilities are those of the open plane; the zero value when there is none.
@@ -304,13 +321,13 @@ func (w *planeWorker) clear() error {
 		return nil
 	}
 	w.mu.Lock()
-	managed, said := w.wanted.managed, w.gen > 0
+	scope, said := lvs.Scope{Addrs: w.wanted.managed}, w.gen > 0
 	w.mu.Unlock()
 	var err error
 	if said {
-		managed = union(managed, w.past, w.ledger.addresses())
-		if _, err = w.plane.Reconcile(managed, nil); err == nil {
-			err = w.ledger.keep(nil)
+		scope = scope.Union(w.past, w.ledger.scope())
+		if _, err = w.plane.Reconcile(scope, nil); err == nil {
+			err = w.ledger.keep(lvs.Scope{})
 		}
 	}
 	return errors.Join(err, w.plane.Close())

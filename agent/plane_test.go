@@ -62,8 +62,8 @@ type bedPlane struct {
 
 func (p bedPlane) Name() string { return p.name }
 
-func (p bedPlane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status, error) {
-	st, err := p.Model.Reconcile(managed, want)
+func (p bedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
+	st, err := p.Model.Reconcile(scope, want)
 	if st.Changed > 0 {
 		p.bed.said = append(p.bed.said, fmt.Sprintf("%s %d", p.name, len(p.Table())))
 	}
@@ -162,8 +162,8 @@ func TestLeftoversOfAKilledAgent(t *testing.T) {
 			if got := b.ipvs.Table(); len(got) != 1 || got[0].Addr != foreign.Addr {
 				t.Errorf("IPVS holds %v", got)
 			}
-			if l := mustLedger(t, path); len(l.addresses()) != 0 {
-				t.Errorf("the ledger still has %v", l.addresses())
+			if l := mustLedger(t, path); !l.scope().Empty() {
+				t.Errorf("the ledger still has %v", l.scope())
 			}
 		})
 	}
@@ -177,7 +177,7 @@ func TestLedgerComesFirst(t *testing.T) {
 	seen := ""
 	open := b.open
 	b.open = func(name string) (lvs.Plane, error) {
-		seen = fmt.Sprint(mustLedger(t, path).addresses())
+		seen = fmt.Sprint(mustLedger(t, path).Addrs)
 		return open(name)
 	}
 	b.carry("ipvs", bedService(false))
@@ -185,8 +185,35 @@ func TestLedgerComesFirst(t *testing.T) {
 	if err := b.clear(); err != nil {
 		t.Fatal(err)
 	}
-	if l := mustLedger(t, path); len(l.addresses()) != 0 || len(b.ipvs.Table()) != 0 {
-		t.Errorf("an agent that ended well leaves %v in the kernel and %v in the ledger", b.ipvs.Table(), l.addresses())
+	if l := mustLedger(t, path); !l.scope().Empty() || len(b.ipvs.Table()) != 0 {
+		t.Errorf("an agent that ended well leaves %v in the kernel and %v in the ledger", b.ipvs.Table(), l.scope())
+	}
+}
+
+// A service by a firewall mark is removed by the agent that comes after one that was killed; one that another program has is not touched, also not
+// when it was wanted.
+func TestLedgerKeepsMarks(t *testing.T) {
+	b := newPlaneBed("ipvs")
+	path := filepath.Join(t.TempDir(), ledgerFile)
+	by := func(mark uint32) lvs.Service {
+		s := bedService(false)
+		s.Mark, s.Addr, s.Port, s.Protocol, s.Destinations = mark, netip.IPv4Unspecified(), 0, "", nil
+		return s
+	}
+	b.ipvs.Put(by(8))
+	b.start(mustLedger(t, path))
+	b.carry("ipvs", by(7), by(8))
+	if b.err == nil || !strings.Contains(b.err.Error(), "fwmark 8") || len(b.ipvs.Table()) != 2 {
+		t.Errorf("error %v, table %v", b.err, b.ipvs.Table())
+	}
+	b.start(mustLedger(t, path)) // killed, and started again
+	b.ipvs.Forget()
+	b.carry("ipvs")
+	if got := b.ipvs.Table(); len(got) != 1 || got[0].Mark != 8 {
+		t.Errorf("IPVS holds %v", got)
+	}
+	if l := mustLedger(t, path); len(l.Marks) != 0 {
+		t.Errorf("the ledger still has %v", l.Marks)
 	}
 }
 
@@ -221,16 +248,16 @@ func TestLedgerOfAnotherBootSaysNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ledgerFile)
 	l := mustLedger(t, path)
 	l.Boot = "another"
-	if err := l.keep([]netip.Addr{netip.MustParseAddr("192.0.2.10")}); err != nil {
+	if err := l.keep(lvs.Scope{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}); err != nil {
 		t.Fatal(err)
 	}
-	if l := mustLedger(t, path); len(l.addresses()) != 0 {
-		t.Errorf("addresses %v of another boot", l.addresses())
+	if l := mustLedger(t, path); !l.scope().Empty() {
+		t.Errorf("addresses %v of another boot", l.scope())
 	}
 	if err := os.WriteFile(path, []byte("{torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := openLedger(path); err == nil || l == nil || len(l.addresses()) != 0 {
+	if l, err := openLedger(path); err == nil || l == nil || !l.scope().Empty() {
 		t.Errorf("a damaged ledger: %v, %v", l, err)
 	}
 }

@@ -2,8 +2,7 @@ package lvs
 
 import (
 	"fmt"
-	"net/netip"
-	"strings"
+	"slices"
 )
 
 // Op is one kind of change of a kernel's table.
@@ -51,16 +50,13 @@ type Change struct {
 func (c Change) String() string {
 	switch c.Op {
 	case AddDestination, EditDestination:
-		return fmt.Sprintf("%v %v %v weight %d", c.Op, c.Service.Key(), c.Destination.Addr, c.Destination.Weight)
+		return fmt.Sprintf("%v %v %v %s", c.Op, c.Service.Key(), c.Destination.Addr, c.Destination.words())
 	case RemoveDestination:
 		return fmt.Sprintf("%v %v %v", c.Op, c.Service.Key(), c.Destination.Addr)
 	case RemoveService:
 		return fmt.Sprintf("%v %v", c.Op, c.Service.Key())
 	default:
-		return strings.TrimSuffix(fmt.Sprintf("%v %s", c.Op, Text([]Service{{
-			Addr: c.Service.Addr, Port: c.Service.Port, Protocol: c.Service.Protocol,
-			Scheduler: c.Service.Scheduler, Forward: c.Service.Forward, Masquerade: c.Service.Masquerade,
-		}})), "\n")
+		return fmt.Sprintf("%v %v %s", c.Op, c.Service.Key(), c.Service.words())
 	}
 }
 
@@ -92,7 +88,7 @@ func Diff(have, want []Service) []Change {
 		switch {
 		case !ok:
 			out = append(out, Change{Op: AddService, Service: bare(w)})
-		case h.Scheduler != w.Scheduler || h.Masquerade != w.Masquerade:
+		case !h.like(w):
 			out = append(out, Change{Op: EditService, Service: bare(w)})
 		}
 		out = append(out, diffDestinations(h, w)...)
@@ -100,27 +96,52 @@ func Diff(have, want []Service) []Change {
 	return out
 }
 
+// like reports whether the services are the same but for their destinations and how packets go to those.
+func (s Service) like(o Service) bool {
+	return s.Scheduler == o.Scheduler && s.Masquerade == o.Masquerade && s.OnePacket == o.OnePacket && s.Persistence == o.Persistence &&
+		slices.Equal(s.Flags, o.Flags)
+}
+
+// resolved is the destination with its method spelled out.
+func (s Service) resolved(d Destination) Destination {
+	d.Forward, d.Encap = s.Method(d)
+	return d
+}
+
+// diffDestinations merges two lists that are sorted by address, so that a table of tens of thousands costs no map.
 func diffDestinations(have, want Service) []Change {
-	s := bare(want)
-	old := make(map[netip.AddrPort]int, len(have.Destinations))
-	for _, d := range have.Destinations {
-		old[d.Addr] = d.Weight
+	var s Service // made when it is first needed
+	change := func(op Op, d Destination) Change {
+		if s.Scheduler == "" {
+			s = bare(want)
+		}
+		return Change{Op: op, Service: s, Destination: d}
 	}
 	var add, edit, remove []Change
-	for _, d := range want.Destinations {
-		weight, ok := old[d.Addr]
-		delete(old, d.Addr)
+	h, w := have.Destinations, want.Destinations
+	for len(h) > 0 || len(w) > 0 {
+		order := 0
 		switch {
-		case !ok:
-			add = append(add, Change{Op: AddDestination, Service: s, Destination: d})
-		case weight != d.Weight || have.Forward != want.Forward:
-			edit = append(edit, Change{Op: EditDestination, Service: s, Destination: d})
+		case len(h) == 0:
+			order = 1
+		case len(w) == 0:
+			order = -1
+		default:
+			order = h[0].Addr.Compare(w[0].Addr)
 		}
-	}
-	for _, d := range have.Destinations {
-		if _, left := old[d.Addr]; left {
-			delete(old, d.Addr)
-			remove = append(remove, Change{Op: RemoveDestination, Service: s, Destination: d})
+		switch {
+		case order < 0:
+			remove = append(remove, change(RemoveDestination, h[0]))
+		case order > 0:
+			add = append(add, change(AddDestination, w[0]))
+		case have.resolved(h[0]) != want.resolved(w[0]):
+			edit = append(edit, change(EditDestination, w[0]))
+		}
+		if order <= 0 {
+			h = h[1:]
+		}
+		if order >= 0 {
+			w = w[1:]
 		}
 	}
 	return append(append(add, edit...), remove...)

@@ -1,7 +1,6 @@
 package lvs_test
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -9,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"quorate/lvs"
 	"quorate/lvs/lvstest"
@@ -21,32 +22,105 @@ var rewrite = flag.Bool("rewrite", false, "write what Diff says into the scripts
 // parse reads services in the form that lvs.Text writes.
 func parse(t *testing.T, text string) (out []lvs.Service) {
 	t.Helper()
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		var s lvs.Service
-		var key lvs.Key
-		f := strings.Fields(lines.Text())
-		switch {
+	for line := range strings.Lines(text) {
+		switch f := strings.Fields(line); {
 		case len(f) == 0:
-		case len(f) == 3 && f[1] == "weight":
+		case strings.HasPrefix(line, " "):
 			d := lvs.Destination{Addr: netip.MustParseAddrPort(f[0])}
-			if _, err := fmt.Sscan(f[2], &d.Weight); err != nil {
-				t.Fatalf("%q: %v", lines.Text(), err)
-			}
+			words{t, f[1:]}.destination(&d)
 			last := &out[len(out)-1]
 			last.Destinations = append(last.Destinations, d)
-		case len(f) >= 4:
-			if err := key.UnmarshalText([]byte(f[0] + " " + f[1])); err != nil {
+		default:
+			n := 2
+			if f[0] == "fwmark" && f[2] == "ipv6" {
+				n = 3
+			}
+			var k lvs.Key
+			if err := k.UnmarshalText([]byte(strings.Join(f[:n], " "))); err != nil {
 				t.Fatal(err)
 			}
-			s.Protocol, s.Addr, s.Port = key.Protocol, key.Addr.Addr(), key.Addr.Port()
-			s.Scheduler, s.Forward, s.Masquerade = f[2], f[3], len(f) == 5 && f[4] == "masquerade"
+			s := lvs.Service{Protocol: k.Protocol, Addr: k.Addr.Addr(), Port: k.Addr.Port(), Mark: k.Mark, Scheduler: f[n]}
+			words{t, f[n+1:]}.service(&s)
 			out = append(out, s)
-		default:
-			t.Fatalf("%q is neither a service nor a destination", lines.Text())
 		}
 	}
 	return out
+}
+
+// words are what lvs.Text says of a service or a destination.
+type words struct {
+	t    *testing.T
+	left []string
+}
+
+func (w *words) next() (out string) {
+	if len(w.left) == 0 {
+		return ""
+	}
+	out, w.left = w.left[0], w.left[1:]
+	return out
+}
+
+func (w *words) number() int {
+	n, err := strconv.Atoi(w.next())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// encap reads a word that belongs to a tunnel.
+func (w *words) encap(e *lvs.Encap, word string) {
+	switch word {
+	case lvs.GUE, lvs.GRE:
+		e.Type = word
+	case "port":
+		e.Port = uint16(w.number())
+	case lvs.Checksum, lvs.RemoteChecksum:
+		e.Checksum = word
+	default:
+		w.t.Fatalf("%q is no word of a service or destination", word)
+	}
+}
+
+func (w words) service(s *lvs.Service) {
+	for len(w.left) > 0 {
+		switch x := w.next(); x {
+		case lvs.NAT, lvs.DirectRouting, lvs.Tunnel:
+			s.Forward = x
+		case "masquerade":
+			s.Masquerade = true
+		case "one-packet":
+			s.OnePacket = true
+		case "persistent":
+			s.Persistence.Timeout = time.Duration(w.number()) * time.Second
+		case "prefix":
+			s.Persistence.Prefix = w.number()
+		case "engine":
+			s.Persistence.Engine = w.next()
+		case "sh-port", "sh-fallback", "mh-port", "mh-fallback":
+			s.Flags = append(s.Flags, x)
+		default:
+			w.encap(&s.Encap, x)
+		}
+	}
+}
+
+func (w words) destination(d *lvs.Destination) {
+	for len(w.left) > 0 {
+		switch x := w.next(); x {
+		case "weight":
+			d.Weight = w.number()
+		case "upper":
+			d.Upper = uint32(w.number())
+		case "lower":
+			d.Lower = uint32(w.number())
+		case lvs.NAT, lvs.DirectRouting, lvs.Tunnel:
+			d.Forward = x
+		default:
+			w.encap(&d.Encap, x)
+		}
+	}
 }
 
 // TestDiff runs the scripts in testdata: services the kernel has, services that are wanted, the changes. -rewrite
@@ -95,7 +169,7 @@ func TestDiffKeepsCommonDestinations(t *testing.T) {
 	want := lvstest.RandomServices(r, caps)
 	for range 2000 {
 		before := m.Table()
-		if _, err := m.Reconcile(lvstest.Managed, want); err != nil {
+		if _, err := m.Reconcile(lvstest.Scope, want); err != nil {
 			t.Fatal(err)
 		}
 		changes := m.Changes()

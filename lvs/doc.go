@@ -17,7 +17,7 @@
 //
 //	plane, err := ipvs.New()
 //	status, err := plane.Reconcile(
-//		[]netip.Addr{netip.MustParseAddr("192.0.2.10")},
+//		lvs.Scope{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}},
 //		[]lvs.Service{{
 //			Addr: netip.MustParseAddr("192.0.2.10"), Port: 80, Protocol: "tcp", Scheduler: "wlc", Forward: "nat",
 //			Destinations: []lvs.Destination{{Addr: netip.MustParseAddrPort("10.0.0.11:8080"), Weight: 1}},

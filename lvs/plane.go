@@ -1,10 +1,10 @@
 package lvs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -16,10 +16,10 @@ type Plane interface {
 	// Capabilities are what the plane and this kernel can do. They do not change while the plane is open.
 	Capabilities() Capabilities
 	// Reconcile lists the kernel, applies the difference to want and reports what is there afterwards. It carries on
-	// after an error, joins the errors, and the Status is valid besides them. managed are the addresses whose services
-	// are ours (those of want are in any case): a service of ours that is not wanted is removed, whatever else the
-	// kernel holds is not touched. Safe for concurrent use; calls run one after the other.
-	Reconcile(managed []netip.Addr, want []Service) (Status, error)
+	// after an error, joins the errors, and the Status is valid besides them. scope says which services of the kernel are
+	// ours: one of those that is not wanted is removed, whatever else the kernel holds is not touched. Safe for concurrent use; calls run one
+	// after the other.
+	Reconcile(scope Scope, want []Service) (Status, error)
 	// Close releases the plane's sockets and leaves the kernel as it is.
 	Close() error
 }
@@ -31,6 +31,15 @@ type Capabilities struct {
 	Schedulers []string `json:"schedulers"` // done exactly
 	Protocols  []string `json:"protocols"`
 	Masquerade bool     `json:"masquerade"`
+	Tunnels    []string `json:"tunnels,omitempty"`    // kinds of tunnel
+	Marks      bool     `json:"fwmarks,omitempty"`    // services by firewall mark
+	AnyPort    bool     `json:"any_port,omitempty"`   // services that take all ports
+	OnePacket  bool     `json:"one_packet,omitempty"` // each datagram for itself
+	Engines    bool     `json:"engines,omitempty"`    // persistence by what is said, not by who says it
+	Thresholds bool     `json:"thresholds,omitempty"` // limits on a server's connections
+	// Persistence sends the connections of a client to one server.
+	Persistence bool     `json:"persistence,omitempty"`
+	Flags       []string `json:"flags,omitempty"` // of schedulers
 	// Approximates maps schedulers that the plane cannot do exactly to the one it uses instead.
 	Approximates map[string]string `json:"approximates,omitempty"`
 	// Cures maps a refused method ("dr", "masquerade", a scheduler) to what to do about it.
@@ -73,9 +82,38 @@ func (c Capabilities) Check(s Service) error {
 		}
 		errs = append(errs, fmt.Errorf("%s %q is not possible on %s: %s", what, value, c.Plane, cure))
 	}
-	refuse("protocol", s.Protocol, c.Protocols)
-	refuse("forwarding method", s.Forward, c.Forwards)
+	if s.Mark == 0 {
+		refuse("protocol", s.Protocol, c.Protocols)
+	}
 	refuse("scheduler", s.Scheduler, c.AllSchedulers())
+	unable := func(what string, asked, can bool) {
+		if asked && !can {
+			errs = append(errs, fmt.Errorf("%s is not possible on %s: %s", what, c.Plane, cmp.Or(c.Cures[what], "leave it out, or use data_plane = \"ipvs\" where the kernel has it")))
+		}
+	}
+	unable("a firewall mark", s.Mark != 0, c.Marks)
+	unable("port 0, for all ports,", s.Mark == 0 && s.Port == 0, c.AnyPort)
+	unable("one-packet scheduling", s.OnePacket, c.OnePacket)
+	unable("persistence engine "+s.Persistence.Engine, s.Persistence.Engine != "", c.Engines)
+	unable("persistence", s.Persistence.Timeout != 0, c.Persistence)
+	for _, flag := range s.Flags {
+		unable("flag "+flag, true, slices.Contains(c.Flags, flag))
+	}
+	methods, limits := map[string]bool{}, false
+	see := func(forward string, e Encap) {
+		if kind := cmp.Or(e.Type, IPIP); !methods[forward+kind] {
+			methods[forward+kind] = true
+			if refuse("forwarding method", forward, c.Forwards); forward == Tunnel {
+				refuse("tunnel", kind, c.Tunnels)
+			}
+		}
+	}
+	see(s.Forward, s.Encap)
+	for _, d := range s.Destinations {
+		see(s.Method(d))
+		limits = limits || d.Upper > 0
+	}
+	unable("a connection threshold", limits, c.Thresholds)
 	switch {
 	case !s.Masquerade:
 	case s.Forward != NAT:

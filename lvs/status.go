@@ -27,6 +27,7 @@ type ServiceStatus struct {
 	// Connections counts those that the kernel balanced since it has the service. IPVS adds them up every two seconds
 	// (ip_vs_est.c).
 	Connections  uint64              `json:"connections"`
+	Traffic      Traffic             `json:"traffic,omitzero"`
 	Destinations []DestinationStatus `json:"destinations,omitempty"` // sorted by address
 }
 
@@ -44,12 +45,31 @@ type Counters struct {
 	Active      int    `json:"active"`      // established connections
 	Inactive    int    `json:"inactive"`    // others that the kernel still remembers
 	Connections uint64 `json:"connections"` // since the kernel has the destination
+	// Persistent are the clients that are bound to it; those count as connections against its thresholds.
+	Persistent int     `json:"persistent,omitempty"`
+	Traffic    Traffic `json:"traffic,omitzero"`
+}
+
+// Traffic is what the kernel counted, and its estimate of the present rates, which it brings up to date every two seconds
+// (ip_vs_est.c). All zero where the plane does not count it.
+type Traffic struct {
+	InPackets  uint64 `json:"in_packets"` // from clients to servers
+	OutPackets uint64 `json:"out_packets"`
+	InBytes    uint64 `json:"in_bytes"`
+	OutBytes   uint64 `json:"out_bytes"` // 0 by direct routing and through tunnels: the answers do not come by
+
+	ConnectionRate uint64 `json:"connection_rate"` // a second, as those below
+	InPacketRate   uint64 `json:"in_packet_rate"`
+	OutPacketRate  uint64 `json:"out_packet_rate"`
+	InByteRate     uint64 `json:"in_byte_rate"`
+	OutByteRate    uint64 `json:"out_byte_rate"`
 }
 
 // Observed is what a plane saw of one service in the kernel.
 type Observed struct {
 	Service      Service
 	Connections  uint64
+	Traffic      Traffic
 	Destinations map[netip.AddrPort]Counters // nil where the plane does not count
 }
 
@@ -73,7 +93,7 @@ func Compare(caps Capabilities, want []Service, have []Observed, errs map[Key]er
 	for _, o := range have {
 		h := Canonical([]Service{o.Service})[0]
 		st := get(h.Key())
-		st.Have, st.Connections = &h, o.Connections
+		st.Have, st.Connections, st.Traffic = &h, o.Connections, o.Traffic
 		st.Destinations = countersOf(o)
 	}
 	for k, err := range errs {

@@ -3,7 +3,6 @@ package ipvs
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -18,6 +17,8 @@ type Plane struct {
 	mu   sync.Mutex // the socket is for one caller at a time
 	conn *conn
 	caps lvs.Capabilities
+	// marks are those that the last Reconcile wanted and nobody else had: the services by them are ours.
+	marks []lvs.Key
 }
 
 // New opens the IPVS of the network namespace of the calling thread and asks the kernel what it can do. It returns
@@ -36,7 +37,10 @@ func New() (*Plane, error) {
 		Plane:      "ipvs",
 		Forwards:   []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: schedulers,
-		Protocols:  []string{lvs.TCP, lvs.UDP},
+		Protocols:  []string{lvs.TCP, lvs.UDP, lvs.SCTP},
+		Marks:      true, OnePacket: true, Engines: true, Thresholds: true, AnyPort: true, Persistence: true,
+		Flags:   []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
+		Tunnels: []string{lvs.IPIP, lvs.GUE, lvs.GRE},
 		Cures: map[string]string{
 			"masquerade": `use data_plane = "nft", or route the servers' replies through the director and leave masquerade out`,
 		},
@@ -60,25 +64,17 @@ func (p *Plane) Close() error {
 const reconcileAttempts = 3
 
 // Reconcile implements lvs.Plane.
-func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+func (p *Plane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ok, errs := p.caps.Accept(want)
-	ours := make(map[netip.Addr]bool)
-	for _, a := range managed {
-		ours[a.Unmap()] = true
-	}
-	methods := make(map[lvs.Key]string, len(ok))
-	for _, s := range ok {
-		ours[s.Addr] = true
-		methods[s.Key()] = s.Forward
-	}
-
 	changed, have, err := 0, []lvs.Observed(nil), error(nil)
 	for attempt := range reconcileAttempts {
-		if have, err = p.list(ours, methods); err != nil {
+		var foreign []lvs.Key
+		if have, foreign, err = p.list(p.owned(scope, ok), ok); err != nil {
 			break
 		}
+		ok = p.yield(ok, foreign, errs)
 		changes := lvs.Diff(services(have), ok)
 		if len(changes) == 0 || attempt == reconcileAttempts-1 {
 			break
@@ -92,7 +88,7 @@ func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 			errs[k] = e
 		}
 		if len(failed) > 0 { // what the kernel refuses it would refuse again
-			have, err = p.list(ours, methods)
+			have, _, err = p.list(p.owned(scope, ok), ok)
 			break
 		}
 	}
@@ -100,6 +96,71 @@ func (p *Plane) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 	status.Changed = changed
 	status.Problems = append(lvs.PreflightFor(ok), preflight(ok)...)
 	return status, errors.Join(status.Err(), err)
+}
+
+// Taken are those of the firewall marks by which there is a service that this plane has not made.
+func (p *Plane) Taken(marks []uint32) (out []uint32, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, err := listServices(p.conn)
+	for _, s := range all {
+		if s.Mark != 0 && slices.Contains(marks, s.Mark) && !slices.Contains(p.marks, s.Key()) {
+			out = append(out, s.Mark)
+		}
+	}
+	return out, err
+}
+
+// yield leaves services by firewall marks out that another program has taken, and remembers the other ones as ours.
+func (p *Plane) yield(want []lvs.Service, foreign []lvs.Key, errs map[lvs.Key]error) []lvs.Service {
+	for _, k := range foreign {
+		errs[k] = fmt.Errorf("service %v: another program has a service by this firewall mark: use another mark, or remove that one: ipvsadm -D -f %d%s",
+			k, k.Mark, map[bool]string{true: " -6"}[k.Addr.Addr().Is6()])
+	}
+	out := slices.DeleteFunc(slices.Clone(want), func(s lvs.Service) bool { return slices.Contains(foreign, s.Key()) })
+	p.marks = slices.DeleteFunc(p.marks, func(k lvs.Key) bool {
+		return !slices.ContainsFunc(out, func(s lvs.Service) bool { return s.Key() == k })
+	})
+	for _, s := range out {
+		if k := s.Key(); k.Mark != 0 && !slices.Contains(p.marks, k) {
+			p.marks = append(p.marks, k)
+		}
+	}
+	return out
+}
+
+// ours says which services of the kernel are ours to change.
+type ours struct {
+	addrs map[netip.Addr]bool
+	marks map[lvs.Key]bool
+}
+
+func (p *Plane) owned(scope lvs.Scope, want []lvs.Service) ours {
+	o := ours{make(map[netip.Addr]bool, len(scope.Addrs)), map[lvs.Key]bool{}}
+	for _, a := range scope.Addrs {
+		o.addrs[a.Unmap()] = true
+	}
+	for _, s := range want {
+		if s.Mark == 0 {
+			o.addrs[s.Addr] = true
+		}
+	}
+	for _, m := range scope.Marks {
+		for _, family := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			o.marks[lvs.Service{Mark: m, Addr: family}.Key()] = true
+		}
+	}
+	for _, k := range p.marks {
+		o.marks[k] = true
+	}
+	return o
+}
+
+func (o ours) has(s lvs.Service) bool {
+	if s.Mark != 0 {
+		return o.marks[s.Key()]
+	}
+	return o.addrs[s.Addr]
 }
 
 func services(have []lvs.Observed) []lvs.Service {
@@ -110,54 +171,50 @@ func services(have []lvs.Observed) []lvs.Service {
 	return out
 }
 
-// list reads the services on the given addresses with their destinations. wanted is the forwarding method to be shown
-// for a service without destinations, which has none in the kernel.
-func (p *Plane) list(ours map[netip.Addr]bool, wanted map[lvs.Key]string) ([]lvs.Observed, error) {
+// list reads those of our services with their destinations, and which of the wanted ones by firewall mark are another program's. Of want the
+// forwarding method is shown for a service without destinations, which has none in the kernel.
+func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign []lvs.Key, err error) {
 	all, err := listServices(p.conn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []lvs.Observed
+	wanted := make(map[lvs.Key]lvs.Service, len(want))
+	for _, s := range want {
+		wanted[s.Key()] = s
+	}
 	for _, s := range all {
-		a := s.key.Addr.Addr()
-		if s.mark != 0 || !ours[a] {
+		if !ours.has(s.Service) {
+			if _, asked := wanted[s.Key()]; asked {
+				foreign = append(foreign, s.Key())
+			}
 			continue
 		}
-		o := lvs.Observed{
-			Service:     lvs.Service{Addr: a, Port: s.key.Addr.Port(), Protocol: s.key.Protocol, Scheduler: s.scheduler},
-			Connections: s.connections, Destinations: make(map[netip.AddrPort]lvs.Counters),
-		}
-		destinations, err := listDestinations(p.conn, s)
+		destinations, err := listDestinations(p.conn, s.Service)
 		if errors.Is(err, unix.ESRCH) {
 			continue // removed by another program meanwhile
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		methods := make(map[string]bool)
-		for _, d := range destinations {
-			methods[d.forward] = true
-			o.Service.Destinations = append(o.Service.Destinations, lvs.Destination{Addr: d.addr, Weight: d.weight})
-			o.Destinations[d.addr] = lvs.Counters{Active: d.active, Inactive: d.inactive, Connections: d.connections}
-		}
-		// The method belongs to a destination in the kernel. Several in one service are somebody else's work: shown
-		// together they differ from what is wanted, and all destinations are edited.
-		if o.Service.Forward = joined(methods); len(destinations) == 0 {
-			o.Service.Forward = wanted[s.key]
-		}
-		out = append(out, o)
+		out = append(out, observe(s, destinations, wanted[s.Key()]))
 	}
-	return out, nil
+	return out, foreign, nil
 }
 
-func joined(methods map[string]bool) (out string) {
-	for i, m := range slices.Sorted(maps.Keys(methods)) {
-		if i > 0 {
-			out += "+"
-		}
-		out += m
+// observe puts together what the kernel has of a service. The method belongs to a destination there: that of the service is the wanted one.
+func observe(s service, destinations []destination, wanted lvs.Service) lvs.Observed {
+	o := lvs.Observed{Service: s.Service, Connections: s.connections, Traffic: s.traffic,
+		Destinations: make(map[netip.AddrPort]lvs.Counters, len(destinations))}
+	o.Service.Destinations = make([]lvs.Destination, 0, len(destinations))
+	for _, d := range destinations {
+		o.Service.Destinations = append(o.Service.Destinations, d.Destination)
+		o.Destinations[d.Addr] = lvs.Counters{Active: d.active, Inactive: d.inactive, Connections: d.connections, Persistent: d.persistent, Traffic: d.traffic}
 	}
-	return out
+	o.Service.Forward, o.Service.Encap = wanted.Forward, wanted.Encap
+	if o.Service.Forward == "" && len(destinations) > 0 {
+		o.Service.Forward, o.Service.Encap = destinations[0].Forward, destinations[0].Encap
+	}
+	return o
 }
 
 func listServices(c *conn) ([]service, error) {
@@ -168,15 +225,15 @@ func listServices(c *conn) ([]service, error) {
 	return out, nil
 }
 
-func listDestinations(c *conn, s service) ([]destination, error) {
-	s.scheduler = "" // the identity alone
+func listDestinations(c *conn, s lvs.Service) ([]destination, error) {
+	s.Scheduler = "" // the identity alone
 	payload, err := appendService(nil, s)
 	if err != nil {
 		return nil, err
 	}
 	out, err := dump(c, command{cmdGetDest, payload}, decodeDestination)
 	if err != nil {
-		return nil, fmt.Errorf("listing the destinations of %v: %w", s.key, err)
+		return nil, fmt.Errorf("listing the destinations of %v: %w", s.Key(), err)
 	}
 	return out, nil
 }
@@ -211,14 +268,16 @@ func (p *Plane) apply(changes []lvs.Change) (map[lvs.Key]error, error) {
 }
 
 func encodeChange(c lvs.Change) ([]byte, error) {
-	s := service{key: c.Service.Key()}
-	if c.Op == lvs.AddService || c.Op == lvs.EditService {
-		s.scheduler = c.Service.Scheduler
+	s := c.Service
+	if c.Op != lvs.AddService && c.Op != lvs.EditService {
+		s.Scheduler = ""
 	}
 	b, err := appendService(make([]byte, 0, 160), s)
 	switch c.Op {
 	case lvs.AddDestination, lvs.EditDestination, lvs.RemoveDestination:
-		b = appendDestination(b, c.Service.Forward, c.Destination)
+		d := c.Destination
+		d.Forward, d.Encap = c.Service.Method(d)
+		b = appendDestination(b, d)
 	}
 	return b, err
 }

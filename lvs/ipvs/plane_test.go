@@ -130,7 +130,7 @@ func TestMethods(t *testing.T) {
 				t.Fatal(err)
 			}
 			real := netip.AddrPortFrom(b.Servers[2].Addr(lvstest.VIP4).Addr(), lvstest.Port)
-			st, err := p.Reconcile(nil, []lvs.Service{{
+			st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{{
 				Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward,
 				Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
 			}})
@@ -157,7 +157,7 @@ func TestCounters(t *testing.T) {
 		Addr: lvstest.VIP4, Port: 80, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT,
 		Destinations: []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}},
 	}}
-	if _, err := p.Reconcile(nil, want); err != nil {
+	if _, err := p.Reconcile(lvs.Scope{}, want); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -168,7 +168,7 @@ func TestCounters(t *testing.T) {
 		defer c.Close()
 	}
 	lvstest.Eventually(t, "three established connections are counted", func() (bool, any) {
-		st, err := p.Reconcile(nil, want)
+		st, err := p.Reconcile(lvs.Scope{}, want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestRefusesMasquerade(t *testing.T) {
 	p := b.Plane(t, open)
 	s := lvstest.DriftService(p.Capabilities())
 	s.Masquerade = true
-	st, err := p.Reconcile(nil, []lvs.Service{s})
+	st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{s})
 	if err == nil || st.Services[0].Have != nil {
 		t.Fatalf("masquerade was accepted:\n%v", st)
 	}
@@ -198,11 +198,11 @@ func TestSchedulers(t *testing.T) {
 	for _, name := range p.Capabilities().Schedulers {
 		s := lvstest.DriftService(p.Capabilities())
 		s.Scheduler = name
-		if _, err := p.Reconcile(nil, []lvs.Service{s}); err != nil {
+		if _, err := p.Reconcile(lvs.Scope{}, []lvs.Service{s}); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := p.Reconcile(lvstest.Managed, nil); err != nil {
+	if _, err := p.Reconcile(lvstest.Scope, nil); err != nil {
 		t.Error(err)
 	}
 	other{b}.do(t, func(h *moby.Handle) error {
@@ -265,7 +265,7 @@ func TestPortThatIsUsedAgain(t *testing.T) {
 		for _, i := range servers {
 			s.Destinations = append(s.Destinations, lvs.Destination{Addr: b.Servers[i].Addr(lvstest.VIP4), Weight: 1})
 		}
-		st, err := p.Reconcile(nil, []lvs.Service{s})
+		st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{s})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,9 +3,12 @@ package ipvs
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs"
 )
 
 // known are the schedulers of ipvsadm(8), sorted.
@@ -22,16 +25,17 @@ func probeSchedulers(c *conn) ([]string, error) {
 		return nil, err
 	}
 	mark := uint32(probeMark)
-	for slices.ContainsFunc(existing, func(s service) bool { return s.mark == mark }) {
+	for slices.ContainsFunc(existing, func(s service) bool { return s.Mark == mark }) {
 		mark++
 	}
+	any4 := netip.IPv4Unspecified()
 	var batch []command
 	for _, name := range known {
 		for _, s := range []struct {
 			cmd uint8
-			service
-		}{{cmdNewService, service{mark: mark, scheduler: name}}, {cmdDelService, service{mark: mark}}} {
-			payload, err := appendService(nil, s.service)
+			lvs.Service
+		}{{cmdNewService, lvs.Service{Mark: mark, Addr: any4, Scheduler: name}}, {cmdDelService, lvs.Service{Mark: mark, Addr: any4}}} {
+			payload, err := appendService(nil, s.Service)
 			if err != nil {
 				return nil, err
 			}

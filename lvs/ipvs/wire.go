@@ -3,11 +3,12 @@ package ipvs
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +42,7 @@ const (
 	svcFlags    = 7
 	svcTimeout  = 8
 	svcNetmask  = 9
+	svcEngine   = 11
 	svcStats64  = 12
 
 	dstAddr     = 1
@@ -51,36 +53,44 @@ const (
 	dstLower    = 6
 	dstActive   = 7
 	dstInactive = 8
+	dstPersist  = 9
 	dstFamily   = 11
 	dstStats64  = 12
+	dstTunType  = 13
+	dstTunPort  = 14
+	dstTunFlags = 15
 
-	statsConns = 1
+	flagPersistent = 0x0001 // IP_VS_SVC_F_PERSISTENT
+	flagHashed     = 0x0002 // IP_VS_SVC_F_HASHED: set by the kernel
+	flagOnePacket  = 0x0004 // IP_VS_SVC_F_ONEPACKET
+	flagSched1     = 0x0008 // IP_VS_SVC_F_SCHED1; what it means is up to the scheduler
+	flagSched2     = 0x0010
 
-	flagHashed  = 0x0002 // IP_VS_SVC_F_HASHED: set by the kernel
 	forwardMask = 0x0007 // IP_VS_CONN_F_FWD_MASK
 )
 
 var (
 	forwards  = map[string]uint32{lvs.NAT: 0, lvs.Tunnel: 2, lvs.DirectRouting: 3}
-	protocols = map[string]uint16{lvs.TCP: unix.IPPROTO_TCP, lvs.UDP: unix.IPPROTO_UDP, "sctp": unix.IPPROTO_SCTP,
+	protocols = map[string]uint16{lvs.TCP: unix.IPPROTO_TCP, lvs.UDP: unix.IPPROTO_UDP, lvs.SCTP: unix.IPPROTO_SCTP,
 		"ah": unix.IPPROTO_AH, "esp": unix.IPPROTO_ESP}
+	tunnels = map[string]uint8{"": 0, lvs.GUE: 1, lvs.GRE: 2}                  // IP_VS_CONN_F_TUNNEL_TYPE_IPIP …
+	sums    = map[string]uint16{"": 0, lvs.Checksum: 1, lvs.RemoteChecksum: 2} // IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM …
+	flags   = map[string]uint32{"sh-fallback": flagSched1, "sh-port": flagSched2, "mh-fallback": flagSched1, "mh-port": flagSched2}
 )
 
 // service is one virtual service of the kernel.
 type service struct {
-	mark        uint32 // not 0: by firewall mark, and there is no key
-	key         lvs.Key
-	scheduler   string // with what is not ours added, e.g. "rr+flags=0x1": it differs from all that we want
+	lvs.Service // without destinations and method; what is not known here is in its Scheduler, e.g. "rr+flags=0x40", which nobody wants
 	connections uint64
+	traffic     lvs.Traffic
 }
 
-// destination is one real server of a service in the kernel.
+// destination is one real server of a service in the kernel; its method is spelled out.
 type destination struct {
-	addr             netip.AddrPort
-	forward          string
-	weight           int
-	active, inactive int
-	connections      uint64
+	lvs.Destination
+	active, inactive, persistent int
+	connections                  uint64
+	traffic                      lvs.Traffic
 }
 
 func nameOf[V comparable](m map[string]V, v V, unknown string) string {
@@ -99,74 +109,74 @@ func inetFamily(a netip.Addr) uint16 {
 	return unix.AF_INET6
 }
 
-// appendAttr appends one attribute, padded.
-func appendAttr(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	for len(b)%unix.NLA_ALIGNTO != 0 {
-		b = append(b, 0)
-	}
-	return b
-}
-
-func append16(b []byte, kind, v uint16) []byte {
-	var value [2]byte
-	binary.NativeEndian.PutUint16(value[:], v)
-	return appendAttr(b, kind, value[:])
-}
-
-func append32(b []byte, kind uint16, v uint32) []byte {
-	var value [4]byte
-	binary.NativeEndian.PutUint32(value[:], v)
-	return appendAttr(b, kind, value[:])
-}
-
-// appendAddrPort appends the attributes of an address and a port.
-func appendAddrPort(b []byte, addr, port uint16, a netip.AddrPort) []byte {
-	if ip := a.Addr(); ip.Is4() {
-		v := ip.As4()
-		b = appendAttr(b, addr, v[:])
-	} else {
-		v := ip.As16()
-		b = appendAttr(b, addr, v[:])
-	}
-	return appendAttr(b, port, []byte{byte(a.Port() >> 8), byte(a.Port())})
-}
-
-// nest closes an attribute that was opened at from with appendAttr(b, kind, nil): it holds what was appended since.
-func nest(b []byte, from int) []byte {
-	binary.NativeEndian.PutUint16(b[from:], uint16(len(b)-from))
-	return b
-}
-
 // appendService encodes what identifies a service, and with a scheduler also what it is like.
-func appendService(b []byte, s service) ([]byte, error) {
+func appendService(b []byte, s lvs.Service) ([]byte, error) {
 	from := len(b)
 	b = appendAttr(b, attrService|unix.NLA_F_NESTED, nil)
-	if s.mark != 0 {
-		b = append16(b, svcFamily, unix.AF_INET)
-		b = append32(b, svcMark, s.mark)
+	b = append16(b, svcFamily, inetFamily(s.Addr))
+	if s.Mark != 0 {
+		b = append32(b, svcMark, s.Mark)
 	} else {
-		proto, err := protocolNumber(s.key.Protocol)
+		proto, err := protocolNumber(s.Protocol)
 		if err != nil {
 			return nil, err
 		}
-		b = append16(b, svcFamily, inetFamily(s.key.Addr.Addr()))
 		b = append16(b, svcProtocol, proto)
-		b = appendAddrPort(b, svcAddr, svcPort, s.key.Addr)
+		b = appendAddrPort(b, svcAddr, svcPort, netip.AddrPortFrom(s.Addr, s.Port))
 	}
-	if s.scheduler != "" {
-		netmask := uint32(0xffffffff)
-		if s.key.Addr.Addr().Is6() {
-			netmask = 128 // a prefix length there (ip_vs_ctl.c, ip_vs_add_service)
-		}
-		b = appendAttr(b, svcSched, append([]byte(s.scheduler), 0))
-		b = appendAttr(b, svcFlags, []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}) // {flags, mask}: none of all
-		b = append32(b, svcTimeout, 0)
-		b = append32(b, svcNetmask, netmask)
+	if s.Scheduler != "" {
+		b = appendKind(b, s)
 	}
 	return nest(b, from), nil
+}
+
+// appendKind encodes what a service is like.
+func appendKind(b []byte, s lvs.Service) []byte {
+	var set uint32
+	if s.Persistence.Timeout > 0 {
+		set |= flagPersistent
+	}
+	if s.OnePacket {
+		set |= flagOnePacket
+	}
+	for _, f := range s.Flags {
+		set |= flags[f]
+	}
+	b = appendAttr(b, svcSched, append([]byte(s.Scheduler), 0))
+	b = appendAttr(b, svcFlags, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, set), ^uint32(0))) // {flags, mask}: no others
+	b = append32(b, svcTimeout, uint32(s.Persistence.Timeout/time.Second))
+	b = append32(b, svcNetmask, netmask(s))
+	if s.Persistence.Engine != "" {
+		b = appendAttr(b, svcEngine, append([]byte(s.Persistence.Engine), 0))
+	}
+	return b
+}
+
+// netmask is how much of a client's address counts for persistence: a mask in the network's byte order for IPv4, a prefix length for
+// IPv6 (ip_vs_ctl.c, ip_vs_add_service).
+func netmask(s lvs.Service) uint32 {
+	n := s.Persistence.Prefix
+	if n == 0 {
+		n = s.Addr.BitLen()
+	}
+	if s.Addr.Is6() {
+		return uint32(n)
+	}
+	var mask [4]byte
+	binary.BigEndian.PutUint32(mask[:], ^uint32(0)<<(32-n))
+	return binary.NativeEndian.Uint32(mask[:])
+}
+
+// prefixOf is the opposite of netmask; false when it is no prefix.
+func prefixOf(is4 bool, mask uint32) (int, bool) {
+	if !is4 {
+		return int(mask), mask <= 128
+	}
+	var b [4]byte
+	binary.NativeEndian.PutUint32(b[:], mask)
+	m := binary.BigEndian.Uint32(b[:])
+	n := bits.LeadingZeros32(^m)
+	return n, m == ^uint32(0)<<(32-n)
 }
 
 func protocolNumber(name string) (uint16, error) {
@@ -180,121 +190,40 @@ func protocolNumber(name string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// appendDestination encodes a destination; it has no connection limits.
-func appendDestination(b []byte, forward string, d lvs.Destination) []byte {
+// appendDestination encodes a destination whose method is spelled out.
+func appendDestination(b []byte, d lvs.Destination) []byte {
 	from := len(b)
 	b = appendAttr(b, attrDest|unix.NLA_F_NESTED, nil)
 	b = append16(b, dstFamily, inetFamily(d.Addr.Addr()))
 	b = appendAddrPort(b, dstAddr, dstPort, d.Addr)
-	b = append32(b, dstForward, forwards[forward])
+	b = append32(b, dstForward, forwards[d.Forward])
 	b = append32(b, dstWeight, uint32(d.Weight))
-	b = append32(b, dstUpper, 0)
-	b = append32(b, dstLower, 0)
+	b = append32(b, dstUpper, d.Upper)
+	b = append32(b, dstLower, d.Lower)
+	if d.Encap != (lvs.Encap{}) {
+		b = appendAttr(b, dstTunType, []byte{tunnels[d.Encap.Type]})
+		b = appendAttr(b, dstTunPort, []byte{byte(d.Encap.Port >> 8), byte(d.Encap.Port)})
+		b = append16(b, dstTunFlags, sums[d.Encap.Checksum])
+	}
 	return nest(b, from)
 }
 
-var errTruncated = errors.New("truncated message")
-
-// attributes walks a list of netlink attributes without copying: a dump of a full table has tens of thousands.
-type attributes []byte
-
-// next cuts the first attribute off. It returns false at the end of the list, and an error when the list is cut off.
-func (a *attributes) next() (kind uint16, value []byte, ok bool, err error) {
-	if len(*a) == 0 {
-		return 0, nil, false, nil
-	}
-	if len(*a) < unix.SizeofNlAttr {
-		return 0, nil, false, errTruncated
-	}
-	size := int(binary.NativeEndian.Uint16(*a))
-	kind = binary.NativeEndian.Uint16((*a)[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-	if size < unix.SizeofNlAttr || size > len(*a) {
-		return 0, nil, false, errTruncated
-	}
-	value = (*a)[unix.SizeofNlAttr:size]
-	*a = (*a)[min(len(*a), (size+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1)):]
-	return kind, value, true, nil
-}
-
-// find returns the value of the first attribute of a kind.
-func (a attributes) find(want uint16) ([]byte, error) {
-	for {
-		kind, value, ok, err := a.next()
-		switch {
-		case err != nil:
-			return nil, err
-		case !ok:
-			return nil, errTruncated
-		case kind == want:
-			return value, nil
-		}
-	}
-}
-
-// each calls f for every attribute inside the attribute kind of an answer, which starts with a generic netlink header.
-func each(payload []byte, kind uint16, f func(kind uint16, value []byte) error) error {
-	if len(payload) < 4 {
-		return errTruncated
-	}
-	nested, err := attributes(payload[4:]).find(kind)
-	if err != nil {
-		return err
-	}
-	for list := attributes(nested); ; {
-		k, v, ok, err := list.next()
+// getTraffic reads 64-bit statistics (IPVS_STATS_ATTR_CONNS … IPVS_STATS_ATTR_OUTBPS).
+func getTraffic(connections *uint64, t *lvs.Traffic, b []byte) error {
+	fields := [...]*uint64{1: connections, &t.InPackets, &t.OutPackets, &t.InBytes, &t.OutBytes,
+		&t.ConnectionRate, &t.InPacketRate, &t.OutPacketRate, &t.InByteRate, &t.OutByteRate}
+	for list := attributes(b); ; {
+		kind, v, ok, err := list.next()
 		if err != nil || !ok {
 			return err
 		}
-		if err := f(k, v); err != nil {
-			return fmt.Errorf("attribute %d: %w", k, err)
+		if kind == 0 || int(kind) >= len(fields) {
+			continue
+		}
+		if err := get(fields[kind], v); err != nil {
+			return err
 		}
 	}
-}
-
-// get reads a number of exactly its own size.
-func get[T uint16 | uint32 | uint64](to *T, b []byte) error {
-	switch p := any(to).(type) {
-	case *uint16:
-		if len(b) != 2 {
-			return errTruncated
-		}
-		*p = binary.NativeEndian.Uint16(b)
-	case *uint32:
-		if len(b) != 4 {
-			return errTruncated
-		}
-		*p = binary.NativeEndian.Uint32(b)
-	case *uint64:
-		if len(b) != 8 {
-			return errTruncated
-		}
-		*p = binary.NativeEndian.Uint64(b)
-	}
-	return nil
-}
-
-func getPort(to *uint16, b []byte) error {
-	if len(b) != 2 {
-		return errTruncated
-	}
-	*to = binary.BigEndian.Uint16(b)
-	return nil
-}
-
-func getCount(to *int, b []byte) error {
-	var n uint32
-	err := get(&n, b)
-	*to = int(n)
-	return err
-}
-
-// getConnections reads the number of connections out of 64-bit statistics.
-func getConnections(to *uint64, b []byte) error {
-	v, err := attributes(b).find(statsConns)
-	if err != nil {
-		return err
-	}
-	return get(to, v)
 }
 
 // decodeAddr reads an address attribute, which has 16 bytes whatever the family.
@@ -311,9 +240,9 @@ func decodeAddr(family uint16, b []byte) (netip.Addr, error) {
 
 // decodeService reads one answer of cmdGetService.
 func decodeService(payload []byte) (s service, err error) {
-	var family, proto, port uint16
+	var family, proto uint16
 	var addr []byte
-	var flags uint32
+	var set, timeout, mask uint32
 	err = each(payload, attrService, func(kind uint16, v []byte) error {
 		switch kind {
 		case svcFamily:
@@ -323,40 +252,71 @@ func decodeService(payload []byte) (s service, err error) {
 		case svcAddr:
 			addr = v
 		case svcPort:
-			return getPort(&port, v)
+			return getPort(&s.Port, v)
 		case svcMark:
-			return get(&s.mark, v)
+			return get(&s.Mark, v)
 		case svcSched:
-			name, _, _ := bytes.Cut(v, []byte{0})
-			s.scheduler = string(name)
+			s.Scheduler = text(v)
 		case svcFlags: // {flags, mask}
-			return get(&flags, v[:min(len(v), 4)])
+			return get(&set, v[:min(len(v), 4)])
+		case svcTimeout:
+			return get(&timeout, v)
+		case svcNetmask:
+			return get(&mask, v)
+		case svcEngine:
+			s.Persistence.Engine = text(v)
 		case svcStats64:
-			return getConnections(&s.connections, v)
+			return getTraffic(&s.connections, &s.traffic, v)
 		}
 		return nil
 	})
+	if err == nil && s.Mark == 0 {
+		s.Addr, err = decodeAddr(family, addr)
+		s.Protocol = nameOf(protocols, proto, "protocol-")
+	} else if s.Addr = netip.IPv4Unspecified(); family == unix.AF_INET6 {
+		s.Addr = netip.IPv6Unspecified()
+	}
 	if err != nil {
 		return s, fmt.Errorf("service: %w", err)
 	}
-	if flags &^= flagHashed; flags != 0 {
-		s.scheduler += fmt.Sprintf("+flags=%#x", flags)
-	}
-	if s.mark != 0 {
-		return s, nil
-	}
-	a, err := decodeAddr(family, addr)
-	if err != nil {
-		return s, fmt.Errorf("service: %w", err)
-	}
-	s.key = lvs.Key{Protocol: nameOf(protocols, proto, "protocol-"), Addr: netip.AddrPortFrom(a, port)}
+	s.setKind(set, timeout, mask)
 	return s, nil
+}
+
+// setKind reads what a service is like out of its flags. What has no name here goes into the scheduler.
+func (s *service) setKind(set, timeout, mask uint32) {
+	if set&flagPersistent != 0 {
+		s.Persistence.Timeout = time.Duration(timeout) * time.Second
+		if n, ok := prefixOf(s.Addr.Is4(), mask); !ok {
+			s.Scheduler += fmt.Sprintf("+netmask=%#x", mask)
+		} else if n != s.Addr.BitLen() {
+			s.Persistence.Prefix = n
+		}
+	}
+	s.OnePacket = set&flagOnePacket != 0
+	set &^= flagPersistent | flagHashed | flagOnePacket
+	for _, name := range lvs.SchedulerFlags(s.Scheduler) {
+		if f := flags[name]; set&f != 0 {
+			s.Flags = append(s.Flags, name)
+			set &^= f
+		}
+	}
+	if set != 0 {
+		s.Scheduler += fmt.Sprintf("+flags=%#x", set)
+	}
+}
+
+// text is a string that ends with a zero.
+func text(v []byte) string {
+	s, _, _ := bytes.Cut(v, []byte{0})
+	return string(s)
 }
 
 // decodeDestination reads one answer of cmdGetDest.
 func decodeDestination(payload []byte) (d destination, err error) {
-	var family, port uint16
+	var family, port, sum uint16
 	var method, weight uint32
+	var tunnel uint8
 	var addr []byte
 	err = each(payload, attrDest, func(kind uint16, v []byte) error {
 		switch kind {
@@ -370,12 +330,24 @@ func decodeDestination(payload []byte) (d destination, err error) {
 			return get(&method, v)
 		case dstWeight:
 			return get(&weight, v)
+		case dstUpper:
+			return get(&d.Upper, v)
+		case dstLower:
+			return get(&d.Lower, v)
 		case dstActive:
 			return getCount(&d.active, v)
 		case dstInactive:
 			return getCount(&d.inactive, v)
+		case dstPersist:
+			return getCount(&d.persistent, v)
 		case dstStats64:
-			return getConnections(&d.connections, v)
+			return getTraffic(&d.connections, &d.traffic, v)
+		case dstTunType:
+			return get(&tunnel, v)
+		case dstTunPort:
+			return getPort(&d.Encap.Port, v)
+		case dstTunFlags:
+			return get(&sum, v)
 		}
 		return nil
 	})
@@ -386,8 +358,14 @@ func decodeDestination(payload []byte) (d destination, err error) {
 	if err != nil {
 		return d, fmt.Errorf("destination: %w", err)
 	}
-	d.addr = netip.AddrPortFrom(a, port)
-	d.forward = nameOf(forwards, method&forwardMask, "method-")
-	d.weight = int(int32(weight))
+	d.Addr = netip.AddrPortFrom(a, port)
+	d.Forward = nameOf(forwards, method&forwardMask, "method-")
+	d.Weight = int(int32(weight))
+	if d.Forward != lvs.Tunnel {
+		d.Encap = lvs.Encap{}
+		return d, nil
+	}
+	d.Encap.Type = nameOf(tunnels, tunnel, "type-")
+	d.Encap.Checksum = nameOf(sums, sum, "flags-")
 	return d, nil
 }

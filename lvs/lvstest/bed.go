@@ -154,8 +154,8 @@ type hosted struct {
 	host *Host
 }
 
-func (p *hosted) Reconcile(managed []netip.Addr, want []lvs.Service) (st lvs.Status, err error) {
-	err = p.host.Do(func() (err error) { st, err = p.Plane.Reconcile(managed, want); return err })
+func (p *hosted) Reconcile(scope lvs.Scope, want []lvs.Service) (st lvs.Status, err error) {
+	err = p.host.Do(func() (err error) { st, err = p.Plane.Reconcile(scope, want); return err })
 	return st, err
 }
 

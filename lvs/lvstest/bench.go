@@ -26,7 +26,7 @@ func Large(services, destinations int) []lvs.Service {
 func BenchmarkReconcile(b *testing.B, p lvs.Plane) {
 	full := Large(500, 10)
 	reconcile := func(b *testing.B, want []lvs.Service) {
-		if _, err := p.Reconcile([]netip.Addr{VIP4}, want); err != nil {
+		if _, err := p.Reconcile(lvs.Scope{Addrs: []netip.Addr{VIP4}}, want); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,10 +1,8 @@
 package lvstest
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"quorate/lvs"
@@ -24,6 +22,9 @@ var Managed = []netip.Addr{
 	netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("2001:db8:2::10"),
 }
 
+// Scope is what is ours in the contract's kernel.
+var Scope = lvs.Scope{Addrs: Managed}
+
 // Contract checks what every plane promises: the kernel holds what was wanted, also on a random walk; a second Reconcile
 // changes nothing; drift is repaired; what is not ours stays; refusals name the cause and spoil nothing else; and an
 // empty set leaves nothing of ours.
@@ -35,7 +36,7 @@ func Contract(t *testing.T, s Subject) {
 	}
 	reconcile := func(t *testing.T, want []lvs.Service) lvs.Status {
 		t.Helper()
-		st, err := p.Reconcile(Managed, want)
+		st, err := p.Reconcile(Scope, want)
 		if err != nil {
 			t.Fatalf("Reconcile: %v", err)
 		}
@@ -78,7 +79,7 @@ func Contract(t *testing.T, s Subject) {
 		good := DriftService(p.Capabilities())
 		bad := good
 		bad.Port, bad.Scheduler = 81, "alphabetical"
-		st, err := p.Reconcile(Managed, []lvs.Service{bad, good})
+		st, err := p.Reconcile(Scope, []lvs.Service{bad, good})
 		if err == nil {
 			t.Error("an unknown scheduler was accepted")
 		}
@@ -103,66 +104,3 @@ func DriftService(c lvs.Capabilities) lvs.Service {
 		},
 	}
 }
-
-// RandomServices are up to eight services on the managed addresses that a plane with these capabilities can do. None is
-// on port 80.
-func RandomServices(r *rand.Rand, c lvs.Capabilities) (out []lvs.Service) {
-	for port := range uint16(r.IntN(8)) {
-		out = append(out, randomService(r, c, 8000+port))
-	}
-	return out
-}
-
-// Mutate changes a table in one or two places, or not at all.
-func Mutate(r *rand.Rand, c lvs.Capabilities, services []lvs.Service) []lvs.Service {
-	out := lvs.Canonical(services)
-	for range r.IntN(3) {
-		if len(out) == 0 {
-			return RandomServices(r, c)
-		}
-		i := r.IntN(len(out))
-		s := &out[i]
-		switch r.IntN(6) {
-		case 0:
-			out = slices.Delete(out, i, i+1)
-		case 1:
-			s.Scheduler = pick(r, c.AllSchedulers())
-		case 2:
-			s.Masquerade = c.Masquerade && s.Forward == lvs.NAT && !s.Masquerade
-		case 3:
-			fresh := randomService(r, c, s.Port)
-			s.Destinations = fresh.Destinations
-			if s.Addr.Is4() != fresh.Addr.Is4() || s.Forward != fresh.Forward {
-				s.Destinations = nil
-			}
-		default:
-			for j := range s.Destinations {
-				s.Destinations[j].Weight = r.IntN(4)
-			}
-		}
-	}
-	return out
-}
-
-func randomService(r *rand.Rand, c lvs.Capabilities, port uint16) lvs.Service {
-	s := lvs.Service{
-		Addr: pick(r, Managed), Port: port, Protocol: pick(r, c.Protocols),
-		Scheduler: pick(r, c.AllSchedulers()), Forward: pick(r, c.Forwards),
-	}
-	s.Masquerade = c.Masquerade && s.Forward == lvs.NAT && r.IntN(2) == 0
-	for i := range r.IntN(5) {
-		text, to := fmt.Sprintf("10.9.0.%d", 11+i), uint16(8080)
-		if s.Addr.Is6() {
-			text = fmt.Sprintf("fd00:9::%d", 11+i)
-		}
-		if s.Forward != lvs.NAT {
-			to = port
-		}
-		s.Destinations = append(s.Destinations, lvs.Destination{
-			Addr: netip.AddrPortFrom(netip.MustParseAddr(text), to), Weight: r.IntN(5),
-		})
-	}
-	return s
-}
-
-func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }

@@ -1,7 +1,9 @@
 package lvstest
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"quorate/lvs"
@@ -11,6 +13,7 @@ import (
 type Model struct {
 	mu    sync.Mutex
 	table map[lvs.Key]lvs.Service
+	marks map[lvs.Key]bool // of the last Reconcile
 	caps  *lvs.Capabilities
 	// changes carried out so far, for tests of what a plane is told to do
 	changes []lvs.Change
@@ -29,7 +32,9 @@ func (m *Model) Capabilities() lvs.Capabilities {
 	}
 	return lvs.Capabilities{
 		Plane: "model", Forwards: []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
-		Schedulers: []string{"rr", "wrr", "lc", "wlc", "sh"}, Protocols: []string{lvs.TCP, lvs.UDP}, Masquerade: true,
+		Schedulers: []string{"rr", "wrr", "lc", "wlc", "sh", "mh"}, Protocols: []string{lvs.TCP, lvs.UDP, lvs.SCTP}, Masquerade: true,
+		Tunnels: []string{lvs.IPIP, lvs.GUE, lvs.GRE}, Flags: []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
+		Marks: true, AnyPort: true, OnePacket: true, Engines: true, Thresholds: true, Persistence: true,
 	}
 }
 
@@ -37,12 +42,12 @@ func (m *Model) Capabilities() lvs.Capabilities {
 func (m *Model) Close() error { return nil }
 
 // Reconcile implements lvs.Plane.
-func (m *Model) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+func (m *Model) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ok, refused := m.Capabilities().Accept(want)
 	ours := make(map[netip.Addr]bool)
-	for _, a := range managed {
+	for _, a := range scope.Addrs {
 		ours[a.Unmap()] = true
 	}
 	for _, s := range ok {
@@ -50,13 +55,28 @@ func (m *Model) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 	}
 	list := func() (out []lvs.Service) {
 		for _, s := range m.table {
-			if ours[s.Addr] {
+			if s.Mark == 0 && ours[s.Addr] || s.Mark != 0 && (slices.Contains(scope.Marks, s.Mark) || m.marks[s.Key()]) {
 				out = append(out, s)
 			}
 		}
 		return out
 	}
-	changes := lvs.Diff(list(), ok)
+	before := list()
+	foreign := func(s lvs.Service) bool {
+		_, there := m.table[s.Key()]
+		return s.Mark != 0 && there && !slices.ContainsFunc(before, func(o lvs.Service) bool { return o.Key() == s.Key() })
+	}
+	for _, s := range ok {
+		if foreign(s) {
+			refused[s.Key()] = fmt.Errorf("service %v: another program has it", s.Key())
+		}
+	}
+	ok = slices.DeleteFunc(ok, foreign)
+	m.marks = map[lvs.Key]bool{}
+	for _, s := range ok {
+		m.marks[s.Key()] = true
+	}
+	changes := lvs.Diff(before, ok)
 	for _, c := range changes {
 		m.apply(c)
 	}
@@ -68,6 +88,25 @@ func (m *Model) Reconcile(managed []netip.Addr, want []lvs.Service) (lvs.Status,
 	status := lvs.Compare(m.Capabilities(), want, have, refused)
 	status.Changed = len(changes)
 	return status, status.Err()
+}
+
+// Taken are those of the firewall marks by which there is a service that the last Reconcile has not wanted.
+func (m *Model) Taken(marks []uint32) (out []uint32, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.table {
+		if k.Mark != 0 && slices.Contains(marks, k.Mark) && !m.marks[k] {
+			out = append(out, k.Mark)
+		}
+	}
+	return out, nil
+}
+
+// Forget makes the model know nothing of what it has made, as another process would.
+func (m *Model) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.marks = nil
 }
 
 // Put writes a service past the plane, as another program would; Delete removes one.

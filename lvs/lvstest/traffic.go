@@ -35,7 +35,7 @@ func Traffic(t *testing.T, b *Bed, p lvs.Plane) {
 			}
 		})
 	}
-	if _, err := p.Reconcile([]netip.Addr{VIP4, VIP6}, nil); err != nil {
+	if _, err := p.Reconcile(lvs.Scope{Addrs: []netip.Addr{VIP4, VIP6}}, nil); err != nil {
 		t.Errorf("removing everything: %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func (f *traffic) service(scheduler string, weights ...int) lvs.Service {
 
 func (f *traffic) set(t *testing.T, want ...lvs.Service) lvs.Status {
 	t.Helper()
-	st, err := f.plane.Reconcile([]netip.Addr{VIP4, VIP6}, want)
+	st, err := f.plane.Reconcile(lvs.Scope{Addrs: []netip.Addr{VIP4, VIP6}}, want)
 	if err != nil {
 		t.Fatalf("Reconcile: %v", err)
 	}

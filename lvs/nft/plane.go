@@ -68,8 +68,8 @@ func (p *Plane) Close() error { return nil }
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
 const reconcileAttempts = 3
 
-// Reconcile implements lvs.Plane. managed is not needed: everything in our table is ours.
-func (p *Plane) Reconcile(_ []netip.Addr, want []lvs.Service) (lvs.Status, error) {
+// Reconcile implements lvs.Plane. The scope is not needed: everything in our table is ours.
+func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ok, refused := capabilities.Accept(want)

@@ -156,7 +156,7 @@ func TestReportsForwarding(t *testing.T) {
 	if err := b.Director.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0) }); err != nil {
 		t.Fatal(err)
 	}
-	st, err := p.Reconcile(nil, []lvs.Service{lvstest.DriftService(capabilities)})
+	st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{lvstest.DriftService(capabilities)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestListWhileOthersChange(t *testing.T) {
 		s.Port += uint16(i)
 		services = append(services, s)
 	}
-	if _, err := p.Reconcile([]netip.Addr{k.Addr}, services); err != nil {
+	if _, err := p.Reconcile(lvs.Scope{Addrs: []netip.Addr{k.Addr}}, services); err != nil {
 		t.Fatal(err)
 	}
 	other := &nftables.Table{Name: "other", Family: nftables.TableFamilyIPv4}

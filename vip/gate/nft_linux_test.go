@@ -420,7 +420,7 @@ func TestNFTNATReply(t *testing.T) {
 			defer pc.Close()
 			svc := lvs.Service{Addr: vip, Port: 7, Protocol: lvs.UDP, Scheduler: "rr", Forward: lvs.NAT,
 				Destinations: []lvs.Destination{{Addr: netip.AddrPortFrom(server, 7777), Weight: 1}}}
-			_, err = p.Reconcile(nil, []lvs.Service{svc})
+			_, err = p.Reconcile(lvs.Scope{}, []lvs.Service{svc})
 			nftMust(t, err)
 			b.set(t, Entry{Epoch: 7, ARP: true, IP: true})
 			nftMust(t, b.gate.Renew(7, bootNow()+time.Hour))
