@@ -38,9 +38,9 @@ func (f *facts) read() fsm.Facts {
 	if caps.Plane != "" {
 		out.DataPlane = caps.Plane
 	}
-	out.Forwards = forwards(caps)
+	out.Forwards, out.Features = forwards(caps), caps.Features()
 	for _, c := range f.plane.possible() {
-		out.Planes = append(out.Planes, fsm.Plane{Name: c.Plane, Forwards: forwards(c), Schedulers: c.AllSchedulers()})
+		out.Planes = append(out.Planes, fsm.Plane{Name: c.Plane, Forwards: forwards(c), Schedulers: c.AllSchedulers(), Features: c.Features()})
 	}
 	links := f.interfaces()
 	for _, l := range links {

@@ -111,7 +111,7 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		}
 		if a, ok := written[k.name]; ok {
 			d.value(k, a, object, dst)
-		} else if k.required && !d.failed[object][k.name] {
+		} else if _, instead := written[k.unless]; k.required && !instead && !d.failed[object][k.name] {
 			d.report(at, object, k.name, "", faultf(fmt.Sprintf("add %s = …, %s", k.name, aOrAn(k.kind)), "it is missing"))
 			d.fail(object, k.name)
 		}

@@ -40,6 +40,9 @@ func Format(c fsm.Config) []byte {
 			for _, server := range s.Servers {
 				w.block(serverBlock, server.Address.String(), &server, nil)
 			}
+			if s.Sorry != nil {
+				w.block(sorryBlock, s.Sorry.Address.String(), s.Sorry, nil)
+			}
 		})
 	}
 	return hclwrite.Format(w.Bytes())

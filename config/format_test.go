@@ -63,9 +63,42 @@ func drawConfig(t *rapid.T) fsm.Config {
 func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service {
 	s := fsm.Service{
 		Name: name, VIP: vip.Name, Port: port,
-		Protocol:  rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP}).Draw(t, "protocol"),
+		Protocol:  rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP, fsm.SCTP}).Draw(t, "protocol"),
 		Scheduler: rapid.SampledFrom(fsm.Schedulers()).Draw(t, "scheduler"),
 		Forward:   rapid.SampledFrom([]fsm.Forward{fsm.NAT, fsm.DirectRouting, fsm.Tunnel}).Draw(t, "forward"),
+		Inhibit:   rapid.Bool().Draw(t, "inhibit"),
+	}
+	if rapid.Bool().Draw(t, "mark") {
+		s.Mark, s.Port, s.Protocol = uint32(port)<<16, 0, ""
+		port = 0
+	}
+	if flags := fsm.SchedulerFlags(s.Scheduler); len(flags) > 0 {
+		s.Flags = rapid.SliceOfNDistinct(rapid.SampledFrom(flags), 0, 2, rapid.ID).Draw(t, "flags")
+		if len(s.Flags) == 0 {
+			s.Flags = nil
+		}
+	}
+	if rapid.Bool().Draw(t, "persistent") {
+		s.Persistence.Timeout = time.Duration(rapid.IntRange(1, 2_678_400).Draw(t, "seconds")) * time.Second
+		s.Persistence.Prefix = rapid.IntRange(0, 32).Draw(t, "prefix")
+		if s.Protocol == fsm.UDP && rapid.Bool().Draw(t, "sip") {
+			s.Persistence.Engine = "sip"
+		}
+	} else {
+		s.OnePacket = s.Protocol == fsm.UDP && rapid.Bool().Draw(t, "one-packet")
+	}
+	if s.Forward == fsm.Tunnel {
+		s.Encap = drawEncap(t)
+	}
+	if s.Quorum = rapid.IntRange(0, 10).Draw(t, "quorum"); s.Quorum > 1 {
+		s.Hysteresis = rapid.IntRange(0, s.Quorum-1).Draw(t, "hysteresis")
+	}
+	s.SlowStart = time.Duration(rapid.IntRange(0, 3600).Draw(t, "slow start")) * time.Second
+	s.DrainTimeout = time.Duration(rapid.IntRange(0, 86400).Draw(t, "drain timeout")) * time.Second
+	if rapid.Bool().Draw(t, "sorry") {
+		sorry := drawServer(t, s, vip, port, 99)
+		sorry.Weight = 0
+		s.Sorry = &sorry
 	}
 	s.Masquerade = s.Forward == fsm.NAT && rapid.Bool().Draw(t, "masquerade")
 	for range rapid.IntRange(0, 3).Draw(t, "checks") {
@@ -92,17 +125,36 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service 
 		s.Checks = append(s.Checks, c)
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "servers") {
-		a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", 1+i))
-		if vip.Address.Addr().Is6() {
-			a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%d", 1+i))
-		}
-		p := port
-		if s.Forward == fsm.NAT {
-			p = rapid.Uint16Range(1, 65535).Draw(t, "server port")
-		}
-		s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(a, p), Weight: rapid.IntRange(0, 65535).Draw(t, "weight")})
+		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i))
 	}
 	return s
+}
+
+func drawEncap(t *rapid.T) fsm.Encap {
+	return rapid.SampledFrom([]fsm.Encap{
+		{}, {Type: "ipip"}, {Type: "gue", Port: 6080}, {Type: "gue", Port: 1, Checksum: "remcsum"}, {Type: "gre", Checksum: "csum"}, {Type: "gre", Checksum: "none"},
+	}).Draw(t, "tunnel")
+}
+
+func drawServer(t *rapid.T, s fsm.Service, vip fsm.VIP, port uint16, i int) fsm.Server {
+	out := fsm.Server{Weight: rapid.IntRange(0, 65535).Draw(t, "weight"), Upper: rapid.Uint32().Draw(t, "upper")}
+	if out.Upper > 0 {
+		out.Lower = rapid.Uint32Range(0, out.Upper-1).Draw(t, "lower")
+	}
+	out.Forward = rapid.SampledFrom([]fsm.Forward{"", fsm.NAT, fsm.DirectRouting, fsm.Tunnel}).Draw(t, "own method")
+	if out.Forward == fsm.Tunnel {
+		out.Encap = drawEncap(t)
+	}
+	a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i))
+	forward, _ := s.Method(out)
+	if crosses := forward == fsm.Tunnel && rapid.Bool().Draw(t, "crosses families"); vip.Address.Addr().Is6() != crosses {
+		a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%d", i))
+	}
+	if forward == fsm.NAT {
+		port = rapid.Uint16Range(1, 65535).Draw(t, "server port")
+	}
+	out.Address = netip.AddrPortFrom(a, port)
+	return out
 }
 
 func keysOf[V any](m map[string]V) []string {

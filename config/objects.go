@@ -58,8 +58,18 @@ func (d *decoder) service(x known, c *fsm.Config) {
 		case checkBlock:
 			d.check(y, object, &s)
 		case serverBlock:
-			d.server(y, object, &s)
+			if x, ok := d.server(y, object, "server"); ok {
+				s.Servers = append(s.Servers, x)
+			}
+		case sorryBlock:
+			x, ok := d.server(y, object, "sorry_server")
+			if _, first := d.claim(y.child, object+".sorry_server", "the sorry server of this service", "remove one of them"); ok && first {
+				s.Sorry = &x
+			}
 		}
+	}
+	if s.Protocol == "" && s.Mark == 0 && !d.failed[object]["protocol"] {
+		s.Protocol = fsm.TCP
 	}
 	if first {
 		put(&c.Services, s.Name, s)
@@ -77,21 +87,20 @@ func (d *decoder) check(x known, service string, s *fsm.Service) {
 	s.Checks = append(s.Checks, c)
 }
 
-func (d *decoder) server(x known, service string, s *fsm.Service) {
+// server reads a block about a server of the service; false = it cannot be read, or is there twice.
+func (d *decoder) server(x known, service, kind string) (fsm.Server, bool) {
 	address, err := serverOf(x.label())
 	if err != nil {
-		object := service + ".server." + clip(x.label(), 40)
+		object := service + "." + kind + "." + clip(x.label(), 40)
 		d.report(x.names[0], object, "address", d.files.source(x.names[0]), err)
 		d.leaf(x, object, &fsm.Server{})
-		return
+		return fsm.Server{}, false
 	}
-	object := service + ".server." + address.String()
-	d, first := d.claim(x.child, object, fmt.Sprintf("server %q of this service", address), "remove one of them")
+	object := service + "." + kind + "." + address.String()
+	d, first := d.claim(x.child, object, fmt.Sprintf("%s %q of this service", strings.ReplaceAll(kind, "_", " "), address), "remove one of them")
 	server := fsm.Server{Address: address}
 	d.leaf(x, object, &server)
-	if first {
-		s.Servers = append(s.Servers, server)
-	}
+	return server, first
 }
 
 const renameOrRemove = "rename or remove one of them"
@@ -164,11 +173,12 @@ var dependsOn = map[string][]string{
 
 // serviceOf is the service that a server object belongs to.
 func serviceOf(object string) (service string, ok bool) {
-	i := strings.LastIndex(object, ".server.")
-	if i < 0 {
-		return "", false
+	for _, kind := range []string{".server.", ".sorry_server."} {
+		if i := strings.LastIndex(object, kind); i >= 0 {
+			return object[:i], true
+		}
 	}
-	return object[:i], true
+	return "", false
 }
 
 func put[V any](m *map[string]V, name string, v V) {

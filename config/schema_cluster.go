@@ -80,19 +80,45 @@ var serviceBlock = &block{
 	doc: "A virtual service: traffic to a port of a VIP, spread over real servers.",
 	keys: []key{
 		text("vip", func(s *fsm.Service) *string { return &s.VIP }, "Name of the VIP.").must(),
-		number("port", func(s *fsm.Service) *uint16 { return &s.Port }, "Port of the VIP.").must().within("1 to 65535"),
-		text("protocol", func(s *fsm.Service) *fsm.Protocol { return &s.Protocol }, "Transport protocol.").
-			or(cty.StringVal(string(fsm.TCP))).oneOf(string(fsm.TCP), string(fsm.UDP)),
+		number("port", func(s *fsm.Service) *uint16 { return &s.Port },
+			"Port of the VIP. `0`: all ports, with `persistence`.").but("fwmark").within("0 to 65535"),
+		number("fwmark", func(s *fsm.Service) *uint32 { return &s.Mark },
+			"Firewall mark: the service takes the packets that carry it, in place of those to a port of the VIP. Rules of yours set it; the packets have to be addressed to the director. The VIP says which node balances them.").within("1 to 4294967295"),
+		text("protocol", func(s *fsm.Service) *fsm.Protocol { return &s.Protocol }, "Transport protocol. Left out: `tcp`; with `fwmark` there is none.").
+			oneOf(string(fsm.TCP), string(fsm.UDP), string(fsm.SCTP)),
 		text("scheduler", func(s *fsm.Service) *string { return &s.Scheduler },
 			"How a server is chosen for a new connection, by the name that IPVS gives it. Not every data plane has all of them; `quorate plan` says so.").
 			or(cty.StringVal("wlc")).oneOf(fsm.Schedulers()...),
+		list("scheduler_flags", func(s *fsm.Service) *[]string { return &s.Flags },
+			"Flags of the scheduler. `sh-port`, `mh-port`: the client's port counts, too; `sh-fallback`, `mh-fallback`: another server when the one that is meant takes no connections."),
+		boolean("one_packet", func(s *fsm.Service) *bool { return &s.OnePacket },
+			"Schedule each datagram for itself, and remember none. `udp` only."),
+		duration("persistence", func(s *fsm.Service) *time.Duration { return &s.Persistence.Timeout },
+			"How long the next connection of a client goes to the same server, since its last one. Left out: not at all.").within("1s to 744h"),
+		number("persistence_prefix", func(s *fsm.Service) *int { return &s.Persistence.Prefix },
+			"How many bits of the client's address count for that, so that a network is one client. Left out: all of them.").within("1 to 32 or 128"),
+		text("persistence_engine", func(s *fsm.Service) *string { return &s.Persistence.Engine },
+			"What else binds connections together. `sip`: the Call-ID of SIP over `udp`. Left out: the client's address.").oneOf("sip"),
 		text("forward", func(s *fsm.Service) *fsm.Forward { return &s.Forward },
-			"Forwarding method. `nat`: rewrite the destination, answers come back through the director; `dr`: direct routing, servers answer by themselves; `tun`: the same through an IP tunnel.").
+			"Forwarding method of the servers that do not say otherwise. `nat`: rewrite the destination, answers come back through the director; `dr`: direct routing, servers answer by themselves; `tun`: the same through an IP tunnel.").
 			or(cty.StringVal(string(fsm.NAT))).oneOf(string(fsm.NAT), string(fsm.DirectRouting), string(fsm.Tunnel)),
+		text("tunnel", func(s *fsm.Service) *string { return &s.Encap.Type }, tunnelDoc).oneOf("ipip", "gue", "gre"),
+		number("tunnel_port", func(s *fsm.Service) *uint16 { return &s.Encap.Port }, tunnelPortDoc).within("1 to 65535"),
+		text("tunnel_checksum", func(s *fsm.Service) *string { return &s.Encap.Checksum }, tunnelChecksumDoc).oneOf("none", "csum", "remcsum"),
 		boolean("masquerade", func(s *fsm.Service) *bool { return &s.Masquerade },
 			"Rewrite the source to the director's address too, for servers whose way back does not lead through it. `nat` only."),
+		number("quorum", func(s *fsm.Service) *int { return &s.Quorum },
+			"Sum of the weights of servers that are up, from which on they serve. While there are fewer, the sorry server does, or nobody. Above the sum of all weights, that sum is meant. Left out: one server is enough.").within("1 and more"),
+		number("hysteresis", func(s *fsm.Service) *int { return &s.Hysteresis },
+			"How far above the quorum the weights must come, and how far below it they may fall, until it is reached or lost. Less than the quorum."),
+		boolean("inhibit_on_failure", func(s *fsm.Service) *bool { return &s.Inhibit },
+			"Give a server that is down the weight 0, in place of taking it out: its established connections go on."),
+		duration("slow_start", func(s *fsm.Service) *time.Duration { return &s.SlowStart },
+			"How long a server that has come back takes to reach its weight. Left out: it has it at once.").within("1s to 1h"),
+		duration("drain_timeout", func(s *fsm.Service) *time.Duration { return &s.DrainTimeout },
+			"How long a drained server keeps its connections before it is taken out. Left out: as long as they last.").within("1s to 24h"),
 	},
-	blocks: []*block{checkBlock, serverBlock},
+	blocks: []*block{checkBlock, serverBlock, sorryBlock},
 }
 
 var checkBlock = &block{
@@ -117,12 +143,37 @@ var checkBlock = &block{
 	},
 }
 
+const (
+	tunnelDoc         = "Kind of tunnel, with `forward = \"tun\"`. `ipip`: IP in IP, also IPv4 in IPv6 and the other way round; `gue`: generic UDP encapsulation; `gre`. Left out: `ipip`."
+	tunnelPortDoc     = "UDP port of the server's end of a `gue` tunnel."
+	tunnelChecksumDoc = "Checksum of a `gue` or `gre` tunnel: `none`, `csum`, or `remcsum` for GUE's remote checksum offload. Left out: `none`."
+)
+
 var serverBlock = &block{
 	name: "server", label: "ADDRESS:PORT", labelKey: "address",
-	doc: "A real server, e.g. `10.0.0.11:8080` or `[2001:db8::11]:8080`.",
-	keys: []key{
+	doc: "A real server, e.g. `10.0.0.11:8080` or `[2001:db8::11]:8080`. Port 0, in a service for all ports or by firewall mark, is the port that the client asked for.",
+	keys: append([]key{
 		number("weight", func(s *fsm.Server) *int { return &s.Weight },
 			"Share of the connections relative to the other servers; 0 = no new ones.").
 			or(cty.NumberIntVal(1)).within("0 to 65535"),
-	},
+	}, serverKeys...),
+}
+
+var sorryBlock = &block{
+	name: "sorry_server", label: "ADDRESS:PORT", labelKey: "address",
+	doc:  "The server that gets the connections while the quorum of the others is lost. It is not checked. At most one in a service.",
+	keys: serverKeys,
+}
+
+// serverKeys are those that a server and a sorry server have.
+var serverKeys = []key{
+	text("forward", func(s *fsm.Server) *fsm.Forward { return &s.Forward }, "The server's own forwarding method. Left out: that of the service, with its tunnel.").
+		oneOf(string(fsm.NAT), string(fsm.DirectRouting), string(fsm.Tunnel)),
+	text("tunnel", func(s *fsm.Server) *string { return &s.Encap.Type }, tunnelDoc).oneOf("ipip", "gue", "gre"),
+	number("tunnel_port", func(s *fsm.Server) *uint16 { return &s.Encap.Port }, tunnelPortDoc).within("1 to 65535"),
+	text("tunnel_checksum", func(s *fsm.Server) *string { return &s.Encap.Checksum }, tunnelChecksumDoc).oneOf("none", "csum", "remcsum"),
+	number("upper_threshold", func(s *fsm.Server) *uint32 { return &s.Upper },
+		"Number of connections at which the server gets no new ones. Left out: no limit."),
+	number("lower_threshold", func(s *fsm.Server) *uint32 { return &s.Lower },
+		"Number of connections below which it gets new ones again. Left out: three quarters of the upper threshold."),
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -75,12 +76,21 @@ func TestTableKnowsWhatValidateKnows(t *testing.T) {
 				c := webConfig()
 				s := c.Services["web-http"]
 				s.Servers = nil // their ports depend on the forwarding method
+				switch {        // what some keys need beside them
+				case strings.HasPrefix(k.name, "tunnel"):
+					s.Forward, s.Encap = fsm.Tunnel, fsm.Encap{Type: "gue", Port: 6080}
+				case k.name == "persistence_engine":
+					s.Protocol, s.Persistence.Timeout = fsm.UDP, time.Minute
+				}
 				var dst any = &s
 				if b == clusterBlock {
 					dst = &c.Settings
 				}
 				if err := k.read(dst, cty.StringVal(value)); err != nil {
 					t.Fatal(err)
+				}
+				if k.name == "tunnel" && value != "gue" {
+					s.Encap.Port = 0
 				}
 				c.Services["web-http"] = s
 				if ps := c.Validate(); (len(ps) == 0) != (value != "nonsense") {

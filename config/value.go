@@ -41,7 +41,7 @@ func text[T any, S ~string](name string, field func(*T) *S, doc string) key {
 		func(s S) cty.Value { return cty.StringVal(string(s)) })
 }
 
-func number[T any, N ~int | ~uint16](name string, field func(*T) *N, doc string) key {
+func number[T any, N ~int | ~uint16 | ~uint32](name string, field func(*T) *N, doc string) key {
 	return scalar(name, "number", doc, field, numberOf[N], func(n N) cty.Value { return cty.NumberIntVal(int64(n)) })
 }
 
@@ -176,7 +176,7 @@ func boolOf(v cty.Value) (bool, error) {
 	return v.True(), nil
 }
 
-func numberOf[N ~int | ~uint16](v cty.Value) (N, error) {
+func numberOf[N ~int | ~uint16 | ~uint32](v cty.Value) (N, error) {
 	if v.Type() != cty.Number {
 		cure := "write a whole number, without quotes"
 		if v.Type() == cty.String {
@@ -189,7 +189,7 @@ func numberOf[N ~int | ~uint16](v cty.Value) (N, error) {
 	// What the type holds is decided here; what makes sense is for Validate.
 	low, high := int64(math.MinInt32), int64(math.MaxInt32)
 	if N(0)-1 > 0 {
-		low, high = 0, math.MaxUint16
+		low, high = 0, int64(^N(0))
 	}
 	n, accuracy := v.AsBigFloat().Int64()
 	switch {

@@ -67,6 +67,10 @@ func (f Facts) cleaned(at Schema) Facts {
 	if at < schemaStages {
 		f.Fence, f.LeaseThread = "", ""
 	}
+	f.Features = clipAll(f.Features, most)
+	if at < schemaLVS {
+		f.Features = nil
+	}
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -86,7 +90,10 @@ func (f Facts) cleaned(at Schema) Facts {
 	f.Addresses = slices.Compact(addresses)
 	var planes []Plane
 	for _, p := range f.Planes[:min(len(f.Planes), 16)] {
-		planes = append(planes, Plane{clip(p.Name, MaxName), clipAll(p.Forwards, most), clipAll(p.Schedulers, most)})
+		if at < schemaLVS {
+			p.Features = nil
+		}
+		planes = append(planes, Plane{clip(p.Name, MaxName), clipAll(p.Forwards, most), clipAll(p.Schedulers, most), clipAll(p.Features, most)})
 	}
 	slices.SortStableFunc(planes, func(a, b Plane) int { return strings.Compare(a.Name, b.Name) })
 	f.Planes = planes

@@ -132,7 +132,7 @@ func TestLocalServers(t *testing.T) {
 	svc := cfg.Services["http"]
 	svc.Scheduler = "rr"
 	for i := range 3 {
-		svc.Servers = append(svc.Servers, Server{netip.MustParseAddrPort(fmt.Sprintf("10.0.0.2%d:80", i)), 5})
+		svc.Servers = append(svc.Servers, Server{Address: netip.MustParseAddrPort(fmt.Sprintf("10.0.0.2%d:80", i)), Weight: 5})
 	}
 	cfg.Services["http"] = svc
 	w.configure(cfg)
@@ -141,7 +141,7 @@ func TestLocalServers(t *testing.T) {
 	w.must(Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{
 		{key("10.0.0.12:8080"), Up, ""}, {key("10.0.0.20:80"), Up, ""}, {key("10.0.0.21:80"), Down, "refused"}, {key("10.0.0.22:80"), Up, ""}}}})
 	w.must(Command{SetAdmin: &SetAdmin{Server: key("10.0.0.22:80"), Admin: Drain}})
-	want := []LocalServer{{key("10.0.0.12:8080").Address, 0}, {key("10.0.0.20:80").Address, 5}, {key("10.0.0.22:80").Address, 0}}
+	want := []Server{{Address: key("10.0.0.12:8080").Address}, {Address: key("10.0.0.20:80").Address, Weight: 5}, {Address: key("10.0.0.22:80").Address}}
 	l := LocalOf(w.s, "n1")
 	if len(l.VIPs) != 2 || len(l.Services) != 1 || !reflect.DeepEqual(l.Services[0].Servers, want) {
 		t.Errorf("%+v\nwant servers %v", l, want)

@@ -70,7 +70,7 @@ func manyServers(b *testing.B) *world {
 		s := Service{Name: fmt.Sprintf("s%d", i), VIP: fmt.Sprintf("v%04d", i), Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT,
 			Checks: []Check{{Type: CheckTCP, Interval: 1e9, Timeout: 1e9, Rise: 1, Fall: 1}}}
 		for j := range 100 {
-			s.Servers = append(s.Servers, Server{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 80), 1})
+			s.Servers = append(s.Servers, Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 80), Weight: 1})
 		}
 		c.Services[s.Name] = s
 	}

@@ -246,7 +246,8 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 		ps.add(object, "masquerade", "true", "the data plane ipvs cannot masquerade", route)
 		return
 	}
-	var forwards, schedulers, masquerades []string
+	var forwards, schedulers, masquerades, lacks []string
+	lacking := ""
 	for _, n := range here {
 		f := n.Facts.under(setting, s)
 		if f.cannot(s) == "" {
@@ -258,6 +259,10 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 		}
 		if !slices.Contains(f.Schedulers, s.Scheduler) {
 			schedulers = append(schedulers, fmt.Sprintf("%s: data plane %s can do %s", n.ID, plane, orNone(strings.Join(f.Schedulers, ", "))))
+		}
+		if x := f.lacks(s); x != "" {
+			lacking = x
+			lacks = append(lacks, fmt.Sprintf("%s: data plane %s has %s", n.ID, plane, orNone(strings.Join(f.Features, ", "))))
 		}
 		if s.Masquerade && plane == "ipvs" {
 			masquerades = append(masquerades, fmt.Sprintf("%s: data plane ipvs", n.ID))
@@ -274,6 +279,11 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 	}
 	if len(masquerades) == len(here) {
 		ps.add(object, "masquerade", "true", fmt.Sprintf("no director that can have vip %s can masquerade (%s)", v.Name, firstOf(masquerades, "")), route)
+		return
+	}
+	if len(lacks) == len(here) {
+		key, value, _ := strings.Cut(lacking, "=")
+		ps.add(object, key, cmp.Or(value, "true"), fmt.Sprintf("no director that can have vip %s can do this (%s)", v.Name, firstOf(lacks, "")), "leave it out, or "+load)
 		return
 	}
 	if len(schedulers) == 0 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Op is what a change does to an object.
@@ -79,6 +80,12 @@ func (f fields) flag(key string, on bool) {
 	}
 }
 
+func (f fields) span(key string, d time.Duration) {
+	if d != 0 {
+		f[key] = d.String()
+	}
+}
+
 // fields flattens the configuration: object → setting → value.
 func (c Config) fields() map[string]fields {
 	c = c.withDefaults()
@@ -115,18 +122,15 @@ func (c Config) fields() map[string]fields {
 		f.flag("preempt", g.Preempt)
 	}
 	for name, s := range c.Services {
-		f := object("service." + name)
-		f.set("vip", s.VIP)
-		f.set("port", itoa(s.Port))
-		f.set("protocol", string(s.Protocol))
-		f.set("scheduler", s.Scheduler)
-		f.set("forward", string(s.Forward))
-		f.flag("masquerade", s.Masquerade)
+		s.fields(object("service." + name))
 		for i, check := range s.Checks {
 			check.fields(object("service." + name + ".check." + strconv.Itoa(i)))
 		}
 		for _, server := range s.Servers {
-			object(serverObject("service."+name, server)).set("weight", strconv.Itoa(server.Weight))
+			server.fields(object(serverObject("service."+name, server)))
+		}
+		if s.Sorry != nil {
+			s.Sorry.fields(object(sorryObject("service."+name, *s.Sorry)))
 		}
 	}
 	return out

@@ -71,6 +71,19 @@ func (f Facts) cannot(s Service) string {
 	case s.Masquerade && f.DataPlane == "ipvs":
 		return "its data plane ipvs cannot masquerade"
 	}
+	if f.lacks(s) != "" {
+		return fmt.Sprintf("its data plane %s has no %s", f.DataPlane, f.lacks(s))
+	}
+	return ""
+}
+
+// lacks is the first of the features that the service asks for and the data plane does not have, or "".
+func (f Facts) lacks(s Service) string {
+	for _, x := range s.Features() {
+		if !slices.Contains(f.Features, x) {
+			return x
+		}
+	}
 	return ""
 }
 
@@ -100,10 +113,10 @@ func (f Facts) with(plane string) Facts {
 	if f.DataPlane == plane || len(f.Planes) == 0 {
 		return f
 	}
-	f.DataPlane, f.Forwards, f.Schedulers = "none", nil, nil
+	f.DataPlane, f.Forwards, f.Schedulers, f.Features = "none", nil, nil, nil
 	for _, p := range f.Planes {
 		if p.Name == plane {
-			f.DataPlane, f.Forwards, f.Schedulers = p.Name, p.Forwards, p.Schedulers
+			f.DataPlane, f.Forwards, f.Schedulers, f.Features = p.Name, p.Forwards, p.Schedulers, p.Features
 		}
 	}
 	return f

@@ -40,14 +40,8 @@ type LocalRelease struct {
 // LocalService is a virtual service together with the servers that traffic may go to.
 type LocalService struct {
 	Service Service
-	Addr    netip.Addr    // of the VIP
-	Servers []LocalServer // that are up; sorted by address
-}
-
-// LocalServer is a server that is in: its verdict is up. Weight 0 (configured or drained) takes no new connections.
-type LocalServer struct {
-	Address netip.AddrPort
-	Weight  int
+	Addr    netip.Addr // of the VIP
+	Servers []Server   // that are in, with the weight that counts now: 0 (configured or drained) takes no new connections; sorted by address
 }
 
 // LocalOf says what node self has to carry out by this state. Whether it may is up to its lease (design §3).
@@ -121,11 +115,10 @@ func (s *State) localService(svc Service) LocalService {
 		if st.Verdict != Up {
 			continue
 		}
-		w := server.Weight
 		if st.Admin == Drain {
-			w = 0
+			server.Weight = 0
 		}
-		out.Servers = append(out.Servers, LocalServer{Address: server.Address, Weight: w})
+		out.Servers = append(out.Servers, server)
 	}
 	return out
 }

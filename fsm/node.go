@@ -56,6 +56,9 @@ type Facts struct {
 	// Since schema 3.
 	Fence       string `json:"fence,omitempty"`        // what silences its addresses: "bpf", "nft", "address-lifetime"
 	LeaseThread string `json:"lease_thread,omitempty"` // how its kernel schedules the lease's thread: "deadline", "nice", "ordinary"
+
+	// Features are what its data plane can do beyond that: see Service.Features. Since schema 5.
+	Features []string `json:"features,omitempty"`
 }
 
 // Plane is what a data plane of a node can do.
@@ -63,6 +66,7 @@ type Plane struct {
 	Name       string    `json:"name"`
 	Forwards   []Forward `json:"forwards,omitempty"`
 	Schedulers []string  `json:"schedulers,omitempty"`
+	Features   []string  `json:"features,omitempty"` // see Service.Features; since schema 5
 }
 
 // Link is a network interface of a node with the subnets on it.

@@ -190,7 +190,7 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 		c.VIPs[name] = v
 		if rapid.IntRange(0, 3).Draw(rt, "service") == 0 {
 			c.Services["s-"+name] = Service{Name: "s-" + name, VIP: name, Port: 80, Protocol: TCP, Forward: rapid.SampledFrom([]Forward{NAT, NAT, DirectRouting}).Draw(rt, "forward"),
-				Scheduler: "rr", Servers: []Server{{netip.MustParseAddrPort("10.0.0.1:80"), 1}}}
+				Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}
 		}
 	}
 	return c

@@ -385,7 +385,11 @@ func localText(l Local) string {
 		fmt.Fprintf(&out, "release %v (%s), then confirm %d\n", r.Key, r.VIP, r.ReleaseIndex)
 	}
 	for _, s := range l.Services {
-		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, s.Servers)
+		var servers []string
+		for _, x := range s.Servers {
+			servers = append(servers, fmt.Sprintf("{%v %d}", x.Address, x.Weight))
+		}
+		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, servers)
 	}
 	return out.String()
 }

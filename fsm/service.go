@@ -12,8 +12,9 @@ type Protocol string
 
 // The protocols.
 const (
-	TCP Protocol = "tcp"
-	UDP Protocol = "udp"
+	TCP  Protocol = "tcp"
+	UDP  Protocol = "udp"
+	SCTP Protocol = "sctp" // since schema 5
 )
 
 // Forward is a forwarding method (ipvsadm's -m, -g, -i).
@@ -26,25 +27,78 @@ const (
 	Tunnel        Forward = "tun"
 )
 
-// Service is one virtual service: traffic to a port of a VIP, spread over real servers.
+// Service is one virtual service: traffic to a port of a VIP, spread over real servers. What is marked so exists since schema 5.
 type Service struct {
-	Name      string   `json:"name"`
-	VIP       string   `json:"vip"` // name of the VIP
-	Port      uint16   `json:"port"`
-	Protocol  Protocol `json:"protocol"`
+	Name string `json:"name"`
+	VIP  string `json:"vip"` // name of the VIP; with a Mark it only says which node balances: the one that owns it
+	// Port 0 = all ports, since schema 5: the connections of a client go to one server (Persistence).
+	Port uint16 `json:"port"`
+	// Mark takes the packets that carry this firewall mark, which rules of the operator's give them, in place of those to a port. Since schema 5.
+	Mark      uint32   `json:"fwmark,omitempty"`
+	Protocol  Protocol `json:"protocol"`  // "" with a Mark
 	Scheduler string   `json:"scheduler"` // rr, wrr, lc, wlc, sh …
-	Forward   Forward  `json:"forward"`
+	// Flags are those of the scheduler: sh-port, sh-fallback, mh-port, mh-fallback. Since schema 5.
+	Flags []string `json:"scheduler_flags,omitempty"`
+	// OnePacket schedules each datagram for itself. udp only. Since schema 5.
+	OnePacket bool `json:"one_packet,omitempty"`
+	// Persistence sends the connections of a client to one server. Since schema 5.
+	Persistence Persistence `json:"persistence,omitzero"`
+	Forward     Forward     `json:"forward"` // of the servers that do not say otherwise
+	Encap       Encap       `json:"tunnel,omitzero"`
 	// Masquerade rewrites the source to the director's address, for servers whose way back does not lead through the
 	// director. nat only.
-	Masquerade bool     `json:"masquerade,omitempty"`
-	Checks     []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
-	Servers    []Server `json:"servers,omitempty"`
+	Masquerade bool `json:"masquerade,omitempty"`
+
+	// Quorum is the sum of weights of the servers that are up from which on the service is served by them; 0 = any of them. It is reached at
+	// Quorum + Hysteresis, and lost below Quorum - Hysteresis or when none is up. Since schema 5.
+	Quorum     int `json:"quorum,omitempty"`
+	Hysteresis int `json:"hysteresis,omitempty"`
+	// Sorry is the server that gets the connections while the quorum is lost; nil = nobody does. Since schema 5.
+	Sorry *Server `json:"sorry_server,omitempty"`
+	// Inhibit leaves a server that is down in the table with weight 0, so that its established connections go on. Since schema 5.
+	Inhibit bool `json:"inhibit_on_failure,omitempty"`
+	// SlowStart is how long a server that has recovered takes to come to its weight; 0 = at once. Since schema 5.
+	SlowStart time.Duration `json:"slow_start,omitempty"`
+	// DrainTimeout is how long a drained server keeps its connections; 0 = as long as they last. Since schema 5.
+	DrainTimeout time.Duration `json:"drain_timeout,omitempty"`
+
+	Checks  []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
+	Servers []Server `json:"servers,omitempty"`
+}
+
+// Persistence says how long, and by what, the connections of a client belong together. The zero value is none.
+type Persistence struct {
+	Timeout time.Duration `json:"timeout,omitempty"` // since the last connection of the client; whole seconds
+	Prefix  int           `json:"prefix,omitempty"`  // bits of the client's address that count; 0 = all
+	Engine  string        `json:"engine,omitempty"`  // "sip": by Call-ID; "" = by address
+}
+
+// Encap is how packets are wrapped on their way through a tunnel. The zero value is IPIP.
+type Encap struct {
+	Type     string `json:"type,omitempty"`     // "ipip" or "", "gue", "gre"
+	Port     uint16 `json:"port,omitempty"`     // of GUE
+	Checksum string `json:"checksum,omitempty"` // "none" or "", "csum", "remcsum"
 }
 
 // Server is one real server of a service.
 type Server struct {
-	Address netip.AddrPort `json:"address"`
-	Weight  int            `json:"weight"` // 0–65535; 0 = no new connections
+	Address netip.AddrPort `json:"address"` // port 0 = the one that the client asked for: of services for all ports or by firewall mark
+	Weight  int            `json:"weight"`  // 0–65535; 0 = no new connections
+	// Forward is the server's own forwarding method; "" = the service's, and its tunnel. Since schema 5.
+	Forward Forward `json:"forward,omitempty"`
+	Encap   Encap   `json:"tunnel,omitzero"`
+	// Upper is the number of connections at which the server gets no new ones, until it has fewer than Lower; Lower 0 = three quarters of
+	// Upper. 0 = no limit. Since schema 5.
+	Upper uint32 `json:"upper_threshold,omitempty"`
+	Lower uint32 `json:"lower_threshold,omitempty"`
+}
+
+// Method is how packets go to a server of the service.
+func (s Service) Method(server Server) (Forward, Encap) {
+	if server.Forward == "" {
+		return s.Forward, s.Encap
+	}
+	return server.Forward, server.Encap
 }
 
 // CheckType names a kind of probe.

@@ -78,12 +78,16 @@ func (s Settings) needs() Schema {
 
 // needs is the schema that has all that is set.
 func (c Config) needs() Schema {
+	need := c.Settings.needs()
 	for _, v := range c.VIPs {
 		if v.QuorumLost != ReleaseVIP {
-			return schemaHold
+			need = max(need, schemaHold)
 		}
 	}
-	return c.Settings.needs()
+	for _, s := range c.Services {
+		need = max(need, s.needs(c.VIPs[s.VIP]))
+	}
+	return need
 }
 
 // DefaultSettings are those of a new cluster.

@@ -16,8 +16,10 @@ const (
 	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
 	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
+	schemaLVS Schema = 5 // all of IPVS: see Service.needs; Facts.Features
+
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaHold
+	MaxSchema = schemaLVS
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.

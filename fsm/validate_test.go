@@ -22,9 +22,9 @@ func good() Config {
 		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"n2"}}},
 		Services: map[string]Service{
 			"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "wlc", Forward: NAT, Masquerade: true, Checks: []Check{check},
-				Servers: []Server{{netip.MustParseAddrPort("10.0.0.11:8080"), 1}, {netip.MustParseAddrPort("10.0.0.12:8080"), 0}}},
+				Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.11:8080"), Weight: 1}, {Address: netip.MustParseAddrPort("10.0.0.12:8080"), Weight: 0}}},
 			"dns": {Name: "dns", VIP: "dns", Port: 53, Protocol: UDP, Scheduler: "rr", Forward: DirectRouting,
-				Servers: []Server{{netip.MustParseAddrPort("[2001:db8::1]:53"), 1}}},
+				Servers: []Server{{Address: netip.MustParseAddrPort("[2001:db8::1]:53"), Weight: 1}}},
 		},
 	}
 }
@@ -53,7 +53,9 @@ func TestValidate(t *testing.T) {
 		return func(c *Config) { edit(c.Services, "http", change) }
 	}
 	server := func(text string) func(*Config) {
-		return svc(func(s *Service) { s.Servers = append(s.Servers, Server{netip.MustParseAddrPort(text), 1}) })
+		return svc(func(s *Service) {
+			s.Servers = append(s.Servers, Server{Address: netip.MustParseAddrPort(text), Weight: 1})
+		})
 	}
 	check := func(change func(*Check)) func(*Config) {
 		return svc(func(s *Service) { change(&s.Checks[0]) })
@@ -91,7 +93,7 @@ func TestValidate(t *testing.T) {
 		{"group's prefer", func(c *Config) { edit(c.Groups, "g", func(g *Group) { g.Prefer = []NodeID{"N1"} }) }, "group.g prefer", "a-z"},
 		{"unknown vip", svc(func(s *Service) { s.VIP = "nope" }), "service.http vip", `add vip "nope"`},
 		{"port", svc(func(s *Service) { s.Port = 0 }), "service.http port", "1 to 65535"},
-		{"protocol", svc(func(s *Service) { s.Protocol = "sctp" }), "service.http protocol", "tcp, udp"},
+		{"protocol", svc(func(s *Service) { s.Protocol = "dccp" }), "service.http protocol", "tcp, udp"},
 		{"no scheduler", svc(func(s *Service) { s.Scheduler = "" }), "service.http scheduler", "missing"},
 		{"scheduler", svc(func(s *Service) { s.Scheduler = "random" }), "service.http scheduler", "wlc"},
 		{"forward", svc(func(s *Service) { s.Forward = "fullnat" }), "service.http forward", "nat, dr, tun"},
@@ -157,7 +159,7 @@ func TestTooManyServers(t *testing.T) {
 	var servers []Server
 	for i := range MaxServers + 1 {
 		a := netip.AddrFrom4([4]byte{10, byte(1 + i>>16), byte(i >> 8), byte(i)})
-		servers = append(servers, Server{netip.AddrPortFrom(a, 80), 1})
+		servers = append(servers, Server{Address: netip.AddrPortFrom(a, 80), Weight: 1})
 	}
 	edit(c.Services, "http", func(s *Service) { s.Servers = servers })
 	if ps := c.Validate(); len(ps) != 1 || !strings.Contains(ps.Error(), "limit of 65536") {
@@ -168,7 +170,8 @@ func TestTooManyServers(t *testing.T) {
 func TestCheckNodes(t *testing.T) {
 	ipvs := director("n2", 1)
 	ipvs.Facts.DataPlane, ipvs.Facts.Forwards, ipvs.Facts.Schedulers = "ipvs", []Forward{NAT, DirectRouting, Tunnel}, Schedulers()
-	ipvs.Facts.Planes = []Plane{{"ipvs", ipvs.Facts.Forwards, ipvs.Facts.Schedulers}, {"nft", nftFacts().Forwards, nftFacts().Schedulers}}
+	ipvs.Facts.Planes = []Plane{{Name: "ipvs", Forwards: ipvs.Facts.Forwards, Schedulers: ipvs.Facts.Schedulers},
+		{Name: "nft", Forwards: nftFacts().Forwards, Schedulers: nftFacts().Schedulers}}
 	able := director("n4", 1) // uses nft, and has IPVS
 	able.Facts.Planes = ipvs.Facts.Planes
 	without := director("n6", 1)

@@ -53,6 +53,32 @@ func (c Capabilities) AllSchedulers() []string {
 	return slices.Compact(all)
 }
 
+// Features are what the plane can do beyond its schedulers and forwarding methods, by the keys of a configuration file that ask for it,
+// as in "persistence" and "tunnel=gue". Sorted.
+func (c Capabilities) Features() (out []string) {
+	for _, x := range []struct {
+		feature string
+		can     bool
+	}{
+		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
+		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
+	} {
+		if x.can {
+			out = append(out, x.feature)
+		}
+	}
+	for _, x := range []struct {
+		key    string
+		values []string
+	}{{"scheduler_flags=", c.Flags}, {"tunnel=", c.Tunnels}, {"forward=", c.Forwards}} {
+		for _, v := range x.values {
+			out = append(out, x.key+v)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Effective is the scheduler that the plane really uses for the one that is asked for.
 func (c Capabilities) Effective(scheduler string) string {
 	if e, ok := c.Approximates[scheduler]; ok {
