@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -31,13 +32,16 @@ func TestClustersOfSeveralSizes(t *testing.T) {
 			t.Logf("%d nodes formed in %s", n, lab.Millis(lab.Since(from)))
 			apply(t, bed.Directors[n-1], new(lab.Config).VIP("a", lab.VIP(1)).VIP("b", lab.VIP(2)).VIP("six", lab.VIP6(1)))
 			owned(t, bed, lab.VIP(1), lab.VIP(2), lab.VIP6(1))
-			// Every node says the same, whichever is asked.
-			want := says(t, bed.Directors[0], "vip", "list")
-			for _, d := range bed.Directors[1:] {
-				if got := says(t, d, "vip", "list"); got != want {
-					t.Errorf("%s says\n%s\nand %s says\n%s", d.Name, got, bed.Directors[0].Name, want)
+			// Every node says the same, whichever is asked, as soon as they have heard of what the owners' kernels have.
+			must(t, lab.Await(within(t, 10*time.Second), 50*time.Millisecond, func(context.Context) error {
+				want := says(t, bed.Directors[0], "vip", "list")
+				for _, d := range bed.Directors[1:] {
+					if got := says(t, d, "vip", "list"); got != want {
+						return fmt.Errorf("%s says\n%s\nand %s says\n%s", d.Name, got, bed.Directors[0].Name, want)
+					}
 				}
-			}
+				return nil
+			}))
 		})
 	}
 }
