@@ -135,7 +135,7 @@ func (a *actuator) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-changed:
 		case <-leased:
-		case <-a.plane.done:
+		case <-a.plane.finished:
 		case <-a.ear.news:
 		case o := <-a.orders:
 			a.hold.order(o.key, o.force)

@@ -222,6 +222,11 @@ type worldPlane struct{ *world }
 func (worldPlane) Name() string                   { return "model" }
 func (worldPlane) Capabilities() lvs.Capabilities { return lvs.Capabilities{Plane: "model"} }
 func (worldPlane) Close() error                   { return nil }
+func (p worldPlane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	st, err := p.Reconcile(scope, want)
+	return st.Changed, err
+}
+
 func (p worldPlane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	time.Sleep(p.slow)
 	p.mu.Lock()
@@ -607,6 +612,11 @@ type managedPlane struct {
 	have map[lvs.Key]bool
 }
 
+func (p managedPlane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	st, err := p.Reconcile(scope, want)
+	return st.Changed, err
+}
+
 func (p managedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	for k := range p.have {
 		if slices.Contains(scope.Addrs, k.Addr.Addr()) {
@@ -623,11 +633,13 @@ func TestNoServiceStaysOnAForgottenAddress(t *testing.T) {
 	p := managedPlane{worldPlane{newWorld()}, map[lvs.Key]bool{}}
 	w := newPlaneWorker(slog.New(slog.DiscardHandler))
 	w.open = func(string) (lvs.Plane, error) { return p, nil }
-	w.reconcile(wantedTable{"auto", []netip.Addr{web.Addr}, []lvs.Service{{Addr: web.Addr, Port: 80, Protocol: "tcp"}}}, 1)
+	w.want("auto", []netip.Addr{web.Addr}, []lvs.Service{{Addr: web.Addr, Port: 80, Protocol: "tcp"}})
+	w.carryOut()
 	if len(p.have) != 1 {
 		t.Fatalf("not carried out: %v", p.have)
 	}
-	w.reconcile(wantedTable{setting: "auto"}, 2) // the state between the two was overtaken
+	w.want("auto", nil, nil) // the state between the two was overtaken
+	w.carryOut()
 	if len(p.have) != 0 {
 		t.Fatalf("left behind: %v", p.have)
 	}

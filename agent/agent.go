@@ -165,6 +165,7 @@ func (a *Agent) open() error {
 	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed, OnProgress: a.progresses})
 	a.clock = lease.SystemClock()
 	a.plane = newPlaneWorker(a.log)
+	a.plane.told = func(text string) { a.report(fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, Text: text}) }
 	if witness {
 		a.log.Info("this node is a witness: it votes and grants leases, and leaves its machine's addresses and tables alone")
 		if err := retire(kernel, a.log); err != nil {

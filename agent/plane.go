@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,23 +42,40 @@ type wantedTable struct {
 	services []lvs.Service
 }
 
+func (t wantedTable) equal(o wantedTable) bool {
+	return t.setting == o.setting && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
+}
+
+// compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
+// time. Where a look is dear the worker looks less often, so that it takes a fiftieth of a processor at most.
+const (
+	compareEvery = time.Second
+	compareShare = 50
+)
+
+// tellEvery is how often another program's changes come into the timeline; each is in the log.
+const tellEvery = 10 * time.Second
+
 // planeWorker keeps the load-balancing table. It has a goroutine of its own, because a large table may take longer than a
 // lease lasts, and the actuator must not be held up by it. Of several wanted tables the newest wins.
 type planeWorker struct {
-	log  *slog.Logger
-	open func(name string) (lvs.Plane, error)
-	wake chan struct{}
-	done chan struct{} // a token after each change that was carried out
+	log      *slog.Logger
+	open     func(name string) (lvs.Plane, error)
+	wake     chan struct{}
+	finished chan struct{} // a token after each change that was carried out
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
 	// past is the scope of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
 	past    lvs.Scope
-	ledger  *ledger   // set before run; nil: none is kept; guarded by busy
-	tidied  bool      // nothing of an earlier process is left; guarded by busy
-	setting string    // by which plane was chosen; guarded by busy
-	looked  time.Time // when the other planes were last tried; guarded by busy
+	ledger  *ledger // set before run; nil: none is kept; guarded by busy
+	tidied  bool    // nothing of an earlier process is left; guarded by busy
+	setting string  // by which plane was chosen; guarded by busy
+	// told, if set before run, hears what another program did to the table; seen is when it last did. Guarded by busy.
+	told   func(text string)
+	seen   time.Time
+	looked time.Time // when the other planes were last tried; guarded by busy
 
 	mu      sync.Mutex // guards what follows; never held while the plane works
 	wanted  wantedTable
@@ -71,7 +88,7 @@ type planeWorker struct {
 }
 
 func newPlaneWorker(log *slog.Logger) *planeWorker {
-	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), done: make(chan struct{}, 1)}
+	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), finished: make(chan struct{}, 1)}
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
@@ -79,7 +96,7 @@ func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := wantedTable{setting, managed, services}
-	if w.gen == 0 || !reflect.DeepEqual(t, w.wanted) {
+	if w.gen == 0 || !t.equal(w.wanted) {
 		w.wanted = t
 		w.gen++
 		signal(w.wake)
@@ -101,59 +118,136 @@ func (w *planeWorker) retire() {
 	}
 }
 
-// run carries out wanted tables, and the last one again at every sweep, since the kernel is the truth and others may
-// change it.
+// run carries out wanted tables at once, and compares them with the kernel afterwards and every now and then, since the kernel is the truth and
+// others may change it.
 func (w *planeWorker) run(ctx context.Context) error {
-	tick := time.NewTicker(sweep)
-	defer tick.Stop()
+	look := time.NewTimer(compareEvery)
+	defer look.Stop()
+	took := time.Duration(0) // the last look
 	for {
+		carried := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.wake:
-		case <-tick.C:
+			w.carryOut()
+			carried = true
+		case <-look.C:
 		}
-		w.mu.Lock()
-		t, gen := w.wanted, w.gen
-		w.mu.Unlock()
-		if gen == 0 {
-			continue // nothing has been said yet: touch nothing
+		// A large table is not listed at every change.
+		if !carried || took < compareEvery/compareShare {
+			began := time.Now()
+			w.compare()
+			took = time.Since(began)
 		}
-		w.reconcile(t, gen)
+		look.Reset(max(compareEvery, compareShare*took))
 	}
 }
 
-func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
+// latest is the wanted table and its number; 0 = nothing has been said yet, so nothing may be touched.
+func (w *planeWorker) latest() (wantedTable, uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wanted, w.gen
+}
+
+// carryOut makes the kernel have what is wanted, if that has changed, as quickly as can be.
+func (w *planeWorker) carryOut() {
 	w.busy.Lock()
 	defer w.busy.Unlock()
+	t, gen := w.latest()
+	if gen == 0 || gen == w.done() {
+		return
+	}
+	err := w.within(t, func(scope lvs.Scope) error {
+		_, err := w.plane.Update(scope, t.services)
+		return err
+	})
+	w.finish(gen, nil, err)
+}
+
+// compare looks at the kernel, puts right what differs from what is wanted, and has the status from it.
+func (w *planeWorker) compare() {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	t, gen := w.latest()
+	if gen == 0 {
+		return
+	}
+	asLeft := gen == w.done() && w.failure() == nil
 	var st lvs.Status
+	err := w.within(t, func(scope lvs.Scope) (err error) {
+		st, err = w.plane.Reconcile(scope, t.services)
+		return err
+	})
+	if asLeft && st.Changed > 0 {
+		w.drifted(st)
+	}
+	w.finish(gen, &st, err)
+}
+
+// drifted tells that the kernel was not as the worker had left it. Called with busy held.
+func (w *planeWorker) drifted(st lvs.Status) {
+	text := fmt.Sprintf("another program has changed the table of %s; put right: %s", w.plane.Name(), strings.Join(st.Changes, "; "))
+	if more := st.Changed - len(st.Changes); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	w.log.Warn(text)
+	if w.told != nil && time.Since(w.seen) >= tellEvery {
+		w.seen = time.Now()
+		w.told(text)
+	}
+}
+
+// within calls do with the scope of what is ours, once the plane is the one that the table asks for, and keeps the ledger. Called with busy held.
+func (w *planeWorker) within(t wantedTable, do func(scope lvs.Scope) error) error {
 	ours := lvs.ScopeOf(t.services)
 	scope := lvs.Scope{Addrs: t.managed}.Union(w.past, w.ledger.scope())
 	noted := w.ledger.keep(w.ledger.scope().Union(lvs.Scope{Addrs: ours.Addrs}))
 	err := w.use(t, scope)
 	w.past = scope
-	if w.plane != nil {
-		taken, e := w.taken(ours.Marks)
-		ours = ours.WithoutMarks(taken)
-		noted = errors.Join(noted, w.ledger.keep(w.ledger.scope().Union(ours)))
-		err = errors.Join(err, e)
-		st, e = w.plane.Reconcile(scope, t.services)
-		if err = errors.Join(err, e, w.tidy(scope)); err == nil {
-			w.past = lvs.Scope{Addrs: t.managed, Marks: ours.Marks}
-			noted = errors.Join(noted, w.ledger.keep(ours))
-		}
+	if w.plane == nil {
+		return errors.Join(err, noted)
 	}
-	err = errors.Join(err, noted)
+	taken, e := w.taken(ours.Marks)
+	ours = ours.WithoutMarks(taken)
+	noted = errors.Join(noted, w.ledger.keep(w.ledger.scope().Union(ours)))
+	if err = errors.Join(err, e, do(scope), w.tidy(scope)); err == nil {
+		w.past = lvs.Scope{Addrs: t.managed, Marks: ours.Marks}
+		noted = errors.Join(noted, w.ledger.keep(ours))
+	}
+	return errors.Join(err, noted)
+}
+
+// finish notes that the table of that number has been carried out, with the status where the kernel was looked at.
+func (w *planeWorker) finish(gen uint64, st *lvs.Status, err error) {
 	w.mu.Lock()
 	if err != nil && (w.err == nil || w.err.Error() != err.Error()) {
 		w.log.Error("data plane", "err", err)
 	}
 	fresh := w.applied != gen
-	w.status, w.err, w.applied = st, err, gen
+	w.err, w.applied = err, gen
+	if st != nil {
+		w.status = *st
+	}
 	w.mu.Unlock()
 	if fresh {
-		signal(w.done)
+		signal(w.finished)
 	}
+}
+
+// done is the number of the table that was carried out last.
+func (w *planeWorker) done() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.applied
+}
+
+// failure is why it was not, or not wholly.
+func (w *planeWorker) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // taken are those of the firewall marks that another program uses already. Called with busy held.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,11 @@ type bedPlane struct {
 
 func (p bedPlane) Name() string { return p.name }
 
+func (p bedPlane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	st, err := p.Reconcile(scope, want)
+	return st.Changed, err
+}
+
 func (p bedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	st, err := p.Model.Reconcile(scope, want)
 	if st.Changed > 0 {
@@ -74,7 +80,8 @@ func (p bedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, er
 func (b *planeBed) carry(setting string, services ...lvs.Service) string {
 	managed := []netip.Addr{netip.MustParseAddr("192.0.2.10")}
 	b.want(setting, managed, services)
-	b.reconcile(b.wanted, b.gen)
+	b.carryOut()
+	b.compare()
 	out := strings.Join(b.said, ", ")
 	b.said = nil
 	return out
@@ -157,7 +164,8 @@ func TestLeftoversOfAKilledAgent(t *testing.T) {
 
 			b.start(mustLedger(t, path)) // killed, and started again
 			b.want(c.after, nil, nil)
-			b.reconcile(b.wanted, b.gen)
+			b.carryOut()
+			b.compare()
 			b.expect(t, "after the start", strings.Join(b.said, ", "), c.want)
 			if got := b.ipvs.Table(); len(got) != 1 || got[0].Addr != foreign.Addr {
 				t.Errorf("IPVS holds %v", got)
@@ -229,7 +237,8 @@ func TestRetire(t *testing.T) {
 	b.carry("ipvs", bedService(false))
 	b.start(mustLedger(t, path))
 	b.retire()
-	b.reconcile(b.wanted, b.gen)
+	b.carryOut()
+	b.compare()
 	if got := b.ipvs.Table(); len(got) != 0 {
 		t.Errorf("still there: %v", got)
 	}
@@ -276,4 +285,36 @@ func TestFactsListAllPlanes(t *testing.T) {
 	if p := got.Planes; len(p[0].Forwards) != 3 || len(p[1].Forwards) != 1 || !slices.Contains(p[1].Schedulers, "rr") {
 		t.Errorf("planes %+v", p)
 	}
+}
+
+// What another program does to the table is put right within a second, and told once in a while.
+func TestDriftIsPutRightAndTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPlaneBed("ipvs")
+		var told []string
+		b.told = func(text string) { told = append(told, text) }
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- b.run(ctx) }()
+		svc := bedService(false)
+		b.want("ipvs", []netip.Addr{svc.Addr}, []lvs.Service{svc})
+		time.Sleep(3 * compareEvery)
+		if len(told) != 0 || len(b.ipvs.Table()) != 1 {
+			t.Fatalf("told %q of its own work, table %v", told, b.ipvs.Table())
+		}
+		for range 3 {
+			other := svc
+			other.Destinations = []lvs.Destination{{Addr: svc.Destinations[0].Addr, Weight: 9}}
+			b.ipvs.Put(other)
+			time.Sleep(compareEvery + time.Millisecond)
+			if w := b.ipvs.Table()[0].Destinations[0].Weight; w != 1 {
+				t.Errorf("the weight is %d", w)
+			}
+		}
+		if len(told) != 1 || !strings.Contains(told[0], "edit destination tcp 192.0.2.10:80 10.0.0.1:80 weight 1") {
+			t.Errorf("told %q", told)
+		}
+		cancel()
+		<-ended
+	})
 }

@@ -70,30 +70,39 @@ func (c Change) String() string {
 //
 // Neither argument is changed; equal tables give no changes; the result depends on the arguments alone.
 func Diff(have, want []Service) []Change {
+	// Both are sorted then, and walked side by side: a table of tens of thousands costs no map.
 	have, want = Canonical(have), Canonical(want)
-	wanted := make(map[Key]bool, len(want))
-	for _, s := range want {
-		wanted[s.Key()] = true
-	}
-	var out []Change
-	old := make(map[Key]Service, len(have))
-	for _, s := range have {
-		old[s.Key()] = s
-		if !wanted[s.Key()] {
-			out = append(out, Change{Op: RemoveService, Service: bare(s)})
+	var remove, out []Change
+	for len(have) > 0 || len(want) > 0 {
+		switch order := first(have, want, byKey); {
+		case order < 0:
+			remove = append(remove, Change{Op: RemoveService, Service: bare(have[0])})
+			have = have[1:]
+		case order > 0:
+			out = append(out, Change{Op: AddService, Service: bare(want[0])})
+			out = append(out, diffDestinations(Service{}, want[0])...)
+			want = want[1:]
+		default:
+			if !have[0].like(want[0]) {
+				out = append(out, Change{Op: EditService, Service: bare(want[0])})
+			}
+			out = append(out, diffDestinations(have[0], want[0])...)
+			have, want = have[1:], want[1:]
 		}
 	}
-	for _, w := range want {
-		h, ok := old[w.Key()]
-		switch {
-		case !ok:
-			out = append(out, Change{Op: AddService, Service: bare(w)})
-		case !h.like(w):
-			out = append(out, Change{Op: EditService, Service: bare(w)})
-		}
-		out = append(out, diffDestinations(h, w)...)
+	return append(remove, out...)
+}
+
+// first compares the first of two lists, of which one may be at its end: below 0 = that of a comes before.
+func first[T any](a, b []T, compare func(T, T) int) int {
+	switch {
+	case len(a) == 0:
+		return 1
+	case len(b) == 0:
+		return -1
+	default:
+		return compare(a[0], b[0])
 	}
-	return out
 }
 
 // like reports whether the services are the same but for their destinations and how packets go to those.
@@ -108,40 +117,26 @@ func (s Service) resolved(d Destination) Destination {
 	return d
 }
 
-// diffDestinations merges two lists that are sorted by address, so that a table of tens of thousands costs no map.
 func diffDestinations(have, want Service) []Change {
-	var s Service // made when it is first needed
-	change := func(op Op, d Destination) Change {
-		if s.Scheduler == "" {
-			s = bare(want)
-		}
-		return Change{Op: op, Service: s, Destination: d}
-	}
-	var add, edit, remove []Change
 	h, w := have.Destinations, want.Destinations
+	if have.Forward == want.Forward && have.Encap == want.Encap && slices.Equal(h, w) {
+		return nil
+	}
+	s := bare(want)
+	var add, edit, remove []Change
 	for len(h) > 0 || len(w) > 0 {
-		order := 0
-		switch {
-		case len(h) == 0:
-			order = 1
-		case len(w) == 0:
-			order = -1
-		default:
-			order = h[0].Addr.Compare(w[0].Addr)
-		}
-		switch {
+		switch order := first(h, w, byAddr); {
 		case order < 0:
-			remove = append(remove, change(RemoveDestination, h[0]))
-		case order > 0:
-			add = append(add, change(AddDestination, w[0]))
-		case have.resolved(h[0]) != want.resolved(w[0]):
-			edit = append(edit, change(EditDestination, w[0]))
-		}
-		if order <= 0 {
+			remove = append(remove, Change{Op: RemoveDestination, Service: s, Destination: h[0]})
 			h = h[1:]
-		}
-		if order >= 0 {
+		case order > 0:
+			add = append(add, Change{Op: AddDestination, Service: s, Destination: w[0]})
 			w = w[1:]
+		default:
+			if have.resolved(h[0]) != want.resolved(w[0]) {
+				edit = append(edit, Change{Op: EditDestination, Service: s, Destination: w[0]})
+			}
+			h, w = h[1:], w[1:]
 		}
 	}
 	return append(append(add, edit...), remove...)

@@ -17,9 +17,12 @@ type Plane interface {
 	Capabilities() Capabilities
 	// Reconcile lists the kernel, applies the difference to want and reports what is there afterwards. It carries on
 	// after an error, joins the errors, and the Status is valid besides them. scope says which services of the kernel are
-	// ours: one of those that is not wanted is removed, whatever else the kernel holds is not touched. Safe for concurrent use; calls run one
-	// after the other.
+	// ours: one of those that is not wanted is removed, whatever else the kernel holds is not touched. want is kept: nobody changes it from then on.
+	// Safe for concurrent use; calls run one after the other.
 	Reconcile(scope Scope, want []Service) (Status, error)
+	// Update is Reconcile without a look at the kernel where that can be: it takes it to be as the last call has left it, and carries out what has
+	// changed since, which is quick in a large table too. It returns how many changes it made. What other programs did is for the next Reconcile.
+	Update(scope Scope, want []Service) (changed int, err error)
 	// Close releases the plane's sockets and leaves the kernel as it is.
 	Close() error
 }
@@ -96,7 +99,9 @@ func (c Capabilities) Note(s Service) string {
 }
 
 // Check reports why the plane cannot carry out a service: what is wrong, and what to do instead. nil when it can.
-func (c Capabilities) Check(s Service) error {
+func (c Capabilities) Check(s Service) error { return c.check(s.canonical()) }
+
+func (c Capabilities) check(s Service) error {
 	errs := []error{s.validate()}
 	refuse := func(what, value string, can []string) {
 		if slices.Contains(can, value) {
@@ -125,21 +130,21 @@ func (c Capabilities) Check(s Service) error {
 	for _, flag := range s.Flags {
 		unable("flag "+flag, true, slices.Contains(c.Flags, flag))
 	}
-	methods, limits := map[string]bool{}, false
-	see := func(forward string, e Encap) {
-		if kind := cmp.Or(e.Type, IPIP); !methods[forward+kind] {
-			methods[forward+kind] = true
-			if refuse("forwarding method", forward, c.Forwards); forward == Tunnel {
-				refuse("tunnel", kind, c.Tunnels)
-			}
+	method := func(forward string, e Encap) {
+		if refuse("forwarding method", forward, c.Forwards); forward == Tunnel {
+			refuse("tunnel", cmp.Or(e.Type, IPIP), c.Tunnels)
 		}
 	}
-	see(s.Forward, s.Encap)
+	method(s.Forward, s.Encap)
 	for _, d := range s.Destinations {
-		see(s.Method(d))
-		limits = limits || d.Upper > 0
+		if d.Forward != "" {
+			method(d.Forward, d.Encap)
+		}
+		if d.Upper > 0 && !c.Thresholds {
+			unable("a connection threshold", true, false)
+			break
+		}
 	}
-	unable("a connection threshold", limits, c.Thresholds)
 	switch {
 	case !s.Masquerade:
 	case s.Forward != NAT:
@@ -157,13 +162,13 @@ func (c Capabilities) Check(s Service) error {
 // do the others. Of two services with one key the first is taken.
 func (c Capabilities) Accept(want []Service) (ok []Service, refused map[Key]error) {
 	refused = make(map[Key]error)
-	seen := make(map[Key]bool, len(want))
-	for _, s := range Canonical(want) {
-		err := c.Check(s)
-		if seen[s.Key()] {
+	want = Canonical(want)
+	ok = make([]Service, 0, len(want))
+	for i, s := range want {
+		err := c.check(s)
+		if i > 0 && want[i-1].Key() == s.Key() {
 			err = fmt.Errorf("service %v is wanted twice: give one of them another port", s.Key())
 		}
-		seen[s.Key()] = true
 		if err != nil {
 			refused[s.Key()] = err
 			continue

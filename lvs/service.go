@@ -139,40 +139,76 @@ func (s Service) Usable() bool {
 
 // Canonical returns the services in the form that Diff, Compare and the planes work on: IPv4-mapped addresses unmapped,
 // sorted by key, destinations sorted by address; what says nothing is left out (a destination's method that is the service's, what a
-// tunnel has where there is none). The argument is not changed.
+// tunnel has where there is none). The argument is not changed; what is in that form already is shared with the result.
 func Canonical(services []Service) []Service {
 	out := slices.Clone(services)
 	for i := range out {
-		s := &out[i]
-		s.Addr = s.Addr.Unmap()
-		if s.Mark != 0 {
-			s.Addr, s.Port, s.Protocol = s.Key().Addr.Addr(), 0, ""
-		}
-		if s.Forward != Tunnel {
-			s.Encap = Encap{}
-		}
-		s.Encap = s.Encap.canonical()
-		if s.Persistence.Prefix == s.Addr.BitLen() {
-			s.Persistence.Prefix = 0
-		}
-		if len(s.Flags) > 0 {
-			s.Flags = slices.Compact(slices.Sorted(slices.Values(s.Flags)))
-		}
-		s.Destinations = slices.Clone(s.Destinations)
-		for j := range s.Destinations {
-			d := &s.Destinations[j]
-			d.Addr = canonical(d.Addr)
-			if d.Forward != Tunnel {
-				d.Encap = Encap{}
-			}
-			if d.Encap = d.Encap.canonical(); d.Forward == s.Forward && d.Encap == s.Encap {
-				d.Forward, d.Encap = "", Encap{}
-			}
-		}
-		slices.SortStableFunc(s.Destinations, func(a, b Destination) int { return a.Addr.Compare(b.Addr) })
+		out[i] = out[i].canonical()
 	}
-	slices.SortStableFunc(out, func(a, b Service) int { return a.Key().Compare(b.Key()) })
+	if !slices.IsSortedFunc(out, byKey) {
+		slices.SortStableFunc(out, byKey)
+	}
 	return out
+}
+
+func byKey(a, b Service) int { return a.Key().Compare(b.Key()) }
+
+func (s Service) canonical() Service {
+	s.Addr = s.Addr.Unmap()
+	if s.Mark != 0 {
+		s.Addr, s.Port, s.Protocol = s.Key().Addr.Addr(), 0, ""
+	}
+	if s.Forward != Tunnel {
+		s.Encap = Encap{}
+	}
+	s.Encap = s.Encap.canonical()
+	if s.Persistence.Prefix == s.Addr.BitLen() {
+		s.Persistence.Prefix = 0
+	}
+	if len(s.Flags) > 0 {
+		s.Flags = slices.Compact(slices.Sorted(slices.Values(s.Flags)))
+	}
+	if s.destinationsCanonical() {
+		return s
+	}
+	s.Destinations = slices.Clone(s.Destinations)
+	for j, d := range s.Destinations {
+		s.Destinations[j] = s.canonicalDestination(d)
+	}
+	slices.SortStableFunc(s.Destinations, byAddr)
+	return s
+}
+
+func byAddr(a, b Destination) int { return a.Addr.Compare(b.Addr) }
+
+func (s Service) destinationsCanonical() bool {
+	for j, d := range s.Destinations {
+		if d != s.canonicalDestination(d) || j > 0 && byAddr(s.Destinations[j-1], d) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (s Service) canonicalDestination(d Destination) Destination {
+	d.Addr = canonical(d.Addr)
+	if d.Forward == "" && d.Encap == (Encap{}) {
+		return d
+	}
+	if d.Forward != Tunnel {
+		d.Encap = Encap{}
+	}
+	if d.Encap = d.Encap.canonical(); d.Forward == s.Forward && d.Encap == s.Encap {
+		d.Forward, d.Encap = "", Encap{}
+	}
+	return d
+}
+
+// Equal reports whether two lists are the same, in the same order.
+func Equal(a, b []Service) bool { return slices.EqualFunc(a, b, Service.equal) }
+
+func (s Service) equal(o Service) bool {
+	return s.Key() == o.Key() && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
 }
 
 func canonical(a netip.AddrPort) netip.AddrPort {

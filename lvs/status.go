@@ -11,10 +11,20 @@ import (
 // Status is what a Reconcile left in the kernel, beside what was wanted.
 type Status struct {
 	Services []ServiceStatus `json:"services,omitempty"` // sorted by key
-	// Changed counts the changes that this Reconcile made; 0 = the kernel was already right.
-	Changed int `json:"changed"`
+	// Changed counts the changes that this Reconcile made; 0 = the kernel was already right. Changes are the first of them, for people.
+	Changed int      `json:"changed"`
+	Changes []string `json:"changes,omitempty"`
 	// Problems are what the host lacks for the wanted services, each with its cure, e.g. IP forwarding that is off.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// Report says in the status what was changed.
+func (s *Status) Report(changes []Change) {
+	const shown = 5
+	s.Changed, s.Changes = len(changes), nil
+	for _, c := range changes[:min(len(changes), shown)] {
+		s.Changes = append(s.Changes, c.String())
+	}
 }
 
 // ServiceStatus is one service, wanted and actual.

@@ -3,7 +3,6 @@ package lvs
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ type faults []error
 
 func (f *faults) add(format string, a ...any) { *f = append(*f, fmt.Errorf(format, a...)) }
 
-// validate reports what no plane can do.
+// validate reports what no plane can do. The service is in canonical form.
 func (s Service) validate() error {
 	var f faults
 	s.validateKey(&f)
@@ -114,14 +113,13 @@ func (e Encap) validate(f *faults, forward string) {
 }
 
 func (s Service) validateDestinations(f *faults) {
-	seen := make(map[netip.AddrPort]bool, len(s.Destinations))
-	for _, d := range s.Destinations {
+	for i, d := range s.Destinations { // sorted by address
 		forward, encap := s.Method(d)
 		anyPort := s.Port == 0 // of a service that takes all ports; the kernel leaves the port alone then
 		switch a := canonical(d.Addr); {
 		case !a.IsValid() || a.Port() == 0 && !anyPort || a.Addr().IsUnspecified() || a.Addr().Zone() != "":
 			f.add("server %v: want ADDRESS:PORT with a port from 1 to 65535 and no zone", d.Addr)
-		case seen[a]:
+		case i > 0 && canonical(s.Destinations[i-1].Addr) == a:
 			f.add("server %v is there twice: list it once, with the sum of the weights", d.Addr)
 		case s.Addr.IsValid() && a.Addr().Is4() != s.Addr.Unmap().Is4() && forward != Tunnel:
 			f.add("server %v is of another address family than %v, which forwarding method %s cannot cross: use servers of the same family, or forward = \"tun\"",
@@ -132,8 +130,6 @@ func (s Service) validateDestinations(f *faults) {
 			f.add("server %v: weight %d: use 0 to %d", d.Addr, d.Weight, MaxWeight)
 		case d.Lower > 0 && d.Lower >= d.Upper:
 			f.add("server %v: the lower threshold %d is not below the upper %d: set lower below upper, or leave lower out", d.Addr, d.Lower, d.Upper)
-		default:
-			seen[a] = true
 		}
 		if d.Forward != "" {
 			encap.validate(f, forward)

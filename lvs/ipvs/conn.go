@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"syscall"
 
@@ -23,10 +22,9 @@ const (
 	dumpAttempts  = 5
 )
 
-// conn is a generic netlink socket of one network namespace, for one caller at a time. The kernel answers inside the
-// system call that asks, so nothing blocks for long; the timeout is for the impossible.
+// conn speaks generic netlink with the IPVS of one network namespace, for one caller at a time.
 type conn struct {
-	fd     int
+	wire   wire
 	family uint16
 	seq    uint32
 	buf    []byte
@@ -38,30 +36,33 @@ type command struct {
 	payload []byte
 }
 
-// dial opens a socket in the network namespace of the calling thread.
+// wire carries datagrams to the kernel and back.
+type wire interface {
+	send(b []byte) error
+	// receive waits for one datagram and returns its size.
+	receive(b []byte) (int, error)
+	close() error
+}
+
+// dial opens a connection with the IPVS of the network namespace of the calling thread.
 func dial() (*conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_GENERIC)
+	s, err := openSocket()
 	if err != nil {
-		return nil, fmt.Errorf("opening a generic netlink socket: %w", err)
-	}
-	c := &conn{fd: fd, buf: make([]byte, receiveBuffer)}
-	timeout := unix.Timeval{Sec: 5}
-	err = errors.Join(
-		unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
-		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1), // errors without a copy of the request
-	)
-	if err == nil {
-		err = c.resolve()
-	}
-	if err != nil {
-		unix.Close(fd)
 		return nil, err
+	}
+	return connect(s)
+}
+
+// connect takes w over.
+func connect(w wire) (*conn, error) {
+	c := &conn{wire: w, buf: make([]byte, receiveBuffer)}
+	if err := c.resolve(); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
 	return c, nil
 }
 
-func (c *conn) close() error { return unix.Close(c.fd) }
+func (c *conn) close() error { return c.wire.close() }
 
 // resolve asks for the number of the family, which exists as soon as ip_vs is loaded. Some kernels load it on being asked.
 func (c *conn) resolve() error {
@@ -91,7 +92,7 @@ func (c *conn) resolve() error {
 // request sends one command and calls answer for the payload of each of its answers, which is good until answer returns.
 func (c *conn) request(cmd command, flags uint16, answer func(payload []byte) error) error {
 	c.seq++
-	if err := c.send(c.encode(nil, cmd, unix.NLM_F_ACK|flags)); err != nil {
+	if err := c.wire.send(c.encode(nil, cmd, unix.NLM_F_ACK|flags)); err != nil {
 		return err
 	}
 	var failed error
@@ -156,7 +157,7 @@ func (c *conn) batch(commands []command) ([]error, error) {
 			}
 			b = c.encode(b, cmd, flags)
 		}
-		if err := c.send(b); err != nil {
+		if err := c.wire.send(b); err != nil {
 			return errs, err
 		}
 		if err := c.answers(first, errs[done:done+len(part)]); err != nil {
@@ -199,25 +200,13 @@ func (c *conn) encode(b []byte, cmd command, flags uint16) []byte {
 	return append(b, make([]byte, (unix.NLMSG_ALIGNTO-size%unix.NLMSG_ALIGNTO)%unix.NLMSG_ALIGNTO)...)
 }
 
-func (c *conn) send(b []byte) error {
-	if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return os.NewSyscallError("sendto", err)
-	}
-	return nil
-}
-
 // receive reads one datagram. The messages share the connection's buffer.
 func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
-	for {
-		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, os.NewSyscallError("recvfrom", err)
-		}
-		return syscall.ParseNetlinkMessage(c.buf[:n])
+	n, err := c.wire.receive(c.buf)
+	if err != nil {
+		return nil, err
 	}
+	return syscall.ParseNetlinkMessage(c.buf[:n])
 }
 
 // errno of an NLMSG_ERROR or NLMSG_DONE message; nil for an acknowledgement.

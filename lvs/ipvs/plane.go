@@ -17,8 +17,12 @@ type Plane struct {
 	mu   sync.Mutex // the socket is for one caller at a time
 	conn *conn
 	caps lvs.Capabilities
-	// marks are those that the last Reconcile wanted and nobody else had: the services by them are ours.
+	// marks are those that were wanted and nobody else had: the services by them are ours, until they have gone.
 	marks []lvs.Key
+	// left is what the last call has left in the kernel, of the services in scope.
+	left  []lvs.Service
+	scope lvs.Scope
+	known bool // left is
 }
 
 // New opens the IPVS of the network namespace of the calling thread and asks the kernel what it can do. It returns
@@ -28,6 +32,11 @@ func New() (*Plane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipvs: %w", err)
 	}
+	return newPlane(c)
+}
+
+// newPlane takes c over.
+func newPlane(c *conn) (*Plane, error) {
 	schedulers, err := probeSchedulers(c)
 	if err != nil {
 		c.close()
@@ -67,20 +76,56 @@ const reconcileAttempts = 3
 func (p *Plane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.reconcile(scope, want)
+}
+
+// Update implements lvs.Plane. What is not the everyday change of a service or a server goes the way of Reconcile.
+func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ok, refused := p.caps.Accept(want)
+	if p.known && len(refused) == 0 && scope.Equal(p.scope) && p.mine(ok) {
+		changes := lvs.Diff(p.left, ok)
+		p.known = false
+		if _, asExpected, err := p.apply(changes); err == nil && asExpected {
+			p.left, p.known = ok, true
+			return len(changes), nil
+		}
+	}
+	status, err := p.reconcile(scope, want)
+	return status.Changed, err
+}
+
+// mine reports whether the services by firewall mark among these are ours already.
+func (p *Plane) mine(services []lvs.Service) bool {
+	return !slices.ContainsFunc(services, func(s lvs.Service) bool { return s.Mark != 0 && !slices.Contains(p.marks, s.Key()) })
+}
+
+func (p *Plane) reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
+	p.known = false
 	ok, errs := p.caps.Accept(want)
-	changed, have, err := 0, []lvs.Observed(nil), error(nil)
+	changed, have, err := []lvs.Change(nil), []lvs.Observed(nil), error(nil)
 	for attempt := range reconcileAttempts {
 		var foreign []lvs.Key
 		if have, foreign, err = p.list(p.owned(scope, ok), ok); err != nil {
 			break
 		}
-		ok = p.yield(ok, foreign, errs)
+		ok = p.yield(ok, foreign, have, errs)
 		changes := lvs.Diff(services(have), ok)
-		if len(changes) == 0 || attempt == reconcileAttempts-1 {
+		if len(changes) == 0 && len(errs) == 0 {
+			p.left, p.scope, p.known = ok, scope, true
+		}
+		if len(changes) == 0 {
 			break
 		}
-		failed, aerr := p.apply(changes)
-		if changed += len(changes); aerr != nil {
+		if attempt == reconcileAttempts-1 {
+			for _, c := range changes {
+				errs[c.Service.Key()] = fmt.Errorf("%v: it is not as it was left a moment ago: another program changes it, too; ipvsadm -Ln shows it", c)
+			}
+			break
+		}
+		failed, _, aerr := p.apply(changes)
+		if changed = append(changed, changes...); aerr != nil {
 			err = aerr
 			break
 		}
@@ -93,7 +138,7 @@ func (p *Plane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, erro
 		}
 	}
 	status := lvs.Compare(p.caps, want, have, errs)
-	status.Changed = changed
+	status.Report(changed)
 	status.Problems = append(lvs.PreflightFor(ok), preflight(ok)...)
 	return status, errors.Join(status.Err(), err)
 }
@@ -112,14 +157,15 @@ func (p *Plane) Taken(marks []uint32) (out []uint32, err error) {
 }
 
 // yield leaves services by firewall marks out that another program has taken, and remembers the other ones as ours.
-func (p *Plane) yield(want []lvs.Service, foreign []lvs.Key, errs map[lvs.Key]error) []lvs.Service {
+// Those that are not wanted any more stay ours until they have gone.
+func (p *Plane) yield(want []lvs.Service, foreign []lvs.Key, have []lvs.Observed, errs map[lvs.Key]error) []lvs.Service {
 	for _, k := range foreign {
 		errs[k] = fmt.Errorf("service %v: another program has a service by this firewall mark: use another mark, or remove that one: ipvsadm -D -f %d%s",
 			k, k.Mark, map[bool]string{true: " -6"}[k.Addr.Addr().Is6()])
 	}
 	out := slices.DeleteFunc(slices.Clone(want), func(s lvs.Service) bool { return slices.Contains(foreign, s.Key()) })
 	p.marks = slices.DeleteFunc(p.marks, func(k lvs.Key) bool {
-		return !slices.ContainsFunc(out, func(s lvs.Service) bool { return s.Key() == k })
+		return !slices.ContainsFunc(have, func(o lvs.Observed) bool { return o.Service.Key() == k })
 	})
 	for _, s := range out {
 		if k := s.Key(); k.Mark != 0 && !slices.Contains(p.marks, k) {
@@ -243,18 +289,19 @@ var commands = map[lvs.Op]uint8{
 	lvs.AddDestination: cmdNewDest, lvs.EditDestination: cmdSetDest, lvs.RemoveDestination: cmdDelDest,
 }
 
-// apply carries out the changes and returns the first error of each service.
-func (p *Plane) apply(changes []lvs.Change) (map[lvs.Key]error, error) {
+// apply carries out the changes and returns the first error of each service. The kernel was as expected when each of them was carried out; it was
+// not when something that was to be removed had gone already, which is no error.
+func (p *Plane) apply(changes []lvs.Change) (failed map[lvs.Key]error, asExpected bool, err error) {
 	batch := make([]command, len(changes))
 	for i, c := range changes {
 		payload, err := encodeChange(c)
 		if err != nil {
-			return nil, fmt.Errorf("%v: %w", c, err)
+			return nil, false, fmt.Errorf("%v: %w", c, err)
 		}
 		batch[i] = command{commands[c.Op], payload}
 	}
 	errs, err := p.conn.batch(batch)
-	failed := make(map[lvs.Key]error)
+	failed = make(map[lvs.Key]error)
 	for i, e := range errs {
 		k := changes[i].Service.Key()
 		if e != nil && failed[k] == nil && !gone(changes[i].Op, e) {
@@ -264,7 +311,7 @@ func (p *Plane) apply(changes []lvs.Change) (map[lvs.Key]error, error) {
 	if err != nil {
 		err = fmt.Errorf("changing the kernel's services: %w", err)
 	}
-	return failed, err
+	return failed, !slices.ContainsFunc(errs, func(e error) bool { return e != nil }), err
 }
 
 func encodeChange(c lvs.Change) ([]byte, error) {

@@ -154,6 +154,11 @@ type hosted struct {
 	host *Host
 }
 
+func (p *hosted) Update(scope lvs.Scope, want []lvs.Service) (n int, err error) {
+	err = p.host.Do(func() (err error) { n, err = p.Plane.Update(scope, want); return err })
+	return n, err
+}
+
 func (p *hosted) Reconcile(scope lvs.Scope, want []lvs.Service) (st lvs.Status, err error) {
 	err = p.host.Do(func() (err error) { st, err = p.Plane.Reconcile(scope, want); return err })
 	return st, err

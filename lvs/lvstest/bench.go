@@ -40,11 +40,21 @@ func BenchmarkReconcile(b *testing.B, p lvs.Plane) {
 	})
 	reconcile(b, full)
 	b.Run("change", func(b *testing.B) {
-		weight := 1
+		other := Clone(full)
+		other[250].Destinations[0].Weight++
 		for b.Loop() {
-			weight = 3 - weight
-			full[250].Destinations[0].Weight = weight
+			full, other = other, full
 			reconcile(b, full)
+		}
+	})
+	b.Run("update", func(b *testing.B) {
+		other := Clone(full)
+		other[250].Destinations[0].Weight++
+		for b.Loop() {
+			full, other = other, full
+			if _, err := p.Update(lvs.Scope{Addrs: []netip.Addr{VIP4}}, full); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 	b.Run("unchanged", func(b *testing.B) {

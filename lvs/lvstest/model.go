@@ -41,6 +41,12 @@ func (m *Model) Capabilities() lvs.Capabilities {
 // Close implements lvs.Plane.
 func (m *Model) Close() error { return nil }
 
+// Update implements lvs.Plane.
+func (m *Model) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	status, err := m.Reconcile(scope, want)
+	return status.Changed, err
+}
+
 // Reconcile implements lvs.Plane.
 func (m *Model) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	m.mu.Lock()
@@ -86,7 +92,7 @@ func (m *Model) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, erro
 		have = append(have, lvs.Observed{Service: s})
 	}
 	status := lvs.Compare(m.Capabilities(), want, have, refused)
-	status.Changed = len(changes)
+	status.Report(changes)
 	return status, status.Err()
 }
 

@@ -21,7 +21,7 @@ func RandomServices(r *rand.Rand, c lvs.Capabilities) (out []lvs.Service) {
 
 // Mutate changes a table in one or two places, or not at all.
 func Mutate(r *rand.Rand, c lvs.Capabilities, services []lvs.Service) []lvs.Service {
-	out := lvs.Canonical(services)
+	out := Clone(lvs.Canonical(services))
 	for range r.IntN(3) {
 		if len(out) == 0 {
 			return RandomServices(r, c)
@@ -45,6 +45,15 @@ func Mutate(r *rand.Rand, c lvs.Capabilities, services []lvs.Service) []lvs.Serv
 				s.Destinations[j].Weight = r.IntN(4)
 			}
 		}
+	}
+	return out
+}
+
+// Clone copies the services with their lists.
+func Clone(services []lvs.Service) []lvs.Service {
+	out := slices.Clone(services)
+	for i := range out {
+		out[i].Destinations, out[i].Flags = slices.Clone(out[i].Destinations), slices.Clone(out[i].Flags)
 	}
 	return out
 }

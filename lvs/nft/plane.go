@@ -68,6 +68,13 @@ func (p *Plane) Close() error { return nil }
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
 const reconcileAttempts = 3
 
+// Update implements lvs.Plane: nftables have a number that says whether the table is as it was, but what is to be changed in it has handles, which are
+// listed. So it is Reconcile.
+func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
+	status, err := p.Reconcile(scope, want)
+	return status.Changed, err
+}
+
 // Reconcile implements lvs.Plane. The scope is not needed: everything in our table is ours.
 func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	p.mu.Lock()
