@@ -173,7 +173,9 @@ func TestWalk(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		m := &model{t: t, h: plain()}
 		m.h.sysctls[conf4("all", "rp_filter")] = fmt.Sprint(r.IntN(3))
-		m.h.sysctls[conf4("eth0", "arp_ignore")] = fmt.Sprint(r.IntN(3))
+		m.h.sysctls[conf4("eth0", "rp_filter")] = fmt.Sprint(r.IntN(3))
+		m.h.sysctls[conf4("eth0", "arp_ignore")] = fmt.Sprint(r.IntN(6))
+		m.h.sysctls[conf4("all", "arp_announce")] = fmt.Sprint(r.IntN(3))
 		fresh := m.h
 		fresh.sysctls = maps.Clone(m.h.sysctls)
 		fresh.links = maps.Clone(m.h.links)
@@ -261,6 +263,32 @@ func TestForeignChangesStay(t *testing.T) {
 	}
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "is 2, not the 1 that setup made of it") {
 		t.Errorf("notes: %q", rep.Notes)
+	}
+}
+
+// TestRebootForgets: a value that the host has since it was booted again is its own, also when it is the one that setup had set.
+func TestRebootForgets(t *testing.T) {
+	m := &model{t: t, h: plain()}
+	s := &Server{path: filepath.Join(t.TempDir(), "r.json"), kernel: m}
+	if _, err := s.Setup([]VIP{dr("192.0.2.10", "")}, false); err != nil {
+		t.Fatal(err)
+	}
+	m.boot++
+	m.h = plain()
+	m.h.sysctls[conf4("all", "arp_ignore")] = "1" // the operator keeps it in /etc/sysctl.d/ now
+	if c, err := s.Check(nil); err != nil || c.Ready || len(c.Steps) != 4 {
+		t.Errorf("after the reboot: %v %v", err, commands(c.Steps))
+	}
+	if _, err := s.Setup(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Undo(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	want := plain()
+	want.sysctls[conf4("all", "arp_ignore")] = "1"
+	if m.h.text() != want.text() {
+		t.Errorf("the host is\n%s\nwant\n%s", m.h.text(), want.text())
 	}
 }
 
