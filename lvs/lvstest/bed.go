@@ -129,9 +129,15 @@ func (b *Bed) Direct(t testing.TB, s *Server, vips ...realserver.VIP) {
 	}
 }
 
+// ClientBack4 and ClientBack6 are the client's addresses on the servers' switch, once it is [Bed.Beside] one.
+var ClientBack4, ClientBack6 = netip.MustParseAddr("10.9.0.100"), netip.MustParseAddr("fd00:9::100")
+
 // Beside connects the client to the servers' switch, and gives s its way there to the client's addresses.
 func (b *Bed) Beside(s *Server) error {
 	if err := b.plug(b.Client, "back"); err != nil {
+		return err
+	}
+	if err := b.Client.address("back", ClientBack4.String()+"/24", ClientBack6.String()+"/64"); err != nil {
 		return err
 	}
 	mac, err := b.Client.mac("back")
@@ -144,6 +150,9 @@ func (b *Bed) Beside(s *Server) error {
 	}
 	return err
 }
+
+// MAC is the hardware address of the host's link to the servers' switch.
+func (h *Host) MAC() (net.HardwareAddr, error) { return h.mac("back") }
 
 // Straight makes the client do what a director does by direct routing: its packets for the VIP go to the server's MAC address.
 func (b *Bed) Straight(s *Server, vip netip.Addr) error {

@@ -256,7 +256,7 @@ func (s *space) undo(srv *Server) {
 // from there.
 func TestKilled(t *testing.T) {
 	s := newSpace(t)
-	dir := t.TempDir()
+	dir := memory(t)
 	srv := &Server{path: filepath.Join(dir, "state", "r.json"), kernel: linux{}}
 	before := s.snapshot(dir)
 	kills := 0
