@@ -1,6 +1,7 @@
 package realserver
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -247,22 +249,38 @@ func newLink(name, kind string) netlink.Link {
 	}
 }
 
+// takeListener opens or closes a UDP port of the module fou. The library cannot: it sends a protocol with gue, which kernels refuse.
 func takeListener(s Step) error {
 	family, port, _ := strings.Cut(s.Name, "/")
-	n, err := strconv.Atoi(port)
+	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return fmt.Errorf("port %q: %w", port, err)
 	}
-	f := netlink.Fou{Family: unix.AF_INET, Port: n, EncapType: netlink.FOU_ENCAP_GUE}
-	module := "fou"
+	af, module := byte(unix.AF_INET), "fou"
 	if family == IPv6 {
-		f.Family, module = unix.AF_INET6, "fou6"
+		af, module = unix.AF_INET6, "fou6"
 	}
-	if s.To == "" {
-		return permitted(netlink.FouDel(f))
+	attrs := []*nl.RtAttr{
+		nl.NewRtAttr(netlink.FOU_ATTR_PORT, binary.BigEndian.AppendUint16(nil, uint16(n))),
+		nl.NewRtAttr(netlink.FOU_ATTR_AF, []byte{af}),
 	}
-	err = netlink.FouAdd(f)
+	command := netlink.FOU_CMD_DEL
+	if s.To != "" {
+		command = netlink.FOU_CMD_ADD
+		attrs = append(attrs, nl.NewRtAttr(netlink.FOU_ATTR_TYPE, []byte{netlink.FOU_ENCAP_GUE}))
+	}
+	id, err := netlink.FouFamilyId()
+	if err == nil {
+		req := nl.NewNetlinkRequest(id, unix.NLM_F_ACK)
+		req.AddRawData([]byte{command, 1, 0, 0}) // struct genlmsghdr
+		for _, a := range attrs {
+			req.AddRawData(a.Serialize())
+		}
+		_, err = req.Execute(unix.NETLINK_GENERIC, 0)
+	}
 	switch {
+	case errors.Is(err, unix.EALREADY) && s.To != "":
+		return nil
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPFNOSUPPORT) || errors.Is(err, unix.EPROTONOSUPPORT):
 		return fmt.Errorf("this kernel takes in no gue: run modprobe %s, and keep it in /etc/modules-load.d/: %w", module, err)
 	case errors.Is(err, unix.EADDRINUSE):

@@ -148,7 +148,7 @@ func (s *space) snapshot(dir string) (out []string) {
 		for _, l := range links {
 			a := l.Attrs()
 			names[a.Index] = a.Name
-			out = append(out, fmt.Sprint("link ", a.Index, a.Name, l.Type(), a.Flags, a.RawFlags, a.MTU, a.HardwareAddr, a.Alias))
+			out = append(out, fmt.Sprint("link ", a.Index, a.Name, l.Type(), a.RawFlags&^(unix.IFF_RUNNING|unix.IFF_LOWER_UP), a.MTU, a.HardwareAddr, a.Alias))
 			addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
 			if err != nil {
 				return err
