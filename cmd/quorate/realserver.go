@@ -27,6 +27,12 @@ func (a *app) realServerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "realserver",
 		Short: "Prepare this host to be a real server for direct routing or tunnels",
+		Long: `Prepare this host to be a real server for direct routing or tunnels: it takes packets for VIPs, and its network does not learn
+that it has them. It works on any Linux host, as root, without an agent.`,
+		Example: `  quorate realserver setup --vip 192.0.2.10 --forward dr --dry-run
+  quorate realserver setup --vip 192.0.2.10 --forward dr
+  quorate realserver check
+  quorate realserver undo`,
 	}
 	cmd.AddCommand(a.realServerSetup(), a.realServerCheck(), a.realServerUndo())
 	return cmd

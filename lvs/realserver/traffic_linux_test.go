@@ -322,67 +322,6 @@ func (e *ear) answers(a, own netip.Addr) (yes bool) {
 }
 
 // TestSilent: a server that was set up never says that it has the VIP, asked in every way, nor when it asks for others itself. The same
-// throughGUE puts a datagram for the VIP into gue by hand, because a kernel may take it in that cannot send it, and returns the answer.
-func throughGUE(client *lvstest.Host, s *lvstest.Server, v realserver.VIP) (who string, err error) {
-	err = client.Do(func() error {
-		src := lvstest.Clients(v.Addr)[0]
-		in, err := net.ListenUDP("udp", &net.UDPAddr{IP: src.AsSlice()})
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		port := v.Port
-		if port == 0 {
-			port = realserver.DefaultPort
-		}
-		out, err := net.Dial("udp", netip.AddrPortFrom(s.Addr(v.Addr).Addr(), port).String())
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		from := netip.AddrPortFrom(src, netip.MustParseAddrPort(in.LocalAddr().String()).Port())
-		if _, err := out.Write(gue(from, netip.AddrPortFrom(v.Addr, lvstest.Port))); err != nil {
-			return err
-		}
-		if err := in.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-			return err
-		}
-		b := make([]byte, 100)
-		n, _, err := in.ReadFrom(b)
-		who = string(b[:n])
-		return err
-	})
-	return who, err
-}
-
-// gue is a datagram with one byte, as it is inside of UDP: the base header (draft-ietf-intarea-gue-09 section 3.1) and an IP packet.
-func gue(from, to netip.AddrPort) []byte {
-	src, dst := from.Addr().AsSlice(), to.Addr().AsSlice()
-	udp := binary.BigEndian.AppendUint16(nil, from.Port())
-	udp = binary.BigEndian.AppendUint16(udp, to.Port())
-	udp = append(udp, 0, 9, 0, 0, '?')
-	pseudo := slices.Concat(src, dst, []byte{0, 17, 0, 9}, udp)
-	binary.BigEndian.PutUint16(udp[6:], checksum(pseudo))
-	if from.Addr().Is6() {
-		return slices.Concat([]byte{0, 41, 0, 0}, []byte{0x60, 0, 0, 0, 0, 9, 17, 64}, src, dst, udp)
-	}
-	head := slices.Concat([]byte{0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0}, src, dst)
-	binary.BigEndian.PutUint16(head[10:], checksum(head))
-	return slices.Concat([]byte{0, 4, 0, 0}, head, udp)
-}
-
-// checksum is that of the Internet (RFC 1071).
-func checksum(b []byte) uint16 {
-	sum := uint32(0)
-	for i, x := range b {
-		sum += uint32(x) << (8 * (1 - i%2))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
-}
-
 // ear hears one that was not set up.
 func TestSilent(t *testing.T) {
 	for _, forward := range []string{"dr", "tun"} {
