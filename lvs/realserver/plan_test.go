@@ -173,10 +173,9 @@ func TestPlanFindsMarks(t *testing.T) {
 	h.sysctls[conf4("all", "arp_ignore")] = "1"
 	h.links["quorate-gre"] = link{kind: "gre", external: true, up: true}
 	h.links["quorate-ipip"] = link{kind: "ipip", up: true} // somebody else's
-	for _, a := range []address{{link: "lo", prefix: netip.MustParsePrefix("192.0.2.10/32"), marked: true}, {link: "lo", prefix: netip.MustParsePrefix("192.0.2.11/32"), marked: true},
-		{link: "lo", prefix: netip.MustParsePrefix("2001:db8::10/128"), shaped: true}} {
-		h.addresses = append(h.addresses, a)
-	}
+	h.addresses = append(h.addresses, address{link: "lo", prefix: netip.MustParsePrefix("192.0.2.10/32"), marked: true},
+		address{link: "lo", prefix: netip.MustParsePrefix("192.0.2.11/32"), marked: true},
+		address{link: "lo", prefix: netip.MustParsePrefix("2001:db8::10/128"), shaped: true})
 	if got, want := commands(planUndo(h, record{}, nil, nil).steps), "ip address del 192.0.2.10/32 dev lo\nip address del 192.0.2.11/32 dev lo\nip link del quorate-gre"; got != want {
 		t.Errorf("all: got\n%s\nwant\n%s", got, want)
 	}
