@@ -48,6 +48,12 @@ func TestScript(t *testing.T) {
 			e.Vars = append(e.Vars, "TZ=UTC", "SOCKETS="+dir)
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("there is no condition %q", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster": func(ts *testscript.TestScript, _ bool, args []string) {
 				s := stageOf(ts)

@@ -124,3 +124,16 @@ func TestGate(t *testing.T) {
 		}
 	}
 }
+
+// TestRealServer: every kind of tunnel, none of which the host's kernel may have.
+func TestRealServer(t *testing.T) {
+	out := guestTest(t, "quorate/lvs/realserver", 4*time.Minute, uml.Program{
+		Args:    []string{"-test.v", "-test.timeout=3m", "-test.run=FailedSetup|EveryForward|Traffic|Silent"},
+		Modules: []string{"veth", "bridge", "ipv6", "ipip", "ip6_tunnel", "ip_gre", "ip6_gre", "fou", "fou6"},
+	})
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") {
+			t.Errorf("skipped: %s", line)
+		}
+	}
+}

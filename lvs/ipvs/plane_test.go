@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"quorate/lvs"
 	"quorate/lvs/lvstest"
+	"quorate/lvs/realserver"
 )
 
 func open() (lvs.Plane, error) { return New() }
@@ -119,33 +121,33 @@ func TestTraffic(t *testing.T) {
 	lvstest.Traffic(t, b, b.Plane(t, open))
 }
 
-// TestMethods sends real traffic by direct routing and through a tunnel: the server has the VIP itself and answers the
-// client without the director.
+// TestMethods sends real traffic by direct routing and through a tunnel to servers that were prepared as an operator would: the server
+// has the VIP itself and answers the client without the director.
 func TestMethods(t *testing.T) {
 	for _, forward := range []string{lvs.DirectRouting, lvs.Tunnel} {
-		t.Run(forward, func(t *testing.T) {
-			b := newBed(t)
-			p := b.Plane(t, open)
-			if err := b.Direct(b.Servers[2], forward == lvs.Tunnel); err != nil {
-				t.Fatal(err)
-			}
-			real := netip.AddrPortFrom(b.Servers[2].Addr(lvstest.VIP4).Addr(), lvstest.Port)
-			st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{{
-				Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward,
-				Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
-			}})
-			if err != nil {
-				t.Fatalf("%v\n%v", err, st)
-			}
-			c, err := b.Client.Open("tcp", netip.AddrPortFrom(lvstest.VIP4, lvstest.Port), netip.Addr{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			if c.Server != "s3" || c.Source != lvstest.Clients(lvstest.VIP4)[0] {
-				t.Errorf("%s saw %v, want s3 to see the client", c.Server, c.Source)
-			}
-		})
+		for _, vip := range []netip.Addr{lvstest.VIP4, lvstest.VIP6} {
+			t.Run(forward+"/"+vip.String(), func(t *testing.T) {
+				b := newBed(t)
+				p := b.Plane(t, open)
+				b.Direct(t, b.Servers[2], realserver.VIP{Addr: vip, Forward: forward})
+				real := netip.AddrPortFrom(b.Servers[2].Addr(vip).Addr(), lvstest.Port)
+				st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{{
+					Addr: vip, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward,
+					Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
+				}})
+				if err != nil {
+					t.Fatalf("%v\n%v", err, st)
+				}
+				c, err := b.Client.Open("tcp", netip.AddrPortFrom(vip, lvstest.Port), netip.Addr{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if c.Server != "s3" || !slices.Contains(lvstest.Clients(vip), c.Source) {
+					t.Errorf("%s saw %v, want s3 to see the client", c.Server, c.Source)
+				}
+			})
+		}
 	}
 }
 

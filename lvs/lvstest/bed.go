@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/realserver"
 )
 
 // Bed is a network in namespaces: one client, one director, and servers behind it on a switch of their own.
@@ -104,38 +106,61 @@ func NewBed(t testing.TB) *Bed {
 	return b
 }
 
-// Direct prepares a server for direct routing, or with tunnel for IP-in-IP: it has the IPv4 VIP itself, does not
-// answer ARP for it, and reaches the client over the switch without passing the director.
-func (b *Bed) Direct(s *Server, tunnel bool) error {
-	link := "lo"
-	if tunnel {
-		link = "tunl0" // exists in every namespace once the module ipip is loaded
-		if err := s.up(link); err != nil {
+// Direct prepares a server for direct routing or tunnels, as an operator would, and lets it reach the client over the switch
+// without passing the director. What it makes is in a file that goes with the test.
+func (b *Bed) Direct(t testing.TB, s *Server, vips ...realserver.VIP) {
+	t.Helper()
+	err := errors.Join(b.Beside(s), s.Do(func() error {
+		r, err := realserver.Open(filepath.Join(t.TempDir(), "state", "realserver.json"))
+		if err != nil {
 			return err
 		}
+		for i := range vips {
+			vips[i].Interface = "back"
+		}
+		report, err := r.Setup(vips, false)
+		if err != nil {
+			return fmt.Errorf("%w\n%+v", err, report)
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
 	}
-	err := errors.Join(
-		s.Do(func() error {
-			return errors.Join(sysctl("net/ipv4/conf/all/arp_ignore", "1"), sysctl("net/ipv4/conf/all/arp_announce", "2"),
-				sysctl("net/ipv4/conf/"+link+"/rp_filter", "0"))
-		}),
-		s.address(link, VIP4.String()+"/32"),
-		b.plug(b.Client, "back"),
-	)
+}
+
+// ClientBack4 and ClientBack6 are the client's addresses on the servers' switch, once it is [Bed.Beside] one.
+var ClientBack4, ClientBack6 = netip.MustParseAddr("10.9.0.100"), netip.MustParseAddr("fd00:9::100")
+
+// Beside connects the client to the servers' switch, and gives s its way there to the client's addresses.
+func (b *Bed) Beside(s *Server) error {
+	if err := b.plug(b.Client, "back"); err != nil {
+		return err
+	}
+	if err := b.Client.address("back", ClientBack4.String()+"/24", ClientBack6.String()+"/64"); err != nil {
+		return err
+	}
+	mac, err := b.Client.mac("back")
 	if err != nil {
 		return err
 	}
-	return s.link(func(n *netlink.Handle) error {
-		l, err := n.LinkByName("back")
-		if err != nil {
-			return err
-		}
-		_, dst, err := net.ParseCIDR("192.0.2.0/24")
-		if err != nil {
-			return err
-		}
-		return n.RouteAdd(&netlink.Route{Dst: dst, LinkIndex: l.Attrs().Index, Scope: netlink.SCOPE_LINK})
-	})
+	err = errors.Join(s.routeOn("back", "192.0.2.0/24"), s.routeOn("back", "2001:db8:2::/64"))
+	for _, a := range Clients(VIP6) { // neighbour discovery answers for the addresses of the asked link alone, and these are on front
+		err = errors.Join(err, s.neighbour("back", a, mac))
+	}
+	return err
+}
+
+// MAC is the hardware address of the host's link to the servers' switch.
+func (h *Host) MAC() (net.HardwareAddr, error) { return h.mac("back") }
+
+// Straight makes the client do what a director does by direct routing: its packets for the VIP go to the server's MAC address.
+func (b *Bed) Straight(s *Server, vip netip.Addr) error {
+	mac, err := s.mac("back")
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.Client.routeOn("back", netip.PrefixFrom(vip, vip.BitLen()).String()), b.Client.neighbour("back", vip, mac))
 }
 
 // Plane opens a plane in the director's namespace; its Reconcile runs there too.
@@ -296,6 +321,43 @@ func (h *Host) route(to string, via netip.Addr) error {
 		}
 		return n.RouteAdd(&netlink.Route{Dst: dst, Gw: via.AsSlice()})
 	})
+}
+
+// routeOn says that a subnet is on a link.
+func (h *Host) routeOn(link, to string) error {
+	return h.link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		_, dst, err := net.ParseCIDR(to)
+		if err != nil {
+			return err
+		}
+		return n.RouteAdd(&netlink.Route{Dst: dst, LinkIndex: l.Attrs().Index, Scope: netlink.SCOPE_LINK})
+	})
+}
+
+// neighbour says what MAC address an address has, without asking.
+func (h *Host) neighbour(link string, a netip.Addr, mac net.HardwareAddr) error {
+	return h.link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		return n.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: mac})
+	})
+}
+
+func (h *Host) mac(link string) (mac net.HardwareAddr, err error) {
+	err = h.link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName(link)
+		if err == nil {
+			mac = l.Attrs().HardwareAddr
+		}
+		return err
+	})
+	return mac, err
 }
 
 // Sysctl sets a sysctl of the host's network, "net/ipv4/ip_forward" for instance.
