@@ -25,16 +25,13 @@ func Preflight() []string { return preflight(true, true) }
 // PreflightFor is Preflight for what the given services need: IP forwarding of their address families, when nat or tun
 // sends to a destination on another host.
 func PreflightFor(want []Service) []string {
-	local := localAddrs()
+	local := LocalAddrs()
 	var v4, v6 bool
 	for _, s := range want {
-		if s.Forward == DirectRouting {
-			continue // sent on from the input hook, not through the forwarding path (ip_vs_xmit.c, ip_vs_dr_xmit)
-		}
 		for _, d := range s.Destinations {
 			a := d.Addr.Addr().Unmap()
-			if a.IsLoopback() || local[a] {
-				continue
+			if forward, _ := s.Method(d); forward == DirectRouting || a.IsLoopback() || local[a] {
+				continue // direct routing sends on from the input hook, not through the forwarding path (ip_vs_xmit.c, ip_vs_dr_xmit)
 			}
 			v4, v6 = v4 || a.Is4(), v6 || a.Is6()
 		}
@@ -63,8 +60,17 @@ func SwitchedOff(sysctl, so string) []string {
 	return []string{fmt.Sprintf("%s is 0, so %s: run sysctl -w %s=1 and keep it in /etc/sysctl.d/", sysctl, so, sysctl)}
 }
 
-// localAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.
-func localAddrs() map[netip.Addr]bool {
+// SwitchedOn is the opposite of SwitchedOff.
+func SwitchedOn(sysctl, so string) []string {
+	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
+	if err != nil || strings.TrimSpace(string(b)) != "1" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is 1, so %s: run sysctl -w %s=0 and keep it in /etc/sysctl.d/", sysctl, so, sysctl)}
+}
+
+// LocalAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.
+func LocalAddrs() map[netip.Addr]bool {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil

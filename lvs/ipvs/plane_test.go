@@ -327,3 +327,44 @@ func TestPortThatIsUsedAgain(t *testing.T) {
 		t.Errorf("with %s = 1 the server that is left does not answer: %s, %v", expireNodest, who, err)
 	}
 }
+
+// TestPreflight: each sysctl is asked for where a service needs it, and only there.
+func TestPreflight(t *testing.T) {
+	b := newBed(t)
+	p := b.Plane(t, open)
+	plain := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT}
+	hashed, itself := plain, plain
+	hashed.Scheduler = "mh"
+	itself.Forward = lvs.DirectRouting
+	itself.Destinations = []lvs.Destination{{Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), lvstest.Port), Weight: 1}}
+	many := lvstest.Large(910, 10)
+	for _, x := range []struct {
+		sysctl, wrong, right string
+		needs, not           []lvs.Service
+	}{
+		{expireNodest, "0", "1", []lvs.Service{plain}, nil},
+		{sloppyTCP, "0", "1", []lvs.Service{hashed}, []lvs.Service{plain}},
+		{backupOnly, "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
+		{runEstimation, "1", "0", many, []lvs.Service{plain}},
+	} {
+		asks := func(setting string, want []lvs.Service) bool {
+			t.Helper()
+			if err := b.Director.Sysctl(strings.ReplaceAll(x.sysctl, ".", "/"), setting); err != nil {
+				t.Fatal(err)
+			}
+			st, err := p.Reconcile(lvs.Scope{}, want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Contains(strings.Join(st.Problems, "\n"), "sysctl -w "+x.sysctl+"="+x.right)
+		}
+		if !asks(x.wrong, x.needs) || asks(x.right, x.needs) || asks(x.wrong, x.not) {
+			t.Errorf("%s: asked for %t, %t once it is set, %t where nothing needs it", x.sysctl, asks(x.wrong, x.needs), asks(x.right, x.needs), asks(x.wrong, x.not))
+		}
+	}
+	for release, want := range map[string]bool{"5.10.0-46-cloud-amd64": true, "6.1.176": true, "6.2.0": false, "6.12.107": false, "7.0.1": false, "10.1": false} {
+		if olderThan62(release) != want {
+			t.Errorf("Linux %s is older than 6.2: %t", release, !want)
+		}
+	}
+}

@@ -1,18 +1,85 @@
 package ipvs
 
-import "quorate/lvs"
+import (
+	"net/netip"
+	"slices"
+	"strings"
 
-// expireNodest is the sysctl that decides what becomes of a connection whose destination has been removed: with 0 the kernel drops
-// its packets, with 1 the next one ends it and is scheduled anew (ip_vs_core.c, ip_vs_in).
-const expireNodest = "net.ipv4.vs.expire_nodest_conn"
+	"golang.org/x/sys/unix"
+
+	"quorate/lvs"
+)
+
+// The sysctls that decide what becomes of packets that find the table otherwise than their sender thinks (Documentation/networking/ipvs-sysctl.rst).
+const (
+	// expireNodest: what becomes of a connection whose destination has been removed. With 0 the kernel drops its packets, with 1 the next one ends it
+	// and is scheduled anew (ip_vs_core.c, ip_vs_in).
+	expireNodest = "net.ipv4.vs.expire_nodest_conn"
+	// sloppyTCP: whether a packet that is no SYN may begin a connection.
+	sloppyTCP = "net.ipv4.vs.sloppy_tcp"
+	// backupOnly: whether a host whose sync daemon is a backup leaves packets alone that another director has sent it as a real server.
+	backupOnly = "net.ipv4.vs.backup_only"
+	// runEstimation: whether a timer brings the rates of all services and destinations up to date every two seconds.
+	runEstimation = "net.ipv4.vs.run_estimation"
+)
+
+// manyEstimators is the number of services and destinations from which on that timer, before Linux 6.2 one loop in softirq over all of them, holds
+// packets up for some milliseconds.
+const manyEstimators = 10_000
 
 // preflight is what the kernel is not set to do for the services, with the commands that cure it.
-func preflight(want []lvs.Service) []string {
+func preflight(want []lvs.Service) (out []string) {
 	if len(want) == 0 {
 		return nil
 	}
 	// By direct routing and through tunnels a connection that ended is kept for two minutes more, for want of the server's side of it. A
 	// client that opens 25 a second from one address comes upon its old ports within that time: one new connection in five failed, in
 	// moments.
-	return lvs.SwitchedOff(expireNodest, "a client that uses a port again gets no answer where its last connection from there was to a server that has failed since")
+	out = append(out, lvs.SwitchedOff(expireNodest, "a client that uses a port again gets no answer where its last connection from there was to a server that has failed since")...)
+	if slices.ContainsFunc(want, hashesTCP) {
+		out = append(out, lvs.SwitchedOff(sloppyTCP, "a connection that another director began, and of which this one was not told, is refused after a failover, though the scheduler mh would send it to its server")...)
+	}
+	if sendsToItself(want, lvs.LocalAddrs()) {
+		out = append(out, lvs.SwitchedOff(backupOnly, "packets that another director sends to this host as a real server may be balanced again, and go round in circles")...)
+	}
+	if estimators(want) >= manyEstimators && before62() {
+		out = append(out, lvs.SwitchedOn(runEstimation, "the kernel holds packets up every two seconds to count what so many services do")...)
+	}
+	return out
+}
+
+// hashesTCP reports whether every director sends a connection of the service to the same server, whoever began it.
+func hashesTCP(s lvs.Service) bool { return s.Scheduler == "mh" && s.Protocol == lvs.TCP }
+
+// sendsToItself reports whether this host is a real server of one of the services, as it is sent to without a change of the address.
+func sendsToItself(want []lvs.Service, local map[netip.Addr]bool) bool {
+	return slices.ContainsFunc(want, func(s lvs.Service) bool {
+		return slices.ContainsFunc(s.Destinations, func(d lvs.Destination) bool {
+			forward, _ := s.Method(d)
+			return forward != lvs.NAT && local[d.Addr.Addr()]
+		})
+	})
+}
+
+func estimators(want []lvs.Service) int {
+	n := len(want)
+	for _, s := range want {
+		n += len(s.Destinations)
+	}
+	return n
+}
+
+// before62 reports whether the kernel is older than Linux 6.2.
+func before62() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	return olderThan62(unix.ByteSliceToString(u.Release[:]))
+}
+
+func olderThan62(release string) bool {
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return len(major) == 1 && (major < "6" || major == "6" && (minor == "0" || minor == "1"))
 }
