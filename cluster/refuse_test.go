@@ -56,7 +56,11 @@ func TestRefusals(t *testing.T) {
 		wantText(t, err, "token")
 	})
 	t.Run("token", func(t *testing.T) {
-		for _, bad := range []string{"", "hello", token[:len(token)-3], token[:20] + "x" + token[21:], strings.ToUpper(token)} {
+		other := "x" // than what is there
+		if token[20] == 'x' {
+			other = "y"
+		}
+		for _, bad := range []string{"", "hello", token[:len(token)-3], token[:20] + other + token[21:], strings.ToUpper(token)} {
 			wantErr(t, lone.Join(ctx, n1.opts.Bind, bad), ErrToken)
 		}
 	})
