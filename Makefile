@@ -67,6 +67,11 @@ bench: need-root deps build ## failover beside keepalived, idle cost, every faul
 	$(BIN)/quorate-lab bench idle
 	$(BIN)/quorate-lab bench many
 	$(BIN)/quorate-lab bench matrix
+	$(MAKE) bench-lvs
+
+.PHONY: bench-lvs
+bench-lvs: need-root deps build ## programming IPVS beside ipvsadm and keepalived, on a kernel that has it (User-Mode Linux; three minutes)
+	$(GO) run ./integration/uml/cmd/uml-run --memory 3G --timeout 15m $(CURDIR)/$(BIN)/quorate-lab bench lvs --dir /run --output text
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each

@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	// A real server has no agent to ask: the command works on its kernel itself, and that part alone is its own place.
 	"lvs/realserver":  {"lvs"},
 	"cmd/quorate":     {"agent", "config", "api", "fsm", "lvs/realserver"},
-	"cmd/quorate-lab": {"integration", "fsm"},
+	"cmd/quorate-lab": {"integration", "fsm", "lvs"}, // lvs: it measures the data plane by itself
 	"integration":     {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "agent"},
 }
 

@@ -84,16 +84,34 @@ func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ok, refused := p.caps.Accept(want)
-	if p.known && len(refused) == 0 && scope.Equal(p.scope) && p.mine(ok) {
-		changes := lvs.Diff(p.left, ok)
+	if len(refused) == 0 {
+		left, err := p.left, error(nil)
+		if !p.known || !scope.Equal(p.scope) || !p.mine(ok) {
+			var have []lvs.Observed
+			if have, ok, err = p.look(scope, ok, refused); err != nil {
+				return 0, err
+			}
+			left = services(have)
+		}
+		changes := lvs.Diff(left, ok)
 		p.known = false
-		if _, asExpected, err := p.apply(changes); err == nil && asExpected {
-			p.left, p.known = ok, true
+		if _, asExpected, err := p.apply(changes); err == nil && asExpected && len(refused) == 0 {
+			p.left, p.scope, p.known = ok, scope, true
 			return len(changes), nil
 		}
 	}
 	status, err := p.reconcile(scope, want)
 	return status.Changed, err
+}
+
+// look lists the kernel, and leaves those services out of want that another program has.
+func (p *Plane) look(scope lvs.Scope, want []lvs.Service, errs map[lvs.Key]error) (have []lvs.Observed, ok []lvs.Service, err error) {
+	p.known = false
+	have, foreign, err := p.list(p.owned(scope, want), want)
+	if err != nil {
+		return nil, want, err
+	}
+	return have, p.yield(want, foreign, have, errs), nil
 }
 
 // mine reports whether the services by firewall mark among these are ours already.
@@ -102,15 +120,12 @@ func (p *Plane) mine(services []lvs.Service) bool {
 }
 
 func (p *Plane) reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
-	p.known = false
 	ok, errs := p.caps.Accept(want)
 	changed, have, err := []lvs.Change(nil), []lvs.Observed(nil), error(nil)
 	for attempt := range reconcileAttempts {
-		var foreign []lvs.Key
-		if have, foreign, err = p.list(p.owned(scope, ok), ok); err != nil {
+		if have, ok, err = p.look(scope, ok, errs); err != nil {
 			break
 		}
-		ok = p.yield(ok, foreign, have, errs)
 		changes := lvs.Diff(services(have), ok)
 		if len(changes) == 0 && len(errs) == 0 {
 			p.left, p.scope, p.known = ok, scope, true
