@@ -49,6 +49,8 @@ type planeWorker struct {
 	open func(name string) (lvs.Plane, error)
 	wake chan struct{}
 	done chan struct{} // a token after each change that was carried out
+	// removed gets a token when a service was taken out, and the kernel may have forgotten its connections.
+	removed chan struct{}
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
@@ -64,6 +66,7 @@ type planeWorker struct {
 	wanted  wantedTable
 	gen     uint64 // of wanted; 0 = nothing has been said yet
 	applied uint64 // the generation that was carried out last
+	served  []lvs.Service
 	caps    lvs.Capabilities
 	able    map[string]lvs.Capabilities // of all planes that could be opened, by name
 	status  lvs.Status
@@ -71,7 +74,7 @@ type planeWorker struct {
 }
 
 func newPlaneWorker(log *slog.Logger) *planeWorker {
-	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), done: make(chan struct{}, 1)}
+	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), done: make(chan struct{}, 1), removed: make(chan struct{}, 1)}
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
@@ -146,7 +149,12 @@ func (w *planeWorker) reconcile(t wantedTable, gen uint64) {
 	}
 	fresh := w.applied != gen
 	w.status, w.err, w.applied = st, err, gen
+	gone := shrinks(w.served, t.services)
+	w.served = t.services
 	w.mu.Unlock()
+	if gone {
+		signal(w.removed)
+	}
 	if fresh {
 		signal(w.done)
 	}

@@ -48,6 +48,7 @@ type NodeSummary struct {
 	Lease     Lease     `json:"lease"`
 	Fence     Fence     `json:"fence"`
 	DataPlane DataPlane `json:"data_plane"`
+	Sync      *Sync     `json:"sync,omitempty"`
 	VIPs      []string  `json:"vips,omitempty" doc:"VIPs that it owns"`
 	Problems  []string  `json:"problems,omitempty"`
 }
@@ -139,7 +140,7 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 		return n
 	}
 	n.Reached, n.Phase = true, r.status.Phase
-	n.Lease, n.Fence, n.DataPlane, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Problems
+	n.Lease, n.Fence, n.DataPlane, n.Sync, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Sync, r.status.Problems
 	if r.status.Version != "" {
 		n.Version = r.status.Version
 	}

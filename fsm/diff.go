@@ -99,6 +99,7 @@ func (c Config) fields() map[string]fields {
 	if d := c.Settings.HoldDown; d != 0 {
 		cluster.set("hold_down", d.String())
 	}
+	c.Settings.Sync.fields(object)
 	for name, v := range c.VIPs {
 		f := object("vip." + name)
 		f.set("address", v.Address.String())
@@ -122,6 +123,9 @@ func (c Config) fields() map[string]fields {
 		f.set("scheduler", s.Scheduler)
 		f.set("forward", string(s.Forward))
 		f.flag("masquerade", s.Masquerade)
+		if s.NoSync {
+			f.set("sync", "false")
+		}
 		for i, check := range s.Checks {
 			check.fields(object("service." + name + ".check." + strconv.Itoa(i)))
 		}

@@ -56,6 +56,10 @@ type Facts struct {
 	// Since schema 3.
 	Fence       string `json:"fence,omitempty"`        // what silences its addresses: "bpf", "nft", "address-lifetime"
 	LeaseThread string `json:"lease_thread,omitempty"` // how its kernel schedules the lease's thread: "deadline", "nice", "ordinary"
+
+	// Unsynced says that the node does not have the connections of the other directors yet: what nobody needs to move waits until it has
+	// them. It lasts for seconds, and ends by itself. Since schema 5.
+	Unsynced bool `json:"unsynced,omitempty"`
 }
 
 // Plane is what a data plane of a node can do.

@@ -273,6 +273,7 @@ func randomStep(rt *rapid.T, w *world) {
 		if rapid.Bool().Draw(rt, "ipvs") {
 			n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting}
 		}
+		n.Facts.Schema, n.Facts.Unsynced = MaxSchema, rapid.IntRange(0, 3).Draw(rt, "unsynced") == 0
 		w.apply(Command{PutNode: &PutNode{Node: n}})
 	case 10: // an operator
 		if len(keys) > 0 {

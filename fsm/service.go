@@ -36,9 +36,11 @@ type Service struct {
 	Forward   Forward  `json:"forward"`
 	// Masquerade rewrites the source to the director's address, for servers whose way back does not lead through the
 	// director. nat only.
-	Masquerade bool     `json:"masquerade,omitempty"`
-	Checks     []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
-	Servers    []Server `json:"servers,omitempty"`
+	Masquerade bool `json:"masquerade,omitempty"`
+	// NoSync keeps the connections from the other directors. Since schema 5.
+	NoSync  bool     `json:"no_sync,omitempty"`
+	Checks  []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
+	Servers []Server `json:"servers,omitempty"`
 }
 
 // Server is one real server of a service.

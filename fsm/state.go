@@ -16,8 +16,10 @@ const (
 	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
 	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
+	schemaSync Schema = 5 // Settings.Sync, Service.NoSync, Facts.Unsynced: directors keep each other's connections
+
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaHold
+	MaxSchema = schemaSync
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.
