@@ -92,12 +92,16 @@ func (a *Agent) syncConfig(s *fsm.State) connsync.Config {
 			c.Peers[string(id)] = addr
 		}
 	}
-	c.Services = syncServices(s)
+	c.Services = syncServices(s, fsm.LocalOf(s, a.o.Name))
 	return c
 }
 
-// syncServices are all services of the cluster, in no order that changes by itself.
-func syncServices(s *fsm.State) (out []connsync.Service) {
+// syncServices are all services of the cluster, by name.
+func syncServices(s *fsm.State, local fsm.Local) (out []connsync.Service) {
+	here := map[string]bool{}
+	for _, v := range local.Services {
+		here[v.Service.Name] = true
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Config.Services)) {
 		v := s.Config.Services[name]
 		vip, ok := s.Config.VIPs[v.VIP]
@@ -106,7 +110,7 @@ func syncServices(s *fsm.State) (out []connsync.Service) {
 		}
 		out = append(out, connsync.Service{
 			Protocol: connsync.IPProtocol(string(v.Protocol)), Addr: vip.Address.Addr(), Port: v.Port, Forward: string(v.Forward),
-			Masquerade: v.Masquerade, Sync: !v.NoSync,
+			Masquerade: v.Masquerade, Sync: !v.NoSync, Here: here[name],
 		})
 	}
 	return out
@@ -122,7 +126,7 @@ func (a *Agent) unsynced() bool {
 }
 
 // syncStatus is for the API; nil where there is nothing to tell.
-func (a *Agent) syncStatus() (*api.Sync, []string) {
+func (a *Agent) syncStatus() (*api.SyncStatus, []string) {
 	s := a.sync.Load()
 	if s == nil {
 		return nil, nil
@@ -131,7 +135,7 @@ func (a *Agent) syncStatus() (*api.Sync, []string) {
 	if st.Transport == connsync.Off {
 		return nil, st.Problems
 	}
-	out := &api.Sync{
+	out := &api.SyncStatus{
 		Transport: string(st.Transport), Synced: st.Synced, Waived: st.Waived, Captured: st.Captured, Unwanted: st.Unwanted, Forged: st.Forged,
 		Malformed: st.Malformed + st.Strange + st.Foreign, Notes: st.Notes,
 	}

@@ -1,6 +1,7 @@
 package connsync
 
 import (
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ type Service struct {
 	// Masquerade says that the source is rewritten too. Such a connection is bound to an address of the director's own.
 	Masquerade bool
 	Sync       bool
+	Here       bool // it is served by this host now
 }
 
 // IPProtocol is the number of lvs.TCP, lvs.UDP or "sctp" in the IP header; 0 for what is none of them.
@@ -86,7 +88,28 @@ func (c *catalogue) service(x Conn) *Service {
 // wanted reports whether the connection is of a service that is synced.
 func (c *catalogue) wanted(x Conn) bool {
 	s := c.service(x)
-	return s != nil && s.Sync
+	return s != nil && s.Sync && !s.Masquerade
+}
+
+// here reports whether the connection is wanted and of a service that is served here.
+func (c *catalogue) here(x Conn) bool { return c.wanted(x) && c.service(x).Here }
+
+// datagrams reports whether a service that is synced is not TCP.
+func (c *catalogue) datagrams() bool {
+	for k, s := range c.byKey {
+		if k.protocol != unix.IPPROTO_TCP && s.Sync {
+			return true
+		}
+	}
+	return false
+}
+
+// String is for messages.
+func (s Service) String() string {
+	if !s.Addr.IsValid() {
+		return fmt.Sprintf("the service by firewall mark %d", s.Mark)
+	}
+	return fmt.Sprintf("the service on %v, IP protocol %d", netip.AddrPortFrom(s.Addr, s.Port), s.Protocol)
 }
 
 // Flags of the forwarding methods (IP_VS_CONN_F_FWD_MASK), and of a connection whose answers do not pass the director.

@@ -53,6 +53,7 @@ type Sync struct {
 	wake    chan struct{}
 	config  atomic.Pointer[Config]
 	session atomic.Pointer[session]
+	began   atomic.Pointer[time.Time] // of the first Configure
 
 	mu    sync.Mutex
 	err   error
@@ -73,6 +74,8 @@ func New(o Options) *Sync {
 // Configure says what to do. It does not wait. The maps and slices are kept.
 func (s *Sync) Configure(c Config) {
 	c.Settings = c.WithDefaults()
+	now := time.Now()
+	s.began.CompareAndSwap(nil, &now)
 	if old := s.config.Swap(&c); old != nil && reflect.DeepEqual(*old, c) {
 		return
 	}
@@ -179,15 +182,18 @@ func (s *Sync) retire(m *mark) error {
 	return errors.Join(stopDaemons(m), m.restore())
 }
 
-// Synced reports whether the connections of the peers are here, as far as they are to be had. It is true where nothing is synced.
+// Synced reports whether the connections of the peers are here, as far as they are to be had. It is true where nothing is synced, and some
+// seconds after the first Configure where it does not work.
 func (s *Sync) Synced() bool {
 	if c := s.config.Load(); c == nil {
 		return false
 	} else if c.Transport == Off || c.Plane != "ipvs" && c.Plane != "nft" {
 		return true
 	}
-	x := s.session.Load()
-	return x != nil && x.relay.Synced(time.Now())
+	if x := s.session.Load(); x != nil {
+		return x.relay.Synced(time.Now())
+	}
+	return time.Since(*s.began.Load()) > syncedWithin // it cannot work, and says so: nothing is to wait for that
 }
 
 // Resync fetches the connections of the peers again: see Relay.Resync.
@@ -244,8 +250,17 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 		if x.plane, err = joined(err)(openKernel(c.Settings, m, x.flags, s.o.Inside)); err != nil {
 			return nil, err
 		}
-	} else if x.plane, err = openTracker(s.o.Inside); err != nil {
-		return nil, err
+	} else {
+		t, err := openTracker(c.SyncID, s.o.Inside)
+		if err = errors.Join(s.o.Inside(func() error { return s.retire(m) }), err); err != nil {
+			return nil, err
+		}
+		x.plane = t
+	}
+	for _, v := range c.Services {
+		if v.Sync && v.Masquerade {
+			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
+		}
 	}
 	if x.quiet {
 		for _, v := range c.Services {

@@ -16,13 +16,13 @@ import (
 
 // Pair is a network of two directors for what must outlive one of them, all hosts on one switch:
 //
-//	client 192.0.2.100 · d1 .2, d2 .3 · s1 10.9.0.11, which answers through the owner of 10.9.0.254 · s2 192.0.2.52, for direct routing
+//	client 192.0.2.100 · d1 .2, d2 .3 · s1, s3 10.9.0.11, .12, which answer through the owner of 10.9.0.254 · s2 192.0.2.52, for direct routing
 //
-// The owner has the VIPs NATVIP and DirectVIP, and the gateway of s1.
+// The owner has the VIPs NATVIP and DirectVIP, and the gateway of s1 and s3.
 type Pair struct {
 	Client    *Host
 	Directors [2]*Host
-	Servers   []*Server // s1, s2
+	Servers   []*Server // s1, s2, s3
 	switched  *Host
 	b         *Bed
 }
@@ -61,15 +61,17 @@ func NewPair(t testing.TB) *Pair {
 	for i := range p.Directors {
 		must(p.director(t, i))
 	}
-	s1, s2 := newHost(t, "s1"), newHost(t, "s2")
-	must(p.b.plug(s1, "net"))
-	must(s1.address("net", "10.9.0.11/24"))
-	must(s1.route("192.0.2.0/24", gateway))
+	s1, s2, s3 := newHost(t, "s1"), newHost(t, "s2"), newHost(t, "s3")
+	for i, s := range []*Host{s1, s3} {
+		must(p.b.plug(s, "net"))
+		must(s.address("net", fmt.Sprintf("10.9.0.%d/24", 11+i)))
+		must(s.route("192.0.2.0/24", gateway))
+	}
 	must(p.b.plug(s2, "net"))
 	must(s2.address("net", "192.0.2.52/24"))
 	must(errors.Join(s2.Sysctl("net/ipv4/conf/all/arp_ignore", "1"), s2.Sysctl("net/ipv4/conf/all/arp_announce", "2")))
 	must(s2.address("lo", DirectVIP.String()+"/32"))
-	p.Servers = []*Server{newServer(t, s1), newServer(t, s2)}
+	p.Servers = []*Server{newServer(t, s1), newServer(t, s2), newServer(t, s3)}
 	return p
 }
 
@@ -123,7 +125,7 @@ func (p *Pair) Give(i int) error {
 			}
 		}
 	}
-	return errors.Join(p.Client.forget(NATVIP, DirectVIP), p.Servers[0].forget(gateway))
+	return errors.Join(p.Client.forget(NATVIP, DirectVIP), p.Servers[0].forget(gateway), p.Servers[2].forget(gateway))
 }
 
 // forget has the host ask anew who has the addresses, as it does after an announcement.
