@@ -10,7 +10,8 @@ import (
 // Bounds of the sending of a table.
 const (
 	tableWindow = 16                     // frames under way
-	resendAfter = 200 * time.Millisecond // without an acknowledgement
+	resendAfter = 100 * time.Millisecond // without an acknowledgement
+	askAgain    = 400 * time.Millisecond // for a table of which nothing comes
 	giveUpAfter = 5 * time.Second
 	tableEvery  = time.Second // no table is begun sooner after the last one for the same peer
 	tableBody   = 1280        // bytes of a message of the table
@@ -21,10 +22,15 @@ type tableIn struct {
 	wanted bool // and not there yet
 	again  bool // it was there once
 	id     uint64
-	index  uint32 // that is to come
+	index  uint32                // that is to come
+	ahead  map[uint32]tablePiece // that came before their turn, fewer than tableWindow
 	asked  time.Time
 	ended  time.Time
-	conns  uint64
+}
+
+type tablePiece struct {
+	body []byte
+	end  bool
 }
 
 // ask asks the peer for its table, unless it is coming. It says when to ask again.
@@ -32,37 +38,50 @@ func (r *Relay) ask(now time.Time, p *peer) time.Time {
 	if p.in.id == 0 {
 		p.in.id = rand.Uint64() | 1
 	}
-	if now.Sub(p.in.asked) >= 2*resendAfter {
+	if now.Sub(p.in.asked) >= askAgain {
 		p.in.asked = now
 		r.tell(p, kindRequest, binary.BigEndian.AppendUint64(nil, p.in.id))
 	}
-	return p.in.asked.Add(2 * resendAfter)
+	return p.in.asked.Add(askAgain)
 }
 
-// takePiece takes a part of the table in, or its end, if it is the one that is to come, and says which one is now.
+// takePiece takes a part of the table in, or its end, replays what is in its turn, and says which one is to come.
 func (r *Relay) takePiece(now time.Time, p *peer, x piece, body []byte, end bool) {
 	if x.id != p.in.id || x.id == 0 {
 		return
 	}
-	done := !p.in.wanted
-	if !done && x.index == p.in.index {
+	if p.in.wanted && x.index >= p.in.index && x.index-p.in.index < tableWindow {
 		p.in.asked = now
-		p.in.index++
-		if end {
-			done = true
-			p.in.wanted, p.in.ended, p.in.conns = false, now, binary.BigEndian.Uint64(body)
-			p.count.Tables++
-			r.o.Log.Info("connection sync: a peer's connections are here", "peer", p.name, "conns", p.in.conns)
-			r.settle(now)
-		} else {
-			r.replay(p, body)
+		if p.in.ahead == nil {
+			p.in.ahead = make(map[uint32]tablePiece)
+		}
+		p.in.ahead[x.index] = tablePiece{append([]byte(nil), body...), end}
+		for p.in.wanted {
+			next, ok := p.in.ahead[p.in.index]
+			if !ok {
+				break
+			}
+			delete(p.in.ahead, p.in.index)
+			p.in.index++
+			if next.end {
+				r.tableEnds(now, p, binary.BigEndian.Uint64(next.body))
+			} else {
+				r.replay(p, next.body)
+			}
 		}
 	}
 	state := byte(0)
-	if done {
+	if !p.in.wanted {
 		state = 1
 	}
 	r.tell(p, kindAck, append(piece{p.in.id, p.in.index}.append(nil), state))
+}
+
+func (r *Relay) tableEnds(now time.Time, p *peer, conns uint64) {
+	p.in.wanted, p.in.again, p.in.ended, p.in.ahead = false, false, now, nil
+	p.count.Tables++
+	r.o.Log.Info("connection sync: a peer's connections are here", "peer", p.name, "conns", conns)
+	r.settle(now)
 }
 
 // tableOut is the sending side. It holds what is under way, and no more of the table.
