@@ -136,8 +136,8 @@ func (d *Daemons) Reconcile(want []Daemon, ours func(Daemon) bool) (changed int,
 		return 0, err
 	}
 	for _, x := range stop {
-		if err := d.command(cmdDelDaemon, x); err != nil && !errors.Is(err, unix.ESRCH) {
-			return changed, fmt.Errorf("stopping the sync daemon %v: %w", x, permission(err))
+		if err := d.stop(x); err != nil {
+			return changed, err
 		}
 		changed++
 	}
@@ -154,11 +154,28 @@ func (d *Daemons) Reconcile(want []Daemon, ours func(Daemon) bool) (changed int,
 func (d *Daemons) Restart(x Daemon) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.command(cmdDelDaemon, x); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("stopping the sync daemon %v: %w", x, permission(err))
+	if err := d.stop(x); err != nil {
+		return err
 	}
 	if err := d.command(cmdNewDaemon, x); err != nil {
 		return fmt.Errorf("starting the sync daemon %v: %w", x, daemonCure(x, err))
+	}
+	return nil
+}
+
+// stop stops a daemon. One whose thread has not run yet, because it was started a moment ago, ends with EINTR, which netlink does not answer
+// (af_netlink.c, netlink_rcv_skb): then only the list tells.
+func (d *Daemons) stop(x Daemon) error {
+	err := d.command(cmdDelDaemon, x)
+	if errors.Is(err, unix.EAGAIN) {
+		left, lerr := d.list()
+		if lerr == nil && !slices.ContainsFunc(left, func(y Daemon) bool { return y.State == x.State }) {
+			return nil
+		}
+		err = errors.Join(err, lerr)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("stopping the sync daemon %v: %w", x, permission(err))
 	}
 	return nil
 }
