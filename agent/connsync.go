@@ -61,7 +61,9 @@ func (a *Agent) syncing(ctx context.Context) error {
 			return err
 		case <-changed:
 		case <-a.plane.removed:
-			s.Resync()
+			if a.plane.capabilities().Plane == "ipvs" { // nftables has no say in what the kernel tracks
+				s.Resync()
+			}
 		case <-wake:
 		}
 	}
