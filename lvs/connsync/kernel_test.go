@@ -128,19 +128,6 @@ func (d *director) there() {
 	d.await("the peer is there and all is synced", func(st Status) bool { return st.Synced && len(st.Peers) == 1 && st.Peers[0].There })
 }
 
-// table counts the connections that the director's kernel has.
-func (d *director) table() (n int) {
-	d.t.Helper()
-	k := &kernel{inside: d.host().Do, flags: func(Conn) (uint32, bool) { return 0, true }}
-	for _, err := range k.Table() {
-		if err != nil {
-			d.t.Error(err)
-		}
-		n++
-	}
-	return n
-}
-
 func newPair(t *testing.T) *lvstest.Pair {
 	t.Helper()
 	if d, err := ipvs.OpenDaemons(); errors.Is(err, ipvs.ErrNotLoaded) {

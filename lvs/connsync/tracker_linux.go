@@ -37,8 +37,8 @@ type tracker struct {
 
 // Messages of the subsystem (IPCTNL_MSG_CT_*) and groups (NFNLGRP_CONNTRACK_*).
 const (
-	ctNew = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0
-	ctGet = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1
+	ctNew = unix.NFNL_SUBSYS_CTNETLINK << 8
+	ctGet = ctNew | 1
 
 	groupNew    = 1
 	groupUpdate = 2
