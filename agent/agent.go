@@ -17,6 +17,7 @@ import (
 	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/health"
+	"quorate/lvs/connsync"
 	"quorate/vip"
 	"quorate/vip/gate"
 	"quorate/vip/probe"
@@ -58,7 +59,8 @@ type Agent struct {
 	kernel   *vip.Netlink
 	prober   *probe.Prober
 
-	actuator atomic.Pointer[actuator] // of the present membership, once it may act
+	sync     atomic.Pointer[connsync.Sync] // of the present membership
+	actuator atomic.Pointer[actuator]      // of the present membership, once it may act
 	leaving  atomic.Bool
 	records  chan fsm.Event
 	holdNews chan holdNews
@@ -177,7 +179,7 @@ func (a *Agent) open() error {
 	}
 	a.engine = health.New(health.Options{Log: a.log, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
 	a.metrics = newMetrics(a)
-	f := &facts{version: a.o.Version, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
+	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
@@ -290,6 +292,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	if a.o.Role != fsm.Witness {
 		audit := &auditor{self: a.o.Name, view: a.node, wire: a.prober, peers: backend{a}, stages: a.metrics.failover, misheard: a.metrics.misheard, log: a.log}
 		g.Go(func() error { return audit.run(work) })
+		g.Go(func() error { return a.syncing(work) })
 		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, log: a.log}
 		g.Go(func() error { return claims.run(work) })
 	}

@@ -17,12 +17,14 @@ import (
 // none.
 type facts struct {
 	version string
-	fence   func() gate.Kind
-	thread  lease.Class // of a lease's thread
-	plane   *planeWorker
-	denied  []string // what the preflight found at start
-	links   func() ([]vip.Link, error)
-	log     *slog.Logger
+	// unsynced reports whether this node lacks the others' connections; nil: it does not.
+	unsynced func() bool
+	fence    func() gate.Kind
+	thread   lease.Class // of a lease's thread
+	plane    *planeWorker
+	denied   []string // what the preflight found at start
+	links    func() ([]vip.Link, error)
+	log      *slog.Logger
 
 	mu   sync.Mutex
 	last []vip.Link // for when the kernel cannot be asked
@@ -35,6 +37,7 @@ func (f *facts) read() fsm.Facts {
 		Schedulers: caps.AllSchedulers(), Problems: f.denied,
 		Fence: string(f.fence()), LeaseThread: string(f.thread),
 	}
+	out.Unsynced = f.unsynced != nil && f.unsynced()
 	if caps.Plane != "" {
 		out.DataPlane = caps.Plane
 	}

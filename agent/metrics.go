@@ -34,6 +34,10 @@ const (
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
 	metricClaims      = "quorate_foreign_claims_total"
+	metricSynced      = "quorate_sync_synced"       // 1 once the connections of the other directors are here
+	metricSyncFrames  = "quorate_sync_frames_total" // by peer and what became of them
+	metricSyncLag     = "quorate_sync_lag_seconds"  // by peer
+	metricSyncConns   = "quorate_sync_connections_total"
 )
 
 // metrics are the agent's own, read when they are asked for.
@@ -82,6 +86,7 @@ func newMetrics(a *Agent) *metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metricGateFails, Help: "Renewals of which the kernel's gate could not be told."},
 			func() float64 { return float64(a.fence.failures.Load()) }),
 		gateDrops{a.fence},
+		syncCounts{a},
 		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
 			n := 0
 			for _, x := range a.local().Addresses {

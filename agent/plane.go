@@ -63,6 +63,8 @@ type planeWorker struct {
 	open     func(name string) (lvs.Plane, error)
 	wake     chan struct{}
 	finished chan struct{} // a token after each change that was carried out
+	// removed gets a token when a service was taken out, and the kernel may have forgotten its connections.
+	removed chan struct{}
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
@@ -81,6 +83,7 @@ type planeWorker struct {
 	wanted  wantedTable
 	gen     uint64 // of wanted; 0 = nothing has been said yet
 	applied uint64 // the generation that was carried out last
+	served  []lvs.Service
 	caps    lvs.Capabilities
 	able    map[string]lvs.Capabilities // of all planes that could be opened, by name
 	status  lvs.Status
@@ -88,7 +91,7 @@ type planeWorker struct {
 }
 
 func newPlaneWorker(log *slog.Logger) *planeWorker {
-	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), finished: make(chan struct{}, 1)}
+	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), finished: make(chan struct{}, 1), removed: make(chan struct{}, 1)}
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
@@ -163,7 +166,7 @@ func (w *planeWorker) carryOut() {
 		_, err := w.plane.Update(scope, t.services)
 		return err
 	})
-	w.finish(gen, nil, err)
+	w.finish(t, gen, nil, err)
 }
 
 // compare looks at the kernel, puts right what differs from what is wanted, and has the status from it.
@@ -183,7 +186,7 @@ func (w *planeWorker) compare() {
 	if asLeft && st.Changed > 0 {
 		w.drifted(st)
 	}
-	w.finish(gen, &st, err)
+	w.finish(t, gen, &st, err)
 }
 
 // drifted tells that the kernel was not as the worker had left it. Called with busy held.
@@ -220,7 +223,7 @@ func (w *planeWorker) within(t wantedTable, do func(scope lvs.Scope) error) erro
 }
 
 // finish notes that the table of that number has been carried out, with the status where the kernel was looked at.
-func (w *planeWorker) finish(gen uint64, st *lvs.Status, err error) {
+func (w *planeWorker) finish(t wantedTable, gen uint64, st *lvs.Status, err error) {
 	w.mu.Lock()
 	if err != nil && (w.err == nil || w.err.Error() != err.Error()) {
 		w.log.Error("data plane", "err", err)
@@ -230,7 +233,12 @@ func (w *planeWorker) finish(gen uint64, st *lvs.Status, err error) {
 	if st != nil {
 		w.status = *st
 	}
+	gone := shrinks(w.served, t.services)
+	w.served = t.services
 	w.mu.Unlock()
+	if gone {
+		signal(w.removed)
+	}
 	if fresh {
 		signal(w.finished)
 	}

@@ -45,6 +45,9 @@ func (a *Agent) local() api.NodeStatus {
 			st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], table.Problems...)
 		}
 	}
+	sync, problems := a.syncStatus()
+	st.Sync = sync
+	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
 	st.DataPlane.Name = "none"
 	if p := a.plane.capabilities().Plane; p != "" {
 		st.DataPlane.Name = p

@@ -23,21 +23,22 @@ const (
 
 // NodeStatus is one node's report about itself: what it should carry out and what its kernel really has.
 type NodeStatus struct {
-	Node      fsm.NodeID `json:"node"`
-	Addr      string     `json:"addr,omitempty" doc:"host:port at which peers reach it"`
-	Version   string     `json:"version,omitempty"`
-	Phase     Phase      `json:"phase" enum:"waiting,starting,ready,leaving"`
-	ClusterID string     `json:"cluster_id,omitempty"`
-	Leader    fsm.NodeID `json:"leader,omitempty" doc:"The leader as this node knows it"`
-	Applied   uint64     `json:"applied" doc:"Index of the last entry applied here"`
-	Epoch     fsm.Epoch  `json:"epoch,omitempty" doc:"Its node epoch"`
-	Started   time.Time  `json:"started"`
-	Lease     Lease      `json:"lease"`
-	Fence     Fence      `json:"fence"`
-	DataPlane DataPlane  `json:"data_plane"`
-	Addresses []Address  `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
-	Services  []Carried  `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
-	Links     []fsm.Link `json:"links,omitempty"`
+	Node      fsm.NodeID  `json:"node"`
+	Addr      string      `json:"addr,omitempty" doc:"host:port at which peers reach it"`
+	Version   string      `json:"version,omitempty"`
+	Phase     Phase       `json:"phase" enum:"waiting,starting,ready,leaving"`
+	ClusterID string      `json:"cluster_id,omitempty"`
+	Leader    fsm.NodeID  `json:"leader,omitempty" doc:"The leader as this node knows it"`
+	Applied   uint64      `json:"applied" doc:"Index of the last entry applied here"`
+	Epoch     fsm.Epoch   `json:"epoch,omitempty" doc:"Its node epoch"`
+	Started   time.Time   `json:"started"`
+	Lease     Lease       `json:"lease"`
+	Fence     Fence       `json:"fence"`
+	DataPlane DataPlane   `json:"data_plane"`
+	Sync      *SyncStatus `json:"sync,omitempty" doc:"How it keeps the connections of the other directors; absent where nothing is kept"`
+	Addresses []Address   `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
+	Services  []Carried   `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
+	Links     []fsm.Link  `json:"links,omitempty"`
 	// MACs are what other nodes compare with what they hear on the wire.
 	MACs      map[string]string `json:"macs,omitempty" doc:"Ethernet address of each interface, by name"`
 	Decisions []Decision        `json:"decisions,omitempty" doc:"The latest fences that this node decided as the leader, and how long they took"`
@@ -66,6 +67,36 @@ type Fence struct {
 type DataPlane struct {
 	Name    string `json:"name" doc:"ipvs, nft or none"`
 	Problem string `json:"problem,omitempty" doc:"What it could not carry out, and the cure"`
+}
+
+// SyncStatus is how a director keeps the connections of the others, and they its own. Counters are since its agent, or the setting, started.
+type SyncStatus struct {
+	Transport string     `json:"transport" enum:"relay,multicast"`
+	Synced    bool       `json:"synced" doc:"It has the connections of the others, as far as they are to be had"`
+	Waived    string     `json:"waived,omitempty" doc:"Whose connections it does not wait for any longer"`
+	Captured  uint64     `json:"captured" doc:"Connections of its own that its kernel told of; with multicast the kernel tells the others by itself"`
+	Unwanted  uint64     `json:"unwanted" doc:"Of those, the ones of services with sync = false"`
+	Forged    uint64     `json:"forged" doc:"Datagrams that did not open with the cluster's key"`
+	Malformed uint64     `json:"malformed" doc:"Others that were not for it, or made no sense"`
+	Peers     []SyncPeer `json:"peers,omitempty"`
+	Notes     []string   `json:"notes,omitempty" doc:"What is set otherwise in the kernel, with the command that sets it"`
+}
+
+// SyncPeer is another director as this one sees it. Frames are datagrams.
+type SyncPeer struct {
+	Node        fsm.NodeID `json:"node"`
+	Reached     bool       `json:"reached" doc:"It was heard in the last seconds"`
+	Synced      bool       `json:"synced" doc:"Its connections are here"`
+	LagMS       int64      `json:"lag_ms" doc:"Age of the oldest message that it has not acknowledged; it does so once a second"`
+	Sent        uint64     `json:"sent" doc:"Frames"`
+	Received    uint64     `json:"received" doc:"Frames"`
+	Connections uint64     `json:"connections" doc:"That this node's kernel was given"`
+	Lost        uint64     `json:"lost" doc:"Frames that never came"`
+	Reordered   uint64     `json:"reordered" doc:"Frames that came before their turn"`
+	Replayed    uint64     `json:"replayed" doc:"Frames that came before, or of a process that is gone"`
+	Forged      uint64     `json:"forged" doc:"Datagrams from its address that did not open"`
+	Dropped     uint64     `json:"dropped" doc:"Messages that the kernel could not be given"`
+	Problem     string     `json:"problem,omitempty"`
 }
 
 // Address is one cluster address on one node.

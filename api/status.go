@@ -43,13 +43,14 @@ type Quorum struct {
 // NodeSummary is one node of the cluster with the gist of its own report.
 type NodeSummary struct {
 	Member
-	Reached   bool      `json:"reached" doc:"It answered this node; without it the rest is unknown"`
-	Phase     Phase     `json:"phase,omitempty"`
-	Lease     Lease     `json:"lease"`
-	Fence     Fence     `json:"fence"`
-	DataPlane DataPlane `json:"data_plane"`
-	VIPs      []string  `json:"vips,omitempty" doc:"VIPs that it owns"`
-	Problems  []string  `json:"problems,omitempty"`
+	Reached   bool        `json:"reached" doc:"It answered this node; without it the rest is unknown"`
+	Phase     Phase       `json:"phase,omitempty"`
+	Lease     Lease       `json:"lease"`
+	Fence     Fence       `json:"fence"`
+	DataPlane DataPlane   `json:"data_plane"`
+	Sync      *SyncStatus `json:"sync,omitempty"`
+	VIPs      []string    `json:"vips,omitempty" doc:"VIPs that it owns"`
+	Problems  []string    `json:"problems,omitempty"`
 }
 
 type statusOutput struct{ Body Status }
@@ -139,7 +140,7 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 		return n
 	}
 	n.Reached, n.Phase = true, r.status.Phase
-	n.Lease, n.Fence, n.DataPlane, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Problems
+	n.Lease, n.Fence, n.DataPlane, n.Sync, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Sync, r.status.Problems
 	if r.status.Version != "" {
 		n.Version = r.status.Version
 	}

@@ -22,6 +22,7 @@ const (
 	purposeStream purpose = "quorate stream v1"
 	purposeGossip purpose = "quorate gossip v1"
 	purposeLease  purpose = "quorate lease v1"
+	purposeSync   purpose = "quorate connection sync v1"
 )
 
 // deriveKey makes the 32-byte key for one purpose (HKDF-SHA256, RFC 5869).

@@ -77,8 +77,8 @@ func parseAddresses(bind, advertise string) (addresses, error) {
 		return a, fmt.Errorf("advertise address %q is not IP:PORT: use for example 10.0.0.1:7300", advertise)
 	}
 	for _, x := range []netip.AddrPort{a.bind, a.advertise} {
-		if x.Port() == 0 || x.Port() == 65535 {
-			return a, fmt.Errorf("port of %s: want 1 to 65534, because the lease uses the next port", x)
+		if x.Port() == 0 || x.Port() > 65533 {
+			return a, fmt.Errorf("port of %s: want 1 to 65533, because the lease and connection sync use the next two", x)
 		}
 	}
 	if a.advertise.Addr().IsUnspecified() {
@@ -104,3 +104,6 @@ func memberAddr(s string) (netip.AddrPort, error) {
 
 // leaseAddr is the address of the lease's datagrams: the port after that of a node.
 func leaseAddr(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }
+
+// syncAddr is the address of connection sync's datagrams: the second port after that of a node.
+func syncAddr(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+2) }

@@ -188,8 +188,8 @@ func bindAddress(s string) (string, error) {
 		return "", err
 	case ap.Addr().IsMulticast():
 		return "", faultf("use an address of this machine", "a multicast address cannot be listened on")
-	case ap.Port() == 0 || ap.Port() == 65535:
-		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
+	case ap.Port() == 0 || ap.Port() > 65533:
+		return "", faultf("use 1 to 65533", "the port is out of range, for the two after it are used too")
 	}
 	return ap.String(), nil
 }
@@ -202,8 +202,8 @@ func advertiseAddress(s string) (string, error) {
 		return "", err
 	case ap.Addr().IsUnspecified() || ap.Addr().IsMulticast():
 		return "", faultf("use an address at which the other nodes reach this one", "this is not the address of a host")
-	case ap.Port() == 0 || ap.Port() == 65535:
-		return "", faultf("use 1 to 65534", "the port is out of range, for the one after it is used too")
+	case ap.Port() == 0 || ap.Port() > 65533:
+		return "", faultf("use 1 to 65533", "the port is out of range, for the two after it are used too")
 	}
 	return s, nil
 }

@@ -55,12 +55,13 @@ func drawConfig(t *rapid.T) fsm.Config {
 	c.Services = map[string]fsm.Service{}
 	for i, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "services") {
 		vip := c.VIPs[rapid.SampledFrom(keysOf(c.VIPs)).Draw(t, "vip")]
-		c.Services[n] = drawService(t, n, vip, uint16(80+i))
+		c.Services[n] = drawService(t, n, vip, uint16(80+i), c.Settings.Sync.By() == fsm.SyncOff)
 	}
 	return c
 }
 
-func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service {
+// drawService draws a service; its servers may be of another address family where the connections are not synchronised.
+func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool) fsm.Service {
 	s := fsm.Service{
 		Name: name, VIP: vip.Name, Port: port,
 		Protocol:  rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP, fsm.SCTP}).Draw(t, "protocol"),
@@ -96,7 +97,7 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service 
 	s.SlowStart = time.Duration(rapid.IntRange(0, 3600).Draw(t, "slow start")) * time.Second
 	s.DrainTimeout = time.Duration(rapid.IntRange(0, 86400).Draw(t, "drain timeout")) * time.Second
 	if rapid.Bool().Draw(t, "sorry") {
-		sorry := drawServer(t, s, vip, port, 99)
+		sorry := drawServer(t, s, vip, port, 99, cross)
 		sorry.Weight = 0
 		s.Sorry = &sorry
 	}
@@ -125,7 +126,7 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16) fsm.Service 
 		s.Checks = append(s.Checks, c)
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "servers") {
-		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i))
+		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i, cross))
 	}
 	return s
 }
@@ -136,7 +137,7 @@ func drawEncap(t *rapid.T) fsm.Encap {
 	}).Draw(t, "tunnel")
 }
 
-func drawServer(t *rapid.T, s fsm.Service, vip fsm.VIP, port uint16, i int) fsm.Server {
+func drawServer(t *rapid.T, s fsm.Service, vip fsm.VIP, port uint16, i int, cross bool) fsm.Server {
 	out := fsm.Server{Weight: rapid.IntRange(0, 65535).Draw(t, "weight"), Upper: rapid.Uint32().Draw(t, "upper")}
 	if out.Upper > 0 {
 		out.Lower = rapid.Uint32Range(0, out.Upper-1).Draw(t, "lower")
@@ -147,7 +148,7 @@ func drawServer(t *rapid.T, s fsm.Service, vip fsm.VIP, port uint16, i int) fsm.
 	}
 	a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i))
 	forward, _ := s.Method(out)
-	if crosses := forward == fsm.Tunnel && rapid.Bool().Draw(t, "crosses families"); vip.Address.Addr().Is6() != crosses {
+	if crosses := cross && forward == fsm.Tunnel && rapid.Bool().Draw(t, "crosses families"); vip.Address.Addr().Is6() != crosses {
 		a = netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%d", i))
 	}
 	if forward == fsm.NAT {

@@ -32,7 +32,14 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 func (d *decoder) cluster(x known, c *fsm.Config) {
 	var s fsm.Settings
 	d, first := d.claim(x.child, "cluster", "the cluster block", "remove one of them")
-	d.leaf(x, "cluster", &s)
+	n := d.leafKeys(x, "cluster", &s)
+	for _, y := range d.children(clusterBlock, n, "cluster") {
+		var sync fsm.Sync
+		inner, once := d.claim(y.child, "cluster.sync", "the sync block", "remove one of them")
+		if inner.leaf(y, "cluster.sync", &sync); once {
+			s.Sync = sync
+		}
+	}
 	if first {
 		c.Settings = s
 	}

@@ -14,7 +14,7 @@ var agentFile = &block{
 		text("name", func(a *AgentConfig) *fsm.NodeID { return &a.Name },
 			"The node's name, unique in the cluster. Left out: the host name."),
 		text("bind", func(a *AgentConfig) *string { return &a.Bind },
-			"Address on which the other nodes reach this one, as `ADDRESS` or `ADDRESS:PORT` (port 7300 if none is given). The port is used with TCP and UDP, and the one after it with UDP. It has to be given here or as a flag."),
+			"Address on which the other nodes reach this one, as `ADDRESS` or `ADDRESS:PORT` (port 7300 if none is given). The port is used with TCP and UDP, and the two after it with UDP. It has to be given here or as a flag."),
 		text("advertise", func(a *AgentConfig) *string { return &a.Advertise },
 			"Address that the other nodes are told, where it is not the one of `bind`."),
 		text("data_dir", func(a *AgentConfig) *string { return &a.DataDir },

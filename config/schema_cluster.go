@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -18,7 +19,8 @@ var clusterFile = &block{
 
 var clusterBlock = &block{
 	name: "cluster", once: true,
-	doc: "Settings of the cluster as a whole.",
+	doc:    "Settings of the cluster as a whole.",
+	blocks: []*block{syncBlock},
 	keys: []key{
 		text("profile", func(s *fsm.Settings) *fsm.Profile { return &s.Profile },
 			"Timing of leases and elections. `lan`: a lost owner is replaced within half a second; `fast`: within a tenth of a second; every node needs a real-time lease thread and every director the BPF gate, else it is refused; `wan`: for nodes far apart.").
@@ -35,6 +37,34 @@ var clusterBlock = &block{
 			"How many moves for `preempt` and `rebalance` may begin in a minute; a group counts as one. Left out: 10. Fences, drains and what operators ask for are not counted and do not wait.").within("1 to 600"),
 		duration("hold_down", func(s *fsm.Settings) *time.Duration { return &s.HoldDown },
 			"How long nothing is moved for `preempt` or `rebalance` to a node that came back after a fence, and how long a VIP is left alone after a failover or such a move. It doubles, up to 30 minutes, each time that the next failure comes within an hour. Left out: 30s.").within("1s to 1h"),
+	},
+}
+
+var syncBlock = &block{
+	name: "sync", once: true,
+	doc: "How the directors keep each other's connections, so that established ones go on when their VIP moves.",
+	keys: []key{
+		text("transport", func(s *fsm.Sync) *string { return &s.Transport },
+			"`relay`: the agents carry what their kernels say to each other, sealed, from UDP port to UDP port (the second one after that of `bind`); `multicast`: the kernels do it themselves, in the clear (IPVS only); `off`: nobody does, and connections end with their director. Left out: `relay`.").
+			oneOf(fsm.SyncRelay, fsm.SyncMulticast, fsm.SyncOff),
+		text("interface", func(s *fsm.Sync) *string { return &s.Interface }, "Interface that carries the multicast, of the same name on all directors. Only with `multicast`, and necessary there."),
+		text("group", func(s *fsm.Sync) *string { return &s.Group }, "Multicast group of the kernels' daemons. The relay uses it on the interface lo alone. Left out: 224.0.0.81."),
+		number("port", func(s *fsm.Sync) *int { return &s.Port }, "First UDP port of the kernels' daemons. Left out: 8848.").within(fmt.Sprintf("1 to %d", fsm.MaxSyncPort)),
+		number("sync_id", func(s *fsm.Sync) *int { return &s.SyncID }, "What tells this cluster's messages from others' on the same group. Left out: 81.").within("1 to 255"),
+		number("max_len", func(s *fsm.Sync) *int { return &s.MaxLen }, "Longest message, in bytes. Left out: 1280.").
+			within(fmt.Sprintf("%d to %d", fsm.MinSyncLen, fsm.MaxSyncLen)),
+		number("ttl", func(s *fsm.Sync) *int { return &s.TTL }, "How many networks the multicast may cross. Left out: 1.").within("1 to 255"),
+		boolean("set_sysctls", func(s *fsm.Sync) *bool { return &s.SetSysctls },
+			"The agents may set the sysctls net.ipv4.vs.sync_* that the keys below stand for, and set them back when they end. Otherwise `quorate status` says which commands do it."),
+		text("threshold", func(s *fsm.Sync) *string { return &s.Threshold },
+			"`PACKET PERIOD` (sync_threshold): a connection is told of at that packet of each period; `0 0`: as soon as it is established, and then by time alone. Left out: `0 0`."),
+		duration("refresh", func(s *fsm.Sync) *time.Duration { return &s.Refresh },
+			"How often a connection that has packets is told of again (sync_refresh_period). Left out: 10s.").within("1s to 1h"),
+		number("ports", func(s *fsm.Sync) *int { return &s.Ports }, "Threads of each daemon, each with a port of its own (sync_ports): 1, 2, 4 … 64. Left out: 1.").within("1 to 64"),
+		number("queue", func(s *fsm.Sync) *int { return &s.Queue }, "Messages that the kernel keeps while they cannot be sent (sync_qlen_max). Left out: what it is.").within(fmt.Sprintf("1 to %d", 1<<24)),
+		number("sock_size", func(s *fsm.Sync) *int { return &s.SockSize }, "Buffers of the daemons' sockets, in bytes (sync_sock_size). Left out: what it is.").within(fmt.Sprintf("1 to %d", 1<<30)),
+		boolean("template_only", func(s *fsm.Sync) *bool { return &s.TemplateOnly },
+			"Of services with persistence only tell which client belongs to which server, not of each connection (sync_persist_mode)."),
 	},
 }
 
@@ -117,6 +147,8 @@ var serviceBlock = &block{
 			"How long a server that has come back takes to reach its weight. Left out: it has it at once.").within("1s to 1h"),
 		duration("drain_timeout", func(s *fsm.Service) *time.Duration { return &s.DrainTimeout },
 			"How long a drained server keeps its connections before it is taken out. Left out: as long as they last.").within("1s to 24h"),
+		unless("sync", func(s *fsm.Service) *bool { return &s.NoSync },
+			"Keep the connections on the other directors too, so that they go on when the VIP moves; see the block `sync`. Not needed with the schedulers `mh` and `sh`, by which all directors choose the same servers (the kernel's net.ipv4.vs.sloppy_tcp has to be 1 then)."),
 	},
 	blocks: []*block{checkBlock, serverBlock, sorryBlock},
 }

@@ -51,6 +51,23 @@ func boolean[T any](name string, field func(*T) *bool, doc string) key {
 	return k
 }
 
+// unless is a boolean that is true when it is left out; the field says the opposite.
+func unless[T any](name string, field func(*T) *bool, doc string) key {
+	k := scalar(name, "true or false", doc, field,
+		func(v cty.Value) (bool, error) {
+			on, err := boolOf(v)
+			return !on, err
+		},
+		func(off bool) cty.Value {
+			if !off {
+				return cty.NilVal
+			}
+			return cty.False
+		})
+	k.fallback = cty.True
+	return k
+}
+
 func duration[T any](name string, field func(*T) *time.Duration, doc string) key {
 	return scalar(name, "duration", doc, field, durationOf, func(d time.Duration) cty.Value {
 		if d == 0 { // no duration may be 0: it is one that is not set

@@ -71,6 +71,7 @@ func (f Facts) cleaned(at Schema) Facts {
 	if at < schemaLVS {
 		f.Features = nil
 	}
+	f.Unsynced = f.Unsynced && at >= schemaLVS
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -227,9 +228,17 @@ func factChanges(was, is Facts) []string {
 	note("data plane", was.DataPlane, is.DataPlane)
 	note("fence", was.Fence, is.Fence)
 	note("the lease's thread", was.LeaseThread, is.LeaseThread)
+	note("connections of the other directors", behind(was), behind(is))
 	note("interfaces", linksText(was.Links), linksText(is.Links))
 	note("problems", strings.Join(was.Problems, ", "), strings.Join(is.Problems, ", "))
 	return out
+}
+
+func behind(f Facts) string {
+	if f.Unsynced {
+		return "on their way"
+	}
+	return "here"
 }
 
 // linksText is like "eth0 (192.0.2.0/24), eth1".

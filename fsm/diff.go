@@ -106,6 +106,7 @@ func (c Config) fields() map[string]fields {
 	if d := c.Settings.HoldDown; d != 0 {
 		cluster.set("hold_down", d.String())
 	}
+	c.Settings.Sync.fields(object)
 	for name, v := range c.VIPs {
 		f := object("vip." + name)
 		f.set("address", v.Address.String())

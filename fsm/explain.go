@@ -102,6 +102,11 @@ func (p *planner) holds(u *unit) (out []Hold) {
 		}
 		out = append(out, Hold{until, text})
 	}
+	for _, i := range []int{u.wish, u.home} {
+		if i >= 0 && p.behind[i] && p.served(u) && !slices.ContainsFunc(u.members, func(m member) bool { return p.owner(m) == i }) {
+			out = append(out, Hold{Text: fmt.Sprintf("%s does not have the connections of the other directors yet", p.nodes[i].ID)})
+		}
+	}
 	if u.preempt || settings.Rebalance && len(u.prefer) == 0 {
 		for _, m := range u.members {
 			if until, held := m.rec.Flap.heldUntil(p.h.Now, settings); held {

@@ -59,6 +59,9 @@ type Facts struct {
 
 	// Features are what its data plane can do beyond that: see Service.Features. Since schema 5.
 	Features []string `json:"features,omitempty"`
+	// Unsynced says that the node does not have the connections of the other directors yet: what nobody needs to move waits until it has
+	// them. It lasts for seconds, and ends by itself. Since schema 5.
+	Unsynced bool `json:"unsynced,omitempty"`
 }
 
 // Plane is what a data plane of a node can do.

@@ -45,18 +45,23 @@ func (p *planner) place(units []*unit) {
 }
 
 // seats are the nodes where a unit without home may be placed: those that are open, without those that came back a short
-// time ago unless there is no other.
+// time ago, or that would not know the connections of what is served, unless there is no other.
 func (p *planner) seats(u *unit) []bool {
 	seats := make([]bool, len(u.open))
-	any := false
+	any, served := false, p.served(u)
 	for i, open := range u.open {
-		seats[i] = open && !p.rests[i]
+		seats[i] = open && !p.rests[i] && !(served && p.behind[i])
 		any = any || seats[i] && (p.nodes[i].Weight > 0 || slices.Contains(u.prefer, p.nodes[i].ID))
 	}
 	if !any {
 		return u.open
 	}
 	return seats
+}
+
+// served reports whether a node that is able has a member of the unit: it may wait there until another one is ready for it.
+func (p *planner) served(u *unit) bool {
+	return slices.ContainsFunc(u.members, func(m member) bool { return p.owner(m) >= 0 && p.h.Able[m.rec.Owner] })
 }
 
 // classOf is a string with a 1 for each node that the unit may go to by its weight.

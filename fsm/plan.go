@@ -71,6 +71,7 @@ type planner struct {
 	hashes []uint64 // of the nodes' names
 	load   []int    // VIPs that each node has when all that is decided so far is done
 	rests  []bool   // came back a short time ago: nothing is moved there for preference or balance
+	behind []bool   // does not have the others' connections yet: what is served elsewhere is not moved there
 	budget int      // how many such moves may begin
 	units  []*unit  // sorted by id
 	held   contested
@@ -87,6 +88,7 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 		p.hashes = append(p.hashes, hashText(string(id)))
 		_, held := n.Flap.heldUntil(h.Now, s.Config.Settings)
 		p.rests = append(p.rests, held)
+		p.behind = append(p.behind, n.Facts.Unsynced)
 	}
 	p.budget = s.budgetAt(h.Now).left()
 	p.load = make([]int, len(p.nodes))
@@ -176,7 +178,7 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 		r.Reason = tombstoneReason(m.rec, m.vip, true)
 	case u.home < 0 && p.lastLeaves(owner):
 		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
-	case u.home == owner || !p.mayGet(u, m):
+	case u.home == owner || !p.mayGet(u, m) || p.behind[u.home] && p.h.Able[m.rec.Owner]:
 		return
 	default:
 		r.To, r.Reason = p.nodes[u.home].ID, p.moveReason(u, owner)

@@ -67,7 +67,7 @@ func (p *planner) byLoad(at [][]*unit) (full, empty []int) {
 		if len(at[i]) > 0 {
 			full = append(full, i)
 		}
-		if p.ready[i] && !p.rests[i] && n.Weight > 0 {
+		if p.ready[i] && !p.rests[i] && !p.behind[i] && n.Weight > 0 {
 			empty = append(empty, i)
 		}
 	}

@@ -273,6 +273,7 @@ func randomStep(rt *rapid.T, w *world) {
 		if rapid.Bool().Draw(rt, "ipvs") {
 			n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting}
 		}
+		n.Facts.Schema, n.Facts.Unsynced = MaxSchema, rapid.IntRange(0, 3).Draw(rt, "unsynced") == 0
 		w.apply(Command{PutNode: &PutNode{Node: n}})
 	case 10: // an operator
 		if len(keys) > 0 {
@@ -334,6 +335,9 @@ func checkPlan(rt *rapid.T, w *world) {
 		if r.Reason.Code == "" || r.Reason.Text == "" || r.To != "" && (!w.hints.Able[r.To] || w.hints.Ending[r.To]) {
 			rt.Fatalf("release: %+v", r)
 		}
+		if owner := w.s.Assignments[r.Key].Owner; r.To != "" && w.hints.Able[owner] && w.s.Nodes[r.To].Facts.Unsynced {
+			rt.Fatalf("%s serves, and is to hand over to a node that lacks its connections: %+v", owner, r)
+		}
 	}
 	s, first := w.s, d
 	for round := 0; ; round++ {
@@ -383,8 +387,10 @@ func sameAddressTwice(s *State) bool {
 
 // calm ends all faults: every VIP that some node can have gets an owner, groups are together, drained nodes are empty.
 func calm(rt *rapid.T, w *world) {
-	for id := range w.s.Nodes {
+	for id, n := range w.s.Nodes {
 		w.hints.Able[id] = true
+		n.Facts.Unsynced = false
+		w.apply(Command{SetFacts: &SetFacts{Node: id, Store: n.Store, Facts: n.Facts}})
 	}
 	w.settle()
 	p := newPlanner(w.s, w.hints, "")

@@ -212,7 +212,7 @@ func (p *planner) preempts(u *unit, i int) bool {
 		return false
 	}
 	if !p.heading(u, best) {
-		if u.wish = best; p.rests[best] || p.settling(u) || p.budget == 0 {
+		if u.wish = best; p.rests[best] || p.behind[best] || p.settling(u) || p.budget == 0 {
 			return false
 		}
 		u.wish = -1
@@ -270,7 +270,7 @@ func (p *planner) underWay(u *unit) bool {
 	if home < 0 {
 		return false
 	}
-	if best := p.mostPreferred(u, u.open); p.wouldPreempt(u, home, best) && !p.rests[best] {
+	if best := p.mostPreferred(u, u.open); p.wouldPreempt(u, home, best) && !p.rests[best] && !p.behind[best] {
 		p.preempt(u, home, best) // no need to move it twice
 		return true
 	}

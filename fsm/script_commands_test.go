@@ -407,6 +407,7 @@ func node(a args) Node {
 		n.Role = Role(v)
 	}
 	n.Facts.Schema = Schema(a.num("schema", 1))
+	n.Facts.Unsynced = a.has("unsynced")
 	switch a.set["plane"] {
 	case "ipvs":
 		n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting, Tunnel}

@@ -62,6 +62,9 @@ type Service struct {
 	// DrainTimeout is how long a drained server keeps its connections; 0 = as long as they last. Since schema 5.
 	DrainTimeout time.Duration `json:"drain_timeout,omitempty"`
 
+	// NoSync keeps the connections from the other directors. Since schema 5.
+	NoSync bool `json:"no_sync,omitempty"`
+
 	Checks  []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
 	Servers []Server `json:"servers,omitempty"`
 }

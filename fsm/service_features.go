@@ -9,7 +9,7 @@ import (
 // needs is the schema that has all that the service asks for on the VIP.
 func (s Service) needs(vip VIP) Schema {
 	plain := s.Mark == 0 && len(s.Flags) == 0 && !s.OnePacket && s.Persistence == Persistence{} && s.Encap == Encap{} &&
-		s.Quorum == 0 && s.Hysteresis == 0 && s.Sorry == nil && !s.Inhibit && s.SlowStart == 0 && s.DrainTimeout == 0 &&
+		s.Quorum == 0 && s.Hysteresis == 0 && s.Sorry == nil && !s.Inhibit && s.SlowStart == 0 && s.DrainTimeout == 0 && !s.NoSync &&
 		s.Protocol != SCTP
 	for _, server := range s.Servers {
 		sameFamily := server.Address.Addr().Is4() == vip.Address.Addr().Is4()
@@ -100,4 +100,7 @@ func (s Service) fields(f fields) {
 	f.flag("inhibit_on_failure", s.Inhibit)
 	f.span("slow_start", s.SlowStart)
 	f.span("drain_timeout", s.DrainTimeout)
+	if s.NoSync {
+		f.set("sync", "false")
+	}
 }

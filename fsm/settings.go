@@ -51,6 +51,8 @@ type Settings struct {
 	// HoldDown is how long no VIP is moved for preference or balance to a node that came back after a fence, and how long such
 	// a move leaves a VIP alone that failed over or was moved so; longer after several in a row, see Flap.
 	HoldDown time.Duration `json:"hold_down,omitempty"`
+
+	Sync Sync `json:"sync,omitzero"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -70,6 +72,9 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
+	if s.Sync != (Sync{}) {
+		return schemaLVS
+	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {
 		return schemaMoves
 	}

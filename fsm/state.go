@@ -16,7 +16,7 @@ const (
 	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
 	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
-	schemaLVS Schema = 5 // all of IPVS: see Service.needs; Facts.Features
+	schemaLVS Schema = 5 // all of IPVS (Service.needs, Facts.Features), and directors keep each other's connections (Settings.Sync, Service.NoSync, Facts.Unsynced)
 
 	// MaxSchema is the newest schema this build understands.
 	MaxSchema = schemaLVS

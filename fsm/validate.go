@@ -60,6 +60,7 @@ func (c Config) validateSettings(ps *Problems) {
 	if s.HoldDown != 0 {
 		inRange(ps, "cluster", "hold_down", s.HoldDown, MinHoldDown, MaxHoldDown)
 	}
+	s.Sync.validate(ps)
 	if len(c.VIPs) > MaxVIPs {
 		ps.add("cluster", "", "", fmt.Sprintf("%d VIPs are more than the limit of %d", len(c.VIPs), MaxVIPs), "use fewer VIPs, or several clusters")
 	}

@@ -63,6 +63,14 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 	for i, check := range s.Checks {
 		validateCheck(ps, object+".check."+strconv.Itoa(i), check)
 	}
+	for _, server := range s.all() {
+		crosses := ok && server.Address.IsValid() && vip.Address.IsValid() && server.Address.Addr().Is4() != vip.Address.Addr().Is4()
+		if forward, _ := s.Method(server); crosses && forward == Tunnel && c.Settings.Sync.By() != SyncOff {
+			ps.add(serverObject(object, server), "address", server.Address.String(),
+				"the kernel has no servers of another address family than the VIP's while it synchronises connections (ip_vs_ctl.c, ip_vs_genl_set_cmd)",
+				`use a server address of the VIP's family, or cluster { sync { transport = "off" } }`)
+		}
+	}
 	seen := map[netip.AddrPort]bool{}
 	for _, server := range s.Servers {
 		s.validateServer(ps, serverObject(object, server), vip, server)

@@ -13,9 +13,9 @@ import (
 	"quorate/fsm"
 )
 
-// Sealer seals datagrams with the cluster key: AES-256-GCM with random nonces. A datagram is
+// Sealer seals datagrams of one use with the cluster key: AES-256-GCM with random nonces. A datagram is
 //
-//	magic "qLs" · version 1 · salt (16) · nonce (12) · ciphertext · tag (16)
+//	magic "qLs" (of another use: another) · version 1 · salt (16) · nonce (12) · ciphertext · tag (16)
 //
 // The salt is drawn once per process and goes with the cluster key into HKDF-SHA256 (RFC 5869), whose output is that
 // process's key. So the lease shares no key with gossip, and one key seals only what one process sends: NIST SP 800-38D
@@ -24,6 +24,7 @@ import (
 //
 // It is safe for concurrent use.
 type Sealer struct {
+	use  Use
 	key  []byte
 	own  [saltSize]byte
 	seal cipher.AEAD
@@ -43,17 +44,31 @@ const (
 	maxSalts = 64
 )
 
-var header = [headerSize]byte{'q', 'L', 's', 1}
+// Use is what datagrams are sealed for. Those of one use do not open as those of another: their keys differ.
+type Use struct {
+	header [headerSize]byte
+	info   string // of HKDF
+	most   int    // bytes of a sealed datagram
+}
 
-// ErrSeal is what Open fails with: not ours, another version, another key, or damaged.
-var ErrSeal = errors.New("lease datagram does not open with this cluster's key")
+var (
+	leaseUse = Use{[headerSize]byte{'q', 'L', 's', 1}, "quorate lease datagram v1", MaxDatagram}
+	// SyncUse is the exchange of connections between directors.
+	SyncUse = Use{[headerSize]byte{'q', 'C', 's', 1}, "quorate connection sync datagram v1", 2048}
+)
 
-// NewSealer returns a sealer for the cluster key, which has 32 bytes.
-func NewSealer(key []byte) (*Sealer, error) {
+// ErrSeal is what Open fails with: not ours, another version, another use, another key, or damaged.
+var ErrSeal = errors.New("datagram does not open with this cluster's key")
+
+// NewSealer returns a sealer of the lease's datagrams for the cluster key, which has 32 bytes.
+func NewSealer(key []byte) (*Sealer, error) { return NewSealerFor(key, leaseUse) }
+
+// NewSealerFor returns a sealer for the use, from a key of 32 bytes.
+func NewSealerFor(key []byte, use Use) (*Sealer, error) {
 	if len(key) != 32 {
 		return nil, fmt.Errorf("cluster key has %d bytes, want 32", len(key))
 	}
-	s := &Sealer{key: append([]byte(nil), key...), peers: make(map[[saltSize]byte]cipher.AEAD)}
+	s := &Sealer{use: use, key: append([]byte(nil), key...), peers: make(map[[saltSize]byte]cipher.AEAD)}
 	rand.Read(s.own[:]) // never fails (crypto/rand since Go 1.24)
 	var err error
 	s.seal, err = s.derive(s.own)
@@ -61,9 +76,9 @@ func NewSealer(key []byte) (*Sealer, error) {
 }
 
 func (s *Sealer) derive(salt [saltSize]byte) (cipher.AEAD, error) {
-	k, err := hkdf.Key(sha256.New, s.key, salt[:], "quorate lease datagram v1", 32)
+	k, err := hkdf.Key(sha256.New, s.key, salt[:], s.use.info, 32)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key for lease datagrams: %w", err)
+		return nil, fmt.Errorf("derive the key for datagrams: %w", err)
 	}
 	b, err := aes.NewCipher(k)
 	if err != nil {
@@ -75,14 +90,14 @@ func (s *Sealer) derive(salt [saltSize]byte) (cipher.AEAD, error) {
 // Seal appends the sealed form of plain to dst.
 func (s *Sealer) Seal(dst, plain []byte) []byte {
 	at := len(dst)
-	dst = append(dst, header[:]...)
+	dst = append(dst, s.use.header[:]...)
 	dst = append(dst, s.own[:]...)
 	return s.seal.Seal(dst, nil, plain, dst[at:at+prefixSize])
 }
 
 // Open appends the plain form of a sealed datagram to dst. It fails with ErrSeal.
 func (s *Sealer) Open(dst, sealed []byte) ([]byte, error) {
-	if len(sealed) < SealOverhead || len(sealed) > MaxDatagram || [headerSize]byte(sealed) != header {
+	if len(sealed) < SealOverhead || len(sealed) > s.use.most || [headerSize]byte(sealed) != s.use.header {
 		return dst, ErrSeal
 	}
 	salt := [saltSize]byte(sealed[headerSize:])

@@ -92,3 +92,26 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestSealerUses: what is sealed for one use does not open for another, not even under the other's magic.
+func TestSealerUses(t *testing.T) {
+	key := make([]byte, 32)
+	l, err := NewSealer(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewSealerFor(key, SyncUse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := l.Seal(nil, []byte("renew"))
+	copy(sealed[:headerSize], SyncUse.header[:])
+	for _, b := range [][]byte{l.Seal(nil, []byte("renew")), sealed} {
+		if _, err := c.Open(nil, b); !errors.Is(err, ErrSeal) {
+			t.Errorf("a datagram of the lease opens as one of connection sync: %v", err)
+		}
+	}
+	if got, err := c.Open(nil, c.Seal(nil, []byte("x"))); err != nil || string(got) != "x" {
+		t.Errorf("%q %v", got, err)
+	}
+}

@@ -85,6 +85,7 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 		t.row(name, nodeState(n), lease, n.Fence.Kind, n.DataPlane.Name, len(n.VIPs), n.Addr)
 	}
 	t.write(w, "")
+	a.writeSync(w, st.Nodes)
 	if len(st.VIPs) > 0 {
 		fmt.Fprintln(w)
 		a.vipTable(st.VIPs).write(w, "")
@@ -94,6 +95,39 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 		a.serviceTable(st.Services).write(w, "")
 	}
 	a.writeProblems(w, st.Problems)
+}
+
+// writeSync shows who has whose connections, and what the kernels should be told.
+func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
+	t := a.table("CONNECTIONS OF", "ON", "STATE", "LAG", "RECEIVED", "LOST")
+	rows := 0
+	var notes []string
+	for _, n := range nodes {
+		if n.Sync == nil {
+			continue
+		}
+		for _, note := range n.Sync.Notes {
+			notes = append(notes, fmt.Sprintf("%s: %s", n.ID, note))
+		}
+		for _, p := range n.Sync.Peers {
+			state := cell{"here", good}
+			switch {
+			case !p.Reached:
+				state = cell{"not heard", warn}
+			case !p.Synced:
+				state = cell{"coming", warn}
+			}
+			rows++
+			t.row(p.Node, n.ID, state, fmt.Sprintf("%d ms", p.LagMS), p.Connections, p.Lost)
+		}
+	}
+	if rows > 0 {
+		fmt.Fprintln(w)
+		t.write(w, "")
+	}
+	for _, note := range notes {
+		fmt.Fprintf(w, "  note: %s\n", oneLine(note))
+	}
 }
 
 func nodeState(n api.NodeSummary) cell {

@@ -32,6 +32,11 @@ func (c *Config) Web(name, vip string, servers ...netip.AddrPort) *Config {
 	return c.web(name, vip, []string{`forward = "nat"`, `masquerade = true`}, servers)
 }
 
+// RoutedWeb is Web without the translation of the source, for servers whose way to the client leads through the owner.
+func (c *Config) RoutedWeb(name, vip string, servers ...netip.AddrPort) *Config {
+	return c.web(name, vip, []string{`forward = "nat"`}, servers)
+}
+
 // Echo adds a UDP service on port 7 of a VIP, without checks, whose datagrams the owner translates.
 func (c *Config) Echo(name, vip string, servers ...netip.AddrPort) *Config {
 	lines := []string{fmt.Sprintf("vip = %q", vip), `port = 7`, `protocol = "udp"`, `scheduler = "wrr"`, `forward = "nat"`, `masquerade = true`}

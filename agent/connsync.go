@@ -1,0 +1,187 @@
+package agent
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"quorate/api"
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/lvs"
+	"quorate/lvs/connsync"
+)
+
+// syncFile is the name, in the data directory, of what connection sync remembers.
+const syncFile = "connsync.json"
+
+// syncLook is how often it is looked whether this node has become synced, while it is not.
+const syncLook = 200 * time.Millisecond
+
+// syncing keeps this director's connections at the others and theirs here, for as long as ctx lasts.
+func (a *Agent) syncing(ctx context.Context) error {
+	seal, err := lease.NewSealerFor(a.node.SyncKey(), lease.SyncUse)
+	if err != nil {
+		return err
+	}
+	s := connsync.New(connsync.Options{
+		Self: string(a.o.Name), Listen: a.node.SyncBind(), Seal: seal, Mark: filepath.Join(a.o.DataDir, syncFile), Log: a.log,
+	})
+	ctx, end := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	a.sync.Store(s)
+	defer func() {
+		end()
+		<-done
+		a.sync.Store(nil)
+	}()
+	look := time.NewTicker(syncLook)
+	defer look.Stop()
+	var told, had bool
+	for {
+		changed := a.node.Changed()
+		s.Configure(a.syncConfig(a.node.State()))
+		if now := s.Synced(); now != told || !had {
+			told, had = now, true
+			a.node.Refresh()
+		}
+		wake := look.C
+		if told {
+			wake = nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-done:
+			done <- nil
+			return err
+		case <-changed:
+		case <-a.plane.removed:
+			if a.plane.capabilities().Plane == "ipvs" { // nftables has no say in what the kernel tracks
+				s.Resync()
+			}
+		case <-wake:
+		}
+	}
+}
+
+// syncConfig is what the state asks of connection sync.
+func (a *Agent) syncConfig(s *fsm.State) connsync.Config {
+	set := s.Config.Settings.Sync
+	c := connsync.Config{
+		Settings: connsync.Settings{
+			Transport: connsync.Transport(set.By()), Interface: set.Interface, Port: uint16(set.Port), SyncID: uint8(set.SyncID),
+			MaxLen: uint16(set.MaxLen), TTL: uint8(set.TTL),
+			Kernel: connsync.Kernel{Set: set.SetSysctls, Threshold: set.Threshold, Refresh: set.Refresh, Ports: set.Ports, Queue: set.Queue,
+				SockSize: set.SockSize, Templates: set.TemplateOnly},
+		},
+		Plane: a.plane.capabilities().Plane,
+		Peers: map[string]netip.AddrPort{},
+	}
+	if !s.HasSync() {
+		c.Transport = connsync.Off
+	}
+	c.Group, _ = netip.ParseAddr(set.Group)
+	for id, n := range s.Nodes {
+		if id == a.o.Name || n.Role != fsm.Director {
+			continue
+		}
+		if addr, ok := a.node.SyncAddr(id); ok {
+			c.Peers[string(id)] = addr
+		}
+	}
+	c.Services = syncServices(s, fsm.LocalOf(s, a.o.Name))
+	return c
+}
+
+// syncServices are all services of the cluster, by name.
+func syncServices(s *fsm.State, local fsm.Local) (out []connsync.Service) {
+	here := map[string]bool{}
+	for _, v := range local.Services {
+		here[v.Service.Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Config.Services)) {
+		v := s.Config.Services[name]
+		vip, ok := s.Config.VIPs[v.VIP]
+		if !ok {
+			continue
+		}
+		svc := connsync.Service{
+			Protocol: connsync.IPProtocol(string(v.Protocol)), Addr: vip.Address.Addr(), Port: v.Port, Mark: v.Mark, Forward: string(v.Forward),
+			Methods: ownMethods(v), Masquerade: v.Masquerade, Sync: !v.NoSync, Here: here[name],
+		}
+		if v.Mark != 0 {
+			svc.Addr = netip.Addr{}
+		}
+		out = append(out, svc)
+	}
+	return out
+}
+
+// ownMethods are the forwarding methods of servers that do not have the service's.
+func ownMethods(s fsm.Service) map[netip.AddrPort]string {
+	var out map[netip.AddrPort]string
+	servers := s.Servers
+	if s.Sorry != nil {
+		servers = append(slices.Clone(servers), *s.Sorry)
+	}
+	for _, x := range servers {
+		if x.Forward != "" && x.Forward != s.Forward {
+			if out == nil {
+				out = map[netip.AddrPort]string{}
+			}
+			out[x.Address] = string(x.Forward)
+		}
+	}
+	return out
+}
+
+// unsynced reports whether this node lacks connections that it is to have.
+func (a *Agent) unsynced() bool {
+	if a.o.Role == fsm.Witness {
+		return false
+	}
+	s := a.sync.Load()
+	return s == nil || !s.Synced()
+}
+
+// syncStatus is for the API; nil where there is nothing to tell.
+func (a *Agent) syncStatus() (*api.SyncStatus, []string) {
+	s := a.sync.Load()
+	if s == nil {
+		return nil, nil
+	}
+	st := s.Status()
+	if st.Transport == connsync.Off {
+		return nil, st.Problems
+	}
+	out := &api.SyncStatus{
+		Transport: string(st.Transport), Synced: st.Synced, Waived: st.Waived, Captured: st.Captured, Unwanted: st.Unwanted, Forged: st.Forged,
+		Malformed: st.Malformed + st.Strange + st.Foreign, Notes: st.Notes,
+	}
+	for _, p := range st.Peers {
+		out.Peers = append(out.Peers, api.SyncPeer{
+			Node: fsm.NodeID(p.Peer), Reached: p.There, Synced: p.Synced, LagMS: p.Lag.Milliseconds(), Sent: p.Sent, Received: p.Received,
+			Connections: p.Conns, Lost: p.Lost, Reordered: p.Reordered, Replayed: p.Replayed, Forged: p.Forged, Dropped: p.Dropped, Problem: p.Problem,
+		})
+	}
+	return out, st.Problems
+}
+
+// shrinks reports whether a service that the one table has is not in the other: IPVS forgets its connections.
+func shrinks(from, to []lvs.Service) bool {
+	keep := make(map[lvs.Key]bool, len(to))
+	for _, s := range to {
+		keep[s.Key()] = true
+	}
+	for _, s := range from {
+		if !keep[s.Key()] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,292 @@
+package connsync
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"quorate/lvs/ipvs"
+)
+
+// kernel is IPVS as a Plane: its sync daemons, and its connection table.
+type kernel struct {
+	inside  func(func() error) error // runs something in the network namespace
+	set     Settings
+	daemons *ipvs.Daemons
+	mark    *mark
+	flags   func(Conn) (uint32, bool)
+	loop    *loop                            // nil: the daemons speak to the network
+	ears    []*net.UDPConn                   // of the master's threads
+	mouth   *net.UDPConn                     // to the backup
+	masters atomic.Pointer[[]netip.AddrPort] // from where the master's threads send
+	foreign atomic.Uint64                    // datagrams on lo that are not the kernel's
+}
+
+// procIPVS is IPVS's connection table; thread-self, because the network namespace is the thread's.
+const procIPVS = "/proc/thread-self/net/ip_vs_conn"
+
+// openKernel starts the daemons. Everything runs inside the network namespace into which inside leads.
+func openKernel(s Settings, m *mark, flags func(Conn) (uint32, bool), inside func(func() error) error) (k *kernel, err error) {
+	k = &kernel{set: s, mark: m, flags: flags, inside: inside}
+	if err := k.inside(k.open); err != nil {
+		return nil, errors.Join(err, k.release())
+	}
+	return k, nil
+}
+
+func (k *kernel) open() (err error) {
+	if k.daemons, err = ipvs.OpenDaemons(); err != nil {
+		return err
+	}
+	at := k.set.Interface
+	threads := k.threads()
+	if k.set.Transport == ByRelay {
+		at = loopback
+	}
+	// A multicast backup listens on the port that all masters send to, and the table of a peer is replayed to it on its own interface.
+	if k.loop, err = newLoop(k.set.Group, at, k.set.Port, threads); err != nil {
+		return err
+	}
+	if k.set.Transport == ByRelay {
+		if k.ears, err = k.loop.listen(); err != nil {
+			return err
+		}
+	}
+	if err = k.keep(); err != nil {
+		return err
+	}
+	k.mouth, err = k.loop.speak(k.backupPort())
+	return err
+}
+
+// threads of each daemon: it is what the sysctl said when the first of them was started.
+func (k *kernel) threads() int {
+	v, err := readSysctl("net.ipv4.vs.sync_ports")
+	n, cerr := strconv.Atoi(v)
+	if err != nil || cerr != nil {
+		return 1
+	}
+	return n
+}
+
+func (k *kernel) backupPort() uint16 {
+	if k.set.Transport == ByRelay {
+		return k.loop.port + uint16(k.loop.threads)
+	}
+	return k.set.Port
+}
+
+// wanted are the daemons.
+func (k *kernel) wanted() []ipvs.Daemon {
+	d := ipvs.Daemon{State: ipvs.Master, Interface: k.loop.name, SyncID: k.set.SyncID, MaxLen: k.set.MaxLen, Group: k.set.Group, Port: k.set.Port, TTL: k.set.TTL}
+	b := d
+	b.State, b.Port = ipvs.Backup, k.backupPort()
+	b.MaxLen = MaxMessage
+	return []ipvs.Daemon{d, b}
+}
+
+// keep sees to it that the daemons run, and that the master can send.
+func (k *kernel) keep() error {
+	want := k.wanted()
+	if err := k.mark.starts(want); err != nil {
+		return err
+	}
+	if _, err := k.daemons.Reconcile(want, k.mark.ours); err != nil {
+		return err
+	}
+	if err := k.mark.runs(want); err != nil {
+		return err
+	}
+	masters, err := k.sources()
+	if err != nil {
+		return err
+	}
+	if k.stranded(masters) {
+		if err := k.daemons.Restart(want[0]); err != nil {
+			return err
+		}
+		if masters, err = k.sources(); err != nil {
+			return err
+		}
+	}
+	k.masters.Store(&masters)
+	return nil
+}
+
+// stranded reports whether the master is bound to an address that this host has no more, a VIP perhaps: it takes any address of the host when
+// it starts, keeps it, and can send nothing once it is gone (bind_mcastif_addr).
+func (k *kernel) stranded(masters []netip.AddrPort) bool {
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(masters, func(m netip.AddrPort) bool {
+		return !m.Addr().IsUnspecified() && !slices.ContainsFunc(own, func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			ip, _ := netip.AddrFromSlice(n.IP)
+			return ok && ip.Unmap() == m.Addr()
+		})
+	})
+}
+
+// sources are the addresses and ports that the master's threads send from: the sockets that are connected to its group and ports. They are in
+// /proc/net/udp as any program's.
+func (k *kernel) sources() (out []netip.AddrPort, err error) {
+	b, err := os.ReadFile("/proc/thread-self/net/udp")
+	if err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) < 3 || !bytes.Contains(f[1], []byte{':'}) {
+			continue
+		}
+		local, lerr := udpAddr(f[1])
+		remote, rerr := udpAddr(f[2])
+		port := remote.Port()
+		if lerr == nil && rerr == nil && remote.Addr() == k.set.Group && port >= k.set.Port && port < k.set.Port+uint16(k.loop.threads) {
+			out = append(out, local)
+		}
+	}
+	return out, nil
+}
+
+// udpAddr reads 020200C0:CC94: an address as the host's word, a port as a number.
+func udpAddr(b []byte) (netip.AddrPort, error) {
+	addr, port, _ := bytes.Cut(b, []byte{':'})
+	word, err := strconv.ParseUint(string(addr), 16, 32)
+	p, perr := strconv.ParseUint(string(port), 16, 16)
+	var a [4]byte
+	binary.NativeEndian.PutUint32(a[:], uint32(word))
+	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(p)), errors.Join(err, perr)
+}
+
+// Replay implements Plane.
+func (k *kernel) Replay(message []byte) error {
+	_, err := k.mouth.Write(message)
+	return err
+}
+
+// Table implements Plane.
+func (k *kernel) Table() iter.Seq2[Conn, error] {
+	return func(yield func(Conn, error) bool) {
+		var f *os.File
+		if err := k.inside(func() (err error) { f, err = os.Open(procIPVS); return err }); err != nil {
+			yield(Conn{}, err)
+			return
+		}
+		defer f.Close()
+		connections(f, k.flags)(yield)
+	}
+}
+
+// keepEvery is how often the daemons are looked after.
+const keepEvery = 5 * time.Second
+
+// run hears the kernel until ctx ends.
+func (k *kernel) run(ctx context.Context, local func(time.Time, []byte), failed func(error)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() {
+		for _, c := range k.ears {
+			c.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+	defer stop()
+	for _, c := range k.ears {
+		g.Go(func() error { return k.listen(ctx, c, local) })
+	}
+	g.Go(func() error {
+		tick := time.NewTicker(keepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-tick.C:
+				failed(k.inside(k.keep))
+			}
+		}
+	})
+	return g.Wait()
+}
+
+func (k *kernel) listen(ctx context.Context, c *net.UDPConn, local func(time.Time, []byte)) error {
+	b := make([]byte, MaxMessage+1)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("hear the kernel's sync daemon: %w", err)
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		if !slices.Contains(*k.masters.Load(), from) { // another program's: what it says would be believed on all directors
+			k.foreign.Add(1)
+			continue
+		}
+		local(time.Now(), b[:n])
+	}
+}
+
+// close stops the daemons and closes the sockets.
+func (k *kernel) close() error {
+	err := k.inside(func() error {
+		if _, err := k.daemons.Reconcile(nil, k.mark.ours); err != nil {
+			return err
+		}
+		return k.mark.runs(nil)
+	})
+	return errors.Join(err, k.release())
+}
+
+// release closes the sockets.
+func (k *kernel) release() (err error) {
+	for _, c := range k.ears {
+		err = errors.Join(err, c.Close())
+	}
+	if k.mouth != nil {
+		err = errors.Join(err, k.mouth.Close())
+	}
+	if k.daemons != nil {
+		err = errors.Join(err, k.daemons.Close())
+	}
+	return err
+}
+
+// services implements source: what a connection is of is asked through flags.
+func (k *kernel) services(*catalogue) {}
+
+// strangers implements source.
+func (k *kernel) strangers() uint64 { return k.foreign.Load() }
+
+// stopDaemons stops what an earlier process has started and left.
+func stopDaemons(m *mark) error {
+	if len(m.Daemons) == 0 {
+		return nil
+	}
+	d, err := ipvs.OpenDaemons()
+	if errors.Is(err, ipvs.ErrNotLoaded) {
+		return m.runs(nil)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.Reconcile(nil, m.ours)
+	if err == nil {
+		err = m.runs(nil)
+	}
+	return errors.Join(err, d.Close())
+}
