@@ -25,6 +25,7 @@ func (s *State) Apply(index uint64, c Command) (*State, Result) {
 		refused.Index = index
 		return &refused, Result{Index: index, Err: err}
 	}
+	e.settleServices()
 	e.next.Events = s.Events.with(e.events...)
 	return e.next, Result{Index: index, Refused: e.refused}
 }
@@ -37,10 +38,13 @@ type entry struct {
 	actor string
 
 	next    *State
-	copied  struct{ nodes, assignments, servers bool }
+	copied  struct{ nodes, assignments, servers, services bool }
 	fencing NodeID // the node that this entry fences: what it loses, it has not confirmed
-	events  []Event
-	refused []Refusal
+	// unsettled are the services whose servers the entry has changed, unsettledAll stands for all of them.
+	unsettled    map[string]bool
+	unsettledAll bool
+	events       []Event
+	refused      []Refusal
 }
 
 func newEntry(s *State, index uint64, c Command) *entry {
@@ -89,6 +93,8 @@ func (e *entry) run(c Command) error {
 		e.record(*c.Record)
 	case c.HoldOff != nil:
 		return e.holdOff(*c.HoldOff)
+	case c.EndDrain != nil:
+		return e.endDrain(*c.EndDrain)
 	}
 	return nil
 }
@@ -113,7 +119,7 @@ func (e *entry) admit(c Command) error {
 	return nil
 }
 
-// nodes, assignments and servers are the maps of the next state, to be written.
+// nodes, assignments, servers and services are the maps of the next state, to be written.
 func (e *entry) nodes() map[NodeID]Node {
 	if !e.copied.nodes {
 		e.next.Nodes, e.copied.nodes = cloneMap(e.next.Nodes), true
@@ -133,6 +139,13 @@ func (e *entry) servers() map[ServerKey]ServerState {
 		e.next.Servers, e.copied.servers = cloneMap(e.next.Servers), true
 	}
 	return e.next.Servers
+}
+
+func (e *entry) services() map[string]ServiceState {
+	if !e.copied.services {
+		e.next.Services, e.copied.services = cloneMap(e.next.Services), true
+	}
+	return e.next.Services
 }
 
 // cloneMap is maps.Clone that makes a map of a nil one.
@@ -159,6 +172,7 @@ func (e *entry) record(r Record) {
 	ev.Kind = EventReported
 	ev.Actor = clip(ev.Actor, 256)
 	ev.Node = NodeID(clip(string(ev.Node), MaxName))
+	ev.Service = clip(ev.Service, MaxName)
 	ev.VIP, ev.Server, ev.Reason = clip(ev.VIP, MaxName), clip(ev.Server, 256), ReasonCode(clip(string(ev.Reason), MaxName))
 	e.event(ev)
 }

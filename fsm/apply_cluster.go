@@ -56,6 +56,7 @@ func (e *entry) setSchema(c SetSchema) error {
 	}
 	was := e.next.Schema
 	e.next.Schema = c.Schema
+	e.unsettledAll = true
 	e.event(Event{Kind: EventCluster, Text: fmt.Sprintf("schema %d → %d", was, c.Schema)})
 	return nil
 }

@@ -124,4 +124,5 @@ func (e *entry) matchServers() {
 		}
 	}
 	e.next.Servers, e.copied.servers = servers, true
+	e.unsettledAll = true
 }

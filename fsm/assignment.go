@@ -72,6 +72,14 @@ const (
 	ReasonForeign   ReasonCode = "foreign-owner"   // another host claims the address
 )
 
+// What happens to services and their servers; reasons of events, never of decisions. A drain may end with ReasonDrained too: the last
+// connection of the server is gone.
+const (
+	ReasonTimeout    ReasonCode = "timeout" // the drain of a server has lasted as long as it may
+	ReasonQuorumUp   ReasonCode = "quorum-up"
+	ReasonQuorumDown ReasonCode = "quorum-down"
+)
+
 // asked reports whether a move for this reason goes away from the owner, whatever the preferences say, and stays where it went.
 func (c ReasonCode) asked() bool { return c == ReasonRequested || c == ReasonUnheard }
 

@@ -24,6 +24,7 @@ type Command struct {
 	Raise       *Raise       `json:"raise,omitempty"`
 	Record      *Record      `json:"record,omitempty"`
 	HoldOff     *HoldOff     `json:"hold_off,omitempty"`
+	EndDrain    *EndDrain    `json:"end_drain,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -43,6 +44,10 @@ func (c Command) needs() Schema {
 	}
 	if c.HoldOff != nil {
 		need = max(need, schemaHold)
+	}
+	if c.SetAdmin != nil && (c.SetAdmin.Admin == Disabled || c.SetAdmin.Timeout != nil) || c.EndDrain != nil ||
+		c.Record != nil && c.Record.Event.Service != "" {
+		need = max(need, schemaLVS)
 	}
 	return need
 }
@@ -108,10 +113,13 @@ type Configure struct {
 	Config Config `json:"config"`
 }
 
-// SetAdmin sets a server's admin state. Refused when the server is not configured.
+// SetAdmin sets a server's admin state. Refused when the server is not configured. To drain a server that is drained already changes nothing
+// but its limit, if there is a Timeout.
 type SetAdmin struct {
 	Server ServerKey `json:"server"`
-	Admin  Admin     `json:"admin"`
+	Admin  Admin     `json:"admin"` // Disabled since schema 5
+	// Timeout is how long a drain may last; 0 = as long as there are connections, nil = as the service's DrainTimeout says. Since schema 5.
+	Timeout *time.Duration `json:"timeout,omitempty"`
 }
 
 // SetHealth commits edges of verdicts. Servers that are gone or whose service has no checks any more are skipped, and

@@ -16,21 +16,24 @@ const (
 	EventFence    EventKind = "fence"    // a node was fenced
 	EventRaise    EventKind = "raise"    // a node epoch was raised after an orphaned promise
 	EventHealth   EventKind = "health"   // a server's verdict changed
-	EventServer   EventKind = "server"   // an operator changed a server
+	EventServer   EventKind = "server"   // an operator changed a server, or its drain ended
+	EventService  EventKind = "service"  // a service lost its quorum of servers, or met it again; since schema 5
 	EventReported EventKind = "reported" // a node reported something, e.g. an address removed by another program
 )
 
 // Event is one line of the cluster's timeline.
 type Event struct {
-	Index  uint64     `json:"index"`
-	At     time.Time  `json:"at"` // stamped by the leader that proposed it
-	Kind   EventKind  `json:"kind"`
-	Actor  string     `json:"actor,omitempty"` // who caused it: "planner", "cli:root", "n2"
-	Node   NodeID     `json:"node,omitempty"`
-	VIP    string     `json:"vip,omitempty"`
-	Server string     `json:"server,omitempty"`
-	Reason ReasonCode `json:"reason,omitempty"`
-	Text   string     `json:"text"`
+	Index  uint64    `json:"index"`
+	At     time.Time `json:"at"` // stamped by the leader that proposed it
+	Kind   EventKind `json:"kind"`
+	Actor  string    `json:"actor,omitempty"` // who caused it: "planner", "cli:root", "n2"
+	Node   NodeID    `json:"node,omitempty"`
+	VIP    string    `json:"vip,omitempty"`
+	Server string    `json:"server,omitempty"`
+	// Service is what an EventService is about. Since schema 5.
+	Service string     `json:"service,omitempty"`
+	Reason  ReasonCode `json:"reason,omitempty"`
+	Text    string     `json:"text"`
 	// Stages of a VIP that changed hands. Since schema 3.
 	Stages Stages `json:"stages,omitzero"`
 }

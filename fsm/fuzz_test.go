@@ -60,6 +60,7 @@ func useState(s *State) {
 	}
 	for k := range s.Servers {
 		Observers(s, k)
+		s.QuorumOf(k.Service)
 	}
 	for _, now := range []time.Time{{}, epochTime} {
 		h.Now = now
@@ -71,6 +72,9 @@ func useState(s *State) {
 		Plan(s, h)
 	}
 	Waiting(s, h)
+	s.DrainsOver(epochTime, 10)
+	s.Admins(epochTime)
+	s.Config.Warnings()
 	s.Config.CheckNodes(s.Nodes)
 	PreviewConfig(s, Config{}, h)
 }
@@ -161,6 +165,7 @@ func histories() [][]Command {
 	n1, n2 := director("n1", 1), director("n2", 2)
 	key := AddressKey{Addr: netip.MustParseAddr("192.0.2.10")}
 	srv := ServerKey{"http", netip.MustParseAddrPort("10.0.0.1:80")}
+	other, minute := ServerKey{"http", netip.MustParseAddrPort("10.0.0.2:80")}, time.Minute
 	cfg := Config{
 		Settings: DefaultSettings(),
 		VIPs: map[string]VIP{
@@ -187,6 +192,7 @@ func histories() [][]Command {
 		{PutNode: &PutNode{}}, {RemoveNode: &RemoveNode{}}, {SetFacts: &SetFacts{}}, {SetDrain: &SetDrain{}}, {SetGrantors: &SetGrantors{}},
 		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetAdmin: &SetAdmin{Admin: Drain}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
 		{Decide: &Decide{Assign: []Assign{{}}, Release: []StartRelease{{}}, Cancel: []Cancel{{}}}},
+		{EndDrain: &EndDrain{Drains: []DrainOver{{}}}}, {EndDrain: &EndDrain{Drains: []DrainOver{{Reason: ReasonDrained}}}},
 		{Fenced: &Fenced{Moves: []Move{{}}}}, {Raise: &Raise{}}, {Record: &Record{Event: Event{Text: "\xfe"}}},
 		{Raise: &Raise{}, Record: &Record{}},
 		{Configure: &Configure{Force: true, Config: Config{
@@ -233,6 +239,21 @@ func histories() [][]Command {
 			{Schema: 4, Fenced: &Fenced{Node: "n2", Epoch: 2, GrantorIndex: 1, Moves: []Move{{Key: key, VIP: "web", Epoch: 4, To: "n1", ToEpoch: 1, Reason: Reason{Code: ReasonFenced}}}}},
 			{Schema: 4, HoldOff: &HoldOff{Node: "n2", Epoch: 5, Index: 4}},
 			{Schema: 4, HoldOff: &HoldOff{Node: "n2", Epoch: 5, Index: 5}},
+		},
+		{
+			{Schema: 5, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{Schema: 5, Configure: &Configure{Config: Config{VIPs: cfg.VIPs, Groups: cfg.Groups, Services: map[string]Service{"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP,
+				Scheduler: "rr", Forward: NAT, Quorum: 2, Hysteresis: 1, Sorry: &Server{Address: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 1}, Inhibit: true, SlowStart: time.Minute,
+				DrainTimeout: time.Minute, Checks: cfg.Services["http"].Checks, Servers: []Server{{Address: srv.Address, Weight: 1}, {Address: other.Address, Weight: 2}}}}}}},
+			{Schema: 5, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n1", OwnerEpoch: 1}}}},
+			{Schema: 5, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{srv, Up, ""}, {other, Up, ""}}}},
+			{Schema: 5, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{srv, Down, ""}}}},
+			{Schema: 5, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{srv, Up, ""}}}},
+			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Drain}},
+			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 7, ReasonTimeout, ""}}}},
+			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Enabled}},
+			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Drain, Timeout: &minute}},
+			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 10, ReasonDrained, "n1"}}}},
 		},
 		absurd,
 		with(absurd...),

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Local is what one node has to carry out.
@@ -41,7 +42,16 @@ type LocalRelease struct {
 type LocalService struct {
 	Service Service
 	Addr    netip.Addr // of the VIP
-	Servers []Server   // that are in, with the weight that counts now: 0 (configured or drained) takes no new connections; sorted by address
+	// Servers are those that belong into the table, with the weight that counts now: 0 (configured, drained, down and inhibited) takes no new
+	// connections. While the quorum is lost, the sorry server is among them. Sorted by address.
+	Servers []Server
+	Slow    []Slow // those of Servers that have come back: they get their weight by and by; sorted by address
+}
+
+// Slow is a server that has come back.
+type Slow struct {
+	Address netip.AddrPort
+	Since   time.Time // leader's clock
 }
 
 // LocalOf says what node self has to carry out by this state. Whether it may is up to its lease (design §3).
@@ -108,17 +118,34 @@ func (s *State) servicesOn(vips map[string]bool) []LocalService {
 	return out
 }
 
+// localService is a service by the agreed states of its servers. While its quorum is lost, nothing that takes new connections stays but the
+// sorry server; what takes none goes on with those it has: servers that are drained, or of weight 0, and with Inhibit all of them.
 func (s *State) localService(svc Service) LocalService {
 	out := LocalService{Service: svc, Addr: s.Config.VIPs[svc.VIP].Address.Addr()}
+	state, agreed := s.Services[svc.Name]
+	lost := agreed && !state.Quorum
 	for _, server := range svc.Servers {
 		st := s.Servers[ServerKey{Service: svc.Name, Address: server.Address}]
-		if st.Verdict != Up {
+		switch {
+		case st.Admin == Disabled, st.Verdict == Unknown, st.Verdict != Up && !svc.Inhibit:
 			continue
-		}
-		if st.Admin == Drain {
+		case st.Verdict != Up, st.Admin == Drain:
+			server.Weight = 0
+		case lost && server.Weight > 0 && !svc.Inhibit:
+			continue
+		case lost:
 			server.Weight = 0
 		}
+		if svc.SlowStart > 0 && !st.Recovered.IsZero() && server.Weight > 0 {
+			out.Slow = append(out.Slow, Slow{server.Address, st.Recovered})
+		}
 		out.Servers = append(out.Servers, server)
+	}
+	if lost && svc.Sorry != nil {
+		sorry := *svc.Sorry
+		sorry.Weight = 1
+		out.Servers = append(out.Servers, sorry)
+		slices.SortFunc(out.Servers, func(a, b Server) int { return a.Address.Compare(b.Address) })
 	}
 	return out
 }

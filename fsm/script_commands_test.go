@@ -91,7 +91,37 @@ func (st *script) run(line, body []string) string {
 	case "health":
 		return st.do(Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: server(a.words[0]), Verdict: Verdict(a.words[1]), Detail: strings.Join(a.words[2:], " ")}}}})
 	case "admin":
-		return st.do(Command{SetAdmin: &SetAdmin{Server: server(a.words[0]), Admin: Admin(a.words[1])}})
+		c := SetAdmin{Server: server(a.words[0]), Admin: Admin(a.words[1])}
+		if text, ok := a.set["timeout"]; ok {
+			d := span(text)
+			c.Timeout = &d
+		}
+		return st.do(Command{SetAdmin: &c})
+	case "drained":
+		k := server(a.words[0])
+		return st.do(Command{EndDrain: &EndDrain{[]DrainOver{{Server: k, Index: a.num("index", st.s.Servers[k].Drain), Reason: ReasonDrained, Node: NodeID(a.set["by"])}}}})
+	case "drains":
+		over := st.s.DrainsOver(st.now, 1000)
+		if len(over) == 0 {
+			return "none is over"
+		}
+		return st.do(Command{EndDrain: &EndDrain{over}})
+	case "verdicts":
+		var vs []ServerVerdict
+		for k, v := range a.set {
+			if k == "schema" {
+				continue
+			}
+			vs = append(vs, ServerVerdict{Server: server(k), Verdict: Verdict(v)})
+		}
+		slices.SortFunc(vs, func(a, b ServerVerdict) int { return a.Server.Compare(b.Server) })
+		return st.do(Command{SetHealth: &SetHealth{Verdicts: vs}})
+	case "warnings":
+		var out strings.Builder
+		for _, p := range config(body).Warnings() {
+			fmt.Fprintln(&out, p)
+		}
+		return out.String()
 	case "empty":
 		return st.do(Command{})
 	case "holdoff":
@@ -135,7 +165,7 @@ func (st *script) run(line, body []string) string {
 		st.settle()
 		return "ok\n" + st.eventsSince(before)
 	case "state":
-		return st.state()
+		return st.state(a.words...)
 	case "local":
 		return localText(LocalOf(st.s, id))
 	case "waiting":
@@ -289,7 +319,7 @@ func (st *script) preview(c Config) string {
 }
 
 // state prints nodes, assignments and servers.
-func (st *script) state() string {
+func (st *script) state(a ...string) string {
 	var out strings.Builder
 	s := st.s
 	var grantors []string
@@ -326,7 +356,25 @@ func (st *script) state() string {
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(s.Servers), ServerKey.Compare) {
 		sv := s.Servers[k]
-		fmt.Fprintf(&out, "server %v %s %s %s\n", k, sv.Verdict, sv.Admin, sv.Detail)
+		fmt.Fprintf(&out, "server %v %s %s %s%s", k, sv.Verdict, sv.Admin, sv.Detail, sv.Why)
+		if sv.Drain > 0 {
+			fmt.Fprintf(&out, " drain %d", sv.Drain)
+		}
+		for _, x := range []struct {
+			what string
+			at   time.Time
+		}{{"recovered", sv.Recovered}, {"until", sv.Deadline}} {
+			if !x.at.IsZero() {
+				fmt.Fprintf(&out, " %s %s", x.what, clock(x.at))
+			}
+		}
+		out.WriteString("\n")
+	}
+	if len(a) > 0 && a[0] == "services" {
+		for _, name := range slices.Sorted(maps.Keys(s.Services)) {
+			q := s.QuorumOf(name)
+			fmt.Fprintf(&out, "service %s quorum %v since %s: has %d of %d, met at %d, lost below %d\n", name, q.Met, clock(q.Since), q.Have, q.All, q.Reach, q.Keep)
+		}
 	}
 	for _, at := range s.Moves {
 		fmt.Fprintf(&out, "a move began at %s\n", clock(at))
@@ -387,7 +435,13 @@ func localText(l Local) string {
 	for _, s := range l.Services {
 		var servers []string
 		for _, x := range s.Servers {
-			servers = append(servers, fmt.Sprintf("{%v %d}", x.Address, x.Weight))
+			text := fmt.Sprintf("{%v %d", x.Address, x.Weight)
+			for _, slow := range s.Slow {
+				if slow.Address == x.Address {
+					text += " slow since " + clock(slow.Since)
+				}
+			}
+			servers = append(servers, text+"}")
 		}
 		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, servers)
 	}
@@ -439,65 +493,22 @@ func server(text string) ServerKey {
 	return k
 }
 
+// span is a duration; "" = 0.
+func span(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
 func nodeIDs(text string) []NodeID {
 	var out []NodeID
 	for _, id := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
 		out = append(out, NodeID(id))
 	}
 	return out
-}
-
-// config reads lines like
-//
-//	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
-//	group g prefer=n1 preempt
-//	service http vip=web port=80 forward=dr scheduler=wlc check servers=10.0.0.1:80*2,10.0.0.2:80
-//	set profile=fast observers=2
-func config(lines []string) Config {
-	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
-	for _, line := range lines {
-		f := strings.Fields(line)
-		a := parseArgs(f[1:])
-		name := a.first()
-		switch f[0] {
-		case "set":
-			if v, ok := a.set["profile"]; ok {
-				c.Settings.Profile = Profile(v)
-			}
-			c.Settings.Observers = int(a.num("observers", 3))
-			c.Settings.Rebalance = a.has("rebalance")
-			c.Settings.MaxMoves = int(a.num("max_moves_per_minute", 0))
-			c.Settings.HoldDown, _ = time.ParseDuration(a.set["hold_down"])
-		case "vip":
-			p, err := netip.ParsePrefix(a.words[1])
-			if err != nil {
-				panic(err)
-			}
-			c.VIPs[name] = VIP{Name: name, Address: p, Network: a.set["network"], Interface: a.set["interface"], Group: a.set["group"],
-				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"])}
-		case "group":
-			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
-		case "service":
-			s := Service{Name: name, VIP: a.set["vip"], Port: uint16(a.num("port", 80)), Protocol: TCP, Scheduler: "rr", Forward: NAT}
-			if v, ok := a.set["scheduler"]; ok {
-				s.Scheduler = v
-			}
-			if v, ok := a.set["forward"]; ok {
-				s.Forward = Forward(v)
-			}
-			if a.has("check") {
-				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}}
-			}
-			for _, text := range strings.FieldsFunc(a.set["servers"], func(r rune) bool { return r == ',' }) {
-				addr, weight, _ := strings.Cut(text, "*")
-				w := 1
-				if weight != "" {
-					w, _ = strconv.Atoi(weight)
-				}
-				s.Servers = append(s.Servers, Server{Address: netip.MustParseAddrPort(addr), Weight: w})
-			}
-			c.Services[name] = s
-		}
-	}
-	return c
 }

@@ -196,7 +196,11 @@ type Admin string
 // The admin states.
 const (
 	Enabled Admin = "enabled"
-	Drain   Admin = "drain" // weight 0: established connections go on, no new ones
+	// Drain is weight 0: established connections go on, no new ones. Since schema 5 it ends, and the server is disabled then, when the last
+	// connection is gone, or its limit has passed.
+	Drain Admin = "drain"
+	// Disabled takes the server out of the table at once, and its connections with it. Since schema 5.
+	Disabled Admin = "disabled"
 )
 
 // ServerState is the agreed, changing part of a server. It lives apart from the configuration, so that applying a file
@@ -206,4 +210,13 @@ type ServerState struct {
 	Admin   Admin     `json:"admin"`
 	Detail  string    `json:"detail,omitempty"` // last error of an observer that saw it down
 	Since   time.Time `json:"since"`            // of the verdict, leader's clock
+
+	// What follows exists since schema 5.
+
+	// Recovered is when the server came back, after others of its service served already: its weight grows from then on (Service.SlowStart).
+	Recovered time.Time `json:"recovered,omitzero"`
+	// Drain is the index of the SetAdmin that drained it, Deadline when that ends at the latest, by the leader's clock; zero = no limit.
+	Drain    uint64     `json:"drain,omitempty"`
+	Deadline time.Time  `json:"deadline,omitzero"`
+	Why      ReasonCode `json:"why,omitempty"` // it is disabled: drained or timeout; "" = an operator said so
 }

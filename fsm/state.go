@@ -16,7 +16,9 @@ const (
 	schemaStages Schema = 3 // events have stages, facts say what silences a node and how its lease runs
 	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
-	schemaLVS Schema = 5 // all of IPVS (Service.needs, Facts.Features), and directors keep each other's connections (Settings.Sync, Service.NoSync, Facts.Unsynced)
+	// All of IPVS (Service.needs, Facts.Features); directors keep each other's connections (Settings.Sync, Service.NoSync, Facts.Unsynced); states
+	// of services, and servers that come and go (State.Services, Disabled, SetAdmin.Timeout, EndDrain, Event.Service).
+	schemaLVS Schema = 5
 
 	// MaxSchema is the newest schema this build understands.
 	MaxSchema = schemaLVS
@@ -36,6 +38,8 @@ type State struct {
 
 	Assignments map[AddressKey]Assignment `json:"assignments"`
 	Servers     map[ServerKey]ServerState `json:"servers"`
+	// Services holds each configured service, since schema 5.
+	Services map[string]ServiceState `json:"services,omitempty"`
 	// Moves holds when the latest moves for preference or balance began, as many as the settings allow in a minute; oldest first.
 	Moves []time.Time `json:"moves,omitempty"`
 

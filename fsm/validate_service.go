@@ -104,6 +104,9 @@ func (s Service) validateListener(ps *Problems, object string) {
 	oneOf(ps, object, "protocol", string(s.Protocol), string(TCP), string(UDP), string(SCTP))
 }
 
+// MaxDrainTimeout is the longest limit of a drain.
+const MaxDrainTimeout = 24 * time.Hour
+
 // maxPersistence is the longest persistence.
 const maxPersistence = 31 * 24 * time.Hour
 
@@ -192,7 +195,7 @@ func (s Service) validateAvailability(ps *Problems, object string) {
 		inRange(ps, object, "slow_start", s.SlowStart, time.Second, time.Hour)
 	}
 	if s.DrainTimeout != 0 {
-		inRange(ps, object, "drain_timeout", s.DrainTimeout, time.Second, 24*time.Hour)
+		inRange(ps, object, "drain_timeout", s.DrainTimeout, time.Second, MaxDrainTimeout)
 	}
 }
 

@@ -239,6 +239,7 @@ func checkStep(t tb, prev, next *State, c Command, res Result) {
 			}
 		}
 	}
+	checkServices(t, next, c)
 	if servers != len(next.Servers) {
 		t.Fatalf("%s: %d servers have %d states", c.Kind(), servers, len(next.Servers))
 	}
@@ -247,6 +248,39 @@ func checkStep(t tb, prev, next *State, c Command, res Result) {
 	}
 	if res.Err != nil && !maps.Equal(owners(prev), owners(next)) {
 		t.Fatalf("%s was refused and changed owners", c.Kind())
+	}
+}
+
+// checkServices fails unless each service has a state, and before the schema that has them nothing says more than older members can read.
+func checkServices(t tb, next *State, c Command) {
+	t.Helper()
+	if next.Schema < schemaLVS {
+		for k, st := range next.Servers {
+			if st != (ServerState{Verdict: st.Verdict, Admin: st.Admin, Detail: st.Detail, Since: st.Since}) || st.Admin == Disabled {
+				t.Fatalf("%s: server %v at schema %d: %+v", c.Kind(), k, next.Schema, st)
+			}
+		}
+		if len(next.Services) > 0 {
+			t.Fatalf("%s: services at schema %d: %v", c.Kind(), next.Schema, next.Services)
+		}
+		return
+	}
+	for name := range next.Config.Services {
+		if _, ok := next.Services[name]; !ok {
+			t.Fatalf("%s: service %s has no state", c.Kind(), name)
+		}
+		q := next.QuorumOf(name)
+		if q.next() != q.Met {
+			t.Fatalf("%s: service %s: the quorum is not what follows: %+v", c.Kind(), name, q)
+		}
+	}
+	if len(next.Config.Services) != len(next.Services) {
+		t.Fatalf("%s: %d services have %d states", c.Kind(), len(next.Config.Services), len(next.Services))
+	}
+	for k, st := range next.Servers {
+		if st.Admin != Drain && (st.Drain != 0 || !st.Deadline.IsZero()) || st.Admin != Disabled && st.Why != "" || st.Verdict != Up && !st.Recovered.IsZero() {
+			t.Fatalf("%s: server %v: %+v", c.Kind(), k, st)
+		}
 	}
 }
 

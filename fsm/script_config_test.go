@@ -1,0 +1,68 @@
+package fsm
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// config reads lines like
+//
+//	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
+//	group g prefer=n1 preempt
+//	service http vip=web port=80 forward=dr scheduler=wlc check servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
+//	set profile=fast observers=2
+func config(lines []string) Config {
+	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
+	for _, line := range lines {
+		f := strings.Fields(line)
+		a := parseArgs(f[1:])
+		name := a.first()
+		switch f[0] {
+		case "set":
+			if v, ok := a.set["profile"]; ok {
+				c.Settings.Profile = Profile(v)
+			}
+			c.Settings.Observers = int(a.num("observers", 3))
+			c.Settings.Rebalance = a.has("rebalance")
+			c.Settings.MaxMoves = int(a.num("max_moves_per_minute", 0))
+			c.Settings.HoldDown, _ = time.ParseDuration(a.set["hold_down"])
+		case "vip":
+			p, err := netip.ParsePrefix(a.words[1])
+			if err != nil {
+				panic(err)
+			}
+			c.VIPs[name] = VIP{Name: name, Address: p, Network: a.set["network"], Interface: a.set["interface"], Group: a.set["group"],
+				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"])}
+		case "group":
+			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
+		case "service":
+			s := Service{Name: name, VIP: a.set["vip"], Port: uint16(a.num("port", 80)), Protocol: TCP, Scheduler: "rr", Forward: NAT}
+			if v, ok := a.set["scheduler"]; ok {
+				s.Scheduler = v
+			}
+			if v, ok := a.set["forward"]; ok {
+				s.Forward = Forward(v)
+			}
+			s.Quorum, s.Hysteresis, s.Inhibit = int(a.num("quorum", 0)), int(a.num("hysteresis", 0)), a.has("inhibit")
+			s.SlowStart, s.DrainTimeout = span(a.set["slow_start"]), span(a.set["drain_timeout"])
+			if v, ok := a.set["sorry"]; ok {
+				s.Sorry = &Server{Address: netip.MustParseAddrPort(v), Weight: 1}
+			}
+			if a.has("check") {
+				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}}
+			}
+			for _, text := range strings.FieldsFunc(a.set["servers"], func(r rune) bool { return r == ',' }) {
+				addr, weight, _ := strings.Cut(text, "*")
+				w := 1
+				if weight != "" {
+					w, _ = strconv.Atoi(weight)
+				}
+				s.Servers = append(s.Servers, Server{Address: netip.MustParseAddrPort(addr), Weight: w})
+			}
+			c.Services[name] = s
+		}
+	}
+	return c
+}
