@@ -62,6 +62,7 @@ type actuator struct {
 	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
 	open    lease.Opened
 	lingers lingers
+	ramps   ramps
 	carried []vip.Wanted // what the last pass wanted of the kernel
 	managed []netip.Addr
 	status  atomic.Pointer[carried]
@@ -109,7 +110,7 @@ func (a *actuator) run(ctx context.Context) error {
 			a.hold.leased(now)
 		}
 		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 ||
-			a.untilLingerEnds() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
+			a.untilLingerEnds() <= 0 || a.ramps.untilNext() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
 			index, epoch, live, swept = s.Index, nowEpoch, nowLive, time.Now()
 			patient := waiting.IsZero() || time.Since(waiting) < planePatience
 			switch waits := a.carryOut(s, patient); {
@@ -124,7 +125,7 @@ func (a *actuator) run(ctx context.Context) error {
 		a.lease.Alive(lease.Actuator)
 		// Often enough that the lease never takes a living actuator for a stuck one, and that an address whose lease ran
 		// out is gone soon after, even if the news of it were lost.
-		timer.Reset(min(lease.UntilTick(a.clock.Now(), s.Config.Settings.Profile.Timing().TTL), a.untilLingerEnds()))
+		timer.Reset(min(lease.UntilTick(a.clock.Now(), s.Config.Settings.Profile.Timing().TTL), a.untilLingerEnds(), a.ramps.untilNext()))
 		select {
 		case <-ctx.Done():
 			a.vips.Clear()
@@ -197,6 +198,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
+	wall := time.Now()
+	a.ramps.follow(s, wall)
+	a.ramps.lower(local.Services, wall)
 	// What leaves, leaves before the table changes.
 	life := lifetime(timing)
 	had := maps.Clone(a.open) // what may be in the kernel

@@ -31,6 +31,8 @@ const (
 	metricUnguarded   = "quorate_vips_held_without_quorum"
 	metricServersUp   = "quorate_real_servers_up" // by the agreed verdicts
 	metricServers     = "quorate_real_servers"
+	metricQuorumLost  = "quorate_services_without_quorum" // by the agreed verdicts
+	metricDraining    = "quorate_real_servers_draining"
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
 	metricClaims      = "quorate_foreign_claims_total"
@@ -123,6 +125,20 @@ func newMetrics(a *Agent) *metrics {
 			return 0
 		}),
 		gauge(metricServers, "Configured real servers.", func() float64 { return float64(len(a.node.State().Servers)) }),
+		gauge(metricQuorumLost, "Services whose servers do not make up their quorum: the sorry server serves, or nobody.", func() float64 {
+			n := 0
+			for _, x := range a.node.State().Services {
+				n += int(number(!x.Quorum))
+			}
+			return float64(n)
+		}),
+		gauge(metricDraining, "Real servers that are drained and may still have connections.", func() float64 {
+			n := 0
+			for _, x := range a.node.State().Servers {
+				n += int(number(x.Admin == fsm.Drain))
+			}
+			return float64(n)
+		}),
 		gauge(metricServersUp, "Real servers whose agreed verdict is up.", func() float64 {
 			n := 0
 			for _, x := range a.node.State().Servers {

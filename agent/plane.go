@@ -84,6 +84,7 @@ type planeWorker struct {
 	gen     uint64 // of wanted; 0 = nothing has been said yet
 	applied uint64 // the generation that was carried out last
 	served  []lvs.Service
+	passes  uint64 // looks at the kernel so far
 	caps    lvs.Capabilities
 	able    map[string]lvs.Capabilities // of all planes that could be opened, by name
 	status  lvs.Status
@@ -232,6 +233,7 @@ func (w *planeWorker) finish(t wantedTable, gen uint64, st *lvs.Status, err erro
 	w.err, w.applied = err, gen
 	if st != nil {
 		w.status = *st
+		w.passes++
 	}
 	gone := shrinks(w.served, t.services)
 	w.served = t.services
@@ -413,6 +415,13 @@ func (w *planeWorker) report() (wanted []lvs.Service, st lvs.Status, err error) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.wanted.services), w.status, w.err
+}
+
+// found is what the last reconcile found, and the number of it.
+func (w *planeWorker) found() (st lvs.Status, pass uint64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status, w.passes, w.err
 }
 
 // clear removes all services of ours and closes the plane: for the end of the process.

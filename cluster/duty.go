@@ -195,7 +195,7 @@ func (d *duties) mayPlace(s *fsm.State, h fsm.Hints) bool {
 	return d.heard || len(h.Confirmed) > 0
 }
 
-// maxVerdicts bounds one SetHealth entry.
+// maxVerdicts bounds one SetHealth entry, and one EndDrain.
 const maxVerdicts = 1000
 
 // decideNext is the next command of a leader, in the order of its urgency; false = nothing to do. place says whether VIPs may
@@ -219,6 +219,9 @@ func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, health func(
 	}
 	if v := health(s); len(v) > 0 {
 		return fsm.Command{Actor: plannerActor, SetHealth: &fsm.SetHealth{Verdicts: v[:min(len(v), maxVerdicts)]}}, true
+	}
+	if over := s.DrainsOver(h.Now, maxVerdicts); len(over) > 0 {
+		return fsm.Command{Actor: plannerActor, EndDrain: &fsm.EndDrain{Drains: over}}, true
 	}
 	if next, ok := schemaFor(s); ok {
 		return fsm.Command{Actor: plannerActor, SetSchema: &fsm.SetSchema{Schema: next}}, true

@@ -130,13 +130,7 @@ func (id identity) settle(s StoreFactory) (identity, error) {
 func recoveryOf(s *fsm.State, last uint64, actor string, at time.Time) *recovery {
 	r := &recovery{
 		Cluster: s.ClusterID, Index: last, Actor: actor, At: at.UTC(), Config: s.Config, Zero: last + indexGap,
-		Members: slices.Sorted(maps.Keys(s.Nodes)),
+		Members: slices.Sorted(maps.Keys(s.Nodes)), Admin: s.Admins(at),
 	}
-	for k, x := range s.Servers {
-		if x.Admin != fsm.Enabled {
-			r.Admin = append(r.Admin, fsm.SetAdmin{Server: k, Admin: x.Admin})
-		}
-	}
-	slices.SortFunc(r.Admin, func(a, b fsm.SetAdmin) int { return strings.Compare(a.Server.String(), b.Server.String()) })
 	return r
 }
