@@ -65,7 +65,8 @@ func (c Change) String() string {
 //   - services that nobody wants go first, so that their addresses and ports are free;
 //   - an existing service is edited in place, so that its connections and its scheduler's state stay;
 //   - inside a service destinations are added and edited before others are removed, so that it is never without one
-//     that it has in both tables;
+//     that it has in both tables, and those that take new connections come before those that take none any more, so that it is never without
+//     a usable one if it has one before and after;
 //   - the forwarding method belongs to a destination in the kernel: a service whose method changes edits them all.
 //
 // Neither argument is changed; equal tables give no changes; the result depends on the arguments alone.
@@ -123,7 +124,7 @@ func diffDestinations(have, want Service) []Change {
 		return nil
 	}
 	s := bare(want)
-	var add, edit, remove []Change
+	var add, edit, stop, remove []Change
 	for len(h) > 0 || len(w) > 0 {
 		switch order := first(h, w, byAddr); {
 		case order < 0:
@@ -134,12 +135,17 @@ func diffDestinations(have, want Service) []Change {
 			w = w[1:]
 		default:
 			if have.resolved(h[0]) != want.resolved(w[0]) {
-				edit = append(edit, Change{Op: EditDestination, Service: s, Destination: w[0]})
+				c := Change{Op: EditDestination, Service: s, Destination: w[0]}
+				if w[0].Weight > 0 {
+					edit = append(edit, c)
+				} else {
+					stop = append(stop, c)
+				}
 			}
 			h, w = h[1:], w[1:]
 		}
 	}
-	return append(append(add, edit...), remove...)
+	return slices.Concat(add, edit, stop, remove)
 }
 
 func bare(s Service) Service {

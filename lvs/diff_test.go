@@ -161,7 +161,8 @@ func TestDiff(t *testing.T) {
 }
 
 // TestDiffKeepsCommonDestinations walks randomly: applied one by one, the changes of Diff lead to the wanted table, no
-// service that stays is ever removed, and none is ever without a destination that it has before and after.
+// service that stays is ever removed, none is ever without a destination that it has before and after, and none without a usable one if it has
+// one before and after.
 func TestDiffKeepsCommonDestinations(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var m lvstest.Model
@@ -191,7 +192,19 @@ func check(t *testing.T, before, after []lvs.Service, changes []lvs.Change) {
 		return in[i], true
 	}
 	removed := make(map[lvs.Key]bool)
+	var step lvstest.Model
+	for _, s := range before {
+		step.Put(s)
+	}
 	for _, c := range changes {
+		step.Carry(c)
+		for _, s := range step.Table() {
+			a, _ := both(s.Key(), before)
+			b, _ := both(s.Key(), after)
+			if a.Usable() && b.Usable() && !s.Usable() {
+				t.Fatalf("after %v of %v nobody takes new connections:\n%s", c, changes, lvs.Text([]lvs.Service{a, s, b}))
+			}
+		}
 		k := c.Service.Key()
 		a, had := both(k, before)
 		b, has := both(k, after)

@@ -90,7 +90,33 @@ func Contract(t *testing.T, s Subject) {
 			t.Errorf("the refused service has no error:\n%v", st)
 		}
 	})
+	t.Run("quorum", func(t *testing.T) { quorum(t, p.Capabilities(), settle, reconcile); intact(t) })
 	t.Run("removed", func(t *testing.T) { settle(t, nil); intact(t) })
+}
+
+// quorum checks that one Reconcile is enough for a service that loses its quorum of servers, and for one that has it again: the sorry server
+// comes as the others go, or stay for the connections that they have.
+func quorum(t *testing.T, c lvs.Capabilities, settle func(*testing.T, []lvs.Service), reconcile func(*testing.T, []lvs.Service) lvs.Status) {
+	serve := DriftService(c)
+	with := func(weights ...int) []lvs.Service {
+		s := serve
+		s.Destinations = []lvs.Destination{{Addr: netip.MustParseAddrPort("10.9.0.19:8080"), Weight: 1}}
+		for i, w := range weights {
+			d := serve.Destinations[i]
+			d.Weight = w
+			s.Destinations = append(s.Destinations, d)
+		}
+		return []lvs.Service{s}
+	}
+	for _, lost := range [][]lvs.Service{with(), with(0, 0), with(0)} {
+		settle(t, []lvs.Service{serve})
+		for _, want := range [][]lvs.Service{lost, {serve}} {
+			reconcile(t, want)
+			if st := reconcile(t, want); st.Changed != 0 {
+				t.Fatalf("one Reconcile was not enough: the second made %d changes", st.Changed)
+			}
+		}
+	}
 }
 
 // DriftService is a service that is always there when something is tampered with: 192.0.2.10, TCP port 80, with

@@ -122,6 +122,13 @@ func (m *Model) Put(s lvs.Service) {
 	m.put(lvs.Canonical([]lvs.Service{s})[0])
 }
 
+// Carry carries out one change past the plane.
+func (m *Model) Carry(c lvs.Change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apply(c)
+}
+
 // Delete removes a service past the plane.
 func (m *Model) Delete(k lvs.Key) {
 	m.mu.Lock()
