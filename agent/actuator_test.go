@@ -46,6 +46,7 @@ type world struct {
 	news      []string
 	led       bool // there is a leader
 	actuator  *actuator
+	model     lvs.Plane // in place of worldPlane
 	diary     []string
 }
 
@@ -265,7 +266,16 @@ func (w *world) form(t *testing.T) {
 func (w *world) start(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	plane := newPlaneWorker(slog.New(slog.DiscardHandler))
-	plane.open = func(string) (lvs.Plane, error) { return worldPlane{w}, nil }
+	plane.open = func(name string) (lvs.Plane, error) {
+		switch {
+		case w.model == nil:
+			return worldPlane{w}, nil
+		case w.model.Name() == name:
+			return w.model, nil
+		default:
+			return nil, errors.New("no " + name)
+		}
+	}
 	o := vip.Options{Kernel: worldKernel{w}, Log: slog.New(slog.DiscardHandler)}
 	if w.gated {
 		o.Gate = worldGate{w}

@@ -25,8 +25,8 @@ type drainWatch struct {
 	self    fsm.NodeID
 	view    view
 	live    func(fsm.Epoch) bool
-	look    func() (st lvs.Status, pass uint64, err error) // what the data plane found last
-	again   func()                                         // asks it to look once more
+	look    func() (st lvs.Status, pass uint64) // what the data plane found last
+	again   func()                              // asks it to look once more
 	propose func(context.Context, fsm.Command) (fsm.Result, error)
 	log     *slog.Logger
 
@@ -58,10 +58,8 @@ func (w *drainWatch) run(ctx context.Context) error {
 			}
 			continue
 		}
-		st, pass, err := w.look()
-		if err == nil {
-			w.end(ctx, w.over(s, servers, st, pass))
-		}
+		st, pass := w.look()
+		w.end(ctx, w.over(s, servers, st, pass))
 		w.again()
 		select {
 		case <-ctx.Done():
@@ -111,7 +109,7 @@ func (w *drainWatch) end(ctx context.Context, over []fsm.DrainOver) {
 // all do, as nothing says when one has ended but that it is forgotten.
 func connections(key lvs.Key, p fsm.Protocol, k fsm.ServerKey, st lvs.Status) (n int, known bool) {
 	for _, svc := range st.Services {
-		if svc.Key != key {
+		if svc.Key != key || svc.Err != "" {
 			continue
 		}
 		for _, d := range svc.Destinations {

@@ -418,10 +418,10 @@ func (w *planeWorker) report() (wanted []lvs.Service, st lvs.Status, err error) 
 }
 
 // found is what the last reconcile found, and the number of it.
-func (w *planeWorker) found() (st lvs.Status, pass uint64, err error) {
+func (w *planeWorker) found() (st lvs.Status, pass uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.status, w.passes, w.err
+	return w.status, w.passes
 }
 
 // clear removes all services of ours and closes the plane: for the end of the process.
