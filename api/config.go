@@ -26,6 +26,7 @@ type Plan struct {
 	Changes  []fsm.Change      `json:"changes" nullable:"false" doc:"Objects that would change, in a stable order"`
 	Moves    []fsm.PlannedMove `json:"moves" nullable:"false" doc:"VIPs that would get another owner"`
 	Problems fsm.Problems      `json:"problems" nullable:"false" doc:"What is wrong with it; with any, an apply would be refused"`
+	Warnings fsm.Problems      `json:"warnings,omitempty" doc:"What would be accepted and does not do what its words say"`
 }
 
 // ApplyRequest replaces the configuration.
@@ -37,10 +38,11 @@ type ApplyRequest struct {
 
 // Applied is what an apply did.
 type Applied struct {
-	Version uint64            `json:"version" doc:"Of the configuration now"`
-	Changed bool              `json:"changed" doc:"false: the configuration was the same already"`
-	Changes []fsm.Change      `json:"changes" nullable:"false"`
-	Moves   []fsm.PlannedMove `json:"moves" nullable:"false" doc:"VIPs that move now; they do so after the answer"`
+	Version  uint64            `json:"version" doc:"Of the configuration now"`
+	Changed  bool              `json:"changed" doc:"false: the configuration was the same already"`
+	Changes  []fsm.Change      `json:"changes" nullable:"false"`
+	Moves    []fsm.PlannedMove `json:"moves" nullable:"false" doc:"VIPs that move now; they do so after the answer"`
+	Warnings fsm.Problems      `json:"warnings,omitempty" doc:"What is accepted and does not do what its words say"`
 }
 
 type (
@@ -81,7 +83,7 @@ func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 		return nil, err
 	}
 	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints(ctx, st))
-	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems)}}, nil
+	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: in.Body.Config.Warnings()}}, nil
 }
 
 func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error) {
@@ -99,7 +101,7 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 	if len(problems) > 0 {
 		return nil, invalidConfig(problems)
 	}
-	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves)}
+	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Warnings: req.Config.Warnings()}
 	if len(out.Changes) == 0 && st.ConfigVersion != 0 && reflect.DeepEqual(st.Config, req.Config) {
 		return &applyOutput{Body: out}, nil
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,20 +15,23 @@ import (
 
 // ServiceSummary is one virtual service with how many of its servers take traffic.
 type ServiceSummary struct {
-	Name       string       `json:"name"`
-	VIP        string       `json:"vip"`
-	Address    netip.Addr   `json:"address,omitzero" doc:"Of the VIP"`
-	Port       uint16       `json:"port"`
-	Protocol   fsm.Protocol `json:"protocol"`
-	Scheduler  string       `json:"scheduler"`
-	Forward    fsm.Forward  `json:"forward"`
-	Masquerade bool         `json:"masquerade,omitempty"`
-	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Node that owns the VIP and so carries the service"`
-	Servers    int          `json:"servers"`
-	Up         int          `json:"up" doc:"Servers with verdict up"`
-	In         int          `json:"in" doc:"Servers that get new connections: up, enabled, weight above 0"`
-	Draining   int          `json:"draining"`
-	Problem    string       `json:"problem,omitempty"`
+	Name       string             `json:"name"`
+	VIP        string             `json:"vip"`
+	Address    netip.Addr         `json:"address,omitzero" doc:"Of the VIP"`
+	Port       uint16             `json:"port"`
+	Protocol   fsm.Protocol       `json:"protocol"`
+	Scheduler  string             `json:"scheduler"`
+	Forward    fsm.Forward        `json:"forward"`
+	Masquerade bool               `json:"masquerade,omitempty"`
+	Owner      fsm.NodeID         `json:"owner,omitempty" doc:"Node that owns the VIP and so carries the service"`
+	Servers    int                `json:"servers"`
+	Up         int                `json:"up" doc:"Servers with verdict up"`
+	In         int                `json:"in" doc:"Servers that get new connections: up, enabled, weight above 0, and the quorum is met"`
+	Draining   int                `json:"draining"`
+	Disabled   int                `json:"disabled,omitempty"`
+	Quorum     *fsm.ServiceQuorum `json:"quorum,omitempty" doc:"Sums of weights; absent where the cluster does not keep it yet"`
+	Sorry      bool               `json:"sorry,omitempty" doc:"The sorry server gets the new connections, as the quorum is lost"`
+	Problem    string             `json:"problem,omitempty"`
 }
 
 // Service is one virtual service in full.
@@ -37,16 +41,20 @@ type Service struct {
 	RealServers []RealServer `json:"real_servers" nullable:"false"`
 }
 
-// RealServer is one real server: configured weight, admin state and agreed verdict.
+// RealServer is one real server: configured weight, admin state and agreed verdict, and what follows.
 type RealServer struct {
-	Service string         `json:"service"`
-	Address netip.AddrPort `json:"address"`
-	Weight  int            `json:"weight" doc:"As configured"`
-	Verdict fsm.Verdict    `json:"verdict" enum:"unknown,up,down"`
-	Admin   fsm.Admin      `json:"admin" enum:"enabled,drain"`
-	In      bool           `json:"in" doc:"It gets new connections"`
-	Detail  string         `json:"detail,omitempty" doc:"Last error of a check"`
-	Since   time.Time      `json:"since,omitzero" doc:"When the verdict changed"`
+	Service   string         `json:"service"`
+	Address   netip.AddrPort `json:"address"`
+	Weight    int            `json:"weight" doc:"As configured"`
+	Verdict   fsm.Verdict    `json:"verdict" enum:"unknown,up,down" doc:"Of a sorry server always up: it is not checked"`
+	Admin     fsm.Admin      `json:"admin" enum:"enabled,drain,disabled"`
+	In        bool           `json:"in" doc:"It gets new connections"`
+	Effective int            `json:"effective" doc:"The weight that it has now; 0 = no new connections"`
+	Why       string         `json:"why,omitempty" doc:"Why that is not the configured one: ramp 40 %, draining, 2m0s left, quorum lost …"`
+	Sorry     bool           `json:"sorry,omitempty" doc:"It is the service's sorry server"`
+	Until     time.Time      `json:"until,omitzero" doc:"When its drain ends at the latest"`
+	Detail    string         `json:"detail,omitempty" doc:"Last error of a check"`
+	Since     time.Time      `json:"since,omitzero" doc:"When the verdict changed"`
 }
 
 // Services is the answer of /v1/services.
@@ -63,7 +71,8 @@ type Servers struct {
 
 // AdminRequest sets a server's admin state.
 type AdminRequest struct {
-	Admin fsm.Admin `json:"admin" enum:"enabled,drain" doc:"drain: no new connections, established ones go on"`
+	Admin   fsm.Admin `json:"admin" enum:"enabled,drain,disabled" doc:"drain: no new connections, established ones go on until they end; disabled: none at all, at once"`
+	Timeout string    `json:"timeout,omitempty" doc:"Of a drain: how long it may last, 1s to 24h, or 0s for as long as there are connections. Left out: the service's drain_timeout" example:"5m"`
 }
 
 type (
@@ -131,7 +140,8 @@ func (s *Server) registerServices(h huma.API) {
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "server-admin", Method: "POST", Path: "/v1/servers/{service}/{address}/admin", Tags: []string{"services"}, MaxBodyBytes: maxBody,
-		Summary: "Drain or enable a real server",
+		Summary:     "Drain, disable or enable a real server",
+		Description: "A drain ends, and the server is disabled then, when its last connection is gone, or when it has lasted as long as it may.",
 	}, s.setAdmin)
 }
 
@@ -139,6 +149,10 @@ func (s *Server) setAdmin(ctx context.Context, in *adminInput) (*serverOutput, e
 	addr, err := netip.ParseAddrPort(in.Address)
 	if err != nil {
 		return nil, invalidRequest("path.address", "%.80q is not ADDRESS:PORT, e.g. 10.0.0.11:8080 or [2001:db8::1]:80", in.Address)
+	}
+	timeout, err := drainTimeout(in.Body)
+	if err != nil {
+		return nil, err
 	}
 	st, err := s.fresh(ctx)
 	if err != nil {
@@ -148,7 +162,7 @@ func (s *Server) setAdmin(ctx context.Context, in *adminInput) (*serverOutput, e
 	if _, err := findServer(st, key); err != nil {
 		return nil, err
 	}
-	_, st, err = s.propose(ctx, fsm.Command{SetAdmin: &fsm.SetAdmin{Server: key, Admin: in.Body.Admin}})
+	_, st, err = s.propose(ctx, fsm.Command{SetAdmin: &fsm.SetAdmin{Server: key, Admin: in.Body.Admin, Timeout: timeout}})
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +173,28 @@ func (s *Server) setAdmin(ctx context.Context, in *adminInput) (*serverOutput, e
 	return &serverOutput{Body: srv}, nil
 }
 
+// drainTimeout is that of the request; nil = none is said.
+func drainTimeout(r AdminRequest) (*time.Duration, error) {
+	if r.Timeout == "" {
+		return nil, nil
+	}
+	d, err := time.ParseDuration(r.Timeout)
+	if err != nil || d != 0 && d < time.Second || d > fsm.MaxDrainTimeout {
+		return nil, invalidRequest("body.timeout", "%.80q is no limit for a drain: write 1s to %v, e.g. 5m, or 0s for none", r.Timeout, fsm.MaxDrainTimeout)
+	}
+	if r.Admin != fsm.Drain {
+		return nil, invalidRequest("body.timeout", "%s has no time limit: leave timeout out, or use admin drain", r.Admin)
+	}
+	return &d, nil
+}
+
 func findServer(st *fsm.State, key fsm.ServerKey) (RealServer, error) {
 	svc, ok := st.Config.Services[key.Service]
 	if !ok {
 		return RealServer{}, notFound("no service %.80q: %s", key.Service, have("services", st.Config.Services))
 	}
 	all := serversOf(st, svc)
+	all = slices.DeleteFunc(all, func(r RealServer) bool { return r.Sorry }) // it has no state of its own
 	for _, r := range all {
 		if r.Address == key.Address {
 			return r, nil
@@ -177,20 +207,6 @@ func findServer(st *fsm.State, key fsm.ServerKey) (RealServer, error) {
 	return RealServer{}, notFound("service %s has no server %s: %s", key.Service, key.Address, have("servers", names))
 }
 
-func serversOf(st *fsm.State, svc fsm.Service) []RealServer {
-	out := make([]RealServer, 0, len(svc.Servers))
-	for _, srv := range svc.Servers {
-		r := RealServer{Service: svc.Name, Address: srv.Address, Weight: srv.Weight, Verdict: fsm.Unknown, Admin: fsm.Enabled}
-		if ss, ok := st.Servers[fsm.ServerKey{Service: svc.Name, Address: srv.Address}]; ok {
-			r.Verdict, r.Admin, r.Detail, r.Since = ss.Verdict, ss.Admin, ss.Detail, ss.Since
-		}
-		r.In = r.Verdict == fsm.Up && r.Admin != fsm.Drain && r.Weight > 0
-		out = append(out, r)
-	}
-	slices.SortFunc(out, func(a, b RealServer) int { return a.Address.Compare(b.Address) })
-	return out
-}
-
 func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
 	sum := ServiceSummary{
 		Name: svc.Name, VIP: svc.VIP, Port: svc.Port, Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward,
@@ -200,26 +216,46 @@ func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
 		sum.Address = v.Address.Addr()
 		sum.Owner = st.Assignments[v.Key()].Owner
 	}
+	if q := st.QuorumOf(svc.Name); !q.Since.IsZero() {
+		sum.Quorum = &q
+	}
 	for _, r := range serversOf(st, svc) {
-		if r.Verdict == fsm.Up {
+		switch {
+		case r.Sorry:
+			sum.Sorry = r.In
+			continue
+		case r.Verdict == fsm.Up:
 			sum.Up++
 		}
 		if r.In {
 			sum.In++
 		}
-		if r.Admin == fsm.Drain {
+		switch r.Admin {
+		case fsm.Drain:
 			sum.Draining++
+		case fsm.Disabled:
+			sum.Disabled++
 		}
 	}
-	switch {
+	switch q := sum.Quorum; {
 	case sum.Servers == 0:
 		sum.Problem = "it has no servers: add `server \"ADDRESS:PORT\" {}` blocks"
+	case q != nil && !q.Met && q.Have > 0:
+		sum.Problem = fmt.Sprintf("its quorum is lost: servers of weight %d are in, and it takes %d; %s", q.Have, q.Reach, insteadOf(sum))
 	case sum.In == 0 && sum.Up > 0:
-		sum.Problem = "no server takes new connections: those that are up are drained or have weight 0; `quorate server enable` puts one back"
+		sum.Problem = "no server takes new connections: those that are up are drained, disabled or have weight 0; `quorate server enable` puts one back"
 	case sum.In == 0:
 		sum.Problem = "no server is up: `quorate service show " + svc.Name + "` says why"
 	}
 	return sum
+}
+
+// insteadOf says who serves while the quorum is lost.
+func insteadOf(s ServiceSummary) string {
+	if s.Sorry {
+		return "the sorry server gets the new connections"
+	}
+	return "nobody gets new connections"
 }
 
 // servicesOf lists all services by name.

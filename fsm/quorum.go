@@ -14,8 +14,8 @@ type ServiceState struct {
 	Since  time.Time `json:"since"`  // leader's clock
 }
 
-// Quorum is how a service stands: sums of weights, against what it needs.
-type Quorum struct {
+// ServiceQuorum is how a service stands: sums of weights, against what it needs.
+type ServiceQuorum struct {
 	Met   bool      `json:"met"`
 	Since time.Time `json:"since,omitzero"`
 	Have  int       `json:"have"`  // of the servers that are up and enabled
@@ -25,7 +25,7 @@ type Quorum struct {
 	alive int       // servers that are up and enabled, those of weight 0 too
 }
 
-// thresholds are those of a Quorum. A quorum above the sum of all weights is that sum: it could never be met otherwise.
+// thresholds are those of a ServiceQuorum. A quorum above the sum of all weights is that sum: it could never be met otherwise.
 func (s Service) thresholds() (reach, keep, all int) {
 	for _, server := range s.Servers {
 		all += server.Weight
@@ -37,12 +37,12 @@ func (s Service) thresholds() (reach, keep, all int) {
 
 // QuorumOf is how a service stands; the zero value when there is none of the name. Before schema 5 nothing is agreed about it, and each
 // service counts as met.
-func (s *State) QuorumOf(service string) Quorum {
+func (s *State) QuorumOf(service string) ServiceQuorum {
 	svc, ok := s.Config.Services[service]
 	if !ok {
-		return Quorum{}
+		return ServiceQuorum{}
 	}
-	var q Quorum
+	var q ServiceQuorum
 	q.Reach, q.Keep, q.All = svc.thresholds()
 	for _, server := range svc.Servers {
 		if s.Servers[ServerKey{service, server.Address}].in() {
@@ -56,7 +56,7 @@ func (s *State) QuorumOf(service string) Quorum {
 }
 
 // next is whether the quorum is met by what q counts, after it was as Met says.
-func (q Quorum) next() bool {
+func (q ServiceQuorum) next() bool {
 	switch {
 	case q.alive == 0:
 		return false

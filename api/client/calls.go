@@ -136,10 +136,16 @@ func (c *Client) Servers(ctx context.Context, service string) (api.Servers, erro
 	return call[api.Servers](ctx, c, http.MethodGet, "/v1/servers", q, nil)
 }
 
-// SetAdmin drains or enables a real server.
+// SetAdmin drains, disables or enables a real server; a drain lasts as long as its service says.
 func (c *Client) SetAdmin(ctx context.Context, service string, address netip.AddrPort, admin fsm.Admin) (api.RealServer, error) {
 	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+segment(service)+"/"+segment(address.String())+"/admin",
 		nil, api.AdminRequest{Admin: admin})
+}
+
+// DrainServer drains a real server for limit at the most; 0 = as long as it has connections.
+func (c *Client) DrainServer(ctx context.Context, service string, address netip.AddrPort, limit time.Duration) (api.RealServer, error) {
+	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+segment(service)+"/"+segment(address.String())+"/admin",
+		nil, api.AdminRequest{Admin: fsm.Drain, Timeout: limit.String()})
 }
 
 // DrainNode moves all VIPs away from a node, and waits up to wait until it owns none.

@@ -47,6 +47,7 @@ A configuration with problems is refused with each one's file, line and cure.`,
 			}
 			err = a.print(p, func(w io.Writer) {
 				a.writeChanges(w, p.Changes, p.Moves)
+				a.writeWarnings(w, doc, p.Warnings)
 				if len(p.Changes) > 0 {
 					fmt.Fprintf(w, "\nTo carry out exactly this: quorate apply --base %d %s\n", p.Base, strings.Join(args, " "))
 				}
@@ -101,6 +102,7 @@ It is refused when somebody else applied another one in between: since this comm
 			}
 			err = a.print(done, func(w io.Writer) {
 				a.writeChanges(w, done.Changes, done.Moves)
+				a.writeWarnings(w, doc, done.Warnings)
 				if done.Changed {
 					fmt.Fprintf(w, "\nApplied: the configuration is at version %d.\n", done.Version)
 				}
@@ -154,6 +156,18 @@ func countText(found config.Diagnostics) string {
 // located says where in the files the agent's problems are.
 func located(doc *config.Document, ps fsm.Problems) error {
 	return counted(doc.Diagnose(ps))
+}
+
+// writeWarnings prints what is accepted and does not do what its words say, each with its place in the files.
+func (a *app) writeWarnings(w io.Writer, doc *config.Document, ps fsm.Problems) {
+	var found config.Diagnostics
+	if !errors.As(doc.Diagnose(ps), &found) {
+		return
+	}
+	fmt.Fprintln(w)
+	for _, d := range found {
+		fmt.Fprintf(w, "%s %s\n", a.paint(warn, "warning:"), oneLine(d.String()))
+	}
 }
 
 // waitHeld polls until every VIP is held. There is no event for what a kernel has.

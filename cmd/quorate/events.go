@@ -154,6 +154,9 @@ func (a *app) eventLine(e fsm.Event) string {
 	if e.VIP != "" {
 		about = append(about, "vip "+e.VIP)
 	}
+	if e.Service != "" {
+		about = append(about, "service "+e.Service)
+	}
 	if e.Server != "" {
 		about = append(about, "server "+e.Server)
 	}
@@ -176,7 +179,7 @@ func eventTone(k fsm.EventKind) tone {
 	switch k {
 	case fsm.EventFence, fsm.EventRaise:
 		return bad
-	case fsm.EventAssign, fsm.EventRelease, fsm.EventHealth:
+	case fsm.EventAssign, fsm.EventRelease, fsm.EventHealth, fsm.EventService:
 		return warn
 	default:
 		return plain

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,9 +60,21 @@ func (a *app) serviceTable(services []api.ServiceSummary) *table {
 		case s.In < s.Servers:
 			tn = warn
 		}
-		t.row(s.Name, s.VIP, listens(s), forwardText(s), s.Scheduler, s.Owner, cell{fmt.Sprintf("%d of %d in", s.In, s.Servers), tn})
+		t.row(s.Name, s.VIP, listens(s), forwardText(s), s.Scheduler, s.Owner, cell{serversText(s), tn})
 	}
 	return t
+}
+
+// serversText is like "2 of 3 in", with what became of the quorum where more than the servers' number has to do with it.
+func serversText(s api.ServiceSummary) string {
+	text := fmt.Sprintf("%d of %d in", s.In, s.Servers)
+	switch {
+	case s.Sorry:
+		text += ", sorry server"
+	case s.Quorum != nil && !s.Quorum.Met && s.Quorum.Have > 0:
+		text += ", quorum lost"
+	}
+	return text
 }
 
 func listens(s api.ServiceSummary) string {
@@ -104,6 +117,9 @@ func (a *app) serviceShow() *cobra.Command {
 					fmt.Fprintf(w, "%-9s  %s\n", label, checkText(c))
 				}
 				fmt.Fprintf(w, "Servers    %d of %d get new connections\n", s.In, s.Servers)
+				if s.Quorum != nil {
+					fmt.Fprintf(w, "Quorum     %s\n", quorumText(s.ServiceSummary))
+				}
 				if len(s.RealServers) > 0 {
 					fmt.Fprintln(w)
 					a.serverTable(s.RealServers, false).write(w, "")
@@ -114,6 +130,18 @@ func (a *app) serviceShow() *cobra.Command {
 			})
 		}),
 	}
+}
+
+// quorumText is like "met: weight 3 of 4, lost below 2".
+func quorumText(s api.ServiceSummary) string {
+	if q := s.Quorum; q.Met {
+		return fmt.Sprintf("met: weight %d of %d, lost below %d", q.Have, q.All, q.Keep)
+	}
+	text := fmt.Sprintf("LOST since %s: weight %d of %d, met at %d", s.Quorum.Since.Local().Format(time.DateTime), s.Quorum.Have, s.Quorum.All, s.Quorum.Reach)
+	if s.Sorry {
+		text += "; the sorry server serves"
+	}
+	return text
 }
 
 func checkText(c fsm.Check) string {
@@ -147,18 +175,31 @@ func (a *app) serverTable(servers []api.RealServer, withService bool) *table {
 			health.tone = warn
 		}
 		admin := cell{string(r.Admin), plain}
-		if r.Admin == fsm.Drain {
+		switch {
+		case r.Sorry:
+			health, admin = cell{"not checked", plain}, cell{"sorry", plain}
+		case r.Admin == fsm.Drain:
 			admin = cell{"drained", warn}
+		case r.Admin == fsm.Disabled:
+			admin = cell{"disabled", warn}
 		}
 		traffic := "in"
 		if !r.In {
 			traffic = "out"
 		}
+		weight := strconv.Itoa(r.Weight)
+		if r.In && r.Effective != r.Weight {
+			weight = fmt.Sprintf("%d of %d", r.Effective, r.Weight)
+		}
+		detail := r.Why
+		if r.Detail != "" {
+			detail = strings.TrimPrefix(detail+"; "+r.Detail, "; ")
+		}
 		since := ""
 		if !r.Since.IsZero() {
 			since = r.Since.Local().Format(time.DateTime)
 		}
-		row := []any{r.Address, health, admin, r.Weight, traffic, since, r.Detail}
+		row := []any{r.Address, health, admin, weight, traffic, since, detail}
 		if withService {
 			row = append([]any{r.Service}, row...)
 		}
