@@ -27,7 +27,7 @@ func Traffic(t *testing.T, b *Bed, p lvs.Plane) {
 				name string
 				run  func(*testing.T)
 			}{
-				{"weights", f.weights}, {"udp", f.udp}, {"drain", f.drain}, {"remove", f.remove}, {"edit", f.edit},
+				{"weights", f.weights}, {"udp", f.udp}, {"drain", f.drain}, {"remove", f.remove}, {"quorum", f.quorum}, {"edit", f.edit},
 				{"closed", f.closed}, {"source hash", f.sourceHash}, {"from the director", f.local},
 				{"masquerade", f.masquerade}, {"repair", f.repair},
 			} {
@@ -174,6 +174,19 @@ func (f *traffic) remove(t *testing.T) {
 	f.set(t, f.service("wrr", -1, 1))
 	expect(t, f.count(t, "tcp", 10), map[string]int{"s2": 10})
 	alive(t, conns, "s2")
+}
+
+// quorum takes a service from its servers to its sorry server and back, each in one step: those that stay with weight 0 keep their connections.
+func (f *traffic) quorum(t *testing.T) {
+	f.set(t, f.service("wrr", 1, -1))
+	conns := f.each(t, "s1")
+	f.set(t, f.service("wrr", 0, 1))
+	expect(t, f.count(t, "tcp", 10), map[string]int{"s2": 10})
+	alive(t, conns, "s1")
+	maps.Copy(conns, f.each(t, "s2"))
+	f.set(t, f.service("wrr", 1, -1))
+	expect(t, f.count(t, "tcp", 10), map[string]int{"s1": 10})
+	alive(t, conns, "s1")
 }
 
 // edit changes everything about the service that can be edited, and other services beside it.
