@@ -25,8 +25,7 @@ type drainWatch struct {
 	self    fsm.NodeID
 	view    view
 	live    func(fsm.Epoch) bool
-	look    func() (st lvs.Status, pass uint64) // what the data plane found last
-	again   func()                              // asks it to look once more
+	look    func() (st lvs.Status, pass uint64) // what the data plane found last, and which look at the kernel that was
 	propose func(context.Context, fsm.Command) (fsm.Result, error)
 	log     *slog.Logger
 
@@ -60,7 +59,6 @@ func (w *drainWatch) run(ctx context.Context) error {
 		}
 		st, pass := w.look()
 		w.end(ctx, w.over(s, servers, st, pass))
-		w.again()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

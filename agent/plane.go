@@ -417,7 +417,7 @@ func (w *planeWorker) report() (wanted []lvs.Service, st lvs.Status, err error) 
 	return slices.Clone(w.wanted.services), w.status, w.err
 }
 
-// found is what the last reconcile found, and the number of it.
+// found is what the last look at the kernel found, and the number of it.
 func (w *planeWorker) found() (st lvs.Status, pass uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
