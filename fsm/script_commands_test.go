@@ -484,31 +484,3 @@ func node(a args) Node {
 	}
 	return n
 }
-
-func server(text string) ServerKey {
-	var k ServerKey
-	if err := k.UnmarshalText([]byte(text)); err != nil {
-		panic(err)
-	}
-	return k
-}
-
-// span is a duration; "" = 0.
-func span(text string) time.Duration {
-	if text == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		panic(err)
-	}
-	return d
-}
-
-func nodeIDs(text string) []NodeID {
-	var out []NodeID
-	for _, id := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
-		out = append(out, NodeID(id))
-	}
-	return out
-}
