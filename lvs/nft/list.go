@@ -59,8 +59,11 @@ func (rs *ruleset) same(o *ruleset) bool {
 	if rs.exists != o.exists || !sameFrame(rs, o) || len(rs.chains) != len(o.chains) {
 		return false
 	}
+	if len(rs.sets) != len(o.sets) {
+		return false
+	}
 	for name, s := range rs.sets {
-		if !maps.Equal(s.elems, o.sets[name].elems) {
+		if o.sets[name] == nil || !maps.Equal(s.elems, o.sets[name].elems) {
 			return false
 		}
 	}
@@ -123,6 +126,10 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 	anonymous := make(map[string]map[[4]byte]string)
 	for _, s := range sets {
 		s.Table = table // the library leaves it out
+		if s.Dynamic {  // its clients, of which there may be very many, come and go without us
+			rs.sets[s.Name] = &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic)}
+			continue
+		}
 		elems, err := c.GetSetElements(s)
 		if err != nil {
 			return nil, fmt.Errorf("set %s: %w", s.Name, err)
@@ -137,18 +144,17 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 			anonymous[s.Name] = slots
 			continue
 		}
-		named := &set{vmap: s.IsMap, elems: make(map[string]string, len(elems))}
-		for _, f := range families {
-			if s.Name[len(s.Name)-1:] == f.suffix {
-				named.family = f
-			}
-		}
+		named := &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic),
+			elems: make(map[string]string, len(elems)), packets: map[string]uint64{}}
 		for _, e := range elems {
 			value := ""
 			if s.IsMap {
 				value = gotoChain(e.Val)
 			}
 			named.elems[string(e.Key)] = value
+			if e.Counter != nil {
+				named.packets[string(e.Key)] = e.Counter.Packets
+			}
 		}
 		rs.sets[s.Name] = named
 	}

@@ -3,8 +3,10 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/google/nftables/expr"
@@ -12,8 +14,8 @@ import (
 	"quorate/lvs"
 )
 
-// approximates are the schedulers that count connections or need a table of the kernel's own, and what stands for them.
-var approximates = map[string]string{"lc": "rr", "wlc": "wrr", "mh": "sh"}
+// approximates are the schedulers that count connections, and what stands for them.
+var approximates = map[string]string{"lc": "rr", "nq": "wrr", "sed": "wrr", "twos": "wrr", "wlc": "wrr"}
 
 func effective(scheduler string) string {
 	if e, ok := approximates[scheduler]; ok {
@@ -22,17 +24,26 @@ func effective(scheduler string) string {
 	return scheduler
 }
 
-const noNetfilter = "use forward = \"nat\", or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+const (
+	noNetfilter = "use forward = \"nat\", or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+	noCounting  = "use wrr, or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+)
 
 // capabilities of nftables, the same on every kernel that has it.
 var capabilities = lvs.Capabilities{
 	Plane:        "nft",
 	Forwards:     []string{lvs.NAT},
-	Schedulers:   []string{"rr", "sh", "wrr"},
-	Protocols:    []string{lvs.TCP, lvs.UDP},
+	Schedulers:   []string{"dh", "fo", "mh", "rr", "sh", "wrr"},
+	Protocols:    []string{lvs.TCP, lvs.UDP, lvs.SCTP},
 	Masquerade:   true,
+	Marks:        true,
+	AnyPort:      true,
+	Persistence:  true,
+	Flags:        []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 	Approximates: approximates,
-	Cures:        map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter},
+	Cures: map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter,
+		"lblc": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS", "lblcr": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS",
+		"ovf": noCounting},
 }
 
 // Plane balances through the table "inet quorate" of one network namespace.
@@ -119,22 +130,48 @@ func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 	}
 	var out []lvs.Observed
 	for _, f := range families {
-		dispatch := have.sets["services"+f.suffix]
-		if dispatch == nil {
-			continue
-		}
-		for raw, name := range dispatch.elems {
-			k, ok := f.parseKey(raw)
-			c := have.chains[name]
-			if !ok || c == nil {
+		servers := have.counted(f)
+		for _, r := range reaches {
+			dispatch := have.sets[r.services+f.suffix]
+			if dispatch == nil {
 				continue
 			}
-			s, known := wanted[k]
-			if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
-				s = c.decode(k)
+			seen := make(map[lvs.Key]bool, len(dispatch.elems))
+			for raw, name := range dispatch.elems {
+				k, ok := r.parse(f, raw)
+				c := have.chains[name]
+				if !ok || c == nil || seen[k] {
+					continue
+				}
+				seen[k] = true
+				s, known := wanted[k]
+				if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
+					s = c.decode(k)
+				}
+				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: servers[identity(k)]})
 			}
-			out = append(out, lvs.Observed{Service: s, Connections: c.connections()})
 		}
+	}
+	return out
+}
+
+// counted is what the set of servers has counted, for each server of each service.
+func (rs *ruleset) counted(f *family) map[string]map[netip.AddrPort]lvs.Counters {
+	out := make(map[string]map[netip.AddrPort]lvs.Counters)
+	s := rs.sets["servers"+f.suffix]
+	if s == nil {
+		return out
+	}
+	for raw := range s.elems {
+		if len(raw) != f.size+4+f.size+8 {
+			continue
+		}
+		server, service := raw[:f.size+4], raw[f.size+4:]
+		a, _ := parseTarget(server)
+		if out[service] == nil {
+			out[service] = make(map[netip.AddrPort]lvs.Counters)
+		}
+		out[service][a] = lvs.Counters{Connections: s.packets[raw]}
 	}
 	return out
 }
@@ -153,18 +190,26 @@ func (c *chain) connections() uint64 {
 
 // decode reads a service back from a chain that is not as compiled.
 func (c *chain) decode(k lvs.Key) lvs.Service {
-	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Forward: lvs.NAT}
+	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Mark: k.Mark, Forward: lvs.NAT}
 	weights := make(map[netip.AddrPort]int)
 	for _, r := range c.rules {
 		for _, e := range r.exprs {
-			if ct, ok := e.(*expr.Ct); ok && ct.Key == expr.CtKeyLABELS && ct.SourceRegister {
-				s.Masquerade = true
+			switch e := e.(type) {
+			case *expr.Ct:
+				s.Masquerade = s.Masquerade || e.Key == expr.CtKeyLABELS && e.SourceRegister
+			case *expr.Dynset:
+				s.Persistence.Timeout = max(s.Persistence.Timeout, e.Timeout)
+			case *expr.Bitwise:
+				s.Persistence.Prefix, _ = net.IPMask(e.Mask).Size()
 			}
 		}
 		if r.slots == nil {
 			continue
 		}
-		s.Scheduler = r.comment
+		if words := strings.Fields(r.comment); len(words) > 0 {
+			s.Scheduler, s.Flags = words[0], words[1:]
+		}
+		clear(weights) // a persistent service has the slots twice
 		for _, raw := range r.slots {
 			if a, ok := parseTarget(raw); ok {
 				weights[a]++

@@ -54,12 +54,12 @@ func TestContract(t *testing.T) {
 				return c.DelRule(last)
 			}),
 			"rule added": change(func(c *nftables.Conn) error {
-				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: inet4.loadKey()})
+				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: byPort.lookup(inet4)})
 				return nil
 			}),
 			"service undispatched": change(func(c *nftables.Conn) error {
-				s := &nftables.Set{Table: ours, Name: "services4", IsMap: true, KeyType: inet4.keyType(), DataType: nftables.TypeVerdict}
-				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(key(k))}})
+				s := &nftables.Set{Table: ours, Name: "services4", IsMap: true, KeyType: byPort.keyType(inet4), DataType: nftables.TypeVerdict}
+				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(byPort.keys(k)[0])}})
 			}),
 			"masquerade removed": change(func(c *nftables.Conn) error {
 				c.FlushChain(&nftables.Chain{Table: ours, Name: "postrouting"})
@@ -106,7 +106,7 @@ func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
 		c.AddTable(foreign)
 		ch := c.AddChain(&nftables.Chain{Table: foreign, Name: "prerouting", Type: nftables.ChainTypeNAT,
 			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest, Policy: &policyAccept})
-		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: inet4.loadKey()})
+		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: byPort.lookup(inet4)})
 		return c.Flush()
 	})
 	if err != nil {

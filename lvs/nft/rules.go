@@ -115,6 +115,8 @@ func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
 		e = &expr.Cmp{}
 	case "payload":
 		e = &expr.Payload{}
+	case "dynset":
+		e = &expr.Dynset{}
 	case "lookup":
 		e = &expr.Lookup{}
 	case "numgen":

@@ -149,3 +149,6 @@ func slot(i int) [4]byte {
 	binary.NativeEndian.PutUint32(b[:], uint32(i))
 	return b
 }
+
+// slotNumber is the inverse of slot.
+func slotNumber(raw string) uint32 { return binary.NativeEndian.Uint32([]byte(raw)) }
