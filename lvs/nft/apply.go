@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -170,21 +171,24 @@ func (t *transaction) rules(name string, have, want *chain) {
 func (t *transaction) rule(c *nftables.Chain, r rule) {
 	exprs := slices.Clone(r.exprs)
 	if r.slots != nil {
-		servers := inet4.serverType()
+		// The key is declared a packet mark because nft cannot print a map with keys of type integer. The library declares
+		// its byte order as the network's, so that nft prints the bytes of a slot's number swapped, which has no effect.
+		m := &nftables.Set{Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark, Counter: true}
 		elems := make([]nftables.SetElement, 0, len(r.slots))
 		for i := range len(r.slots) {
 			k := slot(i)
-			v := r.slots[k]
-			if len(v) > inet4.size+4 {
-				servers = inet6.serverType()
+			e := nftables.SetElement{Key: k[:]}
+			if chain, ok := strings.CutPrefix(r.slots[k], gotoPrefix); ok {
+				m.DataType, m.Counter = nftables.TypeVerdict, false // the chain counts
+				e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}
+			} else {
+				e.Val = []byte(r.slots[k])
+				m.DataType = inet4.serverType()
+				if len(e.Val) > inet4.size+4 {
+					m.DataType = inet6.serverType()
+				}
 			}
-			elems = append(elems, nftables.SetElement{Key: k[:], Val: []byte(v)})
-		}
-		// The key is declared a packet mark because nft cannot print a map with keys of type integer. The library declares
-		// its byte order as the network's, so that nft prints the bytes of a slot's number swapped, which has no effect.
-		m := &nftables.Set{
-			Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark,
-			DataType: servers,
+			elems = append(elems, e)
 		}
 		t.fail(t.conn.AddSet(m, elems))
 		for i, e := range exprs {

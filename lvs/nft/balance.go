@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/nftables/expr"
@@ -12,50 +13,50 @@ import (
 	"quorate/lvs"
 )
 
-const dynsetDelete = 2 // NFT_DYNSET_OP_DELETE (linux/netfilter/nf_tables.h), since Linux 5.4
-
 // balance makes the rules of one service that choose a server.
+//
+// A service without persistence is one rule: a slot, the slot's server, DNAT. With persistence each server has a chain, and a set of the
+// clients that are bound to it: who is in the set goes to the chain, and who goes to the chain is put into the set. So a server that is
+// taken out takes its clients' bindings along, and one of weight 0 keeps them, as with IPVS.
 type balance struct {
 	*family
 	service lvs.Service
-	bound   string // name of the map from clients to servers, when the service is persistent
+	name    string // of the service's chain
 }
 
-// rules of the service, in their order. Without persistence it is one. With it a client that is known goes where it went before; one
-// whose server is not the service's any more is forgotten; another one gets a server and is remembered with it; and when so many are
-// known that this one cannot be, it is balanced all the same.
-func (b balance) rules() (out []rule) {
-	if len(b.service.Destinations) == 0 {
-		return nil
-	}
-	if b.service.Persistence.Timeout != 0 {
-		out = append(out, b.known(), b.stale())
-	}
-	if !b.service.Usable() {
-		return out // those who are bound to a server of weight 0 stay with it, as with IPVS
-	}
-	pick := b.pick()
-	if b.service.Persistence.Timeout != 0 {
-		bind := pick
-		bind.exprs = slices.Concat(pick.exprs, b.client(), []expr.Any{b.remember(), b.recall()}, b.send())
-		out = append(out, bind)
-	}
-	pick.exprs = append(pick.exprs, b.send()...)
-	return append(out, pick)
+// chained reports whether each server has a chain: for the clients that are bound to it, or because some have a port and some have not,
+// as they can in a service by firewall mark.
+func (b balance) chained() bool {
+	return b.service.Persistence.Timeout != 0 || b.service.Mark != 0 && slices.ContainsFunc(b.service.Destinations, func(d lvs.Destination) bool {
+		return d.Addr.Port() == 0
+	})
 }
 
-// known sends a client on to the server that it is bound to, and binds it for another while.
-func (b balance) known() rule {
-	send := b.send()
-	return rule{exprs: slices.Concat(b.protocol(), b.client(), []expr.Any{b.recall()}, send[:len(send)-1], []expr.Any{b.remember()}, send[len(send)-1:])}
+// server is the name of the server's chain.
+func (b balance) server(a netip.AddrPort) string {
+	return b.name + "_" + strings.ReplaceAll(a.Addr().String(), ":", "_") + "-" + strconv.Itoa(int(a.Port()))
 }
 
-// stale forgets a client that is bound to what is no server of the service.
-func (b balance) stale() rule {
-	mine := b.mine()
-	mine[len(mine)-1].(*expr.Lookup).Invert = true
-	return rule{exprs: slices.Concat(b.client(), []expr.Any{b.recall()}, mine,
-		[]expr.Any{&expr.Dynset{SrcRegKey: b.regClient, SrcRegData: 1, SetName: b.bound, Operation: dynsetDelete}})}
+// add adds what chooses a server to the service's chain, and the servers' chains and sets.
+func (b balance) add(rs *ruleset) {
+	for _, d := range b.service.Destinations {
+		if !b.chained() {
+			break
+		}
+		name := b.server(d.Addr)
+		rs.chains[name] = &chain{}
+		if b.service.Persistence.Timeout != 0 {
+			rs.sets[boundPrefix+name] = newSet(kind{key: b.addrType, bound: true})
+			rs.add(b.name, rule{exprs: append(b.client(),
+				&expr.Lookup{SourceRegister: b.regClient, SetName: boundPrefix + name}, &expr.Verdict{Kind: expr.VerdictGoto, Chain: name})})
+			rs.add(name, rule{exprs: append(b.client(), &expr.Dynset{SrcRegKey: b.regClient, SetName: boundPrefix + name,
+				Operation: unix.NFT_DYNSET_OP_UPDATE, Timeout: b.service.Persistence.Timeout})})
+		}
+		rs.add(name, rule{exprs: slices.Concat([]expr.Any{&expr.Counter{}}, b.protocol(), b.fixed(d.Addr))})
+	}
+	if b.service.Usable() {
+		rs.add(b.name, b.pick())
+	}
 }
 
 // client loads what a client is known by: its address, or the network that it is in.
@@ -68,49 +69,28 @@ func (b balance) client() []expr.Any {
 	return out
 }
 
-// recall loads the server that the client is bound to. After a binding it is asked for again, because of two connections that come to
-// two processors at the same time only one has made it.
-func (b balance) recall() expr.Any {
-	return &expr.Lookup{SourceRegister: b.regClient, DestRegister: 1, IsDestRegSet: true, SetName: b.bound}
-}
-
-// remember binds the client to the server, or lets a binding last again as long as it should.
-func (b balance) remember() expr.Any {
-	return &expr.Dynset{SrcRegKey: b.regClient, SrcRegData: 1, SetName: b.bound, Operation: unix.NFT_DYNSET_OP_UPDATE,
-		Timeout: b.service.Persistence.Timeout}
-}
-
-// mine asks whether the server is one of the service's, which counts the connection.
-func (b balance) mine() []expr.Any {
-	raw, at := []byte(identity(b.service.Key())), 0
-	var out []expr.Any
-	for i, reg := range b.regIdentity {
-		end := len(raw)
-		if i+1 < len(b.regIdentity) {
-			end = at + 4*int(b.regIdentity[i+1]-reg)
-		}
-		out = append(out, &expr.Immediate{Register: reg, Data: raw[at:end]})
-		at = end
+// fixed translates the connection's destination to the server.
+func (b balance) fixed(a netip.AddrPort) []expr.Any {
+	out := []expr.Any{&expr.Immediate{Register: 1, Data: a.Addr().AsSlice()}}
+	if !b.keepsPort(a) {
+		out = append(out, &expr.Immediate{Register: b.regPort, Data: []byte{byte(a.Port() >> 8), byte(a.Port())}})
 	}
-	return append(out, &expr.Lookup{SourceRegister: 1, SetName: "servers" + b.suffix})
+	return append(out, b.nat(!b.keepsPort(a)))
 }
 
-// send translates the connection's destination to the server in the registers.
-func (b balance) send() []expr.Any {
+// nat translates the connection's destination to the server in the registers.
+func (b balance) nat(port bool) expr.Any {
 	nat := &expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(b.proto), RegAddrMin: 1, RegAddrMax: 1}
-	if !keepsPort(b.service) {
+	if port {
 		nat.RegProtoMin, nat.RegProtoMax, nat.Specified = b.regPort, b.regPort, true
 	}
-	return append(b.mine(), nat)
+	return nat
 }
 
-// keepsPort reports whether connections go to the port that the client has asked for: those to all ports, and those by firewall mark
-// where servers have no port, or clients are bound to servers (ip_vs_core.c, ip_vs_sched_persist and ip_vs_schedule).
-func keepsPort(s lvs.Service) bool {
-	if s.Mark == 0 {
-		return s.Port == 0
-	}
-	return s.Persistence.Timeout != 0 || slices.ContainsFunc(s.Destinations, func(d lvs.Destination) bool { return d.Addr.Port() == 0 })
+// keepsPort reports whether connections to the server go to the port that the client has asked for: those to all ports, and those by
+// firewall mark where the server has no port, or clients are bound to servers (ip_vs_core.c, ip_vs_sched_persist and ip_vs_schedule).
+func (b balance) keepsPort(a netip.AddrPort) bool {
+	return b.service.Port == 0 && (b.service.Mark == 0 || b.service.Persistence.Timeout != 0 || a.Port() == 0)
 }
 
 // protocol compares that of the packet, of a service that is of one. DNAT to a port needs to know that the packet has one (nft_nat.c,
@@ -125,12 +105,14 @@ func (b balance) protocol() []expr.Any {
 	}
 }
 
-// pick loads a server: the number of a slot, then who has the slot.
+// pick finds the number of a slot, and goes where the slot leads: to a server's chain, or to the server.
 func (b balance) pick() rule {
 	servers, order := slotsOf(b.service)
 	r := rule{comment: strings.Join(append([]string{b.service.Scheduler}, b.service.Flags...), " "), slots: make(map[[4]byte]string, len(order))}
 	for i, server := range order {
-		r.slots[slot(i)] = target(servers[server])
+		if r.slots[slot(i)] = target(servers[server]); b.chained() {
+			r.slots[slot(i)] = gotoPrefix + b.server(servers[server])
+		}
 	}
 	r.exprs = b.protocol()
 	if from, size, port := b.hashed(); size > 0 {
@@ -142,7 +124,11 @@ func (b balance) pick() rule {
 	} else {
 		r.exprs = append(r.exprs, &expr.Numgen{Register: 1, Modulus: uint32(len(order)), Type: unix.NFT_NG_INCREMENTAL})
 	}
-	r.exprs = append(r.exprs, &expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true})
+	if b.chained() {
+		r.exprs = append(r.exprs, &expr.Lookup{SourceRegister: 1, IsDestRegSet: true})
+		return r
+	}
+	r.exprs = append(r.exprs, &expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true}, b.nat(!b.keepsPort(servers[0])))
 	return r
 }
 

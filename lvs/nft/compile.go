@@ -103,20 +103,13 @@ func (rs *ruleset) service(s lvs.Service) {
 			rs.sets[r.closed+f.suffix].elems[raw] = ""
 		}
 	}
-	for _, d := range s.Destinations {
-		rs.sets["servers"+f.suffix].elems[target(d.Addr)+identity(k)] = ""
-	}
 	if s.Masquerade {
 		c.rules = append(c.rules, rule{exprs: []expr.Any{
 			&expr.Immediate{Register: 1, Data: masqueradeLabel()},
 			&expr.Ct{Key: expr.CtKeyLABELS, Register: 1, SourceRegister: true},
 		}})
 	}
-	b := balance{family: f, service: s, bound: boundPrefix + name}
-	if s.Persistence.Timeout != 0 {
-		rs.sets[b.bound] = newSet(kind{key: f.addrType, data: f.serverType(), bound: true})
-	}
-	c.rules = append(c.rules, b.rules()...)
+	balance{family: f, service: s, name: name}.add(rs)
 }
 
 // chainName of a service, readable and valid in nft's own syntax, e.g. "tcp-192.0.2.10-80", "fwmark4-7".

@@ -19,17 +19,15 @@ type family struct {
 	addrType         nftables.SetDatatype
 	regProto, regEnd uint32 // registers after an address in register 1: protocol and port of a key
 	regPort          uint32 // register of the port after an address in register 1
-	// Further registers of a rule that picks a server: the identity of the service follows the server, so that both are one key.
-	regIdentity []uint32
-	regSport    uint32 // of the client's port after its address in register 2
-	regClient   uint32 // what a client is bound by
+	regSport         uint32 // register of the client's port after its address in register 2
+	regClient        uint32 // register of what a client is bound by
 }
 
 // Registers: an address goes to register 1 (16 bytes, the same as 32-bit registers 8 to 11). The kernel lists a 32-bit
 // register at a 16-byte boundary under its 16-byte name (nft_dump_register), so those names are used here.
 var (
-	inet4 = &family{"4", unix.NFPROTO_IPV4, 4, 12, 16, nftables.TypeIPAddr, 9, 10, 9, []uint32{10}, 13, 3}
-	inet6 = &family{"6", unix.NFPROTO_IPV6, 16, 8, 24, nftables.TypeIP6Addr, 2, 13, 2, []uint32{13, 17}, 3, 19}
+	inet4 = &family{"4", unix.NFPROTO_IPV4, 4, 12, 16, nftables.TypeIPAddr, 9, 10, 9, 13, 1}
+	inet6 = &family{"6", unix.NFPROTO_IPV6, 16, 8, 24, nftables.TypeIP6Addr, 2, 13, 2, 3, 1}
 
 	families = []*family{inet4, inet6}
 )
@@ -113,7 +111,7 @@ var byMark = &reach{
 var byPort = &reach{
 	services: "services", closed: "closed",
 	has:   func(k lvs.Key) bool { return k.Mark == 0 && k.Addr.Port() != 0 },
-	keys:  func(k lvs.Key) []string { return []string{identity(k)} },
+	keys:  func(k lvs.Key) []string { return []string{address(k)} },
 	parse: parseAddress,
 	load: func(f *family) []expr.Any {
 		return append(loadAddress(f), &expr.Payload{DestRegister: f.regEnd, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2})
@@ -126,7 +124,7 @@ var byPort = &reach{
 var byAddress = &reach{
 	services: "any", closed: "closed-any",
 	has:   func(k lvs.Key) bool { return k.Mark == 0 && k.Addr.Port() == 0 },
-	keys:  func(k lvs.Key) []string { i := identity(k); return []string{i[:len(i)-4]} },
+	keys:  func(k lvs.Key) []string { i := address(k); return []string{i[:len(i)-4]} },
 	parse: func(f *family, raw string) (lvs.Key, bool) { return parseAddress(f, raw+"\x00\x00\x00\x00") },
 	load:  loadAddress,
 	keyType: func(f *family) nftables.SetDatatype {
@@ -171,16 +169,10 @@ func (r *reach) lookup(f *family) []expr.Any {
 	}, r.load(f)...)
 }
 
-// identity is the raw form of a service: address . protocol . port, each padded to four bytes. That of a firewall mark is the mark as
-// an address of protocol 0.
-func identity(k lvs.Key) string {
-	a := k.Addr.Addr().AsSlice()
-	if k.Mark != 0 {
-		n := len(a)
-		a[n-4], a[n-3], a[n-2], a[n-1] = byte(k.Mark>>24), byte(k.Mark>>16), byte(k.Mark>>8), byte(k.Mark)
-	}
+// address is the raw form of a service that has an address: address . protocol . port, each padded to four bytes.
+func address(k lvs.Key) string {
 	p := k.Addr.Port()
-	return string(a) + string([]byte{protocolNumber(k.Protocol), 0, 0, 0, byte(p >> 8), byte(p), 0, 0})
+	return string(k.Addr.Addr().AsSlice()) + string([]byte{protocolNumber(k.Protocol), 0, 0, 0, byte(p >> 8), byte(p), 0, 0})
 }
 
 // target is the raw form of a server, address . port.

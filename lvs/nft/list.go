@@ -118,12 +118,12 @@ func listOnce(c *nftables.Conn) (*ruleset, error) {
 }
 
 // listSets reads the named sets into rs and returns the content of the anonymous ones by name.
-func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string]map[[4]byte]string, error) {
+func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string]slots, error) {
 	sets, err := c.GetSets(table)
 	if err != nil {
 		return nil, err
 	}
-	anonymous := make(map[string]map[[4]byte]string)
+	anonymous := make(map[string]slots)
 	for _, s := range sets {
 		s.Table = table // the library leaves it out
 		if s.Dynamic {  // its clients, of which there may be very many, come and go without us
@@ -135,30 +135,47 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 			return nil, fmt.Errorf("set %s: %w", s.Name, err)
 		}
 		if s.Anonymous {
-			slots := make(map[[4]byte]string, len(elems))
-			for _, e := range elems {
-				if len(e.Key) == 4 {
-					slots[[4]byte(e.Key)] = string(e.Val)
-				}
-			}
-			anonymous[s.Name] = slots
+			anonymous[s.Name] = slotsIn(elems, s.KeyType == nftables.TypeVerdict) // where the library puts the type of a map's values
 			continue
 		}
 		named := &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic),
-			elems: make(map[string]string, len(elems)), packets: map[string]uint64{}}
+			elems: make(map[string]string, len(elems))}
 		for _, e := range elems {
 			value := ""
 			if s.IsMap {
 				value = gotoChain(e.Val)
 			}
 			named.elems[string(e.Key)] = value
-			if e.Counter != nil {
-				named.packets[string(e.Key)] = e.Counter.Packets
-			}
 		}
 		rs.sets[s.Name] = named
 	}
 	return anonymous, nil
+}
+
+// slots are the content of an anonymous map.
+type slots struct {
+	to     map[[4]byte]string
+	counts map[[4]byte]uint64
+}
+
+func slotsIn(elems []nftables.SetElement, verdicts bool) slots {
+	out := slots{to: make(map[[4]byte]string, len(elems))}
+	if !verdicts {
+		out.counts = make(map[[4]byte]uint64, len(elems))
+	}
+	for _, e := range elems {
+		switch {
+		case len(e.Key) != 4:
+		case verdicts:
+			out.to[[4]byte(e.Key)] = gotoPrefix + gotoChain(e.Val)
+		default:
+			out.to[[4]byte(e.Key)] = string(e.Val)
+			if e.Counter != nil {
+				out.counts[[4]byte(e.Key)] = e.Counter.Packets
+			}
+		}
+	}
+	return out
 }
 
 // gotoChain is the chain that the verdict of a map's element goes to. Anything but a goto is rendered so that it differs

@@ -48,7 +48,8 @@ var capabilities = lvs.Capabilities{
 
 // Plane balances through the table "inet quorate" of one network namespace.
 type Plane struct {
-	mu sync.Mutex // Reconcile is serial
+	mu    sync.Mutex // Reconcile is serial
+	tally tally
 }
 
 // New checks that the kernel can do what the plane needs and that this process may change it. The plane works in the
@@ -64,7 +65,7 @@ func New() (*Plane, error) {
 	case err != nil:
 		return nil, fmt.Errorf("nft: %w", err)
 	}
-	return &Plane{}, nil
+	return &Plane{tally: tally{}}, nil
 }
 
 // Name implements lvs.Plane.
@@ -92,16 +93,17 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	defer p.mu.Unlock()
 	ok, refused := capabilities.Accept(want)
 	wanted := compile(ok)
-	changed, have, err := converge(wanted)
-	status := lvs.Compare(capabilities, want, observe(have, wanted, ok), refused)
+	changed, have, err := converge(wanted, p.tally.see)
+	p.tally.keep(ok)
+	status := lvs.Compare(capabilities, want, p.tally.observe(have, wanted, ok), refused)
 	status.Changed = changed
 	status.Problems = lvs.PreflightFor(ok)
 	return status, errors.Join(status.Err(), err)
 }
 
 // converge lists, changes, and lists again until the kernel has what is wanted. What counts is the list: an error of the
-// transaction is reported only when the list shows that it mattered.
-func converge(want *ruleset) (changed int, have *ruleset, err error) {
+// transaction is reported only when the list shows that it mattered. Each list is shown to see.
+func converge(want *ruleset, see func(*ruleset)) (changed int, have *ruleset, err error) {
 	have = &ruleset{}
 	for range reconcileAttempts {
 		listed, lerr := list()
@@ -109,6 +111,7 @@ func converge(want *ruleset) (changed int, have *ruleset, err error) {
 			return changed, have, errors.Join(err, lerr)
 		}
 		have = listed
+		see(have)
 		n, aerr := apply(have, want)
 		if n == 0 {
 			return changed, have, aerr
@@ -123,14 +126,13 @@ func converge(want *ruleset) (changed int, have *ruleset, err error) {
 
 // observe reads services back from a listed ruleset. Where the kernel has exactly what was compiled, it is the service
 // as it was wanted; where it has not, the weights are numbers of slots.
-func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
+func (t tally) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 	wanted := make(map[lvs.Key]lvs.Service, len(want))
 	for _, s := range want {
 		wanted[s.Key()] = s
 	}
 	var out []lvs.Observed
 	for _, f := range families {
-		servers := have.counted(f)
 		for _, r := range reaches {
 			dispatch := have.sets[r.services+f.suffix]
 			if dispatch == nil {
@@ -146,32 +148,11 @@ func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 				seen[k] = true
 				s, known := wanted[k]
 				if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
-					s = c.decode(k)
+					s = have.decode(c, k)
 				}
-				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: servers[identity(k)]})
+				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: t.of(have, name, s)})
 			}
 		}
-	}
-	return out
-}
-
-// counted is what the set of servers has counted, for each server of each service.
-func (rs *ruleset) counted(f *family) map[string]map[netip.AddrPort]lvs.Counters {
-	out := make(map[string]map[netip.AddrPort]lvs.Counters)
-	s := rs.sets["servers"+f.suffix]
-	if s == nil {
-		return out
-	}
-	for raw := range s.elems {
-		if len(raw) != f.size+4+f.size+8 {
-			continue
-		}
-		server, service := raw[:f.size+4], raw[f.size+4:]
-		a, _ := parseTarget(server)
-		if out[service] == nil {
-			out[service] = make(map[netip.AddrPort]lvs.Counters)
-		}
-		out[service][a] = lvs.Counters{Connections: s.packets[raw]}
 	}
 	return out
 }
@@ -189,7 +170,7 @@ func (c *chain) connections() uint64 {
 }
 
 // decode reads a service back from a chain that is not as compiled.
-func (c *chain) decode(k lvs.Key) lvs.Service {
+func (rs *ruleset) decode(c *chain, k lvs.Key) lvs.Service {
 	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Mark: k.Mark, Forward: lvs.NAT}
 	weights := make(map[netip.AddrPort]int)
 	for _, r := range c.rules {
@@ -211,7 +192,7 @@ func (c *chain) decode(k lvs.Key) lvs.Service {
 		}
 		clear(weights) // a persistent service has the slots twice
 		for _, raw := range r.slots {
-			if a, ok := parseTarget(raw); ok {
+			if a, ok := rs.slotServer(raw); ok {
 				weights[a]++
 			}
 		}
@@ -220,4 +201,22 @@ func (c *chain) decode(k lvs.Key) lvs.Service {
 		s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: w})
 	}
 	return s
+}
+
+// slotServer is the server that a slot leads to, by itself or in its chain.
+func (rs *ruleset) slotServer(raw string) (netip.AddrPort, bool) {
+	name, chained := strings.CutPrefix(raw, gotoPrefix)
+	if !chained {
+		return parseTarget(raw)
+	}
+	if c := rs.chains[name]; c != nil && len(c.rules) > 0 {
+		var to string
+		for _, e := range c.rules[len(c.rules)-1].exprs {
+			if i, ok := e.(*expr.Immediate); ok {
+				to += string(i.Data)
+			}
+		}
+		return parseTarget(to + "\x00\x00")
+	}
+	return netip.AddrPort{}, false
 }

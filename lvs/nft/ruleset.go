@@ -32,10 +32,14 @@ type chain struct {
 type rule struct {
 	handle  uint64 // 0 in a compiled ruleset
 	exprs   []expr.Any
-	slots   map[[4]byte]string // of the anonymous map that the rule looks up: slot → address and port, raw
+	slots   map[[4]byte]string // of the anonymous map that the rule looks up: slot → address and port, raw, or gotoPrefix and a chain
+	counts  map[[4]byte]uint64 // of a listed rule: connections that each slot has got
 	comment string
 	foreign []string // names of expressions that none of our rules has; empty in a compiled ruleset
 }
+
+// gotoPrefix marks a slot that leads to a chain. It is longer than a port, shorter than an address with one, and no raw form of either.
+const gotoPrefix = "goto "
 
 // equal compares a compiled rule with the kernel's list of one.
 func (r rule) equal(o rule) bool {

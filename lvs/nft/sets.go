@@ -13,24 +13,20 @@ type set struct {
 	kind
 	shape string // canonical text of what the kernel tells of a set
 	elems map[string]string
-	// packets that each element has matched, of a listed set that counts.
-	packets map[string]uint64
 }
 
 // kind is what a named set is like.
 type kind struct {
-	key  nftables.SetDatatype
-	data nftables.SetDatatype // of what the clients in it are bound to
-	// vmap says that the values are chains, counted that each element counts what it matches, bound that rules put clients into it, each
-	// for a time.
-	vmap, counted, bound bool
+	key nftables.SetDatatype
+	// vmap says that the values are chains, bound that rules put clients into it, each for a time.
+	vmap, bound bool
 }
 
-// boundPrefix of the names of the maps from clients to their servers.
+// boundPrefix of the names of the sets of clients that are bound to a server.
 const boundPrefix = "bound-"
 
-// maxBound is how many clients a service can bind to servers. Further ones are balanced as if there were no persistence: a flood from
-// made-up addresses takes at most some 130 MB of the kernel's memory.
+// maxBound is how many clients can be bound to a server. Further ones are balanced as if there were no persistence: a flood from made-up
+// addresses takes at most some 130 MB of the kernel's memory.
 const maxBound = 1 << 20
 
 // newSet is an empty one.
@@ -40,7 +36,7 @@ func newSet(k kind) *set {
 		keyBytes = 0 // the library takes it for that of a verdict
 	}
 	s := &set{kind: k, elems: map[string]string{}}
-	s.shape = shape(keyBytes, k.vmap || k.bound, k.bound, k.bound)
+	s.shape = shape(keyBytes, k.vmap, k.bound, k.bound)
 	return s
 }
 
@@ -50,12 +46,12 @@ func shape(keyBytes uint32, isMap, timeout, dynamic bool) string {
 
 // named is the set for the library.
 func (k kind) named(t *nftables.Table, name string) *nftables.Set {
-	s := &nftables.Set{Table: t, Name: name, KeyType: k.key, KeyByteOrder: binaryutil.BigEndian, Counter: k.counted}
+	s := &nftables.Set{Table: t, Name: name, KeyType: k.key, KeyByteOrder: binaryutil.BigEndian}
 	switch {
 	case k.vmap:
 		s.IsMap, s.DataType = true, nftables.TypeVerdict
 	case k.bound:
-		s.IsMap, s.DataType, s.Dynamic, s.HasTimeout, s.Size = true, k.data, true, true, maxBound
+		s.Dynamic, s.HasTimeout, s.Size = true, true, maxBound
 	}
 	return s
 }
@@ -75,7 +71,5 @@ func (rs *ruleset) frameSets() {
 			rs.sets[r.services+f.suffix] = newSet(kind{key: r.keyType(f), vmap: true})
 			rs.sets[r.closed+f.suffix] = newSet(kind{key: r.keyType(f)})
 		}
-		rs.sets["servers"+f.suffix] = newSet(kind{counted: true, key: nftables.MustConcatSetType(
-			f.addrType, nftables.TypeInetService, f.addrType, nftables.TypeInetProto, nftables.TypeInetService)})
 	}
 }
