@@ -48,8 +48,9 @@ var capabilities = lvs.Capabilities{
 
 // Plane balances through the table "inet quorate" of one network namespace.
 type Plane struct {
-	mu    sync.Mutex // Reconcile is serial
-	tally tally
+	mu     sync.Mutex // Reconcile is serial
+	tally  tally
+	census census
 }
 
 // New checks that the kernel can do what the plane needs and that this process may change it. The plane works in the
@@ -75,7 +76,12 @@ func (p *Plane) Name() string { return "nft" }
 func (p *Plane) Capabilities() lvs.Capabilities { return capabilities }
 
 // Close implements lvs.Plane. The table stays.
-func (p *Plane) Close() error { return nil }
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.census.close()
+	return nil
+}
 
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
 const reconcileAttempts = 3
@@ -95,9 +101,15 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	wanted := compile(ok)
 	changed, have, err := converge(wanted, p.tally.see)
 	p.tally.keep(ok)
-	status := lvs.Compare(capabilities, want, p.tally.observe(have, wanted, ok), refused)
+	var uncounted []string
+	if changed == 0 { // else somebody waits for the change
+		if cerr := p.census.step(); cerr != nil {
+			uncounted = []string{cerr.Error() + ": the servers' connections are not counted: run modprobe nf_conntrack_netlink"}
+		}
+	}
+	status := lvs.Compare(capabilities, want, p.observe(have, wanted, ok), refused)
 	status.Changed = changed
-	status.Problems = lvs.PreflightFor(ok)
+	status.Problems = append(lvs.PreflightFor(ok), uncounted...)
 	return status, errors.Join(status.Err(), err)
 }
 
@@ -126,12 +138,13 @@ func converge(want *ruleset, see func(*ruleset)) (changed int, have *ruleset, er
 
 // observe reads services back from a listed ruleset. Where the kernel has exactly what was compiled, it is the service
 // as it was wanted; where it has not, the weights are numbers of slots.
-func (t tally) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
+func (p *Plane) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 	wanted := make(map[lvs.Key]lvs.Service, len(want))
 	for _, s := range want {
 		wanted[s.Key()] = s
 	}
 	var out []lvs.Observed
+	connections := p.census.of(want)
 	for _, f := range families {
 		for _, r := range reaches {
 			dispatch := have.sets[r.services+f.suffix]
@@ -150,9 +163,22 @@ func (t tally) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observ
 				if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
 					s = have.decode(c, k)
 				}
-				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: t.of(have, name, s)})
+				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: p.counters(have, name, s, connections[k])})
 			}
 		}
+	}
+	return out
+}
+
+// counters of a service's servers; nil until the connections have been counted, because nobody may take a server for idle before.
+func (p *Plane) counters(have *ruleset, name string, s lvs.Service, now map[netip.AddrPort]count) map[netip.AddrPort]lvs.Counters {
+	if now == nil {
+		return nil
+	}
+	out := make(map[netip.AddrPort]lvs.Counters, len(s.Destinations))
+	for _, d := range s.Destinations {
+		n := now[d.Addr]
+		out[d.Addr] = lvs.Counters{Active: n.active, Inactive: n.inactive, Connections: p.tally.of(have, name, s, d.Addr)}
 	}
 	return out
 }

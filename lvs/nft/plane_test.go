@@ -125,6 +125,9 @@ func TestTraffic(t *testing.T) {
 	lvstest.Traffic(t, b, b.Plane(t, open))
 }
 
+// TestTable: every scheduler × protocol × family.
+func TestTable(t *testing.T) { lvstest.Table(t, open, nil) }
+
 // TestProbeLeavesNothing: the probe that New makes succeeds here, again and again, and leaves no table.
 func TestProbeLeavesNothing(t *testing.T) {
 	b := lvstest.NewBed(t)

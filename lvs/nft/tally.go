@@ -95,18 +95,14 @@ func (t tally) keep(want []lvs.Service) {
 	}
 }
 
-// of are the counters of a service's servers.
-func (t tally) of(rs *ruleset, name string, s lvs.Service) map[netip.AddrPort]lvs.Counters {
-	out := make(map[netip.AddrPort]lvs.Counters, len(s.Destinations))
-	b, seen := balance{service: s, name: name}, t[s.Key()]
-	for _, d := range s.Destinations {
-		var n uint64
-		if c := rs.chains[b.server(d.Addr)]; b.chained() && c != nil {
-			n = c.connections()
-		} else if seen != nil {
-			n = seen.now[d.Addr] + seen.before[d.Addr]
-		}
-		out[d.Addr] = lvs.Counters{Connections: n}
+// of are the connections that a server of a service has got.
+func (t tally) of(have *ruleset, name string, s lvs.Service, a netip.AddrPort) uint64 {
+	b := balance{service: s, name: name}
+	if c := have.chains[b.server(a)]; b.chained() && c != nil {
+		return c.connections()
 	}
-	return out
+	if seen := t[s.Key()]; seen != nil {
+		return seen.now[a] + seen.before[a]
+	}
+	return 0
 }

@@ -1,0 +1,249 @@
+package lvstest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"quorate/lvs"
+)
+
+// tablePort is where the servers of a table's rows listen besides, at the VIP itself: who forwards without translation asks for it there.
+const tablePort = 8081
+
+// tableConnections are those of each row, and of the row that is measured.
+const tableConnections, manyConnections = 12, 1000
+
+// Table sends real traffic through every scheduler × forwarding method × protocol × family that the plane can do and compares whom it reaches with
+// what the scheduler promises. Two servers have weights 3 and 1. seen, which may be nil, is shown what was asked for once the kernel has it.
+func Table(t *testing.T, open func() (lvs.Plane, error), seen func(*testing.T, *Bed, []lvs.Service)) {
+	for _, forward := range []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel} {
+		t.Run(forward, func(t *testing.T) {
+			b := NewBed(t)
+			p := b.Plane(t, open)
+			if !slices.Contains(p.Capabilities().Forwards, forward) {
+				t.Logf("refused by name: %v", refusal(t, p, forward))
+				return
+			}
+			b.prepare(t, forward)
+			for _, vip := range []netip.Addr{VIP4, VIP6} {
+				for _, protocol := range p.Capabilities().Protocols {
+					for _, scheduler := range p.Capabilities().AllSchedulers() {
+						r := row{bed: b, plane: p, vip: vip, protocol: protocol, scheduler: scheduler, forward: forward}
+						t.Run(fmt.Sprintf("%s/%s/ipv%d", scheduler, protocol, map[bool]int{true: 4, false: 6}[vip.Is4()]), func(t *testing.T) {
+							r.run(t, seen)
+						})
+					}
+				}
+			}
+		})
+	}
+}
+
+// refusal is why the plane cannot forward so, which must say so.
+func refusal(t *testing.T, p lvs.Plane, forward string) error {
+	err := p.Capabilities().Check(lvs.Service{Addr: VIP4, Port: 80, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward})
+	if err == nil {
+		t.Errorf("forwarding by %s is not among the plane's capabilities, and is not refused", forward)
+	}
+	return err
+}
+
+type row struct {
+	bed                          *Bed
+	plane                        lvs.Plane
+	vip                          netip.Addr
+	protocol, scheduler, forward string
+}
+
+// service of the row.
+func (r row) service() lvs.Service {
+	s := lvs.Service{Addr: r.vip, Port: tablePort, Protocol: r.protocol, Scheduler: r.scheduler, Forward: r.forward}
+	for i, weight := range []int{3, 1} {
+		a := r.bed.Servers[i].Addr(r.vip)
+		if r.forward != lvs.NAT {
+			a = netip.AddrPortFrom(a.Addr(), tablePort)
+		}
+		s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: weight})
+	}
+	return s
+}
+
+func (r row) run(t *testing.T, seen func(*testing.T, *Bed, []lvs.Service)) {
+	want := []lvs.Service{r.service()}
+	scope := lvs.Scope{Addrs: []netip.Addr{VIP4, VIP6}}
+	if _, err := r.plane.Reconcile(scope, nil); err != nil { // what a scheduler remembers
+		t.Fatal(err)
+	}
+	st, err := r.plane.Reconcile(scope, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lvs.Text(st.Have()), lvs.Text(want); got != want {
+		t.Errorf("the kernel has\n%swanted\n%s", got, want)
+	}
+	if seen != nil {
+		seen(t, r.bed, want)
+	}
+	n := tableConnections
+	if r.scheduler == "wrr" && r.protocol == lvs.TCP && r.forward == lvs.NAT {
+		n = manyConnections
+	}
+	got := map[string]int{}
+	var last string
+	for range n {
+		if last, err = r.ask(t, want[0], n <= tableConnections); err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		got[last]++
+	}
+	r.promised(t, got, n)
+}
+
+// ask makes one connection and says who answered; with hold it stays open until the row is over.
+func (r row) ask(t *testing.T, s lvs.Service, hold bool) (string, error) {
+	to := netip.AddrPortFrom(s.Addr, s.Port)
+	if r.protocol == lvs.SCTP {
+		return r.bed.Client.AskSCTP(to, netip.Addr{})
+	}
+	c, err := r.bed.Client.Open(r.protocol, to, netip.Addr{})
+	if err != nil {
+		return "", err
+	}
+	if hold {
+		t.Cleanup(func() { c.Close() })
+	} else {
+		c.Close()
+	}
+	return c.Server, nil
+}
+
+// promised compares who got how many of n connections with what the scheduler promises for weights 3 and 1.
+func (r row) promised(t *testing.T, got map[string]int, n int) {
+	t.Helper()
+	share := func(want, within int) {
+		t.Helper()
+		if diff := got["s1"] - want; diff < -within || diff > within || got["s1"]+got["s2"] != n {
+			t.Errorf("%s: of %d connections the servers got %v, want %d ± %d for s1", r.scheduler, n, got, want, within)
+		}
+	}
+	switch e := r.plane.Capabilities().Effective(r.scheduler); e {
+	case "rr", "lc":
+		share(n/2, n/50)
+	case "wrr":
+		share(n*3/4, n/50)
+	case "wlc", "sed": // by what is open, in proportion to the weights
+		share(n*3/4, 1)
+	case "nq": // the same, once neither is idle
+		share(n*3/4, 2)
+	case "sh", "mh", "dh", "lblc", "lblcr": // one client, one address: one server
+		if len(got) != 1 {
+			t.Errorf("%s: one client's connections went to %v", r.scheduler, got)
+		}
+	case "fo":
+		share(n, 0)
+	case "ovf", "twos": // to the heavier one as long as it has fewer than its weight; at random
+		if got["s1"] == 0 || got["s1"]+got["s2"] != n {
+			t.Errorf("%s: the connections went to %v", r.scheduler, got)
+		}
+	default:
+		t.Errorf("nobody knows what %s promises: say it here", e)
+	}
+}
+
+// prepare makes the servers answer as the forwarding method needs it.
+func (b *Bed) prepare(t *testing.T, forward string) {
+	t.Helper()
+	for _, s := range b.Servers[:2] {
+		if forward == lvs.NAT {
+			for _, vip := range []netip.Addr{VIP4, VIP6} {
+				s.ServeSCTP(t, s.Addr(vip).Addr())
+			}
+			continue
+		}
+		if err := b.owns(s, forward); err != nil {
+			t.Fatal(err)
+		}
+		for _, vip := range []netip.Addr{VIP4, VIP6} {
+			s.ServeSCTP(t, vip)
+			s.serveAt(t, netip.AddrPortFrom(vip, tablePort))
+		}
+	}
+}
+
+// owns gives a server the VIPs, and a way to the client that does not lead through the director.
+func (b *Bed) owns(s *Server, forward string) error {
+	err := error(nil)
+	if !b.Client.has("back") {
+		err = errors.Join(b.plug(b.Client, "back"), b.Client.address("back", "10.9.0.100/24", "fd00:9::100/64"))
+	}
+	if forward == lvs.Tunnel { // exist in every namespace once the modules are loaded
+		err = errors.Join(err, s.up("tunl0"), s.up("ip6tnl0"))
+	}
+	err = errors.Join(err, s.Do(func() error {
+		return errors.Join(sysctl("net/ipv4/conf/all/arp_ignore", "1"), sysctl("net/ipv4/conf/all/arp_announce", "2"))
+	}), s.address("lo", VIP4.String()+"/32", VIP6.String()+"/128"))
+	if err != nil {
+		return err
+	}
+	return s.link(func(n *netlink.Handle) error {
+		for to, via := range map[string]string{"192.0.2.0/24": "10.9.0.100", "2001:db8:2::/64": "fd00:9::100"} {
+			_, dst, err := net.ParseCIDR(to)
+			if err == nil {
+				err = n.RouteReplace(&netlink.Route{Dst: dst, Gw: net.ParseIP(via)})
+			}
+			if err != nil {
+				return fmt.Errorf("route to %s by %s: %w", to, via, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (h *Host) has(link string) bool {
+	return h.link(func(n *netlink.Handle) error { _, err := n.LinkByName(link); return err }) == nil
+}
+
+// serveAt answers TCP and UDP at one address, from which the answers come, until the test ends.
+func (s *Server) serveAt(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	var l net.Listener
+	var p net.PacketConn
+	err := s.Do(func() (err error) {
+		if l, err = net.Listen("tcp", at.String()); err == nil {
+			p, err = net.ListenPacket("udp", at.String())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("server %s at %v: %v", s.Name, at, err)
+	}
+	var running sync.WaitGroup
+	t.Cleanup(func() { l.Close(); p.Close(); running.Wait() })
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.greet(c, c.RemoteAddr())
+			c.Close()
+		}
+	})
+	running.Go(func() {
+		buf := make([]byte, 64)
+		for {
+			_, from, err := p.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			p.WriteTo([]byte(s.greeting(from)), from)
+		}
+	})
+}
