@@ -99,8 +99,8 @@ func (r row) run(t *testing.T, seen func(*testing.T, *Bed, []lvs.Service)) {
 		seen(t, r.bed, want)
 	}
 	for _, s := range r.bed.Servers[:2] {
-		if r.forward != lvs.NAT {
-			s.serveAt(t, netip.AddrPortFrom(r.vip, r.port))
+		if r.forward != lvs.NAT && r.protocol != lvs.SCTP {
+			s.serveAt(t, r.protocol, netip.AddrPortFrom(r.vip, r.port))
 		}
 	}
 	n := tableConnections
@@ -227,13 +227,15 @@ func (h *Host) has(link string) bool {
 	return h.link(func(n *netlink.Handle) error { _, err := n.LinkByName(link); return err }) == nil
 }
 
-// serveAt answers TCP and UDP at one address, from which the answers come, until the test ends.
-func (s *Server) serveAt(t *testing.T, at netip.AddrPort) {
+// serveAt answers TCP or UDP at one address, from which the answers come, until the test ends.
+func (s *Server) serveAt(t *testing.T, protocol string, at netip.AddrPort) {
 	t.Helper()
 	var l net.Listener
 	var p net.PacketConn
 	err := s.Do(func() (err error) {
-		if l, err = net.Listen("tcp", at.String()); err == nil {
+		if protocol == lvs.TCP {
+			l, err = net.Listen("tcp", at.String())
+		} else {
 			p, err = net.ListenPacket("udp", at.String())
 		}
 		return err
@@ -242,25 +244,23 @@ func (s *Server) serveAt(t *testing.T, at netip.AddrPort) {
 		t.Fatalf("server %s at %v: %v", s.Name, at, err)
 	}
 	var running sync.WaitGroup
-	t.Cleanup(func() { l.Close(); p.Close(); running.Wait() })
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.greet(c, c.RemoteAddr())
-			c.Close()
+	if protocol == lvs.TCP {
+		t.Cleanup(func() { l.Close(); running.Wait() })
+		running.Go(func() { s.greetAll(l) })
+		return
+	}
+	t.Cleanup(func() { p.Close(); running.Wait() })
+	running.Go(func() { s.answer(p) })
+}
+
+// greetAll tells everybody who it is, and has nothing more to say.
+func (s *Server) greetAll(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
 		}
-	})
-	running.Go(func() {
-		buf := make([]byte, 64)
-		for {
-			_, from, err := p.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			p.WriteTo([]byte(s.greeting(from)), from)
-		}
-	})
+		s.greet(c, c.RemoteAddr())
+		c.Close()
+	}
 }

@@ -161,7 +161,7 @@ func slotsOf(s lvs.Service) (servers []netip.AddrPort, order []int) {
 	}
 	switch e := effective(s.Scheduler); {
 	case hashes(e):
-		return servers, hashTable(servers, weights)
+		return servers, hashTable(servers, weights, hashSize(e, len(s.Destinations)))
 	case e == "rr":
 		for i := range weights {
 			weights[i] = 1

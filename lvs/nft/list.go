@@ -123,16 +123,20 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 	if err != nil {
 		return nil, err
 	}
+	dumps, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	defer dumps.Close()
 	anonymous := make(map[string]slots)
 	for _, s := range sets {
-		s.Table = table // the library leaves it out
-		if s.Dynamic {  // its clients, of which there may be very many, come and go without us
+		if s.Dynamic { // its clients, of which there may be very many, come and go without us
 			rs.sets[s.Name] = &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic)}
 			continue
 		}
-		elems, err := c.GetSetElements(s)
+		elems, err := listElements(dumps, s.Name)
 		if err != nil {
-			return nil, fmt.Errorf("set %s: %w", s.Name, err)
+			return nil, err
 		}
 		if s.Anonymous {
 			anonymous[s.Name] = slotsIn(elems, s.KeyType == nftables.TypeVerdict) // where the library puts the type of a map's values
@@ -143,9 +147,9 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 		for _, e := range elems {
 			value := ""
 			if s.IsMap {
-				value = gotoChain(e.Val)
+				value = gotoChain(e.value)
 			}
-			named.elems[string(e.Key)] = value
+			named.elems[string(e.key)] = value
 		}
 		rs.sets[s.Name] = named
 	}
@@ -158,21 +162,19 @@ type slots struct {
 	counts map[[4]byte]uint64
 }
 
-func slotsIn(elems []nftables.SetElement, verdicts bool) slots {
+func slotsIn(elems []element, verdicts bool) slots {
 	out := slots{to: make(map[[4]byte]string, len(elems))}
 	if !verdicts {
 		out.counts = make(map[[4]byte]uint64, len(elems))
 	}
 	for _, e := range elems {
 		switch {
-		case len(e.Key) != 4:
+		case len(e.key) != 4:
 		case verdicts:
-			out.to[[4]byte(e.Key)] = gotoPrefix + gotoChain(e.Val)
+			out.to[[4]byte(e.key)] = gotoPrefix + gotoChain(e.value)
 		default:
-			out.to[[4]byte(e.Key)] = string(e.Val)
-			if e.Counter != nil {
-				out.counts[[4]byte(e.Key)] = e.Counter.Packets
-			}
+			out.to[[4]byte(e.key)] = string(e.value)
+			out.counts[[4]byte(e.key)] = e.packets
 		}
 	}
 	return out

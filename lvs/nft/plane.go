@@ -42,6 +42,7 @@ var capabilities = lvs.Capabilities{
 	Flags:        []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 	Approximates: approximates,
 	Cures: map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter,
+		lvs.IPIP: noNetfilter, lvs.GUE: noNetfilter, lvs.GRE: noNetfilter,
 		"lblc": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS", "lblcr": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS",
 		"ovf": noCounting},
 }
