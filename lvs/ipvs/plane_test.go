@@ -2,9 +2,11 @@ package ipvs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,46 @@ func (o other) foreign(t *testing.T) func(*testing.T) {
 func TestTraffic(t *testing.T) {
 	b := newBed(t)
 	lvstest.Traffic(t, b, b.Plane(t, open))
+}
+
+// TestTable: every scheduler × forwarding method × protocol × family, and the kernel's own tool shows what was asked for, line by line.
+func TestTable(t *testing.T) {
+	newBed(t) // skips
+	if _, err := exec.LookPath("ipvsadm"); err != nil {
+		t.Skip("ipvsadm is not installed: run apt-get install ipvsadm")
+	}
+	lvstest.Table(t, open, func(t *testing.T, b *lvstest.Bed, want []lvs.Service) {
+		t.Helper()
+		var out []byte
+		if err := b.Director.Do(func() (err error) { out, err = exec.Command("ipvsadm", "-Ln").CombinedOutput(); return err }); err != nil {
+			t.Fatalf("ipvsadm: %v: %s", err, out)
+		}
+		var got []string
+		for line := range strings.Lines(string(out)) {
+			words := strings.Fields(line)
+			switch {
+			case len(words) == 6 && words[0] == "->" && words[1] != "RemoteAddress:Port":
+				got = append(got, strings.Join(words[:4], " ")) // without the connections
+			case len(words) >= 3 && slices.Contains([]string{"TCP", "UDP", "SCTP", "FWM"}, words[0]):
+				got = append(got, strings.Join(words, " "))
+			}
+		}
+		if asked := listing(want); !slices.Equal(got, asked) {
+			t.Errorf("ipvsadm -Ln shows\n%s\nasked for\n%s", strings.Join(got, "\n"), strings.Join(asked, "\n"))
+		}
+	})
+}
+
+// listing is what ipvsadm -Ln shows of plain services, without the connections.
+func listing(services []lvs.Service) (out []string) {
+	methods := map[string]string{lvs.NAT: "Masq", lvs.DirectRouting: "Route", lvs.Tunnel: "Tunnel"}
+	for _, s := range services {
+		out = append(out, fmt.Sprintf("%s %v %s", strings.ToUpper(s.Protocol), s.Key().Addr, s.Scheduler))
+		for _, d := range s.Destinations {
+			out = append(out, fmt.Sprintf("-> %v %s %d", d.Addr, methods[s.Forward], d.Weight))
+		}
+	}
+	return out
 }
 
 // TestMethods sends real traffic by direct routing and through a tunnel to servers that were prepared as an operator would: the server

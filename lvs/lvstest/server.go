@@ -51,7 +51,7 @@ func newServer(t testing.TB, h *Host) *Server {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { s.accept(&running) })
-	running.Go(s.answer)
+	running.Go(func() { s.answer(s.packet) })
 	t.Cleanup(func() {
 		s.listener.Close()
 		s.packet.Close()
@@ -96,14 +96,14 @@ func (s *Server) accept(running *sync.WaitGroup) {
 	}
 }
 
-func (s *Server) answer() {
+func (s *Server) answer(p net.PacketConn) {
 	buf := make([]byte, 64)
 	for {
-		_, from, err := s.packet.ReadFrom(buf)
+		_, from, err := p.ReadFrom(buf)
 		if err != nil {
 			return
 		}
-		s.packet.WriteTo([]byte(s.greeting(from)), from)
+		p.WriteTo([]byte(s.greeting(from)), from)
 	}
 }
 

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
 )
@@ -61,12 +61,12 @@ func apply(have, want *ruleset) (int, error) {
 
 // sameFrame reports whether the parts that do not depend on the services are as they should be.
 func sameFrame(have, want *ruleset) bool {
-	if have.flags != want.flags || len(have.sets) != len(want.sets) {
+	if have.flags != want.flags || frameSets(have) != frameSets(want) {
 		return false
 	}
 	for name, w := range want.sets {
 		h := have.sets[name]
-		if h == nil || h.vmap != w.vmap || h.family != w.family {
+		if h == nil && isFrame(name) || h != nil && h.shape != w.shape {
 			return false
 		}
 	}
@@ -81,6 +81,15 @@ func sameFrame(have, want *ruleset) bool {
 		}
 	}
 	return true
+}
+
+func frameSets(rs *ruleset) (n int) {
+	for name := range rs.sets {
+		if isFrame(name) {
+			n++
+		}
+	}
+	return n
 }
 
 // fill adds the steps, in an order in which every reference has its target: sets, chains, rules, elements; then what
@@ -108,13 +117,16 @@ func (t *transaction) fill(have, want *ruleset) {
 			t.changed++
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(have.sets)) {
+		if want.sets[name] == nil {
+			t.conn.DelSet(&nftables.Set{Table: t.table, Name: name})
+			t.changed++
+		}
+	}
 }
 
 func (t *transaction) set(name string, have, want *set) {
-	s := &nftables.Set{Table: t.table, Name: name, KeyType: want.family.keyType(), KeyByteOrder: binaryutil.BigEndian}
-	if want.vmap {
-		s.IsMap, s.DataType = true, nftables.TypeVerdict
-	}
+	s := want.named(t.table, name)
 	t.sets[name] = s
 	if have == nil {
 		t.fail(t.conn.AddSet(s, nil))
@@ -159,25 +171,28 @@ func (t *transaction) rules(name string, have, want *chain) {
 func (t *transaction) rule(c *nftables.Chain, r rule) {
 	exprs := slices.Clone(r.exprs)
 	if r.slots != nil {
-		f := inet4
+		// The key is declared a packet mark because nft cannot print a map with keys of type integer. The library declares
+		// its byte order as the network's, so that nft prints the bytes of a slot's number swapped, which has no effect.
+		m := &nftables.Set{Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark, Counter: true}
 		elems := make([]nftables.SetElement, 0, len(r.slots))
 		for i := range len(r.slots) {
 			k := slot(i)
-			v := r.slots[k]
-			if len(v) > inet4.size+4 {
-				f = inet6
+			e := nftables.SetElement{Key: k[:]}
+			if chain, ok := strings.CutPrefix(r.slots[k], gotoPrefix); ok {
+				m.DataType, m.Counter = nftables.TypeVerdict, false // the chain counts
+				e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}
+			} else {
+				e.Val = []byte(r.slots[k])
+				m.DataType = inet4.serverType()
+				if len(e.Val) > inet4.size+4 {
+					m.DataType = inet6.serverType()
+				}
 			}
-			elems = append(elems, nftables.SetElement{Key: k[:], Val: []byte(v)})
-		}
-		// The key is declared a packet mark because nft cannot print a map with keys of type integer. The library declares
-		// its byte order as the network's, so that nft prints the bytes of a slot's number swapped, which has no effect.
-		m := &nftables.Set{
-			Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark,
-			DataType: nftables.MustConcatSetType(f.addrType, nftables.TypeInetService),
+			elems = append(elems, e)
 		}
 		t.fail(t.conn.AddSet(m, elems))
 		for i, e := range exprs {
-			if l, ok := e.(*expr.Lookup); ok {
+			if l, ok := e.(*expr.Lookup); ok && l.SetName == "" {
 				l := *l
 				l.SetName, l.SetID = m.Name, m.ID
 				exprs[i] = &l

@@ -59,8 +59,11 @@ func (rs *ruleset) same(o *ruleset) bool {
 	if rs.exists != o.exists || !sameFrame(rs, o) || len(rs.chains) != len(o.chains) {
 		return false
 	}
+	if len(rs.sets) != len(o.sets) {
+		return false
+	}
 	for name, s := range rs.sets {
-		if !maps.Equal(s.elems, o.sets[name].elems) {
+		if o.sets[name] == nil || !maps.Equal(s.elems, o.sets[name].elems) {
 			return false
 		}
 	}
@@ -115,44 +118,66 @@ func listOnce(c *nftables.Conn) (*ruleset, error) {
 }
 
 // listSets reads the named sets into rs and returns the content of the anonymous ones by name.
-func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string]map[[4]byte]string, error) {
+func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string]slots, error) {
 	sets, err := c.GetSets(table)
 	if err != nil {
 		return nil, err
 	}
-	anonymous := make(map[string]map[[4]byte]string)
+	dumps, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
+	}
+	defer dumps.Close()
+	anonymous := make(map[string]slots)
 	for _, s := range sets {
-		s.Table = table // the library leaves it out
-		elems, err := c.GetSetElements(s)
-		if err != nil {
-			return nil, fmt.Errorf("set %s: %w", s.Name, err)
-		}
-		if s.Anonymous {
-			slots := make(map[[4]byte]string, len(elems))
-			for _, e := range elems {
-				if len(e.Key) == 4 {
-					slots[[4]byte(e.Key)] = string(e.Val)
-				}
-			}
-			anonymous[s.Name] = slots
+		if s.Dynamic { // its clients, of which there may be very many, come and go without us
+			rs.sets[s.Name] = &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic)}
 			continue
 		}
-		named := &set{vmap: s.IsMap, elems: make(map[string]string, len(elems))}
-		for _, f := range families {
-			if s.Name[len(s.Name)-1:] == f.suffix {
-				named.family = f
-			}
+		elems, err := listElements(dumps, s.Name)
+		if err != nil {
+			return nil, err
 		}
+		if s.Anonymous {
+			anonymous[s.Name] = slotsIn(elems, s.KeyType == nftables.TypeVerdict) // where the library puts the type of a map's values
+			continue
+		}
+		named := &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic),
+			elems: make(map[string]string, len(elems))}
 		for _, e := range elems {
 			value := ""
 			if s.IsMap {
-				value = gotoChain(e.Val)
+				value = gotoChain(e.value)
 			}
-			named.elems[string(e.Key)] = value
+			named.elems[string(e.key)] = value
 		}
 		rs.sets[s.Name] = named
 	}
 	return anonymous, nil
+}
+
+// slots are the content of an anonymous map.
+type slots struct {
+	to     map[[4]byte]string
+	counts map[[4]byte]uint64
+}
+
+func slotsIn(elems []element, verdicts bool) slots {
+	out := slots{to: make(map[[4]byte]string, len(elems))}
+	if !verdicts {
+		out.counts = make(map[[4]byte]uint64, len(elems))
+	}
+	for _, e := range elems {
+		switch {
+		case len(e.key) != 4:
+		case verdicts:
+			out.to[[4]byte(e.key)] = gotoPrefix + gotoChain(e.value)
+		default:
+			out.to[[4]byte(e.key)] = string(e.value)
+			out.counts[[4]byte(e.key)] = e.packets
+		}
+	}
+	return out
 }
 
 // gotoChain is the chain that the verdict of a map's element goes to. Anything but a goto is rendered so that it differs

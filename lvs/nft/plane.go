@@ -3,8 +3,10 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/google/nftables/expr"
@@ -12,8 +14,8 @@ import (
 	"quorate/lvs"
 )
 
-// approximates are the schedulers that count connections or need a table of the kernel's own, and what stands for them.
-var approximates = map[string]string{"lc": "rr", "wlc": "wrr", "mh": "sh"}
+// approximates are the schedulers that count connections, and what stands for them.
+var approximates = map[string]string{"lc": "rr", "nq": "wrr", "sed": "wrr", "twos": "wrr", "wlc": "wrr"}
 
 func effective(scheduler string) string {
 	if e, ok := approximates[scheduler]; ok {
@@ -22,22 +24,34 @@ func effective(scheduler string) string {
 	return scheduler
 }
 
-const noNetfilter = "use forward = \"nat\", or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+const (
+	noNetfilter = "use forward = \"nat\", or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+	noCounting  = "use wrr, or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
+)
 
 // capabilities of nftables, the same on every kernel that has it.
 var capabilities = lvs.Capabilities{
 	Plane:        "nft",
 	Forwards:     []string{lvs.NAT},
-	Schedulers:   []string{"rr", "sh", "wrr"},
-	Protocols:    []string{lvs.TCP, lvs.UDP},
+	Schedulers:   []string{"dh", "fo", "mh", "rr", "sh", "wrr"},
+	Protocols:    []string{lvs.TCP, lvs.UDP, lvs.SCTP},
 	Masquerade:   true,
+	Marks:        true,
+	AnyPort:      true,
+	Persistence:  true,
+	Flags:        []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 	Approximates: approximates,
-	Cures:        map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter},
+	Cures: map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter,
+		lvs.IPIP: noNetfilter, lvs.GUE: noNetfilter, lvs.GRE: noNetfilter,
+		"lblc": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS", "lblcr": "use dh, or data_plane = \"ipvs\" on nodes whose kernel has IPVS",
+		"ovf": noCounting},
 }
 
 // Plane balances through the table "inet quorate" of one network namespace.
 type Plane struct {
-	mu sync.Mutex // Reconcile is serial
+	mu     sync.Mutex // Reconcile is serial
+	tally  tally
+	census census
 }
 
 // New checks that the kernel can do what the plane needs and that this process may change it. The plane works in the
@@ -53,7 +67,7 @@ func New() (*Plane, error) {
 	case err != nil:
 		return nil, fmt.Errorf("nft: %w", err)
 	}
-	return &Plane{}, nil
+	return &Plane{tally: tally{}}, nil
 }
 
 // Name implements lvs.Plane.
@@ -63,7 +77,12 @@ func (p *Plane) Name() string { return "nft" }
 func (p *Plane) Capabilities() lvs.Capabilities { return capabilities }
 
 // Close implements lvs.Plane. The table stays.
-func (p *Plane) Close() error { return nil }
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.census.close()
+	return nil
+}
 
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
 const reconcileAttempts = 3
@@ -81,16 +100,23 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	defer p.mu.Unlock()
 	ok, refused := capabilities.Accept(want)
 	wanted := compile(ok)
-	changed, have, err := converge(wanted)
-	status := lvs.Compare(capabilities, want, observe(have, wanted, ok), refused)
+	changed, have, err := converge(wanted, p.tally.see)
+	p.tally.keep(ok)
+	var uncounted []string
+	if changed == 0 { // else somebody waits for the change
+		if cerr := p.census.step(); cerr != nil {
+			uncounted = []string{cerr.Error() + ": the servers' connections are not counted: run modprobe nf_conntrack_netlink"}
+		}
+	}
+	status := lvs.Compare(capabilities, want, p.observe(have, wanted, ok), refused)
 	status.Changed = changed
-	status.Problems = lvs.PreflightFor(ok)
+	status.Problems = append(lvs.PreflightFor(ok), uncounted...)
 	return status, errors.Join(status.Err(), err)
 }
 
 // converge lists, changes, and lists again until the kernel has what is wanted. What counts is the list: an error of the
-// transaction is reported only when the list shows that it mattered.
-func converge(want *ruleset) (changed int, have *ruleset, err error) {
+// transaction is reported only when the list shows that it mattered. Each list is shown to see.
+func converge(want *ruleset, see func(*ruleset)) (changed int, have *ruleset, err error) {
 	have = &ruleset{}
 	for range reconcileAttempts {
 		listed, lerr := list()
@@ -98,6 +124,7 @@ func converge(want *ruleset) (changed int, have *ruleset, err error) {
 			return changed, have, errors.Join(err, lerr)
 		}
 		have = listed
+		see(have)
 		n, aerr := apply(have, want)
 		if n == 0 {
 			return changed, have, aerr
@@ -112,29 +139,47 @@ func converge(want *ruleset) (changed int, have *ruleset, err error) {
 
 // observe reads services back from a listed ruleset. Where the kernel has exactly what was compiled, it is the service
 // as it was wanted; where it has not, the weights are numbers of slots.
-func observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
+func (p *Plane) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Observed {
 	wanted := make(map[lvs.Key]lvs.Service, len(want))
 	for _, s := range want {
 		wanted[s.Key()] = s
 	}
 	var out []lvs.Observed
+	connections := p.census.of(want)
 	for _, f := range families {
-		dispatch := have.sets["services"+f.suffix]
-		if dispatch == nil {
-			continue
-		}
-		for raw, name := range dispatch.elems {
-			k, ok := f.parseKey(raw)
-			c := have.chains[name]
-			if !ok || c == nil {
+		for _, r := range reaches {
+			dispatch := have.sets[r.services+f.suffix]
+			if dispatch == nil {
 				continue
 			}
-			s, known := wanted[k]
-			if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
-				s = c.decode(k)
+			seen := make(map[lvs.Key]bool, len(dispatch.elems))
+			for raw, name := range dispatch.elems {
+				k, ok := r.parse(f, raw)
+				c := have.chains[name]
+				if !ok || c == nil || seen[k] {
+					continue
+				}
+				seen[k] = true
+				s, known := wanted[k]
+				if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
+					s = have.decode(c, k)
+				}
+				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: p.counters(have, name, s, connections[k])})
 			}
-			out = append(out, lvs.Observed{Service: s, Connections: c.connections()})
 		}
+	}
+	return out
+}
+
+// counters of a service's servers; nil until the connections have been counted, because nobody may take a server for idle before.
+func (p *Plane) counters(have *ruleset, name string, s lvs.Service, now map[netip.AddrPort]count) map[netip.AddrPort]lvs.Counters {
+	if now == nil {
+		return nil
+	}
+	out := make(map[netip.AddrPort]lvs.Counters, len(s.Destinations))
+	for _, d := range s.Destinations {
+		n := now[d.Addr]
+		out[d.Addr] = lvs.Counters{Active: n.active, Inactive: n.inactive, Connections: p.tally.of(have, name, s, d.Addr)}
 	}
 	return out
 }
@@ -152,21 +197,29 @@ func (c *chain) connections() uint64 {
 }
 
 // decode reads a service back from a chain that is not as compiled.
-func (c *chain) decode(k lvs.Key) lvs.Service {
-	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Forward: lvs.NAT}
+func (rs *ruleset) decode(c *chain, k lvs.Key) lvs.Service {
+	s := lvs.Service{Addr: k.Addr.Addr(), Port: k.Addr.Port(), Protocol: k.Protocol, Mark: k.Mark, Forward: lvs.NAT}
 	weights := make(map[netip.AddrPort]int)
 	for _, r := range c.rules {
 		for _, e := range r.exprs {
-			if ct, ok := e.(*expr.Ct); ok && ct.Key == expr.CtKeyLABELS && ct.SourceRegister {
-				s.Masquerade = true
+			switch e := e.(type) {
+			case *expr.Ct:
+				s.Masquerade = s.Masquerade || e.Key == expr.CtKeyLABELS && e.SourceRegister
+			case *expr.Dynset:
+				s.Persistence.Timeout = max(s.Persistence.Timeout, e.Timeout)
+			case *expr.Bitwise:
+				s.Persistence.Prefix, _ = net.IPMask(e.Mask).Size()
 			}
 		}
 		if r.slots == nil {
 			continue
 		}
-		s.Scheduler = r.comment
+		if words := strings.Fields(r.comment); len(words) > 0 {
+			s.Scheduler, s.Flags = words[0], words[1:]
+		}
+		clear(weights) // a persistent service has the slots twice
 		for _, raw := range r.slots {
-			if a, ok := parseTarget(raw); ok {
+			if a, ok := rs.slotServer(raw); ok {
 				weights[a]++
 			}
 		}
@@ -175,4 +228,22 @@ func (c *chain) decode(k lvs.Key) lvs.Service {
 		s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: w})
 	}
 	return s
+}
+
+// slotServer is the server that a slot leads to, by itself or in its chain.
+func (rs *ruleset) slotServer(raw string) (netip.AddrPort, bool) {
+	name, chained := strings.CutPrefix(raw, gotoPrefix)
+	if !chained {
+		return parseTarget(raw)
+	}
+	if c := rs.chains[name]; c != nil && len(c.rules) > 0 {
+		var to string
+		for _, e := range c.rules[len(c.rules)-1].exprs {
+			if i, ok := e.(*expr.Immediate); ok {
+				to += string(i.Data)
+			}
+		}
+		return parseTarget(to + "\x00\x00")
+	}
+	return netip.AddrPort{}, false
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
 	"quorate/lvs/lvstest"
@@ -54,12 +56,12 @@ func TestContract(t *testing.T) {
 				return c.DelRule(last)
 			}),
 			"rule added": change(func(c *nftables.Conn) error {
-				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: inet4.loadKey()})
+				c.AddRule(&nftables.Rule{Table: ours, Chain: &nftables.Chain{Name: "input"}, Exprs: byPort.lookup(inet4)})
 				return nil
 			}),
 			"service undispatched": change(func(c *nftables.Conn) error {
-				s := &nftables.Set{Table: ours, Name: "services4", IsMap: true, KeyType: inet4.keyType(), DataType: nftables.TypeVerdict}
-				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(key(k))}})
+				s := &nftables.Set{Table: ours, Name: "services4", IsMap: true, KeyType: byPort.keyType(inet4), DataType: nftables.TypeVerdict}
+				return c.SetDeleteElements(s, []nftables.SetElement{{Key: []byte(byPort.keys(k)[0])}})
 			}),
 			"masquerade removed": change(func(c *nftables.Conn) error {
 				c.FlushChain(&nftables.Chain{Table: ours, Name: "postrouting"})
@@ -106,7 +108,7 @@ func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
 		c.AddTable(foreign)
 		ch := c.AddChain(&nftables.Chain{Table: foreign, Name: "prerouting", Type: nftables.ChainTypeNAT,
 			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest, Policy: &policyAccept})
-		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: inet4.loadKey()})
+		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: byPort.lookup(inet4)})
 		return c.Flush()
 	})
 	if err != nil {
@@ -123,6 +125,42 @@ func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
 func TestTraffic(t *testing.T) {
 	b := lvstest.NewBed(t)
 	lvstest.Traffic(t, b, b.Plane(t, open))
+}
+
+// TestTable: every scheduler × protocol × family.
+func TestTable(t *testing.T) { lvstest.Table(t, open, nil) }
+
+// TestBound: persistence, all ports, firewall marks.
+func TestBound(t *testing.T) {
+	b := lvstest.NewBed(t)
+	lvstest.Bound(t, b, b.Plane(t, open), func(t *testing.T) { markPort(t, b) })
+}
+
+// markPort marks what comes to TCP port 9000 with 7, ahead of our table, in one of another program's.
+func markPort(t *testing.T, b *lvstest.Bed) {
+	t.Helper()
+	err := b.Director.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Name: "marks", Family: nftables.TableFamilyINet})
+		c.FlushTable(table)
+		ch := c.AddChain(&nftables.Chain{Table: table, Name: "prerouting", Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle, Policy: &policyAccept})
+		c.AddRule(&nftables.Rule{Table: table, Chain: ch, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{9000 >> 8, 9000 & 0xff}},
+			&expr.Immediate{Register: 1, Data: []byte{7, 0, 0, 0}},
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+		}})
+		return c.Flush()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestProbeLeavesNothing: the probe that New makes succeeds here, again and again, and leaves no table.

@@ -3,6 +3,7 @@ package nft
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/google/nftables"
 
@@ -15,12 +16,15 @@ func probe() error {
 	var services []lvs.Service
 	for _, a := range []string{"192.0.2.1", "2001:db8::1"} {
 		vip := netip.MustParseAddr(a)
-		for port, scheduler := range []string{"wrr", "sh"} {
-			services = append(services, lvs.Service{
-				Addr: vip, Port: uint16(1 + port), Protocol: lvs.TCP, Scheduler: scheduler, Forward: lvs.NAT, Masquerade: true,
-				Destinations: []lvs.Destination{{Addr: netip.AddrPortFrom(vip.Next(), 1), Weight: 1}},
-			})
+		plain := lvs.Service{
+			Addr: vip, Port: 1, Protocol: lvs.TCP, Scheduler: "wrr", Forward: lvs.NAT, Masquerade: true,
+			Destinations: []lvs.Destination{{Addr: netip.AddrPortFrom(vip.Next(), 1), Weight: 1}},
 		}
+		hashed, bound, marked := plain, plain, plain
+		hashed.Port, hashed.Scheduler, hashed.Flags = 2, "sh", []string{"sh-port"}
+		bound.Port, bound.Persistence = 0, lvs.Persistence{Timeout: time.Second, Prefix: 8}
+		marked.Mark, marked.Port, marked.Protocol = 1, 0, ""
+		services = append(services, plain, hashed, bound, marked)
 	}
 	c, err := nftables.New(nftables.WithSockOptions(largeBuffers))
 	if err != nil {

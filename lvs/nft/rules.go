@@ -15,7 +15,7 @@ import (
 // it needs a request for each chain, loses the
 // difference between "ct" loads and stores, and leaves out expressions that it does not know, which would hide what
 // another program wrote.
-func listRules(anonymous map[string]map[[4]byte]string) (map[string][]rule, error) {
+func listRules(anonymous map[string]slots) (map[string][]rule, error) {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
@@ -43,7 +43,7 @@ func listRules(anonymous map[string]map[[4]byte]string) (map[string][]rule, erro
 		for _, e := range r.exprs {
 			if l, ok := e.(*expr.Lookup); ok {
 				if slots, ok := anonymous[l.SetName]; ok {
-					r.slots = slots
+					r.slots, r.counts = slots.to, slots.counts
 				}
 			}
 		}
@@ -115,6 +115,8 @@ func (r *rule) parseExpr(ad *netlink.AttributeDecoder) error {
 		e = &expr.Cmp{}
 	case "payload":
 		e = &expr.Payload{}
+	case "dynset":
+		e = &expr.Dynset{}
 	case "lookup":
 		e = &expr.Lookup{}
 	case "numgen":

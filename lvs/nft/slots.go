@@ -11,10 +11,15 @@ const (
 	// maxSlots bounds the round-robin sequence of one service. Weights whose sum, after division by their greatest
 	// common divisor, is higher are approximated within 1/maxSlots.
 	maxSlots = 512
-	// Sizes of the hash table: primes, so that every step width visits every slot. The larger one is for services with
+	// Sizes of the hash tables: primes, so that every step width visits every slot. The larger ones are for services with
 	// so many servers that the small one would round their weights too much.
 	hashSlots, hashSlotsMany = 251, 1021
 	manyServers              = 50
+	// Those of mh, of which it is expected that a server that leaves moves few clients of the others: the more slots there are for each
+	// server, the fewer. Besides those of the server itself at most another 1/n of the clients move, up to 40 servers; the larger size is what
+	// IPVS has (CONFIG_IP_VS_MH_TAB_INDEX).
+	mhSlots, mhSlotsMany = 1021, 4093
+	mhManyServers        = 20
 )
 
 // sequence is the order in which servers with these weights (all > 0) take connections: indexes into weights, one for
@@ -28,14 +33,23 @@ func sequence(weights []int) []int {
 	return smooth(quota)
 }
 
+// hashSize is the number of slots that a scheduler has for so many servers.
+func hashSize(scheduler string, servers int) int {
+	switch {
+	case scheduler == "mh" && servers > mhManyServers:
+		return mhSlotsMany
+	case scheduler == "mh":
+		return mhSlots
+	case servers > manyServers:
+		return hashSlotsMany
+	}
+	return hashSlots
+}
+
 // hashTable assigns the slots of a source hash to servers, in proportion to their weights (all > 0). Each server fills
 // the slots in an order of its own, made from its address alone (Maglev, NSDI 2016, §3.4), so that every director
-// computes the same table, and a server that comes or goes moves few slots of the others.
-func hashTable(servers []netip.AddrPort, weights []int) []int {
-	size := hashSlots
-	if len(servers) > manyServers {
-		size = hashSlotsMany
-	}
+// computes the same table, and a server that comes or goes moves few slots of the others. The number of slots is a prime.
+func hashTable(servers []netip.AddrPort, weights []int, size int) []int {
 	if len(servers) > size {
 		return smooth(shares(weights, len(servers)))
 	}
@@ -149,3 +163,6 @@ func slot(i int) [4]byte {
 	binary.NativeEndian.PutUint32(b[:], uint32(i))
 	return b
 }
+
+// slotNumber is the inverse of slot.
+func slotNumber(raw string) uint32 { return binary.NativeEndian.Uint32([]byte(raw)) }

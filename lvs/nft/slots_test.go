@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
+
+	"quorate/lvs"
 )
 
 func counts(order []int, n int) []int {
@@ -72,8 +75,8 @@ func TestHashTableMovesLittle(t *testing.T) {
 		for i := range weights {
 			weights[i] = 1 + i%3
 		}
-		before := hashTable(all, weights)
-		after := hashTable(all[1:], weights[1:])
+		before := hashTable(all, weights, hashSize("sh", n))
+		after := hashTable(all[1:], weights[1:], hashSize("sh", n))
 		moved := 0
 		for slot, s := range before {
 			if s != 0 && after[slot] != s-1 {
@@ -90,8 +93,50 @@ func TestHashTableMovesLittle(t *testing.T) {
 			}
 		}
 	}
-	if n := len(hashTable(servers(1200), make1(1200))); n != 1200 {
+	if n := len(hashTable(servers(1200), make1(1200), hashSlotsMany)); n != 1200 {
 		t.Errorf("1200 servers have %d slots", n)
+	}
+}
+
+// TestLeavingServerMovesFewClients: of mh, when one of n servers leaves, at most 2/n of the slots change, its own 1/n included; so it is
+// the other way round.
+func TestLeavingServerMovesFewClients(t *testing.T) {
+	for _, n := range []int{2, 3, 5, 10, 15, 20, 21, 30, 40} {
+		all, size, worst := servers(n), hashSize("mh", n), 0
+		before := hashTable(all, make1(n), size)
+		for gone := 0; gone < n; gone += 1 + n/20 {
+			rest := slices.Delete(slices.Clone(all), gone, gone+1)
+			moved := 0
+			for slot, s := range hashTable(rest, make1(n-1), size) {
+				if rest[s] != all[before[slot]] {
+					moved++
+				}
+			}
+			worst = max(worst, moved)
+		}
+		t.Logf("%d servers, %d slots: one that leaves moves %.2f/n of them at worst", n, size, float64(worst*n)/float64(size))
+		if worst*n > 2*size {
+			t.Errorf("%d servers: %d of %d slots moved", n, worst, size)
+		}
+	}
+}
+
+// TestSameTableEverywhere: whatever the order in which servers and services come, the rules are the same, slot by slot.
+func TestSameTableEverywhere(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, scheduler := range []string{"sh", "mh", "dh"} {
+		s := lvs.Service{Addr: netip.MustParseAddr("192.0.2.10"), Port: 80, Protocol: lvs.TCP, Scheduler: scheduler, Forward: lvs.NAT}
+		for i, a := range servers(7) {
+			s.Destinations = append(s.Destinations, lvs.Destination{Addr: a, Weight: i})
+		}
+		first := compile(lvs.Canonical([]lvs.Service{s}))
+		for range 20 {
+			s.Destinations = slices.Clone(s.Destinations)
+			r.Shuffle(len(s.Destinations), func(i, j int) { s.Destinations[i], s.Destinations[j] = s.Destinations[j], s.Destinations[i] })
+			if !compile(lvs.Canonical([]lvs.Service{s})).same(first) {
+				t.Fatalf("%s: the order of the servers matters", scheduler)
+			}
+		}
 	}
 }
 
