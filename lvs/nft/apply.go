@@ -190,7 +190,7 @@ func (t *transaction) rule(c *nftables.Chain, r rule) {
 			}
 			elems = append(elems, e)
 		}
-		t.fail(t.conn.AddSet(m, elems))
+		t.addMap(m, elems)
 		for i, e := range exprs {
 			if l, ok := e.(*expr.Lookup); ok && l.SetName == "" {
 				l := *l
@@ -204,6 +204,18 @@ func (t *transaction) rule(c *nftables.Chain, r rule) {
 		nr.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
 	}
 	t.conn.AddRule(nr)
+}
+
+// addMap adds an anonymous map, whose elements may be too many for one message.
+func (t *transaction) addMap(m *nftables.Set, elems []nftables.SetElement) {
+	first := min(len(elems), elementsPerMessage)
+	m.Size = uint32(len(elems))
+	t.fail(t.conn.AddSet(m, elems[:first]))
+	more := *m
+	more.Anonymous = false // the library would refuse; for the kernel it is new until the transaction is over
+	for part := range slices.Chunk(elems[first:], elementsPerMessage) {
+		t.fail(t.conn.SetAddElements(&more, part))
+	}
 }
 
 // elementsPerMessage keeps the list of elements below the 64 KiB that one netlink attribute can hold.

@@ -12,7 +12,7 @@ import (
 // Messages and attributes of connection tracking (linux/netfilter/nfnetlink_conntrack.h). Numbers are in network byte order.
 const (
 	ctGet = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1 // IPCTNL_MSG_CT_GET
-	ctNew = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0
+	ctNew = unix.NFNL_SUBSYS_CTNETLINK << 8   // IPCTNL_MSG_CT_NEW
 
 	ctaTupleOrig, ctaTupleReply, ctaStatus, ctaProtoInfo = 1, 2, 3, 4
 

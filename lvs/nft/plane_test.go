@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -129,6 +130,31 @@ func TestTraffic(t *testing.T) {
 
 // TestTable: every scheduler × protocol × family.
 func TestTable(t *testing.T) { lvstest.Table(t, open, nil) }
+
+// TestLargeTables: the maps of many servers, whose elements do not fit into one message, are written as they should be.
+func TestLargeTables(t *testing.T) {
+	b := lvstest.NewBed(t)
+	p := b.Plane(t, open)
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		var want []lvs.Service
+		for i, vip := range []netip.Addr{lvstest.VIP4, lvstest.VIP6} {
+			s := lvs.Service{Addr: vip, Port: 80, Protocol: lvs.TCP, Scheduler: "mh", Forward: lvs.NAT, Persistence: lvs.Persistence{Timeout: timeout}}
+			a := b.Servers[i].Addr(vip).Addr()
+			for range 60 {
+				s.Destinations = append(s.Destinations, lvs.Destination{Addr: netip.AddrPortFrom(a, lvstest.Port), Weight: 1})
+				a = a.Next()
+			}
+			want = append(want, s)
+		}
+		st, err := p.Reconcile(lvs.Scope{}, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := lvs.Text(st.Have()), lvs.Text(want); got != want {
+			t.Errorf("persistence %v: the kernel has\n%s\nwanted\n%s", timeout, got, want)
+		}
+	}
+}
 
 // TestBound: persistence, all ports, firewall marks.
 func TestBound(t *testing.T) {
