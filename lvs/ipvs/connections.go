@@ -62,7 +62,7 @@ func ReadConnections(r io.Reader) iter.Seq2[lvs.Connection, error] {
 			if head {
 				continue
 			}
-			if !yield(parseConnection(lines.Bytes())) {
+			if !yield(ParseConnection(lines.Bytes())) {
 				return
 			}
 		}
@@ -88,7 +88,8 @@ var connectionWords = func() map[string]string {
 	return out
 }()
 
-func parseConnection(line []byte) (c lvs.Connection, err error) {
+// ParseConnection reads one line of /proc/net/ip_vs_conn or ip_vs_conn_sync, but not the first, which names the columns.
+func ParseConnection(line []byte) (c lvs.Connection, err error) {
 	bad := func(why error) (lvs.Connection, error) {
 		return lvs.Connection{}, fmt.Errorf("the kernel's connections: line %q: %w", line, why)
 	}
