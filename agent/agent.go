@@ -93,7 +93,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return errors.Join(err, a.node.Close())
 	}
 	server := api.NewServer(api.Options{
-		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a},
+		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a}, Balancer: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
 	unwritten, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile), a.log)
@@ -184,7 +184,7 @@ func (a *Agent) open() error {
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
 		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, OnRound: a.metrics.round,
-		OnFenced: a.watch.fenced, OnNudge: a.nudged, OnLook: a.look, Clock: a.clock, Log: a.log,
+		OnFenced: a.watch.fenced, OnNudge: a.nudged, OnLook: a.look, OnQuery: a.answer, Clock: a.clock, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -65,6 +65,7 @@ type planeWorker struct {
 	finished chan struct{} // a token after each change that was carried out
 	// removed gets a token when a service was taken out, and the kernel may have forgotten its connections.
 	removed chan struct{}
+	ask     chan struct{} // a token from each who wants to know what the kernel counts now
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
@@ -89,10 +90,13 @@ type planeWorker struct {
 	able    map[string]lvs.Capabilities // of all planes that could be opened, by name
 	status  lvs.Status
 	err     error
+	at      time.Time     // of status
+	again   chan struct{} // closed, and made anew, when status is
 }
 
 func newPlaneWorker(log *slog.Logger) *planeWorker {
-	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), finished: make(chan struct{}, 1), removed: make(chan struct{}, 1)}
+	return &planeWorker{log: log, open: openPlane, able: map[string]lvs.Capabilities{}, wake: make(chan struct{}, 1), finished: make(chan struct{}, 1), removed: make(chan struct{}, 1),
+		ask: make(chan struct{}, 1), again: make(chan struct{})}
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
@@ -136,6 +140,10 @@ func (w *planeWorker) run(ctx context.Context) error {
 		case <-w.wake:
 			w.carryOut()
 			carried = true
+		case <-w.ask:
+			if !w.stale() {
+				continue // it was for the look before
+			}
 		case <-look.C:
 		}
 		// A large table is not listed at every change.
@@ -232,7 +240,9 @@ func (w *planeWorker) finish(t wantedTable, gen uint64, st *lvs.Status, err erro
 	fresh := w.applied != gen
 	w.err, w.applied = err, gen
 	if st != nil {
-		w.status = *st
+		w.status, w.at = *st, time.Now()
+		close(w.again)
+		w.again = make(chan struct{})
 		w.passes++
 	}
 	gone := shrinks(w.served, t.services)

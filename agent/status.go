@@ -153,7 +153,7 @@ func serviceStatus(local fsm.Local, wanted []lvs.Service, table lvs.Status) []ap
 	}
 	var out []api.Carried
 	for _, svc := range local.Services {
-		key := lvs.Service{Addr: svc.Addr, Port: svc.Service.Port, Protocol: string(svc.Service.Protocol)}.Key()
+		key := keyOf(svc)
 		x := byKey[key]
 		c := api.Carried{Service: svc.Service.Name, VIP: svc.Service.VIP, Wanted: want[key], Present: x.Have != nil, Problem: x.Err}
 		if x.Have != nil {

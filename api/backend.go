@@ -57,3 +57,13 @@ type Reporter interface {
 	// Ask fetches another node's report.
 	Ask(ctx context.Context, node fsm.NodeID) (NodeStatus, error)
 }
+
+// Balancer tells what the data planes hold.
+type Balancer interface {
+	// Traffic is what a director's kernel counts, at most about a second old. The services that are named and not known there are left out.
+	Traffic(ctx context.Context, node fsm.NodeID, q TrafficQuery) ([]ServiceTraffic, error)
+	// Connections reads up to q.Limit of a director's connections.
+	Connections(ctx context.Context, node fsm.NodeID, q ConnectionQuery) (Connections, error)
+	// IPVSAdm is what a director's kernel has of our services, or with "" what is agreed of all of them.
+	IPVSAdm(ctx context.Context, node fsm.NodeID) (IPVSAdm, error)
+}

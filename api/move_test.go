@@ -152,7 +152,7 @@ func TestServers(t *testing.T) {
 	if err != nil || r.Admin != fsm.Drain || r.In || r.Verdict != fsm.Up {
 		t.Fatalf("drain: %+v, %v", r, err)
 	}
-	svc, err := s.unix.Service(ctx, "http")
+	svc, err := s.unix.Service(ctx, "http", "")
 	if err != nil || svc.Servers != 2 || svc.Up != 2 || svc.In != 1 || svc.Draining != 1 || svc.Owner == "" || len(svc.RealServers) != 2 {
 		t.Fatalf("service: %+v, %v", svc, err)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	Inspector  Inspector
 	Reporter   Reporter
 	Forcer     Forcer
+	Balancer   Balancer
 	Metrics    prometheus.Gatherer // nil: /metrics is not served
 	Version    string              // of this build
 	Log        *slog.Logger        // nil: nothing is logged
@@ -46,6 +47,7 @@ type Server struct {
 	inspector  Inspector
 	reporter   Reporter
 	forcer     Forcer
+	balancer   Balancer
 	version    string
 	log        *slog.Logger
 	handler    http.Handler
@@ -58,7 +60,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -68,7 +70,7 @@ func NewServer(o Options) *Server {
 	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
-		s.registerServices, s.registerDrain, s.registerEvents,
+		s.registerServices, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents,
 	} {
 		register(h)
 	}

@@ -19,6 +19,7 @@ type ServiceSummary struct {
 	VIP        string             `json:"vip"`
 	Address    netip.Addr         `json:"address,omitzero" doc:"Of the VIP"`
 	Port       uint16             `json:"port"`
+	Mark       uint32             `json:"fwmark,omitempty" doc:"It takes what carries this firewall mark, in place of what is sent to a port"`
 	Protocol   fsm.Protocol       `json:"protocol"`
 	Scheduler  string             `json:"scheduler"`
 	Forward    fsm.Forward        `json:"forward"`
@@ -37,8 +38,10 @@ type ServiceSummary struct {
 // Service is one virtual service in full.
 type Service struct {
 	ServiceSummary
-	Checks      []fsm.Check  `json:"checks,omitempty"`
-	RealServers []RealServer `json:"real_servers" nullable:"false"`
+	Config      fsm.Service     `json:"config" doc:"As configured"`
+	Checks      []fsm.Check     `json:"checks,omitempty"`
+	RealServers []RealServer    `json:"real_servers" nullable:"false"`
+	Traffic     *ServiceTraffic `json:"traffic,omitempty" doc:"What the kernel of the director that was asked counts; absent with traffic=false"`
 }
 
 // RealServer is one real server: configured weight, admin state and agreed verdict, and what follows.
@@ -86,6 +89,11 @@ type (
 	nameInput struct {
 		Name string `path:"name" maxLength:"200"`
 	}
+	serviceInput struct {
+		Name    string     `path:"name" maxLength:"200"`
+		Traffic bool       `query:"traffic" default:"true" doc:"With what the kernel of the owner counts, for which it is asked"`
+		Node    fsm.NodeID `query:"node" maxLength:"200" doc:"Ask this director, not the owner of the VIP"`
+	}
 	adminInput struct {
 		Service string `path:"service" maxLength:"200"`
 		Address string `path:"address" maxLength:"200" example:"10.0.0.11:8080"`
@@ -107,7 +115,7 @@ func (s *Server) registerServices(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "service", Method: "GET", Path: "/v1/services/{name}", Tags: []string{"services"},
 		Summary: "One virtual service with its real servers",
-	}, func(_ context.Context, in *nameInput) (*serviceOutput, error) {
+	}, func(ctx context.Context, in *serviceInput) (*serviceOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
 			return nil, err
@@ -116,7 +124,16 @@ func (s *Server) registerServices(h huma.API) {
 		if !ok {
 			return nil, notFound("no service %.80q: %s", in.Name, have("services", st.Config.Services))
 		}
-		return &serviceOutput{Body: Service{ServiceSummary: summaryOf(st, svc), Checks: svc.Checks, RealServers: serversOf(st, svc)}}, nil
+		if _, ok := st.Nodes[in.Node]; in.Node != "" && !ok {
+			return nil, noSuchNode(st, in.Node)
+		}
+		out := Service{ServiceSummary: summaryOf(st, svc), Config: svc, Checks: svc.Checks, RealServers: serversOf(st, svc)}
+		if in.Traffic {
+			for _, t := range s.traffic(ctx, st, in.Node, TrafficQuery{Services: []string{in.Name}, Servers: true}) {
+				out.Traffic = &t
+			}
+		}
+		return &serviceOutput{Body: out}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "servers", Method: "GET", Path: "/v1/servers", Tags: []string{"services"},
@@ -209,7 +226,7 @@ func findServer(st *fsm.State, key fsm.ServerKey) (RealServer, error) {
 
 func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
 	sum := ServiceSummary{
-		Name: svc.Name, VIP: svc.VIP, Port: svc.Port, Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward,
+		Name: svc.Name, VIP: svc.VIP, Port: svc.Port, Mark: svc.Mark, Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward,
 		Masquerade: svc.Masquerade, Servers: len(svc.Servers),
 	}
 	if v, ok := st.Config.VIPs[svc.VIP]; ok {

@@ -28,6 +28,7 @@ const (
 	opAsk      op = "ask"      // the node's own status
 	opNudge    op = "nudge"    // "announce these again, you are not heard"
 	opLook     op = "look"     // what the node hears on the wire for addresses
+	opQuery    op = "query"    // a question that only the node's own kernel answers
 )
 
 // Limits of a call.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,8 @@ type Options struct {
 	OnNudge func([]netip.Addr)
 	// OnLook is called when another node wants to know what this one hears on the wire for addresses. nil = it hears nothing.
 	OnLook func(context.Context, []fsm.AddressKey) []Sight
+	// OnQuery answers another node's question about this one, as Query asks it. nil = it answers none.
+	OnQuery func(context.Context, json.RawMessage) (any, error)
 	// OnRound is called for each round of renewals with how much later than planned it was; it must not block.
 	OnRound func(late time.Duration)
 

@@ -29,13 +29,14 @@ type Agent struct {
 
 // Options of a server that answers for this agent.
 func (a *Agent) Options() api.Options {
-	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Forcer: a, Version: "0.0.0-model"}
+	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Forcer: a, Balancer: a, Version: "0.0.0-model"}
 }
 
 func (a *Agent) node() fsm.Node {
 	return fsm.Node{ID: a.name, Store: a.store, Addr: a.addr, Role: fsm.Director, Weight: 1, Facts: fsm.Facts{
 		Version: "0.0.0-model", Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr", "sh", "wrr"},
-		Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}}},
+		Features: []string{"persistence", "scheduler_flags=sh-fallback", "scheduler_flags=sh-port"},
+		Links:    []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}}},
 	}}
 }
 

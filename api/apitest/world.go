@@ -16,10 +16,12 @@ var Epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // World is a network with agents on it. All its methods, and those of its agents, may be called from any goroutine.
 type World struct {
-	mu      sync.Mutex
-	agents  []*Agent
-	changed chan struct{} // closed at every change anywhere
-	passed  time.Duration // by Pass
+	mu          sync.Mutex
+	agents      []*Agent
+	changed     chan struct{} // closed at every change anywhere
+	passed      time.Duration // by Pass
+	connections int           // by Count
+	rates       bool          // by Count
 }
 
 // NewWorld is an empty network.

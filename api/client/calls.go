@@ -122,9 +122,46 @@ func (c *Client) Services(ctx context.Context) (api.Services, error) {
 	return call[api.Services](ctx, c, http.MethodGet, "/v1/services", nil, nil)
 }
 
-// Service is one virtual service with its servers.
-func (c *Client) Service(ctx context.Context, name string) (api.Service, error) {
-	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+segment(name), nil, nil)
+// Service is one virtual service with its servers, and what the kernel of its owner, or of node, counts.
+func (c *Client) Service(ctx context.Context, name string, node fsm.NodeID) (api.Service, error) {
+	return call[api.Service](ctx, c, http.MethodGet, "/v1/services/"+segment(name), asking(node), nil)
+}
+
+// Traffic is what the kernels of the owners, or of node, count of the services; none = all.
+func (c *Client) Traffic(ctx context.Context, node fsm.NodeID, servers bool, services ...string) (api.Traffic, error) {
+	q := asking(node)
+	for _, s := range services {
+		q.Add("service", s)
+	}
+	if servers {
+		q.Set("servers", "true")
+	}
+	return call[api.Traffic](ctx, c, http.MethodGet, "/v1/traffic", q, nil)
+}
+
+// Connections are up to q.Limit connections of a service, from the kernel of its owner, or of node.
+func (c *Client) Connections(ctx context.Context, node fsm.NodeID, q api.ConnectionQuery) (api.Connections, error) {
+	v := asking(node)
+	v.Set("service", q.Service)
+	v.Set("limit", strconv.Itoa(q.Limit))
+	v.Set("skip", strconv.Itoa(q.Skip))
+	if q.Server.IsValid() {
+		v.Set("server", q.Server.String())
+	}
+	return call[api.Connections](ctx, c, http.MethodGet, "/v1/connections", v, nil)
+}
+
+// IPVSAdm is the table of services in the words of ipvsadm: as agreed, or with a node what its kernel has.
+func (c *Client) IPVSAdm(ctx context.Context, node fsm.NodeID) (api.IPVSAdm, error) {
+	return call[api.IPVSAdm](ctx, c, http.MethodGet, "/v1/ipvsadm", asking(node), nil)
+}
+
+func asking(node fsm.NodeID) url.Values {
+	q := url.Values{}
+	if node != "" {
+		q.Set("node", string(node))
+	}
+	return q
 }
 
 // Servers are the real servers of one service, or of all ("").

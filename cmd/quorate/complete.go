@@ -61,8 +61,8 @@ func (a *app) completeServers(cmd *cobra.Command, args []string, s string) ([]st
 		return a.completeServices(cmd, args, s)
 	}
 	return a.complete(cmd, func(c *client.Client) (names []string, err error) {
-		svc, err := c.Service(cmd.Context(), args[0])
-		for _, r := range svc.RealServers {
+		ss, err := c.Servers(cmd.Context(), args[0])
+		for _, r := range ss.Servers {
 			names = append(names, r.Address.String())
 		}
 		return names, err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,12 @@ func TestScript(t *testing.T) {
 				d, err := time.ParseDuration(args[0])
 				ts.Check(err)
 				stageOf(ts).world.Pass(d)
+			},
+			// count CONNECTIONS [rates]: what the kernels count of each server for each unit of its weight.
+			"count": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				stageOf(ts).world.Count(n, len(args) > 1)
 			},
 			// verdict AGENT SERVICE/ADDRESS up|down [DETAIL]
 			"verdict": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -19,23 +21,40 @@ func (a *app) serviceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "service",
 		Short: "List and look at virtual services",
-		Long:  `List the virtual services, and look at one with its real servers.`,
+		Long:  `List the virtual services, look at one with its real servers, and watch their traffic.`,
 		Example: `  quorate service list
-  quorate service show web-http`,
+  quorate service show web-http
+  quorate service top`,
 	}
-	cmd.AddCommand(a.serviceList(), a.serviceShow())
+	cmd.AddCommand(a.serviceList(), a.serviceShow(), a.serviceTop())
 	return cmd
 }
 
 func (a *app) serviceList() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	var node string
+	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the virtual services",
-		Long:    `List the virtual services: where each listens, how it forwards, and how many of its servers get new connections.`,
-		Example: `  quorate service list`,
-		Args:    needs(),
+		Long: `List the virtual services: where each listens, how it forwards, and how many of its servers get new connections.
+
+With --format ipvsadm they are written as "ipvsadm -Sn" writes them, and "ipvsadm -R" takes them: all services with
+the servers that are in, as they are agreed, or with --node those that this director's kernel has. Connection
+thresholds are in it, too, which ipvsadm itself does not save.`,
+		Example: `  quorate service list
+  quorate service list --format ipvsadm > table
+  quorate service list --format ipvsadm --node n1`,
+		Args: needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
+			switch {
+			case format == "ipvsadm":
+				return a.listIPVSAdm(cmd.Context(), c, fsm.NodeID(node))
+			case format != "table":
+				return &usageError{cmd, fmt.Errorf("--format %q: want table or ipvsadm", format)}
+			case node != "":
+				return &usageError{cmd, errors.New("--node goes with --format ipvsadm: the services are the same on all nodes; `quorate service top --node` shows one node's traffic")}
+			}
 			ss, err := c.Services(cmd.Context())
 			if err != nil {
 				return err
@@ -48,6 +67,30 @@ func (a *app) serviceList() *cobra.Command {
 			})
 		}),
 	}
+	cmd.Flags().StringVar(&format, "format", "table", "table, or ipvsadm for what ipvsadm -R takes")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "ipvsadm"}, cobra.ShellCompDirectiveNoFileComp))
+	a.nodeFlag(cmd, &node, "what this director's kernel has, in place of what is agreed")
+	return cmd
+}
+
+// listIPVSAdm writes what ipvsadm -R takes, and nothing else, to standard output.
+func (a *app) listIPVSAdm(ctx context.Context, c *client.Client, node fsm.NodeID) error {
+	t, err := c.IPVSAdm(ctx, node)
+	if err != nil {
+		return err
+	}
+	for _, l := range t.Left {
+		fmt.Fprintf(a.err, "quorate: left out: %s\n", oneLine(l))
+	}
+	return a.print(t, func(w io.Writer) { fmt.Fprint(w, t.Text) })
+}
+
+// nodeFlag is --node, for commands that ask the owner of a VIP unless told otherwise.
+func (a *app) nodeFlag(cmd *cobra.Command, node *string, usage string) {
+	cmd.Flags().StringVar(node, "node", "", usage)
+	_ = cmd.RegisterFlagCompletionFunc("node", func(cmd *cobra.Command, _ []string, s string) ([]string, cobra.ShellCompDirective) {
+		return a.completeNodes(cmd, nil, s)
+	})
 }
 
 func (a *app) serviceTable(services []api.ServiceSummary) *table {
@@ -78,6 +121,9 @@ func serversText(s api.ServiceSummary) string {
 }
 
 func listens(s api.ServiceSummary) string {
+	if s.Mark != 0 {
+		return fmt.Sprintf("fwmark %d", s.Mark)
+	}
 	if !s.Address.IsValid() {
 		return fmt.Sprintf("%s port %d", s.Protocol, s.Port)
 	}
@@ -91,47 +137,6 @@ func forwardText(s api.ServiceSummary) string {
 	return string(s.Forward)
 }
 
-func (a *app) serviceShow() *cobra.Command {
-	return &cobra.Command{
-		Use:               "show SERVICE",
-		Short:             "Show one virtual service with its real servers",
-		Long:              `Show one virtual service: how it is checked, and each real server with its verdict, admin state and weight.`,
-		Example:           `  quorate service show web-http`,
-		Args:              needs("the name of a SERVICE"),
-		ValidArgsFunction: a.completeServices,
-		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			s, err := c.Service(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return a.print(s, func(w io.Writer) {
-				fmt.Fprintf(w, "Service    %s\n", s.Name)
-				fmt.Fprintf(w, "Listens    %s (VIP %s)\n", listens(s.ServiceSummary), s.VIP)
-				fmt.Fprintf(w, "Owner      %s\n", orDash(string(s.Owner)))
-				fmt.Fprintf(w, "Forward    %s, scheduler %s\n", forwardText(s.ServiceSummary), s.Scheduler)
-				for i, c := range s.Checks {
-					label := "Checks"
-					if i > 0 {
-						label = ""
-					}
-					fmt.Fprintf(w, "%-9s  %s\n", label, checkText(c))
-				}
-				fmt.Fprintf(w, "Servers    %d of %d get new connections\n", s.In, s.Servers)
-				if s.Quorum != nil {
-					fmt.Fprintf(w, "Quorum     %s\n", quorumText(s.ServiceSummary))
-				}
-				if len(s.RealServers) > 0 {
-					fmt.Fprintln(w)
-					a.serverTable(s.RealServers, false).write(w, "")
-				}
-				if s.Problem != "" {
-					a.writeProblems(w, []string{s.Problem})
-				}
-			})
-		}),
-	}
-}
-
 // quorumText is like "met: weight 3 of 4, lost below 2".
 func quorumText(s api.ServiceSummary) string {
 	if q := s.Quorum; q.Met {
@@ -142,22 +147,6 @@ func quorumText(s api.ServiceSummary) string {
 		text += "; the sorry server serves"
 	}
 	return text
-}
-
-func checkText(c fsm.Check) string {
-	var b strings.Builder
-	b.WriteString(string(c.Type))
-	if c.HTTP != nil {
-		fmt.Fprintf(&b, " GET %s", c.HTTP.Path)
-		if c.HTTP.Host != "" {
-			fmt.Fprintf(&b, " at %s", c.HTTP.Host)
-		}
-	}
-	if c.Port != 0 {
-		fmt.Fprintf(&b, " on port %d", c.Port)
-	}
-	fmt.Fprintf(&b, " every %s, timeout %s, up after %d, down after %d", c.Interval, c.Timeout, c.Rise, c.Fall)
-	return b.String()
 }
 
 func (a *app) serverTable(servers []api.RealServer, withService bool) *table {

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"quorate/lvs/ipvs"
 )
 
 // What a kernel 6.1 sent on lo for two connections through nat, one ESTABLISHED and one in FIN_WAIT.
@@ -105,6 +107,14 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("%+v\n%+v, %v", m, n, err)
 		}
 	})
+}
+
+func parseConnection(line []byte) (Conn, error) {
+	x, err := ipvs.ParseConnection(line)
+	if err != nil {
+		return Conn{}, err
+	}
+	return connOf(x)
 }
 
 func TestParseConnection(t *testing.T) {

@@ -14,14 +14,16 @@ const (
 	ctGet = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1 // IPCTNL_MSG_CT_GET
 	ctNew = unix.NFNL_SUBSYS_CTNETLINK << 8   // IPCTNL_MSG_CT_NEW
 
-	ctaTupleOrig, ctaTupleReply, ctaStatus, ctaProtoInfo = 1, 2, 3, 4
+	ctaTupleOrig, ctaTupleReply, ctaStatus, ctaProtoInfo, ctaTimeout = 1, 2, 3, 4, 7
 
 	ctaTupleIP, ctaTupleProto                      = 1, 2
 	ctaIPv4Src, ctaIPv4Dst, ctaIPv6Src, ctaIPv6Dst = 1, 2, 3, 4
 	ctaProtoNum, ctaProtoSrcPort, ctaProtoDstPort  = 1, 2, 3
 	ctaProtoInfoTCP, ctaProtoInfoSCTP, ctaState    = 1, 3, 1
 
-	statusDNAT      = 1 << 5 // IPS_DST_NAT (linux/netfilter/nf_conntrack_common.h)
+	statusReplied   = 1 << 1 // IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h)
+	statusAssured   = 1 << 2 // IPS_ASSURED
+	statusDNAT      = 1 << 5 // IPS_DST_NAT
 	tcpEstablished  = 3      // TCP_CONNTRACK_ESTABLISHED
 	sctpEstablished = 4      // SCTP_CONNTRACK_ESTABLISHED
 )
@@ -37,6 +39,10 @@ type flow struct {
 type tracked struct {
 	flow
 	dnat, active bool
+	client       netip.AddrPort
+	status       uint32
+	state        byte   // of its protocol's
+	timeout      uint32 // seconds
 }
 
 var errAttribute = errors.New("an attribute is cut short")
@@ -64,8 +70,8 @@ func parseTracked(data []byte) (t tracked, err error) {
 	err = attributes(data[4:], func(kind uint16, v []byte) error {
 		switch kind {
 		case ctaTupleOrig:
-			_, dst, proto, err := parseTuple(v)
-			t.vip, t.proto = dst, proto
+			src, dst, proto, err := parseTuple(v)
+			t.client, t.vip, t.proto = src, dst, proto
 			return err
 		case ctaTupleReply:
 			src, _, _, err := parseTuple(v)
@@ -75,11 +81,18 @@ func parseTracked(data []byte) (t tracked, err error) {
 			if len(v) != 4 {
 				return errAttribute
 			}
-			t.dnat = binary.BigEndian.Uint32(v)&statusDNAT != 0
+			t.status = binary.BigEndian.Uint32(v)
+			t.dnat = t.status&statusDNAT != 0
+		case ctaTimeout:
+			if len(v) != 4 {
+				return errAttribute
+			}
+			t.timeout = binary.BigEndian.Uint32(v)
 		case ctaProtoInfo:
 			return attributes(v, func(kind uint16, v []byte) error {
 				return attributes(v, func(state uint16, v []byte) error {
 					if state == ctaState && len(v) == 1 {
+						t.state = v[0]
 						t.active = kind == ctaProtoInfoTCP && v[0] == tcpEstablished || kind == ctaProtoInfoSCTP && v[0] == sctpEstablished
 					}
 					return nil

@@ -14,7 +14,11 @@ func FuzzParseTracked(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 52, 0, 1, 128, 20, 0, 1, 128, 8, 0, 1, 0, 192, 0, 2, 100, 8, 0, 2, 0, 192, 0, 2, 10, 28, 0, 2, 128, 5, 0, 1, 0, 6, 0, 0, 0, 6, 0, 2, 0, 1, 2, 0, 0, 6, 0, 3, 0, 0, 80, 0, 0,
 		8, 0, 3, 0, 0, 0, 0, 32, 16, 0, 4, 128, 12, 0, 1, 128, 5, 0, 1, 0, 3, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		parseTracked(b)
+		if tr, err := parseTracked(b); err == nil {
+			if c, ok := tr.connection(); ok && c.State == "" {
+				t.Fatalf("%+v", c)
+			}
+		}
 		parseElements(nil, b)
 	})
 }
@@ -22,7 +26,8 @@ func FuzzParseTracked(f *testing.F) {
 func TestParseTracked(t *testing.T) {
 	got, err := parseTracked([]byte{2, 0, 0, 0, 52, 0, 1, 128, 20, 0, 1, 128, 8, 0, 1, 0, 192, 0, 2, 100, 8, 0, 2, 0, 192, 0, 2, 10, 28, 0, 2, 128, 5, 0, 1, 0, 6, 0, 0, 0, 6, 0, 2, 0, 1, 2, 0, 0, 6, 0, 3, 0, 0, 80, 0, 0,
 		8, 0, 3, 0, 0, 0, 0, 32, 16, 0, 4, 128, 12, 0, 1, 128, 5, 0, 1, 0, 3, 0, 0, 0})
-	want := tracked{flow{proto: 6, vip: netip.MustParseAddrPort("192.0.2.10:80")}, true, true}
+	want := tracked{flow: flow{proto: 6, vip: netip.MustParseAddrPort("192.0.2.10:80")}, dnat: true, active: true,
+		client: netip.MustParseAddrPort("192.0.2.100:258"), status: statusDNAT, state: tcpEstablished}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}

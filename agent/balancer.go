@@ -1,0 +1,194 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"quorate/api"
+	"quorate/fsm"
+	"quorate/lvs"
+	"quorate/lvs/ipvs"
+	"quorate/lvs/ipvsadm"
+	"quorate/lvs/nft"
+)
+
+// question is what one node asks another about its data plane; one of the fields is set. The kinds of answer are named beside them.
+type question struct {
+	Traffic     *api.TrafficQuery    `json:"traffic,omitempty"`     // []api.ServiceTraffic
+	Connections *api.ConnectionQuery `json:"connections,omitempty"` // api.Connections
+	Table       bool                 `json:"table,omitempty"`       // api.IPVSAdm
+}
+
+// answer answers another node's question.
+func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
+	var q question
+	if err := json.Unmarshal(raw, &q); err != nil {
+		return nil, fmt.Errorf("malformed question: %w", err)
+	}
+	switch {
+	case q.Traffic != nil:
+		return a.traffic(ctx, *q.Traffic), nil
+	case q.Connections != nil:
+		return a.connections(ctx, *q.Connections)
+	case q.Table:
+		return a.kernelTable(ctx), nil
+	default:
+		return nil, fmt.Errorf("%w: a question that this node does not know; is its quorate older?", errors.ErrUnsupported)
+	}
+}
+
+// Traffic implements api.Balancer.
+func (b backend) Traffic(ctx context.Context, node fsm.NodeID, q api.TrafficQuery) (out []api.ServiceTraffic, err error) {
+	err = b.a.node.Query(ctx, node, question{Traffic: &q}, &out)
+	return out, translate(err)
+}
+
+// Connections implements api.Balancer.
+func (b backend) Connections(ctx context.Context, node fsm.NodeID, q api.ConnectionQuery) (out api.Connections, err error) {
+	err = b.a.node.Query(ctx, node, question{Connections: &q}, &out)
+	return out, translate(err)
+}
+
+// IPVSAdm implements api.Balancer.
+func (b backend) IPVSAdm(ctx context.Context, node fsm.NodeID) (out api.IPVSAdm, err error) {
+	if node == "" {
+		out.Text, out.Left = ipvsadm.Format(wantedServices(fsm.Local{Services: b.a.node.State().Table()}))
+		return out, nil
+	}
+	err = b.a.node.Query(ctx, node, question{Table: true}, &out)
+	return out, translate(err)
+}
+
+func (a *Agent) kernelTable(ctx context.Context) api.IPVSAdm {
+	_, table, _ := a.plane.fresh(ctx)
+	out := api.IPVSAdm{Node: a.o.Name}
+	out.Text, out.Left = ipvsadm.Format(table.Have())
+	return out
+}
+
+// keyOf identifies a service in the kernel.
+func keyOf(s fsm.LocalService) lvs.Key {
+	return lvs.Service{Addr: s.Addr, Port: s.Service.Port, Protocol: string(s.Service.Protocol), Mark: s.Service.Mark}.Key()
+}
+
+// traffic is what this node's kernel counts.
+func (a *Agent) traffic(ctx context.Context, q api.TrafficQuery) []api.ServiceTraffic {
+	wanted, table, at := a.plane.fresh(ctx)
+	return trafficOf(a.o.Name, a.plane.capabilities().Plane, at, a.node.State().Table(), wanted, table, q)
+}
+
+// trafficOf lays what a kernel has and counts beside the services that there are.
+func trafficOf(self fsm.NodeID, plane string, at time.Time, all []fsm.LocalService, wanted []lvs.Service, table lvs.Status, q api.TrafficQuery) []api.ServiceTraffic {
+	want := make(map[lvs.Key]bool, len(wanted))
+	for _, w := range wanted {
+		want[w.Key()] = true
+	}
+	have := make(map[lvs.Key]lvs.ServiceStatus, len(table.Services))
+	for _, s := range table.Services {
+		have[s.Key] = s
+	}
+	out := []api.ServiceTraffic{}
+	for _, s := range all {
+		if len(q.Services) > 0 && !slices.Contains(q.Services, s.Service.Name) {
+			continue
+		}
+		st := have[keyOf(s)]
+		t := api.ServiceTraffic{Service: s.Service.Name, Node: self, Plane: plane, At: at, Rates: plane == "ipvs",
+			Wanted: want[keyOf(s)], Present: st.Have != nil, Note: st.Note, Problem: st.Err}
+		if !t.Wanted && !t.Present {
+			t.Problem = fmt.Sprintf("%s does not carry it", self)
+		}
+		setTraffic(&t.Counters, st.Connections, st.Traffic)
+		for _, d := range st.Destinations {
+			x := api.ServerTraffic{Address: d.Addr, Want: d.Want, Have: d.Have}
+			if c := d.Counters; c != nil {
+				t.Counted = true
+				x.Active, x.Inactive, x.Persistent = c.Active, c.Inactive, c.Persistent
+				setTraffic(&x.Counters, c.Connections, c.Traffic)
+				t.Active, t.Inactive, t.Persistent = t.Active+c.Active, t.Inactive+c.Inactive, t.Persistent+c.Persistent
+			}
+			if q.Servers {
+				t.Servers = append(t.Servers, x)
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func setTraffic(c *api.Counters, connections uint64, t lvs.Traffic) {
+	c.Connections = connections
+	c.InPackets, c.OutPackets, c.InBytes, c.OutBytes = t.InPackets, t.OutPackets, t.InBytes, t.OutBytes
+	c.ConnectionRate = t.ConnectionRate
+	c.InPacketRate, c.OutPacketRate, c.InByteRate, c.OutByteRate = t.InPacketRate, t.OutPacketRate, t.InByteRate, t.OutByteRate
+}
+
+// listConnections reads the connection table that belongs to a plane.
+func listConnections(plane string) (iter.Seq2[lvs.Connection, error], error) {
+	switch plane {
+	case "ipvs":
+		return ipvs.Connections(), nil
+	case "nft":
+		return nft.Connections(), nil
+	default:
+		return nil, fmt.Errorf("%w: this node has no data plane, and so no connections: `quorate node show` says why", api.ErrNotPossible)
+	}
+}
+
+// connections lists some connections of one service.
+func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Connections, error) {
+	out := api.Connections{Service: q.Service, Node: a.o.Name, Plane: a.plane.capabilities().Plane, Connections: []api.Connection{}}
+	s := a.node.State()
+	svc, ok := s.Config.Services[q.Service]
+	if !ok {
+		return out, fmt.Errorf("%w: %s knows no service %q yet", api.ErrNotPossible, a.o.Name, q.Service)
+	}
+	list, err := listConnections(out.Plane)
+	if err != nil {
+		return out, err
+	}
+	var table []lvs.Service
+	for _, x := range s.Table() {
+		k := keyOf(x)
+		table = append(table, lvs.Service{Protocol: k.Protocol, Addr: k.Addr.Addr(), Port: k.Addr.Port(), Mark: k.Mark})
+	}
+	mine := lvs.Service{Addr: s.Config.VIPs[svc.VIP].Address.Addr(), Port: svc.Port, Protocol: string(svc.Protocol), Mark: svc.Mark}
+	for _, server := range svc.Servers { // also those that are out: they may have some yet
+		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: server.Address})
+	}
+	if svc.Sorry != nil {
+		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: svc.Sorry.Address})
+	}
+	out.Connections, out.Next, err = pick(ctx, list, lvs.ConnectionsOf(mine, table), q)
+	return out, err
+}
+
+// pick takes some of the connections that are of the service; next is where to go on, 0 = there are no more.
+func pick(ctx context.Context, list iter.Seq2[lvs.Connection, error], ofService func(lvs.Connection) bool, q api.ConnectionQuery) (out []api.Connection, next int, err error) {
+	out, limit, skip, read := []api.Connection{}, min(max(q.Limit, 1), api.MaxConnections), q.Skip, 0
+	for c, err := range list {
+		if read++; err == nil && read%1024 == 0 {
+			err = ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return out, 0, err
+		case !ofService(c), q.Server != (netip.AddrPort{}) && c.Server != q.Server:
+			continue
+		case skip > 0:
+			skip--
+			continue
+		case len(out) == limit:
+			return out, q.Skip + limit, nil
+		}
+		out = append(out, api.Connection{Protocol: c.Protocol, Client: c.Client, Virtual: c.Virtual, Server: c.Server, State: c.State,
+			ExpiresIn: int64(c.Expires / time.Second), Origin: c.Origin, Binding: c.Template})
+	}
+	return out, 0, nil
+}

@@ -1,0 +1,79 @@
+package nft
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"quorate/lvs"
+)
+
+// The names of the protocols, and of the states by number (linux/netfilter/nf_conntrack_tcp.h, nf_conntrack_sctp.h).
+var (
+	transports = map[byte]string{unix.IPPROTO_TCP: lvs.TCP, unix.IPPROTO_UDP: lvs.UDP, unix.IPPROTO_SCTP: lvs.SCTP}
+	stateNames = map[byte][]string{
+		unix.IPPROTO_TCP: {"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"},
+		unix.IPPROTO_SCTP: {"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED", "SHUTDOWN_ACK_SENT",
+			"HEARTBEAT_SENT", "HEARTBEAT_ACKED"},
+	}
+)
+
+// Connections lists the tracked connections whose destination somebody has rewritten, in the network namespace of the calling thread; which of them are of a
+// service, [lvs.ConnectionsOf] tells. It reads as it goes, a datagram at a time, so that its memory does not grow with the table. It ends at the first error.
+func Connections() iter.Seq2[lvs.Connection, error] {
+	return func(yield func(lvs.Connection, error) bool) {
+		d, err := newDump()
+		if err != nil {
+			yield(lvs.Connection{}, err)
+			return
+		}
+		defer d.close()
+		var some []lvs.Connection
+		for done := false; !done; {
+			some = some[:0]
+			done, err = d.next(func(t tracked) {
+				if c, ok := t.connection(); ok {
+					some = append(some, c)
+				}
+			})
+			for _, c := range some {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(lvs.Connection{}, err)
+				return
+			}
+		}
+	}
+}
+
+// connection is t as a connection that is balanced; false when it is none.
+func (t tracked) connection() (lvs.Connection, bool) {
+	name := transports[t.proto]
+	if !t.dnat || name == "" || !t.client.IsValid() || !t.vip.IsValid() || !t.server.IsValid() {
+		return lvs.Connection{}, false
+	}
+	return lvs.Connection{Protocol: name, Client: t.client, Virtual: t.vip, Server: t.server, State: t.stateName(),
+		Expires: time.Duration(t.timeout) * time.Second}, true
+}
+
+// stateName is what conntrack(8) calls the state; a protocol without states is as far as its packets tell.
+func (t tracked) stateName() string {
+	names, has := stateNames[t.proto]
+	switch {
+	case has && int(t.state) < len(names):
+		return names[t.state]
+	case has:
+		return fmt.Sprintf("STATE-%d", t.state)
+	case t.status&statusAssured != 0:
+		return "ASSURED"
+	case t.status&statusReplied != 0:
+		return "REPLIED"
+	default:
+		return "UNREPLIED"
+	}
+}
