@@ -19,7 +19,7 @@ const saved = `-A -t 192.0.2.10:0 -s rr -p 360 -M 255.255.255.0
 -a -t 192.0.2.10:80 -r 10.0.0.5:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum
 -a -t 192.0.2.10:80 -r 10.0.0.7:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum
 -a -t 192.0.2.10:80 -r 10.0.0.8:80 -i -w 1 --tun-type gre --tun-csum
--a -t 192.0.2.10:80 -r [2001:db8::9]:80 -i -w 1 --tun-type ipip
+-a -t 192.0.2.10:80 -r 10.0.0.9:80 -i -w 1 --tun-type ipip
 -A -u 192.0.2.10:5060 -s rr -p 300 --pe sip
 -A --sctp-service 192.0.2.10:99 -s wrr
 -A -u 192.0.2.10:53 -s sh -o -b sh-port
@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 		`server "10.0.0.5:80" { weight = 1 forward = "tun" tunnel = "gue" tunnel_port = 6080 }`,
 		`server "10.0.0.7:80" { weight = 1 forward = "tun" tunnel = "gue" tunnel_port = 6080 tunnel_checksum = "remcsum" }`,
 		`server "10.0.0.8:80" { weight = 1 forward = "tun" tunnel = "gre" tunnel_checksum = "csum" }`,
-		`server "[2001:db8::9]:80" { weight = 1 forward = "tun" }`,
+		`server "10.0.0.9:80" { weight = 1 forward = "tun" }`,
 		`protocol = "udp" scheduler = "rr" persistence = "5m" persistence_engine = "sip"`,
 		`protocol = "sctp" scheduler = "wrr"`,
 		`scheduler = "sh" scheduler_flags = ["sh-port"] one_packet = true`,
@@ -102,6 +102,7 @@ func TestParseLeaves(t *testing.T) {
 		{"-a -t 192.0.2.10:80 -r 10.0.0.2:81 -g", "cannot change the port"},
 		{"-a -t 192.0.2.10:80 -r 192.0.2.10:80 -m", "the VIP itself"},
 		{"-a -t 192.0.2.10:80 -r [2001:db8::1]:80 -m", "different address families"},
+		{"-a -t 192.0.2.10:80 -r [2001:db8::1]:80 -i", `sync { transport = "off" }`},
 		{"-a -t 192.0.2.10:80 -r 10.0.0.2:80 -m -i", "it names 2 forwarding methods"},
 		{"-a -t 192.0.2.10:80 -r 10.0.0.2:80 -m -w 70000", "want a number from 0 to 65535"},
 		{"-a -t 192.0.2.10:80 -r 10.0.0.2:80 -m -x 5 -y 9", "lower_threshold"},
