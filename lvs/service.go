@@ -30,8 +30,10 @@ type Service struct {
 	Port     uint16     `json:"port"`     // 0 = all ports of the protocol, for a client whose connections go to one server (Persistence)
 	Protocol string     `json:"protocol"` // tcp, udp, sctp; "" with a Mark
 	// Mark takes the packets that carry this firewall mark, whatever they are addressed to; 0 = by address.
-	Mark      uint32 `json:"fwmark,omitempty"`
-	Scheduler string `json:"scheduler"` // rr, wrr, lc, wlc, sh …
+	Mark uint32 `json:"fwmark,omitempty"`
+	// Matches are the packets that we give the Mark to: several addresses and ports in one service. Sorted; empty = others mark them.
+	Matches   []Match `json:"matches,omitempty"`
+	Scheduler string  `json:"scheduler"` // rr, wrr, lc, wlc, sh …
 	// Flags are those of the scheduler, by the names that ipvsadm gives them: sh-port, sh-fallback, mh-port, mh-fallback. Sorted.
 	Flags []string `json:"flags,omitempty"`
 	// OnePacket schedules each datagram for itself (ipvsadm's -o). udp only.
@@ -158,6 +160,7 @@ func (s Service) canonical() Service {
 	if s.Mark != 0 {
 		s.Addr, s.Port, s.Protocol = s.Key().Addr.Addr(), 0, ""
 	}
+	s.Matches = canonicalMatches(s.Matches)
 	if s.Forward != Tunnel {
 		s.Encap = Encap{}
 	}
@@ -208,7 +211,7 @@ func (s Service) canonicalDestination(d Destination) Destination {
 func Equal(a, b []Service) bool { return slices.EqualFunc(a, b, Service.equal) }
 
 func (s Service) equal(o Service) bool {
-	return s.Key() == o.Key() && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
+	return s.Key() == o.Key() && slices.Equal(s.Matches, o.Matches) && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
 }
 
 func canonical(a netip.AddrPort) netip.AddrPort {

@@ -29,6 +29,7 @@ func (f *faults) add(format string, a ...any) { *f = append(*f, fmt.Errorf(forma
 func (s Service) validate() error {
 	var f faults
 	s.validateKey(&f)
+	s.validateMatches(&f)
 	for _, flag := range s.Flags {
 		if have := flagsOf[s.Scheduler]; !slices.Contains(have, flag) {
 			f.add("scheduler %s has no flag %q: %s", s.Scheduler, flag, leaveOrUse(have))
