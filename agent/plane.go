@@ -40,10 +40,11 @@ type wantedTable struct {
 	setting  string
 	managed  []netip.Addr
 	services []lvs.Service
+	timeouts lvs.Timeouts
 }
 
 func (t wantedTable) equal(o wantedTable) bool {
-	return t.setting == o.setting && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
+	return t.setting == o.setting && t.timeouts == o.timeouts && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
 }
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
@@ -100,10 +101,9 @@ func newPlaneWorker(log *slog.Logger) *planeWorker {
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
-func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.Service) bool {
+func (w *planeWorker) want(t wantedTable) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := wantedTable{setting, managed, services}
 	if w.gen == 0 || !t.equal(w.wanted) {
 		w.wanted = t
 		w.gen++
@@ -116,13 +116,13 @@ func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
 	w.busy.Lock()
-	left := !w.ledger.scope().Empty()
+	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{}
 	w.busy.Unlock()
 	w.mu.Lock()
 	said := w.gen > 0
 	w.mu.Unlock()
 	if said || left {
-		w.want("auto", nil, nil)
+		w.want(wantedTable{setting: "auto"})
 	}
 }
 
@@ -224,7 +224,7 @@ func (w *planeWorker) within(t wantedTable, do func(scope lvs.Scope) error) erro
 	taken, e := w.taken(ours.Marks)
 	ours = ours.WithoutMarks(taken)
 	noted = errors.Join(noted, w.ledger.keep(w.ledger.scope().Union(ours)))
-	if err = errors.Join(err, e, do(scope), w.tidy(scope)); err == nil {
+	if err = errors.Join(err, e, do(scope), w.time(w.plane, t.timeouts), w.tidy(scope)); err == nil {
 		w.past = lvs.Scope{Addrs: t.managed, Marks: ours.Marks}
 		noted = errors.Join(noted, w.ledger.keep(ours))
 	}
@@ -298,7 +298,7 @@ func (w *planeWorker) tidy(scope lvs.Scope) error {
 			return err
 		}
 		_, err = p.Reconcile(scope, nil)
-		if err = errors.Join(err, p.Close()); err != nil {
+		if err = errors.Join(err, w.untime(p)); err != nil {
 			return fmt.Errorf("emptying data plane %s, which is not in use: %w", c.Plane, err)
 		}
 	}
@@ -333,7 +333,7 @@ func (w *planeWorker) use(t wantedTable, scope lvs.Scope) error {
 			return errors.Join(fmt.Errorf("changing from data plane %s to %s: %w", w.plane.Name(), name, err), undo, p.Close())
 		}
 		_, err = w.plane.Reconcile(scope, nil)
-		err = errors.Join(err, w.plane.Close())
+		err = errors.Join(err, w.untime(w.plane))
 	}
 	w.plane = p
 	w.log.Info("data plane", "plane", name, "setting", t.setting)
@@ -451,7 +451,7 @@ func (w *planeWorker) clear() error {
 			err = w.ledger.keep(lvs.Scope{})
 		}
 	}
-	return errors.Join(err, w.plane.Close())
+	return errors.Join(err, w.untime(w.plane))
 }
 
 // signal puts a token into c unless one is there.

@@ -107,6 +107,7 @@ func (c Config) fields() map[string]fields {
 		cluster.set("hold_down", d.String())
 	}
 	c.Settings.Sync.fields(object)
+	c.Settings.Timeouts.fields(object)
 	for name, v := range c.VIPs {
 		f := object("vip." + name)
 		f.set("address", v.Address.String())

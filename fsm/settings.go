@@ -52,7 +52,8 @@ type Settings struct {
 	// a move leaves a VIP alone that failed over or was moved so; longer after several in a row, see Flap.
 	HoldDown time.Duration `json:"hold_down,omitempty"`
 
-	Sync Sync `json:"sync,omitzero"`
+	Sync     Sync     `json:"sync,omitzero"`
+	Timeouts Timeouts `json:"ipvs_timeouts,omitzero"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -72,7 +73,7 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
-	if s.Sync != (Sync{}) {
+	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) {
 		return schemaLVS
 	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {

@@ -61,6 +61,7 @@ func (c Config) validateSettings(ps *Problems) {
 		inRange(ps, "cluster", "hold_down", s.HoldDown, MinHoldDown, MaxHoldDown)
 	}
 	s.Sync.validate(ps)
+	s.Timeouts.validate(ps)
 	if len(c.VIPs) > MaxVIPs {
 		ps.add("cluster", "", "", fmt.Sprintf("%d VIPs are more than the limit of %d", len(c.VIPs), MaxVIPs), "use fewer VIPs, or several clusters")
 	}

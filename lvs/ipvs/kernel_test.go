@@ -19,7 +19,7 @@ type kernel struct {
 	table map[lvs.Key]*entry
 	// timeouts are those of the namespace; a new one has ip_vs_proto_tcp.c's and ip_vs_proto_udp.c's.
 	timeouts lvs.Timeouts
-	queue [][]byte // datagrams for whoever receives
+	queue    [][]byte // datagrams for whoever receives
 
 	// fail is asked before each command, and its errno answered instead of carrying it out; 0 = none.
 	fail func(cmd uint8) syscall.Errno
