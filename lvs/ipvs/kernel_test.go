@@ -93,8 +93,13 @@ func (k *kernel) send(b []byte) error {
 			k.dump(m, cmd)
 			continue
 		}
-		if cmd == cmdGetConfig {
+		switch cmd {
+		case cmdGetConfig:
 			k.answer(m, appendTimeouts([]byte{cmdSetConfig, familyVersion, 0, 0}, k.timeouts), 0)
+			k.acknowledge(m, 0)
+			continue
+		case cmdGetInfo:
+			k.answer(m, append32(append32([]byte{cmdSetInfo, familyVersion, 0, 0}, infoVersion, 0x010201), infoBuckets, 4096), 0)
 			k.acknowledge(m, 0)
 			continue
 		}

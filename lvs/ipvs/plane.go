@@ -42,8 +42,14 @@ func newPlane(c *conn) (*Plane, error) {
 		c.close()
 		return nil, fmt.Errorf("ipvs: %w", err)
 	}
+	i, err := readInfo(c)
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("ipvs: %w", err)
+	}
 	return &Plane{conn: c, caps: lvs.Capabilities{
 		Plane:      "ipvs",
+		Detail:     i.String(),
 		Forwards:   []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: schedulers,
 		Protocols:  []string{lvs.TCP, lvs.UDP, lvs.SCTP},

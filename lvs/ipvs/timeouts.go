@@ -57,29 +57,8 @@ func appendTimeouts(b []byte, t lvs.Timeouts) []byte {
 
 // decodeTimeouts reads a payload of the family.
 func decodeTimeouts(payload []byte) (t lvs.Timeouts, err error) {
-	if len(payload) < 4 {
-		return t, errTruncated
-	}
-	for list := attributes(payload[4:]); ; {
-		kind, value, ok, err := list.next()
-		if err != nil || !ok {
-			return t, err
-		}
-		var d *time.Duration
-		switch kind {
-		case attrTimeoutTCP:
-			d = &t.TCP
-		case attrTimeoutTCPFin:
-			d = &t.TCPFin
-		case attrTimeoutUDP:
-			d = &t.UDP
-		default:
-			continue
-		}
-		var seconds uint32
-		if err := get(&seconds, value); err != nil {
-			return t, fmt.Errorf("attribute %d of the timeouts: %w", kind, err)
-		}
-		*d = time.Duration(seconds) * time.Second
-	}
+	var tcp, fin, udp uint32
+	err = numbers(payload, map[uint16]*uint32{attrTimeoutTCP: &tcp, attrTimeoutTCPFin: &fin, attrTimeoutUDP: &udp})
+	seconds := func(n uint32) time.Duration { return time.Duration(n) * time.Second }
+	return lvs.Timeouts{TCP: seconds(tcp), TCPFin: seconds(fin), UDP: seconds(udp)}, err
 }

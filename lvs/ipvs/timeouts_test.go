@@ -61,6 +61,16 @@ func timeoutsOf(t *testing.T, p *Plane) {
 	}
 }
 
+// TestInfo: the kernel says which IPVS it has.
+func TestInfo(t *testing.T) {
+	if got, want := newKernel().plane(t).Capabilities().Detail, "IPVS 1.2.1, 4096 buckets for connections"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := newBed(t).Plane(t, open).Capabilities().Detail; !strings.HasPrefix(got, "IPVS 1.2.1, ") {
+		t.Errorf("the kernel: %q", got)
+	}
+}
+
 func FuzzDecodeTimeouts(f *testing.F) {
 	f.Add(appendTimeouts([]byte{cmdSetConfig, familyVersion, 0, 0}, lvs.Timeouts{TCP: time.Hour, UDP: time.Second}))
 	f.Fuzz(func(t *testing.T, b []byte) {
