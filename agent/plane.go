@@ -131,7 +131,7 @@ func (w *planeWorker) retire() {
 func (w *planeWorker) run(ctx context.Context) error {
 	look := time.NewTimer(compareEvery)
 	defer look.Stop()
-	took := time.Duration(0) // the last look
+	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
 	for {
 		carried := false
 		select {
@@ -146,13 +146,13 @@ func (w *planeWorker) run(ctx context.Context) error {
 			}
 		case <-look.C:
 		}
-		// A large table is not listed at every change.
-		if !carried || took < compareEvery/compareShare {
-			began := time.Now()
+		// A large table is not listed at every change, but in time also where there is one change after the other.
+		if began := time.Now(); !carried || took < compareEvery/compareShare || !began.Before(due) {
 			w.compare()
 			took = time.Since(began)
+			due = time.Now().Add(max(compareEvery, compareShare*took))
 		}
-		look.Reset(max(compareEvery, compareShare*took))
+		look.Reset(time.Until(due))
 	}
 }
 
