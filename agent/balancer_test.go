@@ -183,7 +183,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		every := compareShare * tableAge / 5 // by what a look takes
 		for n := range int(6 * every / often) {
 			s.Destinations = []lvs.Destination{{Addr: s.Destinations[0].Addr, Weight: 2 + n}}
-			b.want("auto", nil, []lvs.Service{s})
+			b.want(wantedTable{setting: "auto", services: []lvs.Service{s}})
 			time.Sleep(often)
 		}
 		if n := looks - began; n < 5 || n > 6 {
