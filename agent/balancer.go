@@ -141,6 +141,15 @@ func listConnections(plane string) (iter.Seq2[lvs.Connection, error], error) {
 	}
 }
 
+// uncounted reads the connections that this node's kernel remembers, where its counters may not have all of them; nil where they do, or there are
+// none.
+func (a *Agent) uncounted() (iter.Seq2[lvs.Connection, error], error) {
+	if a.plane.capabilities().Plane != "ipvs" {
+		return nil, nil
+	}
+	return listConnections("ipvs")
+}
+
 // connections lists some connections of one service.
 func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Connections, error) {
 	out := api.Connections{Service: q.Service, Node: a.o.Name, Plane: a.plane.capabilities().Plane, Connections: []api.Connection{}}
@@ -153,11 +162,21 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 	if err != nil {
 		return out, err
 	}
-	var table []lvs.Service
+	out.Connections, out.Next, err = pick(ctx, list, connectionsOf(s, svc, listenersOf(s)), q)
+	return out, err
+}
+
+// listenersOf are all services of the cluster, by what they take.
+func listenersOf(s *fsm.State) (table []lvs.Service) {
 	for _, x := range s.Table() {
 		k := keyOf(x)
 		table = append(table, lvs.Service{Protocol: k.Protocol, Addr: k.Addr.Addr(), Port: k.Addr.Port(), Mark: k.Mark})
 	}
+	return table
+}
+
+// connectionsOf tells which connections belong to a service among all of them.
+func connectionsOf(s *fsm.State, svc fsm.Service, table []lvs.Service) func(lvs.Connection) bool {
 	mine := lvs.Service{Addr: s.Config.VIPs[svc.VIP].Address.Addr(), Port: svc.Port, Protocol: string(svc.Protocol), Mark: svc.Mark}
 	for _, server := range svc.Servers { // also those that are out: they may have some yet
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: server.Address})
@@ -165,8 +184,7 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 	if svc.Sorry != nil {
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: svc.Sorry.Address})
 	}
-	out.Connections, out.Next, err = pick(ctx, list, lvs.ConnectionsOf(mine, table), q)
-	return out, err
+	return lvs.ConnectionsOf(mine, table)
 }
 
 // pick takes some of the connections that are of the service; next is where to go on, 0 = there are no more.

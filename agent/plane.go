@@ -131,7 +131,7 @@ func (w *planeWorker) retire() {
 func (w *planeWorker) run(ctx context.Context) error {
 	look := time.NewTimer(compareEvery)
 	defer look.Stop()
-	took := time.Duration(0) // the last look
+	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
 	for {
 		carried := false
 		select {
@@ -146,13 +146,13 @@ func (w *planeWorker) run(ctx context.Context) error {
 			}
 		case <-look.C:
 		}
-		// A large table is not listed at every change.
-		if !carried || took < compareEvery/compareShare {
-			began := time.Now()
+		// A large table is not listed at every change, but in time also where there is one change after the other.
+		if began := time.Now(); !carried || took < compareEvery/compareShare || !began.Before(due) {
 			w.compare()
 			took = time.Since(began)
+			due = time.Now().Add(max(compareEvery, compareShare*took))
 		}
-		look.Reset(max(compareEvery, compareShare*took))
+		look.Reset(time.Until(due))
 	}
 }
 
@@ -200,15 +200,26 @@ func (w *planeWorker) compare() {
 
 // drifted tells that the kernel was not as the worker had left it. Called with busy held.
 func (w *planeWorker) drifted(st lvs.Status) {
-	text := fmt.Sprintf("another program has changed the table of %s; put right: %s", w.plane.Name(), strings.Join(st.Changes, "; "))
-	if more := st.Changed - len(st.Changes); more > 0 {
-		text += fmt.Sprintf("; and %d more", more)
-	}
+	text := driftText(w.plane.Name(), st)
 	w.log.Warn(text)
 	if w.told != nil && time.Since(w.seen) >= tellEvery {
 		w.seen = time.Now()
 		w.told(text)
 	}
+}
+
+// driftText says what was put right, as far as the plane has told.
+func driftText(plane string, st lvs.Status) string {
+	fixed := slices.Clone(st.Changes)
+	switch more := st.Changed - len(fixed); {
+	case len(fixed) == 0 && more == 1:
+		fixed = []string{"1 change"}
+	case len(fixed) == 0:
+		fixed = []string{fmt.Sprintf("%d changes", more)}
+	case more > 0:
+		fixed = append(fixed, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("another program has changed the table of %s; put right: %s", plane, strings.Join(fixed, "; "))
 }
 
 // within calls do with the scope of what is ours, once the plane is the one that the table asks for, and keeps the ledger. Called with busy held.

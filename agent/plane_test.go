@@ -332,3 +332,20 @@ func TestDriftIsPutRightAndTold(t *testing.T) {
 		<-ended
 	})
 }
+
+// A plane need not tell what it has put right.
+func TestDriftText(t *testing.T) {
+	for _, c := range []struct {
+		st   lvs.Status
+		want string
+	}{
+		{lvs.Status{Changed: 1}, "put right: 1 change"},
+		{lvs.Status{Changed: 4}, "put right: 4 changes"},
+		{lvs.Status{Changed: 2, Changes: []string{"this", "that"}}, "put right: this; that"},
+		{lvs.Status{Changed: 7, Changes: []string{"this", "that"}}, "put right: this; that; and 5 more"},
+	} {
+		if got := driftText("nft", c.st); !strings.HasSuffix(got, c.want) {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 			if t.Counted {
 				line("Connections", "%d active, %d inactive, %d persistent; %d in all%s", t.Active, t.Inactive, t.Persistent, t.Connections, rateText(t.Rates, t.ConnectionRate))
 			} else {
-				line("Connections", "%d in all; %s does not count them by server: see `quorate conn list --service %s`", t.Connections, t.Plane, s.Name)
+				line("Connections", "%d in all; %s has not counted them by server: see `quorate conn list --service %s`", t.Connections, t.Node, s.Name)
 			}
 			if t.InPackets > 0 || t.Connections == 0 { // else they are not counted
 				line("In", "%s", volumeText(t.Rates, t.InPackets, t.InBytes, t.InPacketRate, t.InByteRate))
