@@ -1,8 +1,6 @@
 package connsync
 
-import (
-	"time"
-)
+import "time"
 
 // maxLeft bounds the boots of a peer that are remembered as left.
 const maxLeft = 128
@@ -22,8 +20,9 @@ type peer struct {
 	window window
 	sync   *sequence // nil: not met yet
 
-	in  tableIn
-	out *tableOut
+	in     tableIn
+	missed bool // frames of kind sync are lost, and the table has not been asked for since
+	out    *tableOut
 
 	count PeerCounters
 	err   string
