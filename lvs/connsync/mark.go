@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/lvs/durable"
 	"quorate/lvs/ipvs"
 )
 
@@ -65,10 +66,7 @@ func (m *mark) write() error {
 	}
 	b, err := json.Marshal(m.page)
 	if err == nil {
-		err = os.WriteFile(m.path+".new", b, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(m.path+".new", m.path)
+		err = durable.Replace(m.path, b)
 	}
 	if err != nil {
 		return fmt.Errorf("note what connection sync changes: %w", err)
