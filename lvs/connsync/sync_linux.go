@@ -112,6 +112,7 @@ func (s *Sync) Run(ctx context.Context) error {
 		}
 		again.Stop()
 	}
+	s.failed(s.o.Inside(func() error { return s.retire(m) })) // what an attempt that failed has left
 	return ctx.Err()
 }
 
@@ -168,6 +169,7 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	})
 	err = g.Wait()
 	end()
+	s.session.Store(nil)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -251,8 +253,11 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 			return nil, err
 		}
 	} else {
+		if err = s.o.Inside(func() error { return s.retire(m) }); err != nil {
+			return nil, err
+		}
 		t, err := openTracker(c.SyncID, s.o.Inside)
-		if err = errors.Join(s.o.Inside(func() error { return s.retire(m) }), err); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		x.plane = t
@@ -380,4 +385,7 @@ func (x *session) tick(ctx context.Context) error {
 	}
 }
 
-func (x *session) close() error { return errors.Join(x.plane.close(), x.conn.Close()) }
+func (x *session) close() error {
+	x.relay.Close()
+	return errors.Join(x.plane.close(), x.conn.Close())
+}
