@@ -23,9 +23,12 @@ type Sealer interface {
 type Plane interface {
 	// Replay has the kernel take in a message.
 	Replay(message []byte) error
-	// Table yields the connections that the kernel has, as it reads them. An error ends it.
+	// Table yields the connections that the kernel has, as it reads them. An error ends it, but for those of one connection, which wrap errOne.
 	Table() iter.Seq2[Conn, error]
 }
+
+// errOne is that a connection cannot be told of.
+var errOne = errors.New("one of the kernel's connections")
 
 // RelayOptions of a Relay. All but Log are required.
 type RelayOptions struct {

@@ -86,7 +86,9 @@ func TestTableUnread(t *testing.T) {
 	if p := n.peer("n2", "n1"); p.Synced || p.Conns != 1 {
 		t.Errorf("the rest is not missed: %+v", p)
 	}
-	n.read("n1", func(yield func(Conn, error) bool) { _ = yield(conn4(1), nil) && yield(conn4(2), nil) })
+	n.read("n1", func(yield func(Conn, error) bool) {
+		_ = yield(conn4(1), nil) && yield(Conn{}, errOne) && yield(conn4(2), nil)
+	})
 	n.pass(giveUpAfter)
 	if p := n.peer("n2", "n1"); !p.Synced || p.Conns != 3 {
 		t.Errorf("it does not come when it can be read: %+v", p)

@@ -169,7 +169,7 @@ func (t *tracker) Table() iter.Seq2[Conn, error] {
 		err := d.request(ctGet, unix.NLM_F_DUMP, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, func(b []byte) bool {
 			f, err := decodeFlow(b)
 			if err != nil {
-				return yield(Conn{}, err)
+				return yield(Conn{}, fmt.Errorf("%w: %w", errOne, err))
 			}
 			c, ok := f.conn()
 			return !ok || !settled(c) || t.catalog.Load().service(c) == nil || yield(c, nil)
@@ -326,10 +326,10 @@ func (t *tracker) renew(ctx context.Context, heard chan<- Conn, failed func(erro
 // tell puts the tracked connections that are meant, and wanted, among those that were heard of.
 func (t *tracker) tell(ctx context.Context, heard chan<- Conn, meant func(Conn) bool) error {
 	for c, err := range t.Table() {
-		if err != nil {
+		if err != nil && !errors.Is(err, errOne) {
 			return err
 		}
-		if !meant(c) || !t.catalog.Load().here(c) {
+		if err != nil || !meant(c) || !t.catalog.Load().here(c) {
 			continue
 		}
 		select {
