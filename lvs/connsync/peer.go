@@ -25,7 +25,8 @@ type peer struct {
 	out    *tableOut
 
 	count PeerCounters
-	err   string
+	// What went wrong with the last datagram to it, and with the last message from it; nil: nothing.
+	sendErr, replayErr error
 }
 
 // there reports whether the peer has been heard lately.

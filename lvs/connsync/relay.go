@@ -153,9 +153,8 @@ func (r *Relay) Local(now time.Time, message []byte) {
 func (r *Relay) out(p *peer, payload int) {
 	p.count.Sent++
 	p.count.SentBytes += uint64(payload)
-	if err := r.o.Send(p.name, r.sealed); err != nil {
+	if p.sendErr = r.o.Send(p.name, r.sealed); p.sendErr != nil {
 		p.count.SendErrors++
-		p.err = err.Error()
 	}
 }
 
@@ -286,9 +285,8 @@ func (r *Relay) replay(p *peer, message []byte) {
 	if err == nil && len(m.Conns) > 0 {
 		err = r.o.Plane.Replay(message)
 	}
-	if err != nil {
+	if p.replayErr = err; err != nil {
 		p.count.Dropped++
-		p.err = err.Error()
 		return
 	}
 	p.count.Conns += uint64(len(m.Conns))
