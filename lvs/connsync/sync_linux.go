@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -112,6 +110,7 @@ func (s *Sync) Run(ctx context.Context) error {
 		}
 		again.Stop()
 	}
+	s.failed(s.o.Inside(func() error { return s.retire(m) })) // what an attempt that failed has left
 	return ctx.Err()
 }
 
@@ -168,6 +167,7 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	})
 	err = g.Wait()
 	end()
+	s.session.Store(nil)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -235,7 +235,7 @@ type source interface {
 type session struct {
 	relay   *Relay
 	plane   source
-	conn    *net.UDPConn
+	conn    *peerSocket
 	peers   atomic.Pointer[map[string]netip.AddrPort]
 	catalog atomic.Pointer[catalogue]
 	quiet   bool // the kernels speak to each other by themselves
@@ -251,8 +251,11 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 			return nil, err
 		}
 	} else {
+		if err = s.o.Inside(func() error { return s.retire(m) }); err != nil {
+			return nil, err
+		}
 		t, err := openTracker(c.SyncID, s.o.Inside)
-		if err = errors.Join(s.o.Inside(func() error { return s.retire(m) }), err); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		x.plane = t
@@ -293,24 +296,6 @@ func joined(before error) func(*kernel, error) (source, error) {
 	}
 }
 
-// peerBuffer is the receive buffer of the socket for peers, in bytes, where the host allows it.
-const peerBuffer = 4 << 20
-
-func listen(at netip.AddrPort) (*net.UDPConn, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) {
-			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, peerBuffer) != nil {
-				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, peerBuffer)
-			}
-		})
-	}}
-	c, err := lc.ListenPacket(context.Background(), "udp", at.String())
-	if err != nil {
-		return nil, fmt.Errorf("connection sync on UDP %v, the second port after that of --bind: %w", at, err)
-	}
-	return c.(*net.UDPConn), nil
-}
-
 func (x *session) configure(c Config) {
 	catalog := newCatalogue(c.Services)
 	x.catalog.Store(catalog)
@@ -332,8 +317,7 @@ func (x *session) send(peer string, datagram []byte) error {
 	if !ok {
 		return fmt.Errorf("no address of %s", peer)
 	}
-	_, err := x.conn.WriteToUDPAddrPort(datagram, to)
-	return err
+	return x.conn.send(to, datagram)
 }
 
 // receive hears the peers until ctx ends.
@@ -380,4 +364,7 @@ func (x *session) tick(ctx context.Context) error {
 	}
 }
 
-func (x *session) close() error { return errors.Join(x.plane.close(), x.conn.Close()) }
+func (x *session) close() error {
+	x.relay.Close()
+	return errors.Join(x.plane.close(), x.conn.Close())
+}
