@@ -35,11 +35,25 @@ type child struct {
 
 // parse turns text into a body. ok is false when the syntax is broken, so that what the body holds says little.
 func (d *decoder) parse(s Source) (body hcl.Body, ok bool) {
+	if !s.isJSON() {
+		text := withoutMark(s.Text)
+		if body, moved, ok := parsePieces(s.Name, text); ok {
+			d.files[s.Name] = &file{text: text, moved: moved}
+			return body, true
+		}
+	}
+	return d.parseWhole(s)
+}
+
+// withoutMark cuts the byte order mark off that some editors write.
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
+
+func (d *decoder) parseWhole(s Source) (body hcl.Body, ok bool) {
 	if at, f := tooDeep(s); f != nil {
 		d.report(at, "", "", "", f)
 		return nil, false
 	}
-	text := bytes.TrimPrefix(s.Text, []byte("\xef\xbb\xbf"))
+	text := withoutMark(s.Text)
 	d.files[s.Name] = &file{text: text}
 	var parsed *hcl.File
 	var found hcl.Diagnostics

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type FieldChange struct {
 
 // Diff lists what differs from old to new, sorted by object.
 func Diff(old, new Config) []Change {
+	old, new = old.withDefaults(), new.withDefaults()
+	old.Services, new.Services = unlike(old.Services, new.Services)
 	was, is := old.fields(), new.fields()
 	objects := maps.Clone(was)
 	maps.Copy(objects, is)
@@ -65,6 +68,29 @@ func Diff(old, new Config) []Change {
 	return out
 }
 
+// unlike leaves out what is the same in both: of a large table that is nearly everything, and to write it out as text costs a hundred times as much
+// as to compare it.
+func unlike(old, new map[string]Service) (was, is map[string]Service) {
+	was, is = make(map[string]Service), maps.Clone(new)
+	for name, o := range old {
+		if n, stays := new[name]; stays && o.same(n) {
+			delete(is, name)
+		} else {
+			was[name] = o
+		}
+	}
+	return was, is
+}
+
+// same reports whether the services are equal values; false also of some that mean the same.
+func (s Service) same(o Service) bool {
+	if !slices.Equal(s.Servers, o.Servers) {
+		return false
+	}
+	s.Servers, o.Servers = nil, nil
+	return reflect.DeepEqual(s, o)
+}
+
 // fields are the settings of one object as text; what is not set is left out.
 type fields map[string]string
 
@@ -86,9 +112,8 @@ func (f fields) span(key string, d time.Duration) {
 	}
 }
 
-// fields flattens the configuration: object → setting → value.
+// fields flattens a configuration with its defaults: object → setting → value.
 func (c Config) fields() map[string]fields {
-	c = c.withDefaults()
 	out := map[string]fields{}
 	object := func(name string) fields {
 		f := fields{}

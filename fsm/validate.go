@@ -210,9 +210,12 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	c.Services = maps.Clone(c.Services)
+	byAddress := func(a, b Server) int { return a.Address.Compare(b.Address) }
 	for name, s := range c.Services {
-		s.Servers = slices.SortedFunc(slices.Values(s.Servers), func(a, b Server) int { return a.Address.Compare(b.Address) })
-		c.Services[name] = s
+		if !slices.IsSortedFunc(s.Servers, byAddress) {
+			s.Servers = slices.SortedFunc(slices.Values(s.Servers), byAddress)
+			c.Services[name] = s
+		}
 	}
 	return c
 }
