@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 
 	"quorate/api"
@@ -93,9 +92,13 @@ func trafficOf(self fsm.NodeID, plane string, at time.Time, all []fsm.LocalServi
 	for _, s := range table.Services {
 		have[s.Key] = s
 	}
+	asked := make(map[string]bool, len(q.Services))
+	for _, name := range q.Services {
+		asked[name] = true
+	}
 	out := []api.ServiceTraffic{}
 	for _, s := range all {
-		if len(q.Services) > 0 && !slices.Contains(q.Services, s.Service.Name) {
+		if len(asked) > 0 && !asked[s.Service.Name] {
 			continue
 		}
 		st := have[keyOf(s)]
@@ -137,7 +140,7 @@ func listConnections(plane string) (iter.Seq2[lvs.Connection, error], error) {
 	case "nft":
 		return nft.Connections(), nil
 	default:
-		return nil, fmt.Errorf("%w: this node has no data plane, and so no connections: `quorate node show` says why", api.ErrNotPossible)
+		return nil, named{errors.New("it has no data plane, and so no connections: `quorate node show` there says why"), errors.ErrUnsupported}
 	}
 }
 
@@ -156,7 +159,7 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 	s := a.node.State()
 	svc, ok := s.Config.Services[q.Service]
 	if !ok {
-		return out, fmt.Errorf("%w: %s knows no service %q yet", api.ErrNotPossible, a.o.Name, q.Service)
+		return out, named{fmt.Errorf("it knows no service %q yet: ask again", q.Service), errors.ErrUnsupported}
 	}
 	list, err := listConnections(out.Plane)
 	if err != nil {

@@ -107,16 +107,20 @@ func (s *Server) registerTraffic(h huma.API) {
 func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q TrafficQuery) []ServiceTraffic {
 	out := []ServiceTraffic{}
 	of := map[fsm.NodeID][]string{}
-	for _, sum := range servicesOf(st) {
-		if len(q.Services) > 0 && !slices.Contains(q.Services, sum.Name) {
+	wanted := make(map[string]bool, len(q.Services))
+	for _, name := range q.Services {
+		wanted[name] = true
+	}
+	for name, svc := range st.Config.Services {
+		if len(wanted) > 0 && !wanted[name] {
 			continue
 		}
-		asked := cmp.Or(node, sum.Owner)
+		asked := cmp.Or(node, st.Assignments[st.Config.VIPs[svc.VIP].Key()].Owner)
 		if asked == "" {
-			out = append(out, ServiceTraffic{Service: sum.Name, Problem: "nobody owns the VIP " + sum.VIP + ": `quorate vip show " + sum.VIP + "` says why"})
+			out = append(out, ServiceTraffic{Service: name, Problem: "nobody owns the VIP " + svc.VIP + ": `quorate vip show " + svc.VIP + "` says why"})
 			continue
 		}
-		of[asked] = append(of[asked], sum.Name)
+		of[asked] = append(of[asked], name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, tableLimit)
 	defer cancel()
@@ -125,10 +129,17 @@ func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q 
 	for n, names := range of {
 		wg.Go(func() {
 			part, err := s.balancer.Traffic(ctx, n, TrafficQuery{Services: names, Servers: q.Servers})
+			problem := fmt.Sprintf("%s does not know it yet: ask again", n)
 			if err != nil {
-				part = nil
-				for _, name := range names {
-					part = append(part, ServiceTraffic{Service: name, Node: n, Problem: fmt.Sprintf("%s does not tell: %v", n, err)})
+				part, problem = nil, fmt.Sprintf("no figures: %v", said(ctx, n, tableLimit, err))
+			}
+			told := make(map[string]bool, len(part))
+			for _, t := range part {
+				told[t.Service] = true
+			}
+			for _, name := range names {
+				if !told[name] {
+					part = append(part, ServiceTraffic{Service: name, Node: n, Problem: problem})
 				}
 			}
 			mu.Lock()

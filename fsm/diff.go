@@ -112,6 +112,13 @@ func (f fields) span(key string, d time.Duration) {
 	}
 }
 
+// count sets a number that is not 0.
+func (f fields) count(key string, n int) {
+	if n != 0 {
+		f.set(key, strconv.Itoa(n))
+	}
+}
+
 // fields flattens a configuration with its defaults: object → setting → value.
 func (c Config) fields() map[string]fields {
 	out := map[string]fields{}
@@ -125,12 +132,8 @@ func (c Config) fields() map[string]fields {
 	cluster.set("data_plane", c.Settings.DataPlane)
 	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
 	cluster.flag("rebalance", c.Settings.Rebalance)
-	if n := c.Settings.MaxMoves; n != 0 {
-		cluster.set("max_moves_per_minute", strconv.Itoa(n))
-	}
-	if d := c.Settings.HoldDown; d != 0 {
-		cluster.set("hold_down", d.String())
-	}
+	cluster.count("max_moves_per_minute", c.Settings.MaxMoves)
+	cluster.span("hold_down", c.Settings.HoldDown)
 	c.Settings.Sync.fields(object)
 	c.Settings.Timeouts.fields(object)
 	for name, v := range c.VIPs {
@@ -165,9 +168,7 @@ func (c Config) fields() map[string]fields {
 
 func (c Check) fields(f fields) {
 	f.set("type", string(c.Type))
-	if c.Port != 0 {
-		f.set("port", itoa(c.Port))
-	}
+	f.count("port", int(c.Port))
 	f.set("interval", c.Interval.String())
 	f.set("timeout", c.Timeout.String())
 	f.set("rise", strconv.Itoa(c.Rise))
