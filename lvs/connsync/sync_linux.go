@@ -238,11 +238,10 @@ type session struct {
 	conn    *peerSocket
 	peers   atomic.Pointer[map[string]netip.AddrPort]
 	catalog atomic.Pointer[catalogue]
-	quiet   bool // the kernels speak to each other by themselves
 }
 
 func (s *Sync) open(m *mark, c Config) (x *session, err error) {
-	x = &session{quiet: c.Transport == ByMulticast && c.Plane == "ipvs"}
+	x = &session{}
 	x.catalog.Store(newCatalogue(c.Services))
 	var notes []string
 	if c.Plane == "ipvs" {
@@ -260,18 +259,7 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 		}
 		x.plane = t
 	}
-	for _, v := range c.Services {
-		if v.Sync && v.Masquerade {
-			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
-		}
-	}
-	if x.quiet {
-		for _, v := range c.Services {
-			if !v.Sync {
-				notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
-			}
-		}
-	}
+	notes = append(notes, c.limits()...)
 	s.mu.Lock()
 	s.notes = notes
 	s.mu.Unlock()
@@ -281,6 +269,21 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 	x.relay = NewRelay(RelayOptions{Self: s.o.Self, SyncID: c.SyncID, Seal: s.o.Seal, Send: x.send, Plane: x.plane, Wanted: x.wanted, Log: s.o.Log})
 	x.configure(c)
 	return x, nil
+}
+
+// limits are what of the services is not as they ask.
+func (c Config) limits() (notes []string) {
+	for _, v := range c.Services {
+		switch {
+		case v.Sync && v.Masquerade:
+			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
+		case v.Sync && c.Plane == "nft" && v.Protocol == unix.IPPROTO_SCTP:
+			notes = append(notes, fmt.Sprintf("associations of %v may end with their director: on nftables their verification tags are not told of", v))
+		case !v.Sync && c.Plane == "ipvs" && c.Transport == ByMulticast:
+			notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
+		}
+	}
+	return notes
 }
 
 // joined keeps an error that came before that of a call.
