@@ -28,6 +28,12 @@ func TestRunGivesBack(t *testing.T) {
 	ran := make(chan error)
 	go func() { ran <- s.Run(ctx) }()
 	lvstest.Eventually(t, "it does not work, and says so", func() (bool, any) { st := s.Status(); return len(st.Problems) > 0, st })
+	for _, masquerade := range []bool{true, false} { // what is said of the services is of those that there are
+		s.Configure(Config{Plane: "ipvs", Services: []Service{{Sync: true, Masquerade: masquerade}}, Settings: Settings{Kernel: Kernel{Set: true}}})
+		if st := s.Status(); (len(st.Notes) > 0) != masquerade {
+			t.Errorf("masquerade %t: %q", masquerade, st.Notes)
+		}
+	}
 	end()
 	if err := <-ran; err != context.Canceled {
 		t.Error(err)
