@@ -72,6 +72,15 @@ func (r *Relay) Resync(now time.Time) {
 	}
 }
 
+// Missed has the tables of all peers asked for again, as soon as they may be, because messages of theirs have got lost on this host.
+func (r *Relay) Missed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.peers {
+		p.missed = true
+	}
+}
+
 // settle finds out whether this node is synced.
 func (r *Relay) settle(now time.Time) {
 	if r.settled || r.began.IsZero() {

@@ -55,7 +55,7 @@ type Sync struct {
 
 	mu    sync.Mutex
 	err   error
-	notes []string
+	notes []string // of the kernel
 }
 
 // New starts nothing.
@@ -127,7 +127,7 @@ func (s *Sync) failed(err error) {
 // once works until the configuration is another in more than its peers and services.
 func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	idle := func() error {
-		s.session.Store(nil)
+		s.note(nil)
 		return s.o.Inside(func() error { return s.retire(m) })
 	}
 	if err := c.Validate(); err != nil {
@@ -206,7 +206,8 @@ func (s *Sync) Resync() {
 // Status of the sync.
 func (s *Sync) Status() Status {
 	st := Status{Transport: Off}
-	if c := s.config.Load(); c != nil {
+	c := s.config.Load()
+	if c != nil {
 		st.Transport, st.Plane = c.Transport, c.Plane
 	}
 	if x := s.session.Load(); x != nil {
@@ -214,7 +215,9 @@ func (s *Sync) Status() Status {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Notes = slices.Clone(s.notes)
+	if st.Notes = slices.Clone(s.notes); c != nil && c.Transport != Off {
+		st.Notes = append(st.Notes, c.limits()...)
+	}
 	if s.err != nil {
 		st.Problems = append(st.Problems, s.err.Error())
 	}
@@ -238,43 +241,14 @@ type session struct {
 	conn    *peerSocket
 	peers   atomic.Pointer[map[string]netip.AddrPort]
 	catalog atomic.Pointer[catalogue]
-	quiet   bool // the kernels speak to each other by themselves
 }
 
 func (s *Sync) open(m *mark, c Config) (x *session, err error) {
-	x = &session{quiet: c.Transport == ByMulticast && c.Plane == "ipvs"}
+	x = &session{}
 	x.catalog.Store(newCatalogue(c.Services))
-	var notes []string
-	if c.Plane == "ipvs" {
-		err = s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err })
-		if x.plane, err = joined(err)(openKernel(c.Settings, m, x.flags, s.o.Inside)); err != nil {
-			return nil, err
-		}
-	} else {
-		if err = s.o.Inside(func() error { return s.retire(m) }); err != nil {
-			return nil, err
-		}
-		t, err := openTracker(c.SyncID, s.o.Inside)
-		if err != nil {
-			return nil, err
-		}
-		x.plane = t
+	if x.plane, err = s.openPlane(m, c, x); err != nil {
+		return nil, err
 	}
-	for _, v := range c.Services {
-		if v.Sync && v.Masquerade {
-			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
-		}
-	}
-	if x.quiet {
-		for _, v := range c.Services {
-			if !v.Sync {
-				notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
-			}
-		}
-	}
-	s.mu.Lock()
-	s.notes = notes
-	s.mu.Unlock()
 	if err := s.o.Inside(func() (err error) { x.conn, err = listen(s.o.Listen); return err }); err != nil {
 		return nil, errors.Join(err, x.plane.close())
 	}
@@ -283,17 +257,50 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 	return x, nil
 }
 
-// joined keeps an error that came before that of a call.
-func joined(before error) func(*kernel, error) (source, error) {
-	return func(k *kernel, err error) (source, error) {
-		if err == nil && before != nil {
-			err = k.close()
-		}
-		if err = errors.Join(before, err); err != nil {
+func (s *Sync) openPlane(m *mark, c Config, x *session) (source, error) {
+	var notes []string
+	if c.Plane == "nft" {
+		if err := s.o.Inside(func() error { return s.retire(m) }); err != nil {
 			return nil, err
 		}
-		return k, nil
+		s.note(nil)
+		t, err := openTracker(c.SyncID, s.o.Inside)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}
+	if err := s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err }); err != nil {
+		return nil, err
+	}
+	s.note(notes)
+	k, err := openKernel(c.Settings, m, x.flags, x.missed, s.o.Inside)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// note keeps what is to be said of the kernel.
+func (s *Sync) note(notes []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = notes
+}
+
+// limits are what of the services is not as they ask.
+func (c Config) limits() (notes []string) {
+	for _, v := range c.Services {
+		switch {
+		case v.Sync && v.Masquerade:
+			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
+		case v.Sync && c.Plane == "nft" && v.Protocol == unix.IPPROTO_SCTP:
+			notes = append(notes, fmt.Sprintf("associations of %v may end with their director: on nftables their verification tags are not told of", v))
+		case !v.Sync && c.Plane == "ipvs" && c.Transport == ByMulticast:
+			notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
+		}
+	}
+	return notes
 }
 
 func (x *session) configure(c Config) {
@@ -310,6 +317,7 @@ func (x *session) configure(c Config) {
 
 func (x *session) wanted(c Conn) bool              { return x.catalog.Load().wanted(c) }
 func (x *session) flags(c Conn) (uint32, bool)     { return x.catalog.Load().flags(c) }
+func (x *session) missed()                         { x.relay.Missed() }
 func (x *session) local(now time.Time, msg []byte) { x.relay.Local(now, msg) }
 
 func (x *session) send(peer string, datagram []byte) error {

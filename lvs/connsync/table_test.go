@@ -71,6 +71,11 @@ func TestTableAfterLoss(t *testing.T) {
 	if got := n.clients("n2"); len(got) != 2 || got[1] != 1 {
 		t.Errorf("n2 has %v", got)
 	}
+	n.relays["n2"].Missed()
+	n.pass(tableAgain + time.Second)
+	if p := n.peer("n2", "n1"); p.Tables != 3 {
+		t.Errorf("it is not asked for what this host has lost: %+v", p)
+	}
 }
 
 // TestTableUnread: a table that cannot be read to its end is not taken for the whole.

@@ -156,6 +156,36 @@ func TestUpdateDoesNotLook(t *testing.T) {
 	}
 }
 
+// TestMarkThatIsTakenMeanwhile: a service by a firewall mark that another program adds after the look is not taken for ours, then or later.
+func TestMarkThatIsTakenMeanwhile(t *testing.T) {
+	k := newKernel()
+	p := k.plane(t)
+	foreign := lvs.Service{Addr: netip.IPv4Unspecified(), Mark: 7, Scheduler: "rr", Forward: lvs.NAT,
+		Destinations: []lvs.Destination{{Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 1}}}
+	k.fail = func(cmd uint8) syscall.Errno {
+		if cmd != cmdNewService {
+			return 0
+		}
+		k.put(foreign)
+		return unix.EEXIST
+	}
+	ours := foreign
+	ours.Scheduler, ours.Destinations = "wlc", nil
+	scope := lvs.Scope{Addrs: []netip.Addr{lvstest.VIP4}}
+	for i := range 3 {
+		if _, err := p.Reconcile(scope, []lvs.Service{ours}); err == nil || i > 0 && !strings.Contains(err.Error(), "use another mark") {
+			t.Errorf("Reconcile %d: %v", i, err)
+		}
+		k.fail = nil
+	}
+	if _, err := p.Reconcile(scope, nil); err != nil {
+		t.Error(err)
+	}
+	if got := k.services(); !equal(got, []lvs.Service{foreign}) {
+		t.Errorf("the other program's service became\n%s", lvs.Text(got))
+	}
+}
+
 // TestErrorsNameTheirService: an error is that of the object that caused it, and spoils nothing else.
 func TestErrorsNameTheirService(t *testing.T) {
 	k := newKernel()

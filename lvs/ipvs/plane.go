@@ -325,6 +325,9 @@ func (p *Plane) apply(changes []lvs.Change) (failed map[lvs.Key]error, asExpecte
 	failed = make(map[lvs.Key]error)
 	for i, e := range errs {
 		k := changes[i].Service.Key()
+		if k.Mark != 0 && changes[i].Op == lvs.AddService && errors.Is(e, unix.EEXIST) { // another program was faster: it is not ours for that
+			p.marks = slices.DeleteFunc(p.marks, func(m lvs.Key) bool { return m == k })
+		}
 		if e != nil && failed[k] == nil && !gone(changes[i].Op, e) {
 			failed[k] = fmt.Errorf("%v: %w", changes[i], cure(changes[i], e))
 		}
