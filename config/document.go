@@ -15,7 +15,7 @@ type Document struct {
 	Config fsm.Config
 
 	files  files
-	places map[string]map[string]place
+	places map[string]noted
 	rank   map[string]int // of the files, in the order they were given
 	first  string         // the first file
 }
@@ -125,13 +125,13 @@ func quoted(value string) string {
 func (doc *Document) find(p fsm.Problem) (place, bool) {
 	for object := p.Object; object != ""; {
 		keys := doc.places[object]
-		if pl, ok := keys[p.Key]; ok {
+		if pl, ok := keys.find(p.Key); ok {
 			if item, ok := pl.items[p.Value]; ok {
 				return item, true
 			}
 			return pl, true
 		}
-		if pl, ok := keys[""]; ok {
+		if pl, ok := keys.find(""); ok {
 			return pl, true
 		}
 		// Names may hold dots; the next dot to the left is tried until an object is found.

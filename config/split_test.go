@@ -46,7 +46,8 @@ func FuzzPieces(f *testing.F) {
 // outline is where everything stands.
 func (doc *Document) outline() (out []string) {
 	for object, keys := range doc.places {
-		for key, p := range keys {
+		for _, p := range keys {
+			key := p.key
 			out = append(out, fmt.Sprintf("%s %s: %v %q", object, key, doc.files.position(p.at), p.text))
 			for name, item := range p.items {
 				out = append(out, fmt.Sprintf("%s %s %s: %v %q", object, key, name, doc.files.position(item.at), item.text))
