@@ -139,6 +139,9 @@ func (d *decoder) leafKeys(x known, object string, dst any) node {
 
 // validate is what c.Validate finds, without what is only the consequence of a fault that is reported already.
 func (d *decoder) validate(c fsm.Config) fsm.Problems {
+	if len(d.failed) == 0 && !d.lost {
+		return c.Validate()
+	}
 	// A service whose port could not be read must not be compared with the others.
 	readable := c
 	readable.Services = maps.Clone(c.Services)

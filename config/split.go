@@ -11,33 +11,35 @@ import (
 // fifty times as large as what it stands for: of a small piece it is garbage before the next one is made.
 const pieceBytes = 2 << 10
 
-// parsePieces parses a plain file piece by piece; moved as in file. ok is false for one that is not plain, or has a fault, of which
-// only the parser of the whole knows what to say.
-func parsePieces(name string, text []byte) (body *hclsyntax.Body, moved, ok bool) {
+// parsePieces is parse for a plain file without a fault: it hands the bodies of one piece after the other over. Of any other file it returns false, or
+// hands something over that has a fault.
+func (d *decoder) parsePieces(s Source, each func(hcl.Body)) (ok bool) {
+	if s.isJSON() {
+		return d.parse(s, each)
+	}
+	text := withoutMark(s.Text)
 	pieces, ok := split(text)
 	if !ok {
-		return nil, false, false
+		return false
 	}
-	body = &hclsyntax.Body{}
+	f := &file{text: text}
+	d.files[s.Name] = f
 	at := hcl.InitialPos
 	for _, piece := range pieces {
-		parsed, found := hclsyntax.ParseConfig(piece, name, at)
+		parsed, found := hclsyntax.ParseConfig(piece, s.Name, at)
+		if found.HasErrors() {
+			f.moved = true
+			// The same as of the whole, because a piece begins on a line of its own.
+			parsed, found = hclsyntax.ParseConfig(breakLines(piece, s.Name), s.Name, at)
+		}
 		if len(found) > 0 {
-			broken := breakLines(piece, name) // the same as of the whole, because a piece begins on a line of its own
-			moved = true
-			if parsed, found = hclsyntax.ParseConfig(broken, name, at); len(found) > 0 {
-				return nil, false, false
-			}
+			return false
 		}
-		part := parsed.Body.(*hclsyntax.Body)
-		if len(part.Attributes) > 0 { // it may be there twice; of the cluster nothing stands outside of blocks
-			return nil, false, false
-		}
-		body.Blocks = append(body.Blocks, part.Blocks...)
+		each(parsed.Body)
 		at.Byte += len(piece)
 		at.Line += bytes.Count(piece, []byte("\n"))
 	}
-	return body, moved, true
+	return true
 }
 
 // split cuts a plain file between blocks. ok is false when it holds what only the scanner of HCL takes apart (templates, heredocs, anything

@@ -1,20 +1,19 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // FuzzPieces holds that what is parsed in pieces is what the parser makes of the whole, with the same positions, and is within the limits.
 func FuzzPieces(f *testing.F) {
 	seed(f)
 	for _, text := range []string{
+		"vip \"v\" { address = \"192.0.2.1/24\" prefer = [\"a\"] }\n",
 		strings.Repeat("service \"a\" {\n  port = 80 # {\n}\n", 200),
 		strings.Repeat("a {} // \"\n/* }\n\" */ b \"\\\"{\" {}\n", 200), "a {\n}\n\"", "a \"${\"}\"} {\n}\n", "a {\r\n}\r\nb {}", "a {}\rb {}\n", "x = <<E\n}\nE\n",
 	} {
@@ -24,49 +23,50 @@ func FuzzPieces(f *testing.F) {
 		if json {
 			return
 		}
-		// Many pieces come of a long text alone.
-		for _, text := range [][]byte{text, []byte(strings.Repeat(string(text), 1+2*pieceBytes/(len(text)+1)))} {
-			if _, _, ok := parsePieces("x.hcl", text); !ok {
+		// Pieces come of a long text alone.
+		filled := bytes.ReplaceAll(text, []byte("\n"), []byte(" # "+strings.Repeat("x", pieceBytes)+"\n"))
+		for _, text := range [][]byte{text, filled} {
+			sources := []Source{{"x.hcl", text}}
+			pieces, err := parseAll(sources, (*decoder).parsePieces)
+			if err != nil || pieces == nil {
 				continue
 			}
-			pieces, whole := newDecoder(), newDecoder()
-			got, _ := pieces.parse(Source{"x.hcl", text})
-			want, ok := whole.parseWhole(Source{"x.hcl", text})
-			if !ok {
-				t.Fatalf("in pieces it is right, as a whole %v", whole.found)
+			whole, err := parseAll(sources, (*decoder).parse)
+			if err != nil {
+				t.Fatalf("in pieces it is right, as a whole %v", err)
 			}
-			if g, w := pieces.outline(got), whole.outline(want); !slices.Equal(g, w) {
-				t.Fatalf("in pieces it is\n%s\nas a whole\n%s", strings.Join(g, "\n"), strings.Join(w, "\n"))
+			equal(t, pieces.Config, whole.Config)
+			if p, w := pieces.outline(), whole.outline(); !slices.Equal(p, w) {
+				t.Fatalf("in pieces there is\n%s\nas a whole\n%s", strings.Join(p, "\n"), strings.Join(w, "\n"))
 			}
 		}
 	})
 }
 
-// outline is everything in a body with where it stands.
-func (d *decoder) outline(body hcl.Body) (out []string) {
-	n := openHCL(body.(*hclsyntax.Body))
-	for _, a := range n.attrs {
-		out = append(out, fmt.Sprintf("%v %s = %q", d.files.position(a.at), a.name, d.files.source(a.expr.Range())))
-	}
-	for _, c := range n.blocks {
-		out = append(out, fmt.Sprintf("%v %s %q {", d.files.position(c.at), c.name, c.labels))
-		for _, r := range c.names {
-			out = append(out, fmt.Sprint(d.files.position(r)))
+// outline is where everything stands.
+func (doc *Document) outline() (out []string) {
+	for object, keys := range doc.places {
+		for _, p := range keys {
+			key := p.key
+			out = append(out, fmt.Sprintf("%s %s: %v %q", object, key, doc.files.position(p.at), p.text))
+			for name, item := range p.items {
+				out = append(out, fmt.Sprintf("%s %s %s: %v %q", object, key, name, doc.files.position(item.at), item.text))
+			}
 		}
-		out = append(append(out, d.outline(c.body)...), "}")
 	}
+	slices.Sort(out)
 	return out
 }
 
-// TestPieces: the files that people write are parsed in pieces; what has a fault is not, because only the whole says where.
+// TestPieces: the files that people write are parsed in pieces.
 func TestPieces(t *testing.T) {
 	for _, name := range []string{"design.hcl", "format.hcl"} {
 		text, err := os.ReadFile("testdata/good/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, ok := parsePieces(name, text); !ok {
-			t.Errorf("%s is not parsed in pieces", name)
+		if doc, err := parseAll([]Source{{name, text}}, (*decoder).parsePieces); err != nil || doc == nil {
+			t.Errorf("%s is not parsed in pieces: %v", name, err)
 		}
 	}
 	long := strings.Repeat("vip \"a\" { address = \"192.0.2.1/24\" } # {\n", 1000)
@@ -79,11 +79,6 @@ func TestPieces(t *testing.T) {
 	} {
 		if _, ok := split([]byte(text)); ok {
 			t.Errorf("%q was split", text)
-		}
-	}
-	for _, text := range []string{"a = 1\n", "a {\n  b = 1 c\n}\n"} {
-		if _, _, ok := parsePieces("x.hcl", []byte(text)); ok {
-			t.Errorf("%q was parsed in pieces", text)
 		}
 	}
 }

@@ -25,7 +25,7 @@ type kernel struct {
 	fail func(cmd uint8) syscall.Errno
 	// interrupt is how many dumps are to be marked as inconsistent.
 	interrupt int
-	calls     int // of send: what would be system calls
+	calls     int // what would be system calls
 	dumps     int
 }
 
@@ -57,16 +57,15 @@ func (k *kernel) plane(t testing.TB) *Plane {
 
 func (k *kernel) close() error { return nil }
 
-func (k *kernel) receive(b []byte) (int, error) {
+func (k *kernel) receive() ([][]byte, error) {
 	if len(k.queue) == 0 {
-		return 0, syscall.EAGAIN
+		return nil, syscall.EAGAIN
 	}
-	n := copy(b, k.queue[0])
-	if n < len(k.queue[0]) {
-		panic("model kernel: the receive buffer is too small")
-	}
-	k.queue = k.queue[1:]
-	return n, nil
+	k.calls++
+	n := min(len(k.queue), inboxSlots)
+	got := k.queue[:n]
+	k.queue = k.queue[n:]
+	return got, nil
 }
 
 func (k *kernel) send(b []byte) error {
