@@ -19,7 +19,7 @@ func wantedTimeouts(t fsm.Timeouts) lvs.Timeouts { return lvs.Timeouts(t) }
 // time makes the kernel's timeouts those that are wanted; those that are not, or not any more, become what they were before anybody asked
 // for some. What they were is on disk before it is changed. Called with busy held.
 func (w *planeWorker) time(p lvs.Plane, want lvs.Timeouts) error {
-	kernel, can := p.(timed)
+	kernel, can := bare(p).(timed)
 	before := w.ledger.before()
 	if !can || want == (lvs.Timeouts{}) && before == want {
 		return nil
