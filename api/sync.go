@@ -21,11 +21,11 @@ func syncProblems(nodes []NodeSummary) (out []string) {
 			continue
 		}
 		for _, p := range n.Sync.Peers {
-			switch other, ok := syncing[p.Node]; {
+			switch _, ok := syncing[p.Node]; {
 			case p.Problem != "":
 				out = append(out, fmt.Sprintf("node %s: connection sync with %s: %s", n.ID, p.Node, p.Problem))
 			case ok && !p.Reached:
-				out = append(out, fmt.Sprintf("node %s does not hear of the connections of %s: is UDP %s open between them?", n.ID, p.Node, syncPort(other)))
+				out = append(out, fmt.Sprintf("node %s does not hear of the connections of %s: is UDP %s open for it?", n.ID, p.Node, syncPort(n)))
 			}
 		}
 	}

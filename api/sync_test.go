@@ -18,7 +18,7 @@ func TestSyncProblems(t *testing.T) {
 		want   []string
 	}{
 		"all is well":           {func([]NodeSummary) {}, nil},
-		"no datagrams":          {func(n []NodeSummary) { n[0].Sync.Peers[0].Reached = false }, []string{"node n1 does not hear of the connections of n2: is UDP port 7302 of 10.0.0.2 open between them?"}},
+		"no datagrams":          {func(n []NodeSummary) { n[0].Sync.Peers[0].Reached = false }, []string{"node n1 does not hear of the connections of n2: is UDP port 7302 of 10.0.0.1 open for it?"}},
 		"the other one is dead": {func(n []NodeSummary) { n[0].Sync.Peers[0].Reached, n[1].Reached = false, false }, nil},
 		"it does not do it":     {func(n []NodeSummary) { n[0].Sync.Peers[0].Reached, n[1].Sync = false, nil }, nil},
 		"it has just started":   {func(n []NodeSummary) { n[0].Sync.Peers[0].Reached, n[0].Sync.Synced = false, false }, nil},
