@@ -178,6 +178,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
 		time.Sleep(2 * compareEvery)
+		synctest.Wait()
 		began, s := looks, bedService(false)
 		const often = compareEvery / 2
 		every := compareShare * tableAge / 5 // by what a look takes
@@ -186,10 +187,10 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 			b.want(wantedTable{setting: "auto", services: []lvs.Service{s}})
 			time.Sleep(often)
 		}
+		stop()
+		<-done
 		if n := looks - began; n < 5 || n > 6 {
 			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
 		}
-		stop()
-		<-done
 	})
 }
