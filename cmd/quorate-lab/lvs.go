@@ -84,6 +84,7 @@ runs it on User-Mode Linux. The exit code is 1 when a promise is broken.`,
 const (
 	programming = "program from empty"
 	unchanged   = "reconcile, nothing to change"
+	glancing    = "glance, nothing to change"
 	oneWeight   = "one weight, table to kernel"
 	applying    = "one weight, file to kernel"
 )
@@ -122,7 +123,7 @@ func (b *bench) lvs(ctx context.Context, o lab.BedOptions, runs int) (err error)
 	if err := b.reloads(ctx, bed, runs, note); err != nil {
 		return err
 	}
-	for _, what := range []string{programming, oneWeight, unchanged, applying} {
+	for _, what := range []string{programming, oneWeight, unchanged, glancing, applying} {
 		if err := b.lvsRows(what, took[what]); err != nil {
 			return err
 		}
@@ -197,6 +198,12 @@ func ownTable(h *lab.Host, full []lvs.Service, runs int, note func(system, what 
 			note("quorate", unchanged, time.Since(began))
 			if st.Changed != 0 || err != nil {
 				return fmt.Errorf("%d changes where there were none to make, %w", st.Changed, err)
+			}
+			began = time.Now()
+			differs, known := p.Differs()
+			note("quorate", glancing, time.Since(began))
+			if differs || !known {
+				return fmt.Errorf("a glance at a table that nobody has changed: differs %t, known %t", differs, known)
 			}
 		}
 		return nil
