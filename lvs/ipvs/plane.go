@@ -104,9 +104,9 @@ func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
 			if have, ok, err = p.look(scope, ok, refused); err != nil {
 				return 0, err
 			}
-			left = services(have)
+			left = lvs.Canonical(services(have))
 		}
-		changes := lvs.Diff(left, ok)
+		changes := lvs.DiffCanonical(left, ok)
 		p.known, p.glance.known = false, p.glance.known && len(changes) == 0
 		if _, asExpected, err := p.apply(changes); err == nil && asExpected && len(refused) == 0 {
 			p.left, p.scope, p.known = ok, scope, true
@@ -142,7 +142,7 @@ func (p *Plane) reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, erro
 		if have, ok, err = p.look(scope, ok, errs); err != nil {
 			break
 		}
-		changes := lvs.Diff(services(have), ok)
+		changes := lvs.DiffCanonical(lvs.Canonical(services(have)), ok)
 		if len(changes) == 0 && len(errs) == 0 {
 			p.left, p.scope, p.known = ok, scope, true
 			p.glance.print, p.glance.known = print, printed
