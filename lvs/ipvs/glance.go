@@ -20,6 +20,7 @@ const tableColumns = "  -> RemoteAddress:Port Forward Weight ActiveConn InActCon
 type glance struct {
 	file  io.ReadSeekCloser // nil: there is none
 	seed  maphash.Seed
+	asked bool   // there is one who wants to know: for a small table nobody does, because a look at it costs no more
 	print uint64 // of the text when the table was last right
 	known bool   // print is
 }
@@ -40,9 +41,9 @@ func (g *glance) close() error {
 	return g.file.Close()
 }
 
-// read returns a print of the text as it is now; false when it cannot be read, or is not as we know it.
+// read returns a print of the text as it is now; false when it cannot be read, is not as we know it, or nobody has asked yet.
 func (g *glance) read() (print uint64, ok bool) {
-	if g.file == nil {
+	if g.file == nil || !g.asked {
 		return 0, false
 	}
 	if _, err := g.file.Seek(0, io.SeekStart); err != nil {
@@ -97,12 +98,13 @@ func withoutCounts(line []byte) []byte {
 }
 
 // Differs reports whether the kernel's table looks otherwise than before Reconcile last found it right. It is cheap, and sees what addresses, schedulers,
-// persistence, forwarding methods and weights there are, of all programs, but not thresholds, tunnels and flags. known is false where it cannot tell: after Update
-// has changed something, where the last Reconcile did not find everything as wanted, and on a kernel that does not show its table.
+// persistence, forwarding methods and weights there are, of all programs, but not thresholds, tunnels and flags. known is false where it cannot tell: before the first
+// Reconcile after the first call, after Update has changed something, where the last Reconcile did not find everything as wanted, and on a kernel that does not
+// show its table.
 func (p *Plane) Differs() (differs, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.glance.known {
+	if p.glance.asked = true; !p.glance.known {
 		return false, false
 	}
 	print, ok := p.glance.read()

@@ -68,6 +68,9 @@ func Contract(t *testing.T, s Subject) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
+	if s.Glances {
+		p.(glancer).Differs() // whoever asks is told from then on
+	}
 
 	t.Run("empty", func(t *testing.T) { settle(t, nil) })
 	t.Run("random walk", func(t *testing.T) {
