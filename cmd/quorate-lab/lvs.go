@@ -75,6 +75,7 @@ runs it on User-Mode Linux. The exit code is 1 when a promise is broken.`,
 const (
 	programming = "program from empty"
 	unchanged   = "reconcile, nothing to change"
+	glancing    = "glance, nothing to change"
 	oneWeight   = "one weight, table to kernel"
 	applying    = "one weight, file to kernel"
 )
@@ -113,7 +114,7 @@ func (b *bench) lvs(ctx context.Context, o lab.BedOptions, runs int) (err error)
 	if err := b.reloads(ctx, bed, runs, note); err != nil {
 		return err
 	}
-	for _, what := range []string{programming, oneWeight, unchanged, applying} {
+	for _, what := range []string{programming, oneWeight, unchanged, glancing, applying} {
 		if err := b.lvsRows(what, took[what]); err != nil {
 			return err
 		}
@@ -186,6 +187,23 @@ func ownTable(h *lab.Host, full []lvs.Service, runs int, note func(system, what 
 				return fmt.Errorf("%d changes where there were none to make", st.Changed)
 			}
 		}
-		return nil
+		return glances(p, scope, full, 5*runs, note)
 	})
+}
+
+// glances measures what it costs to see that nothing has changed.
+func glances(p *ipvs.Plane, scope lvs.Scope, full []lvs.Service, runs int, note func(system, what string, d time.Duration)) error {
+	p.Differs() // whoever asks is told from the next look on
+	if _, err := p.Reconcile(scope, full); err != nil {
+		return err
+	}
+	for range runs {
+		began := time.Now()
+		differs, known := p.Differs()
+		note("quorate", glancing, time.Since(began))
+		if differs || !known {
+			return fmt.Errorf("a glance at a table that nobody has changed: differs %t, known %t", differs, known)
+		}
+	}
+	return nil
 }
