@@ -48,6 +48,9 @@ func (a *Agent) local() api.NodeStatus {
 	sync, problems := a.syncStatus()
 	st.Sync = sync
 	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
+	if p := a.paths.problem(s); p != "" {
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], p)
+	}
 	st.DataPlane.Name = "none"
 	if c := a.plane.capabilities(); c.Plane != "" {
 		st.DataPlane.Name, st.DataPlane.Detail = c.Plane, c.Detail

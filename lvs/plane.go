@@ -53,6 +53,9 @@ type Capabilities struct {
 	Cures map[string]string `json:"-"`
 }
 
+// FeatureThrough is the feature of a plane by which probes come to servers as clients do.
+const FeatureThrough = "through=forwarding"
+
 // AllSchedulers are the schedulers that the plane accepts, exact and approximated, sorted.
 func (c Capabilities) AllSchedulers() []string {
 	all := append(slices.Collect(maps.Keys(c.Approximates)), c.Schedulers...)
@@ -69,7 +72,7 @@ func (c Capabilities) Features() (out []string) {
 	}{
 		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"ports", c.Ports}, {"addresses", c.Addresses}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
 		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
-		{"through=forwarding", c.Paths},
+		{FeatureThrough, c.Paths},
 	} {
 		if x.can {
 			out = append(out, x.feature)
