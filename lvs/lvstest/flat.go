@@ -59,7 +59,15 @@ func NewFlat(t testing.TB) *Flat {
 		}))
 		f.Directors[i] = d
 	}
-	must(f.Directors[0].address("net", VIP4.String()+"/32", VIP6.String()+"/128"))
+	must(f.Directors[0].address("net", VIP4.String()+"/32"))
+	must(f.Directors[0].link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName("net")
+		if err != nil {
+			return err
+		}
+		// Deprecated, as an owner has it: else tunnels might begin at the VIP, and a server does not take in what comes from an address of its own.
+		return n.AddrAdd(l, &netlink.Addr{IPNet: &net.IPNet{IP: VIP6.AsSlice(), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD, ValidLft: 3600})
+	}))
 	for i := range 3 {
 		s := newHost(t, fmt.Sprintf("s%d", i+1))
 		must(f.b.plug(s, "net"))
@@ -119,4 +127,15 @@ func (f *Flat) Ready(t testing.TB, i int, vips ...realserver.VIP) (vip func(a ne
 			return errors.Join(err, fmt.Errorf("%s does not have %v", s.Name, a))
 		})
 	}
+}
+
+// Remove takes a link off server i: a tunnel device.
+func (f *Flat) Remove(i int, link string) error {
+	return f.Servers[i].link(func(n *netlink.Handle) error {
+		l, err := n.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		return n.LinkDel(l)
+	})
 }

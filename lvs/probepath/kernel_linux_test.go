@@ -17,7 +17,7 @@ import (
 	"quorate/lvs/realserver"
 )
 
-// onlooker is d2 of the bed, which does not have the VIP, with paths in its kernel.
+// onlooker is a director of the bed with paths in its kernel.
 type onlooker struct {
 	t     *testing.T
 	host  *lvstest.Host
@@ -40,6 +40,7 @@ func newOnlooker(t *testing.T, h *lvstest.Host) *onlooker {
 	return o
 }
 
+// paths puts the paths into the kernel.
 func (o *onlooker) paths(paths ...probepath.Path) {
 	o.t.Helper()
 	err := o.table.Set(paths)
@@ -78,52 +79,193 @@ func (o *onlooker) ask(p probepath.Path, vip netip.AddrPort, within time.Duratio
 	return who, err
 }
 
+// soon is how long a server that does not answer is waited for.
+const soon = 700 * time.Millisecond
+
+func (o *onlooker) answers(p probepath.Path, vip netip.AddrPort, want string) {
+	o.t.Helper()
+	lvstest.Eventually(o.t, "the server answers", func() (bool, any) {
+		who, err := o.ask(p, vip, 10*time.Second)
+		return who == want, fmt.Sprint(who, err)
+	})
+}
+
+func (o *onlooker) silent(p probepath.Path, vip netip.AddrPort, why string) {
+	o.t.Helper()
+	if who, err := o.ask(p, vip, soon); err == nil {
+		o.t.Errorf("%s: %s answers through the path to %v", why, who, p.Server)
+	}
+}
+
+// connections are those that IPVS remembers on the host.
+func (o *onlooker) connections() map[netip.AddrPort]lvs.Connection {
+	o.t.Helper()
+	out := map[netip.AddrPort]lvs.Connection{}
+	err := o.host.Do(func() error {
+		for c, err := range ipvs.Connections() {
+			if err != nil {
+				return err
+			}
+			out[c.Client] = c
+		}
+		return nil
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return out
+}
+
+// TestPaths: of three servers one is right, one was never prepared, and one loses what it needs and gets it back. d1 owns the VIP and balances it, so that
+// whatever comes to the owner is answered.
 func TestPaths(t *testing.T) {
 	for _, c := range []struct {
 		vip     netip.Addr
 		forward string
 		tunnel  string
 		encap   lvs.Encap
+		device  string
 	}{
-		{lvstest.VIP4, lvs.DirectRouting, "", lvs.Encap{}}, {lvstest.VIP6, lvs.DirectRouting, "", lvs.Encap{}},
-		{lvstest.VIP4, lvs.Tunnel, realserver.IPIP, lvs.Encap{}}, {lvstest.VIP6, lvs.Tunnel, realserver.IPIP, lvs.Encap{}},
-		{lvstest.VIP4, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}}, {lvstest.VIP6, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}},
+		{lvstest.VIP4, lvs.DirectRouting, "", lvs.Encap{}, ""}, {lvstest.VIP6, lvs.DirectRouting, "", lvs.Encap{}, ""},
+		{lvstest.VIP4, lvs.Tunnel, realserver.IPIP, lvs.Encap{}, "quorate-ipip"}, {lvstest.VIP6, lvs.Tunnel, realserver.IPIP, lvs.Encap{}, "quorate-ip6tnl"},
+		{lvstest.VIP4, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}, "quorate-gre"},
+		{lvstest.VIP6, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}, "quorate-gre6"},
 	} {
 		t.Run(strings.TrimSpace(c.forward+" "+c.tunnel)+" "+c.vip.String(), func(t *testing.T) {
 			f := lvstest.NewFlat(t)
 			o := newOnlooker(t, f.Directors[1])
+			owner := newOnlooker(t, f.Directors[0])
 			vip := netip.AddrPortFrom(c.vip, lvstest.Port)
 			path := func(i int) probepath.Path {
 				return probepath.Path{Server: f.Addr(i, c.vip).Addr(), IPv6: c.vip.Is6(), Forward: c.forward, Encap: c.encap}
 			}
+			balanced := lvs.Service{Addr: c.vip, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: c.forward, Encap: c.encap,
+				Destinations: []lvs.Destination{{Addr: f.Addr(2, c.vip), Weight: 1}}}
+			if err := owner.host.Do(func() error { _, err := owner.plane.Reconcile(lvs.Scope{}, []lvs.Service{balanced}); return err }); err != nil {
+				t.Fatal(err)
+			}
 			o.paths(path(0), path(1), path(2))
 			v := realserver.VIP{Addr: c.vip, Forward: c.forward, Tunnel: c.tunnel}
-			move := f.Ready(t, 0, v)
+			has := f.Ready(t, 0, v)
 			f.Ready(t, 2, v)
-			for range 3 {
-				for i, want := range []string{"s1", "", "s3"} {
-					within := 10 * time.Second
-					if want == "" {
-						within = 700 * time.Millisecond
-					}
-					who, err := o.ask(path(i), vip, within)
-					if who != want || (err == nil) != (want != "") {
-						t.Errorf("through the path to s%d: %q, %v; want %q", i+1, who, err, want)
-					}
+			lvstest.Eventually(t, "the owner has s3 answer", func() (bool, any) {
+				who, err := o.host.Open("tcp", vip, netip.Addr{})
+				if err != nil {
+					return false, err
 				}
+				who.Close()
+				return who.Server == "s3", who.Server
+			})
+			for range 3 {
+				o.answers(path(0), vip, "s1")
+				o.silent(path(1), vip, "never prepared")
+				o.answers(path(2), vip, "s3")
 			}
-			if err := move(c.vip, false); err != nil {
+			// However often it was asked, the kernel remembers one connection for each, beside what it is about to forget.
+			if got := o.connections(); len(got) != 3 {
+				t.Errorf("connections in the kernel's table, want 3: %+v", got)
+			}
+
+			if err := has(c.vip, false); err != nil {
 				t.Fatal(err)
 			}
-			if who, err := o.ask(path(0), vip, 700*time.Millisecond); err == nil {
-				t.Errorf("%s answers without the VIP", who)
+			o.silent(path(0), vip, "without the VIP")
+			if c.forward == lvs.DirectRouting {
+				// A router hands it on to the owner, who would balance it.
+				if err := f.Servers[0].Sysctl("net/ipv4/ip_forward", "1"); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Servers[0].Sysctl("net/ipv6/conf/all/forwarding", "1"); err != nil {
+					t.Fatal(err)
+				}
+				o.silent(path(0), vip, "without the VIP, and a router")
 			}
-			if err := move(c.vip, true); err != nil {
+			if err := has(c.vip, true); err != nil {
 				t.Fatal(err)
 			}
-			if who, err := o.ask(path(0), vip, 10*time.Second); who != "s1" {
-				t.Errorf("with the VIP again: %q, %v; want s1", who, err)
+			o.answers(path(0), vip, "s1")
+			if c.device == "" {
+				return
 			}
+			if c.vip.Is4() {
+				filter := "net/ipv4/conf/" + c.device + "/rp_filter"
+				if err := f.Servers[0].Sysctl(filter, "1"); err != nil {
+					t.Fatal(err)
+				}
+				o.silent(path(0), vip, "with the reverse path filter")
+				if err := f.Servers[0].Sysctl(filter, "0"); err != nil {
+					t.Fatal(err)
+				}
+				o.answers(path(0), vip, "s1")
+			}
+			if err := f.Remove(0, c.device); err != nil {
+				t.Fatal(err)
+			}
+			o.silent(path(0), vip, "without the tunnel")
 		})
+	}
+}
+
+// TestOwnerAbstains: the owner of the VIP cannot probe so, and knows it.
+func TestOwnerAbstains(t *testing.T) {
+	f := lvstest.NewFlat(t)
+	for _, vip := range []netip.Addr{lvstest.VIP4, lvstest.VIP6} {
+		if err := f.Directors[0].Do(func() error { return probepath.Check(vip) }); !errors.Is(err, probepath.ErrLocal) {
+			t.Errorf("on the owner of %v: %v", vip, err)
+		}
+		if err := f.Directors[1].Do(func() error { return probepath.Check(vip) }); err != nil {
+			t.Errorf("on the other: %v", err)
+		}
+	}
+	if err := f.Directors[1].Do(func() error { return probepath.Check(netip.MustParseAddr("198.51.100.1")) }); !errors.Is(err, probepath.ErrNoRoute) {
+		t.Errorf("without a route: %v", err)
+	}
+}
+
+// TestManyPaths: a thousand servers are programmed in one batch, and connections to them do not pile up.
+func TestManyPaths(t *testing.T) {
+	f := lvstest.NewFlat(t)
+	o := newOnlooker(t, f.Directors[1])
+	var all []probepath.Path
+	for i := range 1000 {
+		all = append(all, probepath.Path{Server: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Forward: lvs.DirectRouting})
+	}
+	began := time.Now()
+	o.paths(all...)
+	t.Logf("1,000 paths programmed in %v", time.Since(began))
+	began = time.Now()
+	err := o.host.Do(func() error {
+		st, err := o.plane.Reconcile(lvs.Scope{}, o.table.Services())
+		if st.Changed > 0 {
+			t.Errorf("%d changes of what is there", st.Changed)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("and compared in %v", time.Since(began))
+	began = time.Now()
+	err = o.host.Do(func() error { _, err := o.plane.Reconcile(lvs.Scope{}, nil); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("and removed in %v", time.Since(began))
+}
+
+// TestConntrack: where IPVS tracks its connections, a question can be asked again at once from the same port.
+func TestConntrack(t *testing.T) {
+	f := lvstest.NewFlat(t)
+	o := newOnlooker(t, f.Directors[1])
+	if err := o.host.Sysctl("net/ipv4/vs/conntrack", "1"); err != nil {
+		t.Fatal(err)
+	}
+	p := probepath.Path{Server: f.Addr(0, lvstest.VIP4).Addr(), Forward: lvs.DirectRouting}
+	o.paths(p)
+	f.Ready(t, 0, realserver.VIP{Addr: lvstest.VIP4, Forward: lvs.DirectRouting})
+	for i := range 10 {
+		if who, err := o.ask(p, netip.AddrPortFrom(lvstest.VIP4, lvstest.Port), soon); who != "s1" {
+			t.Errorf("the %d. time: %q, %v", i+1, who, err)
+		}
 	}
 }
