@@ -130,6 +130,8 @@ func TestPaths(t *testing.T) {
 		{lvstest.VIP4, lvs.Tunnel, realserver.IPIP, lvs.Encap{}, "quorate-ipip"}, {lvstest.VIP6, lvs.Tunnel, realserver.IPIP, lvs.Encap{}, "quorate-ip6tnl"},
 		{lvstest.VIP4, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}, "quorate-gre"},
 		{lvstest.VIP6, lvs.Tunnel, realserver.GRE, lvs.Encap{Type: lvs.GRE}, "quorate-gre6"},
+		{lvstest.VIP4, lvs.Tunnel, realserver.GUE, lvs.Encap{Type: lvs.GUE, Port: realserver.DefaultPort}, "quorate-ipip"},
+		{lvstest.VIP6, lvs.Tunnel, realserver.GUE, lvs.Encap{Type: lvs.GUE, Port: realserver.DefaultPort}, "quorate-ip6tnl"},
 	} {
 		t.Run(strings.TrimSpace(c.forward+" "+c.tunnel)+" "+c.vip.String(), func(t *testing.T) {
 			f := lvstest.NewFlat(t)
