@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,26 @@ func (h *Host) AnswerFor(addrs ...netip.Addr) error {
 		return nil
 	}
 	return h.addSilent(h.ns, addrs)
+}
+
+// CeaseFor takes the addresses off the host's lo again, as somebody might by mistake: it stays a server, on its own address.
+func (h *Host) CeaseFor(addrs ...netip.Addr) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = slices.DeleteFunc(h.silent, func(a netip.Addr) bool { return slices.Contains(addrs, a) })
+	if h.ns == nil {
+		return nil
+	}
+	lo, err := h.ns.links.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("host %s: find lo: %w", h.Name, err)
+	}
+	for _, a := range addrs {
+		if err := h.ns.links.AddrDel(lo, &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a, a.BitLen()))}); err != nil {
+			return fmt.Errorf("host %s: take %s off lo: %w", h.Name, a, err)
+		}
+	}
+	return nil
 }
 
 func (h *Host) addSilent(ns *namespace, addrs []netip.Addr) error {
