@@ -31,14 +31,15 @@ type sightings map[fsm.NodeID]map[fsm.ServerKey]Observation
 // before it has heard enough.
 //
 // Where a check goes through the forwarding path, the observers count that probe so, and the others only while none of those is alive: what they see
-// is another thing, and better than nothing. A node that has begun or ceased to probe so says anew what it sees: until then it has not spoken.
-func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool) []fsm.ServerVerdict {
+// is another thing, and better than nothing. A node that has begun or ceased to probe so says anew what it sees: until then it has not spoken. So a
+// director that was the owner and has died would be waited for until gossip knows: one without a lease is not, where another one has one.
+func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) []fsm.ServerVerdict {
 	var out []fsm.ServerVerdict
 	for _, key := range slices.SortedFunc(maps.Keys(s.Servers), fsm.ServerKey.Compare) {
 		if len(s.Config.Services[key.Service].Checks) == 0 {
 			continue // taken to be up
 		}
-		observers, through := counting(s, key, alive)
+		observers, through := counting(s, key, alive, able)
 		v, detail, ok := majority(observers, key, seen, through)
 		if ok && v != s.Servers[key].Verdict {
 			out = append(out, fsm.ServerVerdict{Server: key, Verdict: v, Detail: detail})
@@ -48,17 +49,20 @@ func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool) []fsm.S
 }
 
 // counting are the observers of a server that are to be heard now, and whether they probe through the forwarding path.
-func counting(s *fsm.State, key fsm.ServerKey, alive func(fsm.NodeID) bool) (observers []fsm.NodeID, through bool) {
+func counting(s *fsm.State, key fsm.ServerKey, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) (observers []fsm.NodeID, through bool) {
 	all := slices.DeleteFunc(fsm.Observers(s, key), func(n fsm.NodeID) bool { return !alive(n) })
 	for _, n := range all {
 		if fsm.ProbesThrough(s, key, n) {
 			observers = append(observers, n)
 		}
 	}
-	if len(observers) > 0 {
-		return observers, true
+	if len(observers) == 0 {
+		return all, false
 	}
-	return all, false
+	if slices.ContainsFunc(observers, func(n fsm.NodeID) bool { return able[n] }) {
+		observers = slices.DeleteFunc(observers, func(n fsm.NodeID) bool { return !able[n] })
+	}
+	return observers, true
 }
 
 // majority counts what the observers see; ok is false while neither side has a majority of them.

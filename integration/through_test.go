@@ -28,7 +28,7 @@ func pathsIn(table string) (out []string) {
 // awaitPaths waits until a director's kernel has so many paths of probes.
 func awaitPaths(t *testing.T, d *lab.Director, want int) {
 	t.Helper()
-	must(t, lab.Await(within(t, 30*time.Second), 100*time.Millisecond, func(context.Context) error {
+	must(t, lab.Await(within(t, 30*time.Second), 300*time.Millisecond, func(context.Context) error {
 		table, err := d.ProcNet("ip_vs")
 		if err == nil && len(pathsIn(table)) != want {
 			err = fmt.Errorf("%s has %d paths, want %d:\n%s", d.Name, len(pathsIn(table)), want, table)
@@ -89,7 +89,7 @@ func TestServerLacksVIP(t *testing.T) {
 	want := fmt.Sprintf("answers on %s, but not on the VIP %s:80 by dr (no answer within 750ms): run quorate realserver check on it", servers[1], vip.Addr())
 	lacks := func() {
 		t.Helper()
-		must(t, lab.Await(within(t, 30*time.Second), 200*time.Millisecond, func(context.Context) error {
+		must(t, lab.Await(within(t, 30*time.Second), 500*time.Millisecond, func(context.Context) error {
 			if s := detail(servers[1]); s.Verdict != fsm.Down || !strings.Contains(s.Detail, want) {
 				return fmt.Errorf("%+v\nwant %q", s, want)
 			}
@@ -145,7 +145,7 @@ func TestServerLacksVIP(t *testing.T) {
 		must(t, err)
 	}
 	must(t, w3.CeaseFor(vip.Addr()))
-	must(t, lab.Await(within(t, 40*time.Second), 200*time.Millisecond, func(context.Context) error {
+	must(t, lab.Await(within(t, 40*time.Second), 500*time.Millisecond, func(context.Context) error {
 		if s := detail(servers[2]); s.Verdict != fsm.Down || !strings.Contains(s.Detail, "but not on the VIP") {
 			return fmt.Errorf("%+v", s)
 		}

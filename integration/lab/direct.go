@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -69,16 +70,21 @@ func (h *Host) addSilent(ns *namespace, addrs []netip.Addr) error {
 }
 
 // ProcNet reads a file of the host's /proc/net, e.g. "ip_vs". A kernel that lacks what the file tells of has no such
-// file.
+// file. It is read in large pieces: where several namespaces have services, the kernel loses its place in ip_vs between two reads.
 func (h *Host) ProcNet(name string) (string, error) {
-	var text []byte
+	var text bytes.Buffer
 	err := h.Do(func() error {
-		var err error
-		text, err = os.ReadFile("/proc/thread-self/net/" + name)
+		f, err := os.Open("/proc/thread-self/net/" + name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		text.Grow(1 << 16)
+		_, err = text.ReadFrom(f)
 		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return string(text), nil
+	return text.String(), nil
 }
