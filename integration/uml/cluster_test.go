@@ -71,8 +71,8 @@ func TestServerLacksVIP(t *testing.T) {
 	need(t)
 	dir := t.TempDir()
 	build(t, dir, "quorate/cmd/quorate")
-	out := guestTest(t, "quorate/integration", 5*time.Minute, uml.Program{
-		Args: []string{"-test.run=^TestServerLacksVIP$", "-test.v", "-test.timeout=4m"},
+	out := guestTest(t, "quorate/integration", 6*time.Minute, uml.Program{
+		Args: []string{"-test.run=^TestServerLacksVIP$", "-test.v", "-test.timeout=5m"},
 		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate")},
 		Dir:  "/", Memory: "2G",
 	})

@@ -17,6 +17,21 @@ import (
 	"quorate/lvs/realserver"
 )
 
+// need skips the test on a kernel without IPVS.
+func need(t *testing.T) {
+	t.Helper()
+	p, err := ipvs.New()
+	if errors.Is(err, ipvs.ErrNotLoaded) {
+		t.Skip(err)
+	}
+	if err == nil {
+		err = p.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // onlooker is a director of the bed with paths in its kernel.
 type onlooker struct {
 	t     *testing.T
@@ -30,9 +45,6 @@ func newOnlooker(t *testing.T, h *lvstest.Host) *onlooker {
 	t.Helper()
 	o := &onlooker{t: t, host: h}
 	err := h.Do(func() (err error) { o.plane, err = ipvs.New(); return err })
-	if errors.Is(err, ipvs.ErrNotLoaded) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +146,7 @@ func TestPaths(t *testing.T) {
 		{lvstest.VIP6, lvs.Tunnel, realserver.GUE, lvs.Encap{Type: lvs.GUE, Port: realserver.DefaultPort}, "quorate-ip6tnl"},
 	} {
 		t.Run(strings.TrimSpace(c.forward+" "+c.tunnel)+" "+c.vip.String(), func(t *testing.T) {
+			need(t)
 			f := lvstest.NewFlat(t)
 			o := newOnlooker(t, f.Directors[1])
 			owner := newOnlooker(t, f.Directors[0])
@@ -226,6 +239,7 @@ func TestOwnerAbstains(t *testing.T) {
 
 // TestManyPaths: a thousand servers are programmed in one batch, and connections to them do not pile up.
 func TestManyPaths(t *testing.T) {
+	need(t)
 	f := lvstest.NewFlat(t)
 	o := newOnlooker(t, f.Directors[1])
 	var all []probepath.Path
@@ -257,6 +271,7 @@ func TestManyPaths(t *testing.T) {
 
 // TestConntrack: where IPVS tracks its connections, a question can be asked again at once from the same port.
 func TestConntrack(t *testing.T) {
+	need(t)
 	f := lvstest.NewFlat(t)
 	o := newOnlooker(t, f.Directors[1])
 	if err := o.host.Sysctl("net/ipv4/vs/conntrack", "1"); err != nil {
