@@ -286,3 +286,49 @@ func TestConntrack(t *testing.T) {
 		}
 	}
 }
+
+// TestBackupOnly: with that sysctl IPVS leaves all packets alone while its sync daemon is a backup, and so a probe would be answered by whomever the owner
+// chooses. The agent says then that it cannot probe so.
+func TestBackupOnly(t *testing.T) {
+	need(t)
+	f := lvstest.NewFlat(t)
+	o, owner := newOnlooker(t, f.Directors[1]), newOnlooker(t, f.Directors[0])
+	vip := netip.AddrPortFrom(lvstest.VIP4, lvstest.Port)
+	balanced := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.DirectRouting,
+		Destinations: []lvs.Destination{{Addr: f.Addr(2, lvstest.VIP4), Weight: 1}}}
+	if err := owner.host.Do(func() error { _, err := owner.plane.Reconcile(lvs.Scope{}, []lvs.Service{balanced}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	p := probepath.Path{Server: f.Addr(0, lvstest.VIP4).Addr(), Forward: lvs.DirectRouting}
+	o.paths(p)
+	for i := range f.Servers {
+		f.Ready(t, i, realserver.VIP{Addr: lvstest.VIP4, Forward: lvs.DirectRouting})
+	}
+	o.answers(p, vip, "s1")
+	var daemons *ipvs.Daemons
+	backup := ipvs.Daemon{State: ipvs.Backup, Interface: "lo", SyncID: 1, MaxLen: 1400, Group: netip.MustParseAddr("224.0.0.81"), Port: 8848, TTL: 1}
+	none := func(ipvs.Daemon) bool { return false }
+	err := o.host.Do(func() (err error) {
+		if daemons, err = ipvs.OpenDaemons(); err == nil {
+			_, err = daemons.Reconcile([]ipvs.Daemon{backup}, none)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := o.host.Do(func() error {
+			_, err := daemons.Reconcile(nil, func(ipvs.Daemon) bool { return true })
+			return errors.Join(err, daemons.Close())
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	o.answers(p, vip, "s1")
+	if err := o.host.Sysctl("net/ipv4/vs/backup_only", "1"); err != nil {
+		t.Fatal(err)
+	}
+	o.answers(p, vip, "s3") // through the owner
+}
