@@ -189,9 +189,9 @@ var checkBlock = &block{
 }
 
 const (
-	tunnelDoc         = "Kind of tunnel, with `forward = \"tun\"`. `ipip`: IP in IP, also IPv4 in IPv6 and the other way round; `gue`: generic UDP encapsulation; `gre`. Left out: `ipip`."
-	tunnelPortDoc     = "UDP port of the server's end of a `gue` tunnel."
-	throughDoc = "With `forwarding` the probe is a connection to the VIP that reaches this one server by its own forwarding method, so that a server which lacks the VIP or the tunnel is seen. " +
+	tunnelDoc     = "Kind of tunnel, with `forward = \"tun\"`. `ipip`: IP in IP, also IPv4 in IPv6 and the other way round; `gue`: generic UDP encapsulation; `gre`. Left out: `ipip`."
+	tunnelPortDoc = "UDP port of the server's end of a `gue` tunnel."
+	throughDoc    = "With `forwarding` the probe is a connection to the VIP that reaches this one server by its own forwarding method, so that a server which lacks the VIP or the tunnel is seen. " +
 		"For servers by `dr` and `tun`. Directors that have IPVS and do not own the VIP probe so. Left out: the probe goes to the server's own address."
 	tunnelChecksumDoc = "Checksum of a `gue` or `gre` tunnel: `none`, `csum`, or `remcsum` for GUE's remote checksum offload. Left out: `none`."
 )

@@ -29,7 +29,7 @@ func TestProbesAreNotTold(t *testing.T) {
 	client := conn(0)
 	client.Client = netip.MustParseAddrPort("198.51.100.7:40000")
 	var all iter.Seq2[Conn, error] = func(yield func(Conn, error) bool) {
-		_ = yield(conn(0), nil) && yield(client, nil) && yield(Conn{}, errLine)
+		_ = yield(conn(0), nil) && yield(client, nil) && yield(Conn{}, errOne)
 	}
 	var told []Conn
 	var failed error
@@ -38,7 +38,7 @@ func TestProbesAreNotTold(t *testing.T) {
 			told = append(told, c)
 		}
 	}
-	if len(told) != 1 || told[0].Client != client.Client || failed != errLine {
+	if len(told) != 1 || told[0].Client != client.Client || failed != errOne {
 		t.Errorf("%+v, %v", told, failed)
 	}
 }
