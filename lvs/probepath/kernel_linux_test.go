@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -331,4 +332,42 @@ func TestBackupOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.answers(p, vip, "s3") // through the owner
+}
+
+// TestFirewall: IPVS takes packets of direct routing out of connection tracking (ip_vs.h, ip_vs_notrack), so a firewall that lets in the answers of what it has tracked does
+// not know these. A rule for answers from the VIP does.
+func TestFirewall(t *testing.T) {
+	need(t)
+	f := lvstest.NewFlat(t)
+	o := newOnlooker(t, f.Directors[1])
+	vip := netip.AddrPortFrom(lvstest.VIP4, lvstest.Port)
+	p := probepath.Path{Server: f.Addr(0, lvstest.VIP4).Addr(), Forward: lvs.DirectRouting}
+	o.paths(p)
+	f.Ready(t, 0, realserver.VIP{Addr: lvstest.VIP4, Forward: lvs.DirectRouting})
+	o.answers(p, vip, "s1")
+	rules := func(text string) {
+		t.Helper()
+		err := o.host.Do(func() error {
+			cmd := exec.Command("nft", "-f", "-")
+			cmd.Stdin = strings.NewReader(text)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("nft: %w: %s", err, out)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules("table ip host { chain in { type filter hook input priority 0; policy drop; iif lo accept; ct state established,related accept; }; }")
+	own := netip.AddrPortFrom(p.Server, lvstest.Port)
+	if c, err := o.host.Open("tcp", own, netip.Addr{}); err != nil {
+		t.Errorf("the server's own address: %v", err)
+	} else {
+		c.Close()
+	}
+	o.silent(p, vip, "with the firewall")
+	rules(fmt.Sprintf("add rule ip host in ip saddr %v tcp sport %d accept", vip.Addr(), vip.Port()))
+	o.answers(p, vip, "s1")
 }
