@@ -28,6 +28,10 @@ type observer struct {
 	results map[string]health.Transition
 	sent    map[fsm.ServerKey]cluster.Observation
 	paths   map[string]probepath.Path // of the probes that go through the forwarding path, by target ID
+	vips    map[string]netip.Addr     // where those go
+	// proved are the VIPs on which a server has answered this node. On the others a failure may be this node's own: its firewall, its reverse path filter. It says
+	// nothing then of servers that answer at their own addresses: all of a service would go.
+	proved map[netip.Addr]bool
 }
 
 // probing is how a server is probed.
@@ -37,7 +41,7 @@ type probing struct {
 }
 
 func newObserver(self fsm.NodeID, observe func([]cluster.Observation), forget func([]fsm.ServerKey)) *observer {
-	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}}
+	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}, proved: map[netip.Addr]bool{}}
 }
 
 // targets is the whole set of probes that this node has to run by the state.
@@ -45,6 +49,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.servers, o.paths = map[fsm.ServerKey]probing{}, map[string]probepath.Path{}
+	o.vips = map[string]netip.Addr{}
 	byID := map[string]health.Target{}
 	for _, svc := range s.Config.Services {
 		for _, srv := range svc.Servers {
@@ -58,7 +63,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 				if a.through && c.Through == fsm.ThroughForwarding {
 					path := pathOf(s.Config.VIPs[svc.VIP], svc, srv)
 					t = throughTarget(t, s.Config.VIPs[svc.VIP].Address.Addr(), cmp.Or(c.Port, svc.Port), path)
-					o.paths[t.ID] = path
+					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
 				}
 				byID[t.ID] = t
 				a.ids = append(a.ids, t.ID)
@@ -92,13 +97,16 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 // transition takes a probe's change and passes on the servers whose observation changes with it.
 func (o *observer) transition(t health.Transition) {
 	o.mu.Lock()
-	wanted := o.wanted[t.ID]
+	wanted, probe := o.wanted[t.ID], t.ID
 	if wanted { // else it was decided just before the probe was given up
 		o.results[t.ID] = t
 	}
+	if vip, through := o.vips[t.ID]; through && t.Up && !o.proved[vip] {
+		o.proved[vip], probe = true, "" // what was held back of others is said now
+	}
 	o.mu.Unlock()
 	if wanted {
-		o.refresh(t.ID)
+		o.refresh(probe)
 	}
 }
 
@@ -123,13 +131,13 @@ func (o *observer) refresh(probe string) {
 	}
 }
 
-// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet.
+// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet. One that may be this node's own fault is not known.
 func (o *observer) combine(key fsm.ServerKey, a probing) (cluster.Observation, bool) {
 	obs := cluster.Observation{Server: key, Up: true, Through: a.through}
 	for _, id := range a.ids {
 		r, ok := o.results[id]
 		switch {
-		case !ok:
+		case !ok, r.OwnOnly && !o.proved[o.vips[id]]:
 			return cluster.Observation{}, false
 		case !r.Up:
 			return cluster.Observation{Server: key, Detail: r.Detail, Through: a.through}, true
@@ -173,4 +181,21 @@ func (o *observer) ways() map[string]probepath.Path {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.paths
+}
+
+// unproved are the problems of this node with VIPs on which no server answers it.
+func (o *observer) unproved() (out []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := map[netip.Addr]int{}
+	for id, r := range o.results {
+		if vip := o.vips[id]; r.OwnOnly && !o.proved[vip] {
+			n[vip]++
+		}
+	}
+	for _, vip := range slices.SortedFunc(maps.Keys(n), netip.Addr.Compare) {
+		out = append(out, fmt.Sprintf("no server answers this node on the VIP %s through the forwarding path, and its checks of %d that answer at their own addresses do not count: either none has the VIP "+
+			"(quorate realserver check says so there), or this node drops the answers: its firewall has to let in TCP from %s, and rp_filter must not be 1 on the link by which they come in", vip, n[vip], vip))
+	}
+	return out
 }

@@ -51,6 +51,9 @@ func (a *Agent) local() api.NodeStatus {
 	if p := a.paths.problem(s); p != "" {
 		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], p)
 	}
+	if a.observer != nil {
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.observer.unproved()...)
+	}
 	st.DataPlane.Name = "none"
 	if c := a.plane.capabilities(); c.Plane != "" {
 		st.DataPlane.Name, st.DataPlane.Detail = c.Plane, c.Detail

@@ -36,7 +36,9 @@ type Transition struct {
 	ID     string
 	Up     bool
 	Detail string // what the last probe saw, at most 200 bytes
-	At     time.Time
+	// OwnOnly says of a target with a Through that is down: the server answers at its own address.
+	OwnOnly bool
+	At      time.Time
 }
 
 // ErrRunning is what Run returns when the engine is running already.
@@ -287,13 +289,16 @@ func (g *Engine) diagnose(ctx context.Context, t Target, failed error) error {
 	own.Addr, own.Through = t.Through.Server, Through{}
 	switch _, err := g.ask(ctx, own); {
 	case err == nil:
-		return fmt.Errorf("answers on %s, but not on the VIP %s by %s (%w): run quorate realserver check on it", t.Through.Server, t.Addr, t.Through.Method, failed)
+		return ownOnly{fmt.Errorf("answers on %s, but not on the VIP %s by %s (%w): run quorate realserver check on it", t.Through.Server, t.Addr, t.Through.Method, failed)}
 	case errors.Is(err, ErrNotAsked):
 		return failed
 	default:
 		return err // it is down as any server may be
 	}
 }
+
+// ownOnly is the error of a server that answers at its own address.
+type ownOnly struct{ error }
 
 // record takes an outcome, lets its target wait for the next probe and returns the transition, if it made one.
 func (g *Engine) record(o outcome) (Transition, bool) {
@@ -318,7 +323,8 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 		return Transition{}, false
 	}
 	e.state.Since = now
-	t := Transition{ID: e.target.ID, Up: e.tracker.Verdict() == Up, Detail: e.state.Detail, At: now}
+	_, own := errors.AsType[ownOnly](o.err)
+	t := Transition{ID: e.target.ID, Up: e.tracker.Verdict() == Up, Detail: e.state.Detail, OwnOnly: own, At: now}
 	g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", t.ID, "server", e.target.Addr, "reason", t.Detail)
 	return t, true
 }

@@ -44,7 +44,7 @@ func TestThrough(t *testing.T) {
 		// The server loses the VIP: its own address is asked as well, once, when it goes down.
 		b.net.set(at, silent)
 		b.at(13 * time.Second)
-		b.expect("9s web down: answers on 10.0.0.1:80, but not on the VIP 192.0.2.10:80 by dr (no answer within 1s): run quorate realserver check on it")
+		b.expect("9s web down: answers on 10.0.0.1:80, but not on the VIP 192.0.2.10:80 by dr (no answer within 1s): run quorate realserver check on it [own only]")
 		if n := b.net.dials(server); n != 1 {
 			t.Errorf("its own address was asked %d times, want once", n)
 		}
