@@ -76,6 +76,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		if v, ok := c.VIPs[s.VIP]; ok {
 			checkPlane(&ps, s, v, directors, c.Settings.DataPlane)
 		}
+		c.checkThrough(&ps, s, directors)
 	}
 	return ps
 }

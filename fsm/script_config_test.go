@@ -11,7 +11,7 @@ import (
 //
 //	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
 //	group g prefer=n1 preempt
-//	service http vip=web port=80 forward=dr scheduler=wlc check servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
+//	service http vip=web port=80 forward=dr scheduler=wlc check through servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
 //	set profile=fast observers=2
 func config(lines []string) Config {
 	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
@@ -52,6 +52,9 @@ func config(lines []string) Config {
 			}
 			if a.has("check") {
 				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}}
+			}
+			if a.has("through") {
+				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3, Through: ThroughForwarding}}
 			}
 			for _, text := range strings.FieldsFunc(a.set["servers"], func(r rune) bool { return r == ',' }) {
 				addr, weight, _ := strings.Cut(text, "*")

@@ -63,6 +63,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 	for i, check := range s.Checks {
 		validateCheck(ps, object+".check."+strconv.Itoa(i), check)
 	}
+	s.validateThrough(ps, object, c.Settings.Sync.By())
 	for _, server := range s.all() {
 		crosses := ok && server.Address.IsValid() && vip.Address.IsValid() && server.Address.Addr().Is4() != vip.Address.Addr().Is4()
 		if forward, _ := s.Method(server); crosses && forward == Tunnel && c.Settings.Sync.By() != SyncOff {
@@ -96,6 +97,10 @@ func (s Service) validateListener(ps *Problems, object string) {
 		}
 		if s.Protocol != "" {
 			ps.add(object, "protocol", string(s.Protocol), "a service by firewall mark takes whatever carries the mark", "leave protocol out, or fwmark")
+		}
+		if s.Mark >= FirstProbeMark && s.Mark <= LastProbeMark {
+			ps.add(object, "fwmark", strconv.FormatUint(uint64(s.Mark), 10), fmt.Sprintf("the firewall marks from %#x to %#x are for the probes of the directors", FirstProbeMark, LastProbeMark),
+				"use another mark")
 		}
 		return
 	case s.Port == 0 && s.Persistence.Timeout == 0:
