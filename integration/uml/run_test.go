@@ -141,9 +141,9 @@ func TestRealServer(t *testing.T) {
 // TestConnSync: connections outlive their director, by relay without multicast and by multicast.
 func TestConnSync(t *testing.T) {
 	out := guestTest(t, "quorate/lvs/connsync", 4*time.Minute, uml.Program{
-		Args: []string{"-test.run=^(TestConnectionsSurvive|TestWithoutSync)$", "-test.v", "-test.timeout=3m"}, Memory: "2G",
+		Args: []string{"-test.run=^(TestConnectionsSurvive|TestWithoutSync|TestForeignDaemon)$", "-test.v", "-test.timeout=3m"}, Memory: "2G",
 	})
-	for _, want := range []string{"--- PASS: TestConnectionsSurvive/relay", "--- PASS: TestConnectionsSurvive/multicast"} {
+	for _, want := range []string{"--- PASS: TestConnectionsSurvive/relay", "--- PASS: TestConnectionsSurvive/multicast", "--- PASS: TestForeignDaemon"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not said", want)
 		}

@@ -100,10 +100,14 @@ func (k *kernel) wanted() []ipvs.Daemon {
 // keep sees to it that the daemons run, and that the master can send.
 func (k *kernel) keep() error {
 	want := k.wanted()
+	before := slices.Clone(k.mark.Daemons) // with what is going to be started in the mark, another program's like it would be ours
 	if err := k.mark.starts(want); err != nil {
 		return err
 	}
-	if _, err := k.daemons.Reconcile(want, k.mark.ours); err != nil {
+	if _, err := k.daemons.Reconcile(want, func(d ipvs.Daemon) bool { return among(before, d) }); err != nil {
+		if errors.Is(err, ipvs.ErrForeignDaemon) { // nothing was started
+			err = errors.Join(err, k.mark.runs(before))
+		}
 		return err
 	}
 	if err := k.mark.runs(want); err != nil {

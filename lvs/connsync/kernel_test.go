@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -205,6 +207,9 @@ func TestTrackedConnectionsSurvive(t *testing.T) {
 	survive(t, lvstest.NewPair(t), "nft", Settings{}.WithDefaults(), 1000)
 }
 
+// young is how many connections, through each service, are opened last, a moment before their director is lost.
+const young = 200
+
 func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int) {
 	if set.Transport == ByRelay {
 		if err := p.NoMulticast(); err != nil {
@@ -219,12 +224,14 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	b.there()
 	k := talk(t, p, kind, each)
 	time.Sleep(3 * time.Second) // the connections are to be so old
+	k2 := talk(t, p, kind, young)
 
 	if err := p.Cut(0, false); err != nil {
 		t.Fatal(err)
 	}
 	takeOver(t, p, b)
 	went(t, "owner killed", k, each, 99)
+	went(t, "owner killed, younger than 3 s", k2, young, 0) // how many is the kernel's affair: it is told, and nothing is asked
 
 	a.stop()
 	if err := p.Reboot(t, 0); err != nil {
@@ -257,6 +264,71 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	a.stop()
 	b.stop()
 	b.clean()
+}
+
+// TestForeignDaemon: another program's sync daemon is named in the status, with the command that stops it, and left alone, also when it is
+// just as ours would be; sync goes on when it has gone.
+func TestForeignDaemon(t *testing.T) {
+	p := newPair(t)
+	d := newDirector(t, p, 0, "ipvs", Settings{}.WithDefaults())
+	foreign := ipvs.Daemon{State: ipvs.Master, Interface: "lo", SyncID: DefaultSyncID, MaxLen: DefaultMaxLen, Group: DefaultGroup, Port: DefaultPort, TTL: 1}
+	mine := func(ipvs.Daemon) bool { return true }
+	other := func(want ...ipvs.Daemon) { // the other program
+		t.Helper()
+		d.daemons(func(k *ipvs.Daemons) error { _, err := k.Reconcile(want, mine); return err })
+	}
+	runs := func() (out []ipvs.Daemon) {
+		t.Helper()
+		d.daemons(func(k *ipvs.Daemons) (err error) { out, err = k.List(); return err })
+		return out
+	}
+	refused := func(what string, f ipvs.Daemon) {
+		t.Helper()
+		d.await(what+" is named", func(st Status) bool {
+			text := strings.Join(st.Problems, "\n")
+			return strings.Contains(text, f.String()) && strings.Contains(text, "ipvsadm --stop-daemon master")
+		})
+		if list := runs(); !slices.Contains(list, f) {
+			t.Errorf("%s was not left alone: %v", what, list)
+		}
+	}
+	works := func(what string) {
+		t.Helper()
+		d.await(what, func(st Status) bool { return len(st.Problems) == 0 && len(runs()) == 2 })
+	}
+
+	other(foreign)
+	d.start()
+	refused("a daemon that was there first, like ours", foreign)
+	other()
+	works("sync begins when it has gone")
+
+	other() // stops ours: who may do that may do anything
+	foreign.SyncID = 7
+	other(foreign)
+	refused("a daemon that is met by a running sync", foreign)
+	d.stop()
+	if list := runs(); !slices.Equal(list, []ipvs.Daemon{foreign}) {
+		t.Errorf("sync has ended, and these run: %v, want the foreign one alone", list)
+	}
+	other()
+	d.clean()
+}
+
+// daemons asks the kernel of the director's host.
+func (d *director) daemons(f func(*ipvs.Daemons) error) {
+	d.t.Helper()
+	err := d.host().Do(func() error {
+		k, err := ipvs.OpenDaemons()
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		return f(k)
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // clean checks that nothing of connection sync is left in the kernel.

@@ -74,9 +74,12 @@ func (m *mark) write() error {
 	return nil
 }
 
-// ours reports whether a daemon is one that we started: the kernel fills in some of the rest.
-func (m *mark) ours(d ipvs.Daemon) bool {
-	return slices.ContainsFunc(m.Daemons, func(x ipvs.Daemon) bool {
+// ours reports whether a daemon is one that we started.
+func (m *mark) ours(d ipvs.Daemon) bool { return among(m.Daemons, d) }
+
+// among reports whether a daemon is one of those: the kernel fills in some of the rest.
+func among(daemons []ipvs.Daemon, d ipvs.Daemon) bool {
+	return slices.ContainsFunc(daemons, func(x ipvs.Daemon) bool {
 		return x.State == d.State && x.Interface == d.Interface && x.SyncID == d.SyncID && x.Group == d.Group && x.Port == d.Port
 	})
 }
