@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
 	"quorate/lvs/lvstest"
@@ -211,6 +213,10 @@ func TestTrackedConnectionsSurvive(t *testing.T) {
 const young = 200
 
 func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int) {
+	files := uint64(4*(each+young) + 1000) // both ends of all connections are here
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: files}); err != nil {
+		t.Fatal(err)
+	}
 	if set.Transport == ByRelay {
 		if err := p.NoMulticast(); err != nil {
 			t.Fatal(err)
