@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"quorate/lvs/ipvs"
+	"quorate/lvs/sysctl"
 )
 
 // kernel is IPVS as a Plane: its sync daemons, and its connection table.
@@ -73,7 +74,7 @@ func (k *kernel) open() (err error) {
 
 // threads of each daemon: it is what the sysctl said when the first of them was started.
 func (k *kernel) threads() int {
-	v, err := readSysctl("net.ipv4.vs.sync_ports")
+	v, err := sysctl.Read("net.ipv4.vs.sync_ports")
 	n, cerr := strconv.Atoi(v)
 	if err != nil || cerr != nil {
 		return 1

@@ -19,6 +19,7 @@ import (
 	"quorate/lvs/ipvs"
 	"quorate/lvs/lvstest"
 	"quorate/lvs/nft"
+	"quorate/lvs/sysctl"
 )
 
 // plain is a Sealer that seals nothing, for tests of what is inside.
@@ -352,7 +353,7 @@ func (d *director) clean() {
 		if left, err := daemons.List(); err != nil || len(left) > 0 {
 			d.t.Errorf("left behind: %v, %v", left, err)
 		}
-		if v, err := readSysctl("net.ipv4.vs.sync_threshold"); v != "3 50" {
+		if v, err := sysctl.Read("net.ipv4.vs.sync_threshold"); v != "3 50" {
 			d.t.Errorf("sync_threshold is %q, %v", v, err)
 		}
 		return nil
