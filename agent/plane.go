@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
 	"quorate/lvs/marker"
 	"quorate/lvs/nft"
+	"quorate/lvs/sysctl"
 )
 
 // planeNames are the data planes that there are, the one that "auto" takes first.
@@ -87,6 +89,9 @@ type planeWorker struct {
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
+	// book is of the kernel's settings that were changed for the services; nil: none are. may says whether they may be.
+	book *sysctl.Book
+	may  atomic.Bool
 	// past is the scope of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
 	past    lvs.Scope
@@ -133,8 +138,9 @@ func (w *planeWorker) want(t wantedTable) bool {
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
 	w.busy.Lock()
-	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{}
+	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{} || w.tuned()
 	w.busy.Unlock()
+	w.allow(false)
 	w.mu.Lock()
 	said := w.gen > 0
 	w.mu.Unlock()
@@ -212,7 +218,7 @@ func (w *planeWorker) compare() {
 	if asLeft && st.Changed > 0 {
 		w.drifted(st)
 	}
-	w.finish(t, gen, &st, err)
+	w.finish(t, gen, &st, errors.Join(err, w.tune(&st)))
 }
 
 // drifted tells that the kernel was not as the worker had left it. Called with busy held.

@@ -47,6 +47,7 @@ func (a *Agent) local() api.NodeStatus {
 	}
 	sync, problems := a.syncStatus()
 	st.Sync = sync
+	st.Sysctls = a.settingsStatus()
 	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
 	st.DataPlane.Name = "none"
 	if c := a.plane.capabilities(); c.Plane != "" {

@@ -29,6 +29,12 @@ func (s *Status) Lacks(needs ...sysctl.Need) {
 	}
 }
 
+// Met takes out of the status what has been set since.
+func (s *Status) Met(n sysctl.Need) {
+	s.Needs = slices.DeleteFunc(slices.Clone(s.Needs), func(x sysctl.Need) bool { return x == n })
+	s.Problems = slices.DeleteFunc(slices.Clone(s.Problems), func(p string) bool { return p == n.String() })
+}
+
 // Report says in the status what was changed.
 func (s *Status) Report(changes []Change) {
 	const shown = 5

@@ -103,6 +103,9 @@ func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 	rows := 0
 	var notes []string
 	for _, n := range nodes {
+		for _, x := range n.Sysctls {
+			notes = append(notes, fmt.Sprintf("%s has set %s = %s (was %s)", n.ID, x.Name, x.Value, x.Was))
+		}
 		if n.Sync == nil {
 			continue
 		}

@@ -107,14 +107,14 @@ func (m *mark) runs(daemons []ipvs.Daemon) error {
 	return m.write()
 }
 
-// changer is whose the settings of connection sync are in the book.
-const changer = "sync"
+// Changer is whose the settings of connection sync are in the book.
+const Changer = "sync"
 
 // setSysctls sets what the settings ask of the kernel, if that is allowed. What is otherwise, or cannot be set, comes back with the command that
 // cures it: connections are synced nevertheless.
 func setSysctls(book *sysctl.Book, k Kernel) (notes []string, err error) {
 	if !k.Set {
-		err = book.Restore(changer)
+		err = book.Restore(Changer)
 	}
 	errs := []error{err}
 	for _, x := range k.sysctls() {
@@ -130,7 +130,7 @@ func setSysctls(book *sysctl.Book, k Kernel) (notes []string, err error) {
 			notes = append(notes, fmt.Sprintf("%s is %q: run sysctl -w %s=%q and keep it in /etc/sysctl.d/, or allow it by set_sysctls = true", name, now, name, value))
 			continue
 		}
-		switch err := book.Set(changer, name, value); {
+		switch err := book.Set(Changer, name, value); {
 		case errors.Is(err, sysctl.ErrNotSet):
 			notes = append(notes, fmt.Sprintf("%v, so it stays %q: run sysctl -w %s=%q where it can be set", err, now, name, value))
 		case err != nil:

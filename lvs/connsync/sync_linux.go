@@ -186,7 +186,7 @@ func (s *Sync) retire(m *mark) error {
 }
 
 // restore puts back the settings of the kernel.
-func (s *Sync) restore() error { return s.o.Book.Restore(changer) }
+func (s *Sync) restore() error { return s.o.Book.Restore(Changer) }
 
 // Synced reports whether the connections of the peers are here, as far as they are to be had. It is true where nothing is synced, and some
 // seconds after the first Configure where it does not work.

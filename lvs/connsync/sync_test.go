@@ -20,7 +20,7 @@ func TestRunGivesBack(t *testing.T) {
 	var book *sysctl.Book
 	err := errors.Join(host.Sysctl("net/ipv4/conf/all/accept_redirects", was), host.Do(func() (err error) {
 		if book, err = sysctl.Open(file); err == nil {
-			err = book.Set(changer, name, "1")
+			err = book.Set(Changer, name, "1")
 		}
 		return err
 	}))

@@ -440,9 +440,12 @@ func TestPortThatIsUsedAgain(t *testing.T) {
 // TestPreflight: each sysctl is asked for where a service needs it, and only there.
 func TestPreflight(t *testing.T) {
 	b := newBed(t)
-	p := b.Plane(t, open)
+	var inside *Plane
+	p := b.Plane(t, func() (_ lvs.Plane, err error) { inside, err = New(); return inside, err })
+	inside.firewall.at, inside.firewall.stateful = time.Now().Add(time.Hour), true // as it is where rules look at the state: see TestStatefulForward
 	plain := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT}
-	hashed, itself := plain, plain
+	hashed, itself, translated := plain, plain, plain
+	translated.Destinations = []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}}
 	hashed.Scheduler = "mh"
 	itself.Forward = lvs.DirectRouting
 	itself.Destinations = []lvs.Destination{{Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), lvstest.Port), Weight: 1}}
@@ -455,6 +458,9 @@ func TestPreflight(t *testing.T) {
 		{sloppyTCP, "0", "1", []lvs.Service{hashed}, []lvs.Service{plain}},
 		{backupOnly, "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
 		{runEstimation, "1", "0", many, []lvs.Service{plain}},
+		{vsConntrack, "0", "1", []lvs.Service{translated}, []lvs.Service{itself}},
+		{"net.ipv4.conf.all.arp_ignore", "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
+		{"net.ipv4.conf.all.arp_announce", "0", "2", []lvs.Service{itself}, []lvs.Service{plain}},
 	} {
 		asks := func(setting string, want []lvs.Service) bool {
 			t.Helper()
