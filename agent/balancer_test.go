@@ -136,7 +136,7 @@ func TestFresh(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		time.Sleep(2 * compareEvery)
+		time.Sleep(3 * compareEvery) // two looks
 		synctest.Wait()
 		began := looks
 		time.Sleep(3 * tableAge) // by itself it looks again only after ten seconds

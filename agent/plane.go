@@ -67,7 +67,8 @@ func (t wantedTable) equal(o wantedTable) bool {
 }
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
-// time. Where a look is dear the worker looks less often, so that it takes a fiftieth of a processor at most.
+// time. Where looks are dear the worker looks less often, so that it takes a fiftieth of a processor at most; one that was late for once, on a busy
+// machine, says nothing.
 const (
 	compareEvery = time.Second
 	compareShare = 50
@@ -154,7 +155,8 @@ func (w *planeWorker) retire() {
 func (w *planeWorker) run(ctx context.Context) error {
 	look := time.NewTimer(compareEvery)
 	defer look.Stop()
-	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
+	var took, before time.Duration // the last two looks
+	due := time.Now().Add(compareEvery)
 	for {
 		carried := false
 		select {
@@ -172,8 +174,8 @@ func (w *planeWorker) run(ctx context.Context) error {
 		// A large table is not listed at every change, but in time also where there is one change after the other.
 		if began := time.Now(); !carried || took < compareEvery/compareShare || !began.Before(due) {
 			w.compare()
-			took = time.Since(began)
-			due = time.Now().Add(max(compareEvery, compareShare*took))
+			before, took = took, time.Since(began)
+			due = time.Now().Add(max(compareEvery, compareShare*min(before, took)))
 		}
 		look.Reset(time.Until(due))
 	}

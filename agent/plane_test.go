@@ -301,6 +301,49 @@ func TestFactsListAllPlanes(t *testing.T) {
 	}
 }
 
+// latePlane is late for once.
+type latePlane struct {
+	lvs.Plane
+	late *bool
+}
+
+func (p latePlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
+	if *p.late {
+		*p.late = false
+		time.Sleep(time.Second / 3)
+	}
+	return p.Plane.Reconcile(scope, want)
+}
+
+// One look that is late, on a busy machine, does not make the worker take the table for a dear one.
+func TestDriftIsPutRightAfterALateLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPlaneBed("ipvs")
+		late, open := false, b.open
+		b.open = func(name string) (lvs.Plane, error) {
+			p, err := open(name)
+			return latePlane{p, &late}, err
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- b.run(ctx) }()
+		svc := bedService(false)
+		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
+		time.Sleep(3 * compareEvery)
+		synctest.Wait()
+		late = true
+		time.Sleep(2 * compareEvery)
+		synctest.Wait()
+		b.ipvs.Delete(svc.Key())
+		time.Sleep(compareEvery + time.Millisecond)
+		if synctest.Wait(); late || len(b.ipvs.Table()) != 1 {
+			t.Errorf("the table is %v", b.ipvs.Table())
+		}
+		cancel()
+		<-ended
+	})
+}
+
 // What another program does to the table is put right within a second, and told once in a while.
 func TestDriftIsPutRightAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
