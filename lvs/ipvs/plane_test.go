@@ -233,6 +233,9 @@ func TestMethods(t *testing.T) {
 			if m.forward == lvs.Tunnel {
 				v.Outer = map[bool]string{true: realserver.IPv4, false: realserver.IPv6}[m.outer.Is4()]
 			}
+			if m.encap.Type == lvs.GRE && m.encap.Checksum != "" {
+				checkedGRE(t, b.Servers[2], v)
+			}
 			b.Direct(t, b.Servers[2], v)
 			real := netip.AddrPortFrom(b.Servers[2].Addr(m.outer).Addr(), lvstest.Port)
 			want := []lvs.Service{{
@@ -257,6 +260,26 @@ func TestMethods(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkedGRE makes the device that takes in packets with checksums, and no others, as docs/realserver.md says.
+func checkedGRE(t *testing.T, s *lvstest.Server, v realserver.VIP) {
+	t.Helper()
+	line := "ip link add quorate-gre type gre icsum external"
+	if v.Outer == realserver.IPv6 {
+		line = "ip link add quorate-gre6 type ip6gre icsum external"
+	}
+	words := strings.Fields(line)
+	err := s.Do(func() error {
+		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%s: %w: %s", line, err, out)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
