@@ -2,6 +2,8 @@ package integration
 
 import (
 	"os"
+	"sync/atomic"
+	"testing"
 	"time"
 
 	"quorate/integration/lab"
@@ -38,4 +40,29 @@ func (p pace) settings(more ...string) []string {
 func (p pace) bed(o lab.BedOptions) lab.BedOptions {
 	o.Profile, o.Poll = p.profile, p.poll
 	return o
+}
+
+// watchStalls adds up, until the test ends, for how long the machine stood still for this process: a guest gets no processor while its host has
+// other things to do.
+func watchStalls(t *testing.T) (total func() time.Duration) {
+	const every, stall = 10 * time.Millisecond, 50 * time.Millisecond
+	var sum atomic.Int64
+	stop, done := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(stop); <-done })
+	go func() {
+		defer close(done)
+		for last := time.Now(); ; {
+			select {
+			case <-stop:
+				return
+			case <-time.After(every):
+			}
+			now := time.Now()
+			if gap := now.Sub(last); gap > stall {
+				sum.Add(int64(gap))
+			}
+			last = now
+		}
+	}()
+	return func() time.Duration { return time.Duration(sum.Load()) }
 }
