@@ -234,7 +234,8 @@ func TestMethods(t *testing.T) {
 				v.Outer = map[bool]string{true: realserver.IPv4, false: realserver.IPv6}[m.outer.Is4()]
 			}
 			if m.encap.Type == lvs.GRE && m.encap.Checksum != "" {
-				checkedGRE(t, b.Servers[2], v)
+				checkedGRE(t, b.Servers[2], b.Servers[2].Addr(m.outer).Addr())
+				v = realserver.VIP{Addr: m.vip, Forward: lvs.DirectRouting}
 			}
 			b.Direct(t, b.Servers[2], v)
 			real := netip.AddrPortFrom(b.Servers[2].Addr(m.outer).Addr(), lvstest.Port)
@@ -263,20 +264,21 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// checkedGRE makes the device that takes in packets with checksums, and no others, as docs/realserver.md says.
-func checkedGRE(t *testing.T, s *lvstest.Server, v realserver.VIP) {
+// checkedGRE makes a device by hand that takes in packets with checksums, and no others, as docs/realserver.md says.
+func checkedGRE(t *testing.T, s *lvstest.Server, outer netip.Addr) {
 	t.Helper()
-	line := "ip link add quorate-gre type gre icsum external"
-	if v.Outer == realserver.IPv6 {
-		line = "ip link add quorate-gre6 type ip6gre icsum external"
+	kind := "gre"
+	if outer.Is6() {
+		kind = "ip6gre"
 	}
-	words := strings.Fields(line)
 	err := s.Do(func() error {
-		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
-		if err != nil {
-			err = fmt.Errorf("%s: %w: %s", line, err, out)
+		for _, line := range []string{fmt.Sprintf("ip link add checked type %s local %s icsum", kind, outer), "ip link set checked up"} {
+			words := strings.Fields(line)
+			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+				return fmt.Errorf("%s: %w: %s", line, err, out)
+			}
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
