@@ -168,7 +168,7 @@ func talk(t *testing.T, p *lvstest.Pair, kind string, each int) (talkers []*lvst
 }
 
 // went counts who goes on, and wants at least so many of a hundred.
-func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent int) {
+func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent int) (all []int) {
 	t.Helper()
 	for i, k := range talkers {
 		name := [...]string{"nat", "dr"}[i]
@@ -177,7 +177,9 @@ func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent i
 		if alive*100 < each*percent {
 			t.Errorf("%s: %d of %d connections through %s go on, want %d %%", what, alive, each, name, percent)
 		}
+		all = append(all, alive)
 	}
+	return all
 }
 
 // takeOver makes director i the owner of everything.
@@ -253,7 +255,7 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 		t.Fatal(err)
 	}
 	takeOver(t, p, a)
-	went(t, "owner killed 5 s after the other came back", k, each, 99)
+	left := went(t, "owner killed 5 s after the other came back", k, each, 99)
 
 	if err := p.Cut(1, true); err != nil {
 		t.Fatal(err)
@@ -262,7 +264,9 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	b.there()
 	takeOver(t, p, b)
 	a.own(nil)
-	went(t, "planned move", k, each, 100)
+	if moved := went(t, "planned move", k, each, 99); !slices.Equal(moved, left) {
+		t.Errorf("planned move: of %v connections %v go on, want all", left, moved)
+	}
 	st := b.sync.Status()
 	t.Logf("%+v", st)
 	if st.Forged+st.Malformed+st.Strange+st.Peers[0].Dropped > 0 || len(st.Problems) > 0 {

@@ -147,6 +147,7 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 		return err
 	}
 	s.session.Store(x)
+	s.failed(nil)
 	ctx, end := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.plane.run(ctx, x.local, s.failed) })
