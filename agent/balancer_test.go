@@ -177,7 +177,8 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		time.Sleep(2 * compareEvery)
+		time.Sleep(3 * compareEvery) // two looks
+		synctest.Wait()
 		began, s := looks, bedService(false)
 		const often = compareEvery / 2
 		every := compareShare * tableAge / 5 // by what a look takes
@@ -186,6 +187,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 			b.want(wantedTable{setting: "auto", services: []lvs.Service{s}})
 			time.Sleep(often)
 		}
+		synctest.Wait()
 		if n := looks - began; n < 5 || n > 6 {
 			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
 		}

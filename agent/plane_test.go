@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,12 +305,11 @@ func TestFactsListAllPlanes(t *testing.T) {
 // latePlane is late for once.
 type latePlane struct {
 	lvs.Plane
-	late *bool
+	late *atomic.Bool
 }
 
 func (p latePlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
-	if *p.late {
-		*p.late = false
+	if p.late.Swap(false) {
 		time.Sleep(time.Second / 3)
 	}
 	return p.Plane.Reconcile(scope, want)
@@ -319,7 +319,8 @@ func (p latePlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, e
 func TestDriftIsPutRightAfterALateLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("ipvs")
-		late, open := false, b.open
+		var late atomic.Bool
+		open := b.open
 		b.open = func(name string) (lvs.Plane, error) {
 			p, err := open(name)
 			return latePlane{p, &late}, err
@@ -331,12 +332,12 @@ func TestDriftIsPutRightAfterALateLook(t *testing.T) {
 		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
 		time.Sleep(3 * compareEvery)
 		synctest.Wait()
-		late = true
+		late.Store(true)
 		time.Sleep(2 * compareEvery)
 		synctest.Wait()
 		b.ipvs.Delete(svc.Key())
 		time.Sleep(compareEvery + time.Millisecond)
-		if synctest.Wait(); late || len(b.ipvs.Table()) != 1 {
+		if synctest.Wait(); late.Load() || len(b.ipvs.Table()) != 1 {
 			t.Errorf("the table is %v", b.ipvs.Table())
 		}
 		cancel()
