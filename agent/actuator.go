@@ -226,6 +226,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.lease.Alive(lease.Actuator)
 	a.lingers = stay
 	set := s.Config.Settings
+	a.plane.allow(set.SetSysctls)
 	if !a.nothing && !a.plane.want(wantedTable{set.DataPlane, a.managed, wantedServices(local), wantedTimeouts(set.Timeouts)}) && patient {
 		for k := range next {
 			if _, was := had[k]; !was {

@@ -18,6 +18,7 @@ import (
 	"quorate/fsm"
 	"quorate/health"
 	"quorate/lvs/connsync"
+	"quorate/lvs/sysctl"
 	"quorate/vip"
 	"quorate/vip/gate"
 	"quorate/vip/probe"
@@ -52,6 +53,7 @@ type Agent struct {
 	vips     *vip.Actuator
 	fence    *fence
 	plane    *planeWorker
+	book     *sysctl.Book // of the kernel's settings that were changed
 	engine   *health.Engine
 	paths    *paths
 	observer *observer
@@ -140,7 +142,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("address %s is still on %s: %w", x.Prefix, x.Link, x.Err))
 		}
 	}
-	err = errors.Join(err, a.plane.clear(), a.paths.worker.clear())
+	err = errors.Join(err, a.plane.clear(), a.paths.worker.clear(), a.restore())
 	if err == nil {
 		a.log.Info("agent has ended; this node carries nothing any more")
 	}
@@ -210,8 +212,15 @@ func (a *Agent) open() error {
 	if a.paths.worker.ledger, err = openLedger(filepath.Join(a.o.DataDir, pathsFile)); err != nil {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
 	}
+	if a.book, err = sysctl.Open(filepath.Join(a.o.DataDir, bookFile)); err != nil {
+		a.log.Warn("the kernel keeps settings of an agent that was killed", "reason", err)
+	}
+	a.plane.book = a.book
 	if witness {
 		a.plane.retire() // what the ledger of a director says was left
+		if err := a.restore(); err != nil {
+			a.log.Warn("settings of the kernel that this witness set when it was a director stay", "reason", err)
+		}
 	}
 	return nil
 }

@@ -136,7 +136,7 @@ func TestFresh(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		time.Sleep(2 * compareEvery)
+		time.Sleep(3 * compareEvery) // two looks
 		synctest.Wait()
 		began := looks
 		time.Sleep(3 * tableAge) // by itself it looks again only after ten seconds
@@ -177,7 +177,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		time.Sleep(2 * compareEvery)
+		time.Sleep(3 * compareEvery) // two looks
 		synctest.Wait()
 		began, s := looks, bedService(false)
 		const often = compareEvery / 2
@@ -222,13 +222,19 @@ func TestGlance(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		time.Sleep(2 * compareEvery)
+		after := func(d time.Duration) { // the plane is at rest when it returns; what follows is until the next call
+			b.busy.Unlock()
+			time.Sleep(d)
+			synctest.Wait()
+			b.busy.Lock()
+		}
+		b.busy.Lock()
+		after(3 * compareEvery) // two looks
 		began := looks
 		step := func(what string, d time.Duration, wantLooks int, repaired bool) {
 			t.Helper()
 			glances = 0
-			time.Sleep(d)
-			synctest.Wait()
+			after(d)
 			if looks-began != wantLooks || lvs.Equal(right, b.nft.Table()) != repaired || glances == 0 {
 				t.Errorf("%s: %d looks and %d glances, the table is %s", what, looks-began, glances, lvs.Text(b.nft.Table()))
 			}
@@ -240,13 +246,13 @@ func TestGlance(t *testing.T) {
 		foreign = true
 		step("another program changes its own all the time", 5*compareEvery, 1, true)
 		foreign = false
-		time.Sleep(compareShare * tableAge / 5)
-		synctest.Wait()
+		after(compareShare * tableAge / 5)
 		began = looks
 		known = false
 		b.nft.Delete(right[0].Key())
 		step("a glance does not tell", 3*compareEvery, 0, false)
 		step("the next look", compareShare*tableAge/5, 1, true)
+		b.busy.Unlock()
 		stop()
 		<-done
 	})

@@ -28,7 +28,7 @@ func (a *Agent) syncing(ctx context.Context) error {
 		return err
 	}
 	s := connsync.New(connsync.Options{
-		Self: string(a.o.Name), Listen: a.node.SyncBind(), Seal: seal, Mark: filepath.Join(a.o.DataDir, syncFile), Log: a.log,
+		Self: string(a.o.Name), Listen: a.node.SyncBind(), Seal: seal, Mark: filepath.Join(a.o.DataDir, syncFile), Book: a.book, Log: a.log,
 	})
 	ctx, end := context.WithCancel(ctx)
 	done := make(chan error, 1)
@@ -77,7 +77,7 @@ func (a *Agent) syncConfig(s *fsm.State, table *syncTable) connsync.Config {
 		Settings: connsync.Settings{
 			Transport: connsync.Transport(set.By()), Interface: set.Interface, Port: uint16(set.Port), SyncID: uint8(set.SyncID),
 			MaxLen: uint16(set.MaxLen), TTL: uint8(set.TTL),
-			Kernel: connsync.Kernel{Set: set.SetSysctls, Threshold: set.Threshold, Refresh: set.Refresh, Ports: set.Ports, Queue: set.Queue,
+			Kernel: connsync.Kernel{Set: s.Config.Settings.SetSysctls, Threshold: set.Threshold, Refresh: set.Refresh, Ports: set.Ports, Queue: set.Queue,
 				SockSize: set.SockSize, Templates: set.TemplateOnly},
 		},
 		Plane: a.plane.capabilities().Plane,

@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
 	"quorate/lvs/marker"
 	"quorate/lvs/nft"
+	"quorate/lvs/sysctl"
 )
 
 // planeNames are the data planes that there are, the one that "auto" takes first.
@@ -66,7 +68,7 @@ func (t wantedTable) equal(o wantedTable) bool {
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
 // time. Where that is dear the worker does it less often, so that it takes a fiftieth of a processor at most, and in between glances at what the kernel can
-// show cheaply.
+// show cheaply. A look that was late for once, on a busy machine, says nothing of how dear they are.
 const (
 	compareEvery = time.Second
 	compareShare = 50
@@ -88,6 +90,9 @@ type planeWorker struct {
 
 	busy  sync.Mutex // held while the plane works
 	plane lvs.Plane  // nil: this node has none; guarded by busy
+	// book is of the kernel's settings that were changed for the services; nil: none are. may says whether they may be.
+	book *sysctl.Book
+	may  atomic.Bool
 	// past is the scope of the tables before, until one was carried out without an error: a service of ours may
 	// be left on an address that the cluster has just forgotten. Guarded by busy.
 	past    lvs.Scope
@@ -133,7 +138,9 @@ func (w *planeWorker) want(t wantedTable) bool {
 // retire states that the node is in no cluster: nothing is its to carry. A node that has carried nothing since its last start,
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
-	if !w.untouched() {
+	touched := !w.untouched()
+	w.allow(false)
+	if touched {
 		w.want(wantedTable{setting: "auto"})
 	}
 }
@@ -143,8 +150,9 @@ func (w *planeWorker) retire() {
 func (w *planeWorker) run(ctx context.Context) error {
 	timer := time.NewTimer(compareEvery)
 	defer timer.Stop()
-	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
-	trusted := true                                             // no glance has made us look for nothing since a look that was due
+	var took, before time.Duration // the last two looks
+	due := time.Now().Add(compareEvery)
+	trusted := true // no glance has made us look for nothing since a look that was due
 	for {
 		var look, seen bool
 		glanced := time.Duration(0)
@@ -169,10 +177,10 @@ func (w *planeWorker) run(ctx context.Context) error {
 		if look {
 			began := time.Now()
 			changed := w.compare()
-			took = time.Since(began)
+			before, took = took, time.Since(began)
 			// What a glance shows may be another program's own: one that always changes that must not have us look every second.
 			trusted = seen && changed || !seen && (trusted || !began.Before(due))
-			due = time.Now().Add(max(compareEvery, compareShare*took))
+			due = time.Now().Add(max(compareEvery, compareShare*min(before, took)))
 		}
 		timer.Reset(min(max(compareEvery, compareShare*glanced), time.Until(due)))
 	}
@@ -231,7 +239,7 @@ func (w *planeWorker) compare() (changed bool) {
 	if asLeft && st.Changed > 0 {
 		w.drifted(st)
 	}
-	w.finish(t, gen, &st, err)
+	w.finish(t, gen, &st, errors.Join(err, w.tune(&st)))
 	return st.Changed > 0
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -299,6 +300,49 @@ func TestFactsListAllPlanes(t *testing.T) {
 	if p := got.Planes; len(p[0].Forwards) != 3 || len(p[1].Forwards) != 1 || !slices.Contains(p[1].Schedulers, "rr") {
 		t.Errorf("planes %+v", p)
 	}
+}
+
+// latePlane is late for once.
+type latePlane struct {
+	lvs.Plane
+	late *atomic.Bool
+}
+
+func (p latePlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
+	if p.late.Swap(false) {
+		time.Sleep(time.Second / 3)
+	}
+	return p.Plane.Reconcile(scope, want)
+}
+
+// One look that is late, on a busy machine, does not make the worker take the table for a dear one.
+func TestDriftIsPutRightAfterALateLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPlaneBed("ipvs")
+		var late atomic.Bool
+		open := b.open
+		b.open = func(name string) (lvs.Plane, error) {
+			p, err := open(name)
+			return latePlane{p, &late}, err
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- b.run(ctx) }()
+		svc := bedService(false)
+		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
+		time.Sleep(3 * compareEvery)
+		synctest.Wait()
+		late.Store(true)
+		time.Sleep(2 * compareEvery)
+		synctest.Wait()
+		b.ipvs.Delete(svc.Key())
+		time.Sleep(compareEvery + time.Millisecond)
+		if synctest.Wait(); late.Load() || len(b.ipvs.Table()) != 1 {
+			t.Errorf("the table is %v", b.ipvs.Table())
+		}
+		cancel()
+		<-ended
+	})
 }
 
 // What another program does to the table is put right within a second, and told once in a while.

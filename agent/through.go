@@ -16,6 +16,7 @@ import (
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
 	"quorate/lvs/probepath"
+	"quorate/lvs/sysctl"
 )
 
 // pathsFile is the ledger of the probes' paths in the data directory.
@@ -190,11 +191,11 @@ func pathOf(vip fsm.VIP, s fsm.Service, server fsm.Server) probepath.Path {
 
 // backupOnly is why this node cannot probe through the forwarding path though it has IPVS; "" when it can.
 func backupOnly() string {
-	notes := lvs.SwitchedOn("net.ipv4.vs.backup_only", "IPVS leaves packets alone while its sync daemon is a backup, which it is on every director, and probes through the forwarding path are not possible")
-	if len(notes) == 0 {
+	needs := sysctl.Ask("net.ipv4.vs.backup_only", "IPVS leaves packets alone while its sync daemon is a backup, which it is on every director, and probes through the forwarding path are not possible", "0")
+	if len(needs) == 0 {
 		return ""
 	}
-	return notes[0]
+	return needs[0].String()
 }
 
 // checksThrough reports whether a service has a check through the forwarding path.
@@ -229,7 +230,7 @@ func samePaths(s, t *fsm.State) bool {
 // untouched reports whether nothing was ever wanted, and nothing is left of an earlier process.
 func (w *planeWorker) untouched() bool {
 	w.busy.Lock()
-	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{}
+	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{} || w.tuned()
 	w.busy.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -36,6 +36,7 @@ type NodeStatus struct {
 	Fence     Fence       `json:"fence"`
 	DataPlane DataPlane   `json:"data_plane"`
 	Sync      *SyncStatus `json:"sync,omitempty" doc:"How it keeps the connections of the other directors; absent where nothing is kept"`
+	Sysctls   []Sysctl    `json:"sysctls,omitempty" doc:"Settings of its kernel that it has set, as set_sysctls allows, and puts back when it ends"`
 	Addresses []Address   `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
 	Services  []Carried   `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
 	Links     []fsm.Link  `json:"links,omitempty"`
@@ -68,6 +69,14 @@ type DataPlane struct {
 	Name    string `json:"name" doc:"ipvs, nft or none"`
 	Detail  string `json:"detail,omitempty" doc:"Its version and the like, where the kernel tells" example:"IPVS 1.2.1, 4096 buckets for connections"`
 	Problem string `json:"problem,omitempty" doc:"What it could not carry out, and the cure"`
+}
+
+// Sysctl is a setting of the kernel that an agent has set.
+type Sysctl struct {
+	Name  string `json:"name" example:"net.ipv4.ip_forward"`
+	Value string `json:"value"`
+	Was   string `json:"was" doc:"What it was before, and will be again"`
+	For   string `json:"for" enum:"services,sync"`
 }
 
 // SyncStatus is how a director keeps the connections of the others, and they its own. Counters are since its agent, or the setting, started.

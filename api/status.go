@@ -49,6 +49,7 @@ type NodeSummary struct {
 	Fence     Fence       `json:"fence"`
 	DataPlane DataPlane   `json:"data_plane"`
 	Sync      *SyncStatus `json:"sync,omitempty"`
+	Sysctls   []Sysctl    `json:"sysctls,omitempty"`
 	VIPs      []string    `json:"vips,omitempty" doc:"VIPs that it owns"`
 	Problems  []string    `json:"problems,omitempty"`
 }
@@ -140,7 +141,7 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 		return n
 	}
 	n.Reached, n.Phase = true, r.status.Phase
-	n.Lease, n.Fence, n.DataPlane, n.Sync, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Sync, r.status.Problems
+	n.Lease, n.Fence, n.DataPlane, n.Sync, n.Sysctls, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Sync, r.status.Sysctls, r.status.Problems
 	if r.status.Version != "" {
 		n.Version = r.status.Version
 	}

@@ -37,6 +37,8 @@ var clusterBlock = &block{
 			"How many moves for `preempt` and `rebalance` may begin in a minute; a group counts as one. Left out: 10. Fences, drains and what operators ask for are not counted and do not wait.").within("1 to 600"),
 		duration("hold_down", func(s *fsm.Settings) *time.Duration { return &s.HoldDown },
 			"How long nothing is moved for `preempt` or `rebalance` to a node that came back after a fence, and how long a VIP is left alone after a failover or such a move. It doubles, up to 30 minutes, each time that the next failure comes within an hour. Left out: 30s.").within("1s to 1h"),
+		boolean("set_sysctls", func(s *fsm.Settings) *bool { return &s.SetSysctls },
+			"The agents may set what the services and the block `sync` need in their kernels (sysctls), and put back what was there when they end. Otherwise `quorate status` says which commands do it."),
 	},
 }
 
@@ -66,8 +68,6 @@ var syncBlock = &block{
 		number("max_len", func(s *fsm.Sync) *int { return &s.MaxLen }, "Longest message, in bytes. Left out: 1280.").
 			within(fmt.Sprintf("%d to %d", fsm.MinSyncLen, fsm.MaxSyncLen)),
 		number("ttl", func(s *fsm.Sync) *int { return &s.TTL }, "How many networks the multicast may cross. Left out: 1.").within("1 to 255"),
-		boolean("set_sysctls", func(s *fsm.Sync) *bool { return &s.SetSysctls },
-			"The agents may set the sysctls net.ipv4.vs.sync_* that the keys below stand for, and set them back when they end. Otherwise `quorate status` says which commands do it."),
 		text("threshold", func(s *fsm.Sync) *string { return &s.Threshold },
 			"`PACKET PERIOD` (sync_threshold): a connection is told of at that packet of each period; `0 0`: as soon as it is established, and then by time alone. Left out: `0 0`."),
 		duration("refresh", func(s *fsm.Sync) *time.Duration { return &s.Refresh },

@@ -10,10 +10,11 @@ import (
 
 const syncText = `
 cluster {
+  set_sysctls = true
   sync {
     transport   = "multicast"
     interface   = "eth1"
-    set_sysctls = true
+    ttl         = 2
     threshold   = "3 50"
     refresh     = "20s"
   }
@@ -35,9 +36,9 @@ func TestSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fsm.Sync{Transport: "multicast", Interface: "eth1", SetSysctls: true, Threshold: "3 50", Refresh: 20 * time.Second}
-	if got := doc.Config.Settings.Sync; got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	want := fsm.Sync{Transport: "multicast", Interface: "eth1", TTL: 2, Threshold: "3 50", Refresh: 20 * time.Second}
+	if got := doc.Config.Settings.Sync; got != want || !doc.Config.Settings.SetSysctls {
+		t.Errorf("%+v, want %+v, and what lets the agents set it", got, want)
 	}
 	if !doc.Config.Services["web"].NoSync || doc.Config.Services["other"].NoSync {
 		t.Errorf("%+v", doc.Config.Services)
@@ -51,11 +52,11 @@ func TestSync(t *testing.T) {
 
 func TestSyncMistakes(t *testing.T) {
 	for old, c := range map[string][2]string{
-		`transport   = "multicast"`: {`transport = "unicast"`, `a.hcl:4:`},
+		`transport   = "multicast"`: {`transport = "unicast"`, `a.hcl:5:`},
 		`interface   = "eth1"`:      {``, `interface`},
-		`threshold   = "3 50"`:      {`threshold = "50 3"`, `a.hcl:7:`},
-		`refresh     = "20s"`:       {`refresh = "1500ms"`, `a.hcl:8:`},
-		`set_sysctls = true`:        {`ports = 3`, `a.hcl:6:`},
+		`threshold   = "3 50"`:      {`threshold = "50 3"`, `a.hcl:8:`},
+		`refresh     = "20s"`:       {`refresh = "1500ms"`, `a.hcl:9:`},
+		`ttl         = 2`:           {`ports = 3`, `a.hcl:7:`},
 	} {
 		_, err := Parse("a.hcl", []byte(strings.Replace(syncText, old, c[0], 1)))
 		if err == nil || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), "cluster.sync") {

@@ -132,6 +132,7 @@ func (c Config) fields() map[string]fields {
 	cluster.set("data_plane", c.Settings.DataPlane)
 	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
 	cluster.flag("rebalance", c.Settings.Rebalance)
+	cluster.flag("set_sysctls", c.Settings.SetSysctls)
 	cluster.count("max_moves_per_minute", c.Settings.MaxMoves)
 	cluster.span("hold_down", c.Settings.HoldDown)
 	c.Settings.Sync.fields(object)

@@ -52,8 +52,10 @@ type Settings struct {
 	// a move leaves a VIP alone that failed over or was moved so; longer after several in a row, see Flap.
 	HoldDown time.Duration `json:"hold_down,omitempty"`
 
-	Sync     Sync     `json:"sync,omitzero"`
-	Timeouts Timeouts `json:"ipvs_timeouts,omitzero"`
+	// SetSysctls lets the agents set what the services and the synchronisation of connections need in their kernels. Since schema 5.
+	SetSysctls bool     `json:"set_sysctls,omitempty"`
+	Sync       Sync     `json:"sync,omitzero"`
+	Timeouts   Timeouts `json:"ipvs_timeouts,omitzero"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -73,7 +75,7 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
-	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) {
+	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) || s.SetSysctls {
 		return schemaLVS
 	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {

@@ -20,8 +20,8 @@ type Sync struct {
 	MaxLen    int    `json:"max_len,omitempty"` // of a message, bytes
 	TTL       int    `json:"ttl,omitempty"`
 
-	SetSysctls   bool          `json:"set_sysctls,omitempty"` // the agents may set what follows in their kernels
-	Threshold    string        `json:"threshold,omitempty"`   // "PACKET PERIOD"
+	// What follows is set in the kernels where [Settings.SetSysctls] allows it.
+	Threshold    string        `json:"threshold,omitempty"` // "PACKET PERIOD"
 	Refresh      time.Duration `json:"refresh,omitempty"`
 	Ports        int           `json:"ports,omitempty"`
 	Queue        int           `json:"queue,omitempty"`         // messages
@@ -104,7 +104,6 @@ func (s Sync) fields(object func(string) fields) {
 	f.set("interface", s.Interface)
 	f.set("group", s.Group)
 	f.set("threshold", s.Threshold)
-	f.flag("set_sysctls", s.SetSysctls)
 	f.flag("template_only", s.TemplateOnly)
 	f.span("refresh", s.Refresh)
 	f.count("port", s.Port)

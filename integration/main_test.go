@@ -63,7 +63,7 @@ func newBed(t *testing.T, directors, servers int) *lab.Bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bed, err := lab.NewBed(context.Background(), lab.BedOptions{Binary: quorate, Directors: directors, Servers: servers})
+	bed, err := lab.NewBed(context.Background(), paceOf().bed(lab.BedOptions{Binary: quorate, Directors: directors, Servers: servers}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,13 +108,13 @@ func must(t *testing.T, err error) {
 // form makes the bed's directors a cluster.
 func form(t *testing.T, bed *lab.Bed) {
 	t.Helper()
-	must(t, bed.Form(within(t, 30*time.Second)))
+	must(t, bed.Form(within(t, 30*time.Second*paceOf().times)))
 }
 
 // says runs a quorate command that must succeed, and returns what it printed.
 func says(t *testing.T, d *lab.Director, args ...string) string {
 	t.Helper()
-	out, err := d.Quorate(within(t, 30*time.Second), args...)
+	out, err := d.Quorate(within(t, 30*time.Second*paceOf().times), args...)
 	must(t, err)
 	return out
 }
@@ -122,6 +122,6 @@ func says(t *testing.T, d *lab.Director, args ...string) string {
 // apply applies a configuration that must be accepted.
 func apply(t *testing.T, d *lab.Director, c *lab.Config) {
 	t.Helper()
-	_, err := d.Apply(within(t, 30*time.Second), "cluster.hcl", c.String())
+	_, err := d.Apply(within(t, 30*time.Second*paceOf().times), "cluster.hcl", c.String())
 	must(t, err)
 }

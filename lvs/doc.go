@@ -10,7 +10,7 @@
 // another and in which order ([Diff]), and how wanted and actual are shown side by side ([Compare]). All of it is pure.
 //
 // What is never done here: no health check, no address, no choice between planes, and no change of a sysctl. What the
-// host lacks is reported ([Preflight]) together with the command that cures it.
+// host lacks is reported ([Preflight], [Status.Needs]) together with the command that cures it.
 //
 // Established connections outlive every change: services are edited in place, never removed and added again; a
 // destination with weight 0 gets no new connections and keeps those it has.

@@ -5,28 +5,49 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+
+	"quorate/lvs/sysctl"
 )
 
-// forwarding are the sysctls without which the kernel drops packets that a plane has sent on to another host
-// (Documentation/networking/ip-sysctl.rst).
-var forwarding = []struct {
-	sysctl string
-	ipv4   bool
-}{
-	{"net.ipv4.ip_forward", true},
-	{"net.ipv6.conf.all.forwarding", false},
+// The settings without which the kernel drops packets that a plane has sent on to another host, and those by which it tells its neighbours of
+// an address on a link that does not have it (Documentation/networking/ip-sysctl.rst).
+const (
+	forward4    = "net.ipv4.ip_forward"
+	forward6    = "net.ipv6.conf.all.forwarding"
+	arpIgnore   = "net.ipv4.conf.all.arp_ignore"
+	arpAnnounce = "net.ipv4.conf.all.arp_announce"
+)
+
+// Preflight is what the host lacks for the services, whatever plane has them. It reads the network namespace of the calling thread and changes
+// nothing.
+//
+// IP forwarding of their address families, when nat or tun sends to a destination on another host. That the host answers ARP for an address,
+// and names it in requests of its own, on the link alone that has it: where two links lead to the subnet of a virtual address, where several
+// have virtual addresses, and where the host is itself a real server of one of them by direct routing or through a tunnel.
+func Preflight(want []Service) (out []sysctl.Need) {
+	local := LocalAddrs()
+	const dropped = "packets to servers on other hosts are dropped"
+	v4, v6 := sendsOn(want, local)
+	if v4 {
+		out = append(out, sysctl.Ask(forward4, dropped, "1")...)
+	}
+	if v6 {
+		for _, n := range sysctl.Ask(forward6, dropped, "1") {
+			n.Unless = advertised()
+			out = append(out, n)
+		}
+	}
+	if why := tellsOthers(want, local, connected()); why != "" {
+		out = append(out, sysctl.Ask(arpIgnore, why+": it answers ARP for a virtual address where that is not", "1", "2")...)
+		out = append(out, sysctl.Ask(arpAnnounce, why+": its own ARP requests name a virtual address where that is not, which neighbours there remember when it has moved", "2")...)
+	}
+	return out
 }
 
-// Preflight reports what this host lacks for balancing to other hosts, each with the exact command that cures it. It
-// reads the network namespace of the calling thread and changes nothing.
-func Preflight() []string { return preflight(true, true) }
-
-// PreflightFor is Preflight for what the given services need: IP forwarding of their address families, when nat or tun
-// sends to a destination on another host.
-func PreflightFor(want []Service) []string {
-	local := LocalAddrs()
-	var v4, v6 bool
+// sendsOn reports whether nat or tun sends to another host, over IPv4 and over IPv6.
+func sendsOn(want []Service, local map[netip.Addr]bool) (v4, v6 bool) {
 	for _, s := range want {
 		for _, d := range s.Destinations {
 			a := d.Addr.Addr().Unmap()
@@ -36,33 +57,109 @@ func PreflightFor(want []Service) []string {
 			v4, v6 = v4 || a.Is4(), v6 || a.Is6()
 		}
 	}
-	return preflight(v4, v6)
+	return v4, v6
 }
 
-func preflight(v4, v6 bool) []string {
-	var out []string
-	for _, f := range forwarding {
-		if f.ipv4 && !v4 || !f.ipv4 && !v6 {
+// SendsToItself reports whether a host with these addresses is a real server of the service, as it is sent to without a change of the address.
+func (s Service) SendsToItself(local map[netip.Addr]bool) bool {
+	return slices.ContainsFunc(s.Destinations, func(d Destination) bool {
+		forward, _ := s.Method(d)
+		return forward != NAT && local[d.Addr.Addr().Unmap()]
+	})
+}
+
+// tellsOthers is why a host with these subnets tells neighbours of an IPv4 address on a link that does not have it; "" = it does not.
+func tellsOthers(want []Service, local map[netip.Addr]bool, subnets map[string][]netip.Prefix) string {
+	having := map[string]bool{}
+	for _, s := range want {
+		if s.Mark != 0 || !s.Addr.Unmap().Is4() {
 			continue
 		}
-		out = append(out, SwitchedOff(f.sysctl, "packets to servers on other hosts are dropped")...)
+		if s.SendsToItself(local) {
+			return fmt.Sprintf("this host is a director, and a real server of %v besides", s.Key())
+		}
+		var links []string
+		for link, ps := range subnets {
+			if slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(s.Addr.Unmap()) }) {
+				links = append(links, link)
+				having[link] = true
+			}
+		}
+		if slices.Sort(links); len(links) > 1 {
+			return fmt.Sprintf("%s lead to the subnet of %v", strings.Join(links, " and "), s.Addr)
+		}
+	}
+	if len(having) > 1 {
+		links := []string{}
+		for link := range having {
+			links = append(links, link)
+		}
+		slices.Sort(links)
+		return strings.Join(links, " and ") + " have virtual addresses"
+	}
+	return ""
+}
+
+// connected are the IPv4 subnets of the links that are up and speak ARP, by name. Where they cannot be read there is no hint.
+func connected() map[string][]netip.Prefix {
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	out := map[string][]netip.Prefix{}
+	for _, l := range links {
+		if l.Flags&net.FlagUp == 0 || l.Flags&net.FlagBroadcast == 0 {
+			continue
+		}
+		addrs, err := l.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() && !p.IsSingleIP() {
+				out[l.Name] = append(out[l.Name], p.Masked())
+			}
+		}
 	}
 	return out
 }
 
-// SwitchedOff is a problem where the sysctl is 0 in the network namespace of the calling thread, with the command that cures it; so says what
-// comes of it. A kernel that has no such sysctl has no such problem.
-func SwitchedOff(sysctl, so string) []string { return stands(sysctl, "0", "1", so) }
-
-// SwitchedOn is the opposite of SwitchedOff.
-func SwitchedOn(sysctl, so string) []string { return stands(sysctl, "1", "0", so) }
-
-func stands(sysctl, at, cure, so string) []string {
-	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
-	if err != nil || strings.TrimSpace(string(b)) != at {
-		return nil
+// advertised says what has to be done before a host forwards IPv6 that has a default route from a router's advertisements: it does not listen to
+// them any more then (accept_ra).
+func advertised() string {
+	b, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+	if err != nil {
+		return ""
 	}
-	return []string{fmt.Sprintf("%s is %s, so %s: run sysctl -w %s=%s and keep it in /etc/sysctl.d/", sysctl, at, so, sysctl, cure)}
+	return defaultAdvertised(string(b))
+}
+
+// Flags of a route (linux/route.h, linux/ipv6_route.h).
+const (
+	routeDefault    = 0x00010000 // RTF_DEFAULT: learned from a router
+	routeAddrconf   = 0x00040000 // RTF_ADDRCONF
+	fieldsOfRoute   = 10
+	routeFlagsField = 8
+)
+
+// defaultAdvertised is advertised for the text of /proc/net/ipv6_route (net/ipv6/route.c, rt6_info_route).
+func defaultAdvertised(routes string) string {
+	for line := range strings.Lines(routes) {
+		f := strings.Fields(line)
+		var flags uint32
+		if len(f) != fieldsOfRoute {
+			continue
+		}
+		if _, err := fmt.Sscanf(f[routeFlagsField], "%x", &flags); err != nil || flags&routeDefault == 0 || flags&routeAddrconf == 0 {
+			continue
+		}
+		name := "net.ipv6.conf." + strings.ReplaceAll(f[fieldsOfRoute-1], ".", "/") + ".accept_ra"
+		if v, err := sysctl.Read(name); err == nil && v == "2" {
+			continue
+		}
+		return fmt.Sprintf("the default route of %s is from a router's advertisements, which a host that forwards does not take: run sysctl -w %s=2", f[fieldsOfRoute-1], name)
+	}
+	return ""
 }
 
 // LocalAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"quorate/lvs/sysctl"
 )
 
 // Status is what a Reconcile left in the kernel, beside what was wanted.
@@ -16,6 +18,21 @@ type Status struct {
 	Changes []string `json:"changes,omitempty"`
 	// Problems are what the host lacks for the wanted services, each with its cure, e.g. IP forwarding that is off.
 	Problems []string `json:"problems,omitempty"`
+	// Needs are those of the problems that a setting of the kernel cures.
+	Needs []sysctl.Need `json:"needs,omitempty"`
+}
+
+// Lacks says in the status what has to be set in the kernel.
+func (s *Status) Lacks(needs ...sysctl.Need) {
+	for _, n := range needs {
+		s.Needs, s.Problems = append(s.Needs, n), append(s.Problems, n.String())
+	}
+}
+
+// Met takes out of the status what has been set since.
+func (s *Status) Met(n sysctl.Need) {
+	s.Needs = slices.DeleteFunc(slices.Clone(s.Needs), func(x sysctl.Need) bool { return x == n })
+	s.Problems = slices.DeleteFunc(slices.Clone(s.Problems), func(p string) bool { return p == n.String() })
 }
 
 // Report says in the status what was changed.

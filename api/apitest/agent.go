@@ -263,6 +263,9 @@ func (a *Agent) report() api.NodeStatus {
 	st := a.cluster.state
 	s.Phase, s.ClusterID, s.Applied, s.Epoch = api.PhaseReady, st.ClusterID, st.Index, st.Nodes[a.name].Epoch
 	s.Leader, _ = a.cluster.leader()
+	if st.Config.Settings.SetSysctls {
+		s.Sysctls = []api.Sysctl{{Name: "net.ipv4.ip_forward", Value: "1", Was: "0", For: "services"}, {Name: "net.ipv4.vs.sync_threshold", Value: "0 0", Was: "3 50", For: "sync"}}
+	}
 	s.Lease = api.Lease{Held: a.cluster.quorum(), Epoch: s.Epoch}
 	if s.Lease.Held {
 		s.Lease.RemainingMS = 240

@@ -105,6 +105,9 @@ func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 	var notes, shared []string
 	of := map[string][]string{} // whose a note is: many are the same everywhere
 	for _, n := range nodes {
+		for _, x := range n.Sysctls {
+			notes = append(notes, fmt.Sprintf("%s has set %s = %s (was %s)", n.ID, x.Name, x.Value, x.Was))
+		}
 		if n.Sync == nil {
 			continue
 		}

@@ -16,6 +16,7 @@ type Bed struct {
 	Servers   []*WebServer
 	Client    *Host
 	Bystander *Host
+	profile   string
 }
 
 // BedOptions say how big a bed is.
@@ -24,6 +25,7 @@ type BedOptions struct {
 	Binary    string // of quorate
 	Directors int    // at most 9
 	Servers   int    // at most 9
+	Profile   string // that Form begins the cluster with; "" = the program's default
 	// Direct are VIPs that the web servers have themselves, for services with direct routing. That cannot change a
 	// connection's port, so they listen on port 80 then instead of 8080.
 	Direct []netip.Addr
@@ -53,7 +55,7 @@ func NewBed(ctx context.Context, o BedOptions) (*Bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bed{Lab: l}
+	b := &Bed{Lab: l, profile: o.Profile}
 	if err := b.populate(ctx, o); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -39,7 +39,11 @@ func (b *Bed) Form(ctx context.Context) error {
 	if err := b.Start(ctx); err != nil {
 		return err
 	}
-	out, err := b.Directors[0].Quorate(ctx, "bootstrap")
+	bootstrap := []string{"bootstrap"}
+	if b.profile != "" {
+		bootstrap = append(bootstrap, "--profile", b.profile)
+	}
+	out, err := b.Directors[0].Quorate(ctx, bootstrap...)
 	if err != nil {
 		return err
 	}

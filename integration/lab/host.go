@@ -14,6 +14,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/sysctl"
 )
 
 // Host is one machine of the lab. Its name, hardware address, prefixes, sysctls and directory outlive a loss of power;
@@ -111,6 +113,12 @@ func (h *Host) Sysctl(key, value string) error {
 		return nil
 	}
 	return ns.sysctl(key, value)
+}
+
+// ReadSysctl reads a sysctl of the host's network. The error of one that the kernel does not have is an fs.ErrNotExist.
+func (h *Host) ReadSysctl(key string) (value string, err error) {
+	err = h.Do(func() (err error) { value, err = sysctl.Read(key); return err })
+	return value, err
 }
 
 func (n *namespace) sysctl(key, value string) error {

@@ -80,3 +80,26 @@ func TestServerLacksVIP(t *testing.T) {
 		t.Error("it has not run")
 	}
 }
+
+// TestAgents runs those tests of the hosts on a kernel that has IPVS that are about what agents balance: connections that outlive their director, and
+// what happens to services and their servers.
+func TestAgents(t *testing.T) {
+	need(t)
+	dir := t.TempDir()
+	build(t, dir, "quorate/cmd/quorate")
+	for _, c := range []struct{ test, says string }{
+		{"TestConnectionsOutliveTheirDirector", "planned move: "}, {"TestServices", "--- PASS: TestServices/drift"},
+	} {
+		t.Run(c.test, func(t *testing.T) {
+			t.Parallel()
+			out := guestTest(t, "quorate/integration", 5*time.Minute, uml.Program{
+				Args: []string{"-test.run=^" + c.test + "$", "-test.v", "-test.timeout=4m"},
+				Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_SLOW_MACHINE=1"},
+				Dir:  "/", Memory: "2G",
+			})
+			if !strings.Contains(out, "--- PASS: "+c.test) || !strings.Contains(out, c.says) {
+				t.Errorf("it has not run, or not on IPVS: %q is not said", c.says)
+			}
+		})
+	}
+}

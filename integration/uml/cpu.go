@@ -3,9 +3,16 @@ package uml
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
+
+// turn gives the guests of this process the processors one after the other, so that two at a time do not meet, and begins anywhere, so that those of two
+// processes do not always.
+var turn atomic.Uint32
+
+func init() { turn.Store(rand.Uint32N(1 << 16)) }
 
 // onOneCPU calls start with the calling thread, and so the process that it starts, bound to one of the processors that
 // the thread may use. A guest's kernel and the program that it runs are processes of the host that take turns at every
@@ -16,7 +23,7 @@ func onOneCPU(start func() error) error {
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return fmt.Errorf("asking for the allowed processors: %w", err)
 	}
-	nth := rand.IntN(max(1, allowed.Count())) // two guests at a time shall not always meet
+	nth := int(turn.Add(1)) % max(1, allowed.Count())
 	for cpu := range len(one) * 64 {
 		if !allowed.IsSet(cpu) {
 			continue

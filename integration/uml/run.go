@@ -28,12 +28,12 @@ const (
 //go:embed init.sh
 var initScript []byte
 
-// Modules that every guest loads, if no others are asked for: IPVS with all its schedulers, tunnels, and what makes
-// networks inside the guest, and what the ownership gate is attached by.
+// Modules that every guest loads, if no others are asked for: IPVS with all its schedulers, tunnels, what makes
+// networks inside the guest, what the ownership gate is attached by, and what sets firewall marks.
 var Modules = []string{
 	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_sh", "ip_vs_dh", "ip_vs_mh", "ip_vs_sed", "ip_vs_nq",
-	"ip_vs_lblc", "ip_vs_lblcr", "ip_vs_fo", "ip_vs_ovf", "ipip", "ip6_tunnel", "veth", "bridge", "dummy", "sch_netem",
-	"sch_ingress", "cls_bpf",
+	"ip_vs_lblc", "ip_vs_lblcr", "ip_vs_fo", "ip_vs_ovf", "ip_vs_pe_sip", "ipip", "ip6_tunnel", "ip_gre", "ip6_gre", "fou", "fou6",
+	"veth", "bridge", "dummy", "sch_netem", "sch_ingress", "cls_bpf", "cls_flower", "act_skbedit",
 }
 
 // Program is what runs in the guest.

@@ -105,7 +105,9 @@ func guestTest(t *testing.T, pkg string, limit time.Duration, p uml.Program) str
 
 // TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
 func TestIPVS(t *testing.T) {
-	out := guestTest(t, "quorate/lvs/ipvs", 5*time.Minute, uml.Program{Args: []string{"-test.v", "-test.timeout=4m"}})
+	t.Parallel()
+	out := guestTest(t, "quorate/lvs/ipvs", 5*time.Minute, uml.Program{Args: []string{"-test.v", "-test.timeout=4m",
+		"-test.skip=StatefulForward"}}) // it has no tables of the families ip, ip6 and inet
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "--- SKIP") {
 			t.Errorf("skipped on a kernel that has IPVS: %s", line)
@@ -141,10 +143,11 @@ func TestRealServer(t *testing.T) {
 
 // TestConnSync: connections outlive their director, by relay without multicast and by multicast.
 func TestConnSync(t *testing.T) {
+	t.Parallel()
 	out := guestTest(t, "quorate/lvs/connsync", 4*time.Minute, uml.Program{
-		Args: []string{"-test.run=^(TestConnectionsSurvive|TestWithoutSync)$", "-test.v", "-test.timeout=3m"}, Memory: "2G",
+		Args: []string{"-test.run=^(TestConnectionsSurvive|TestWithoutSync|TestForeignDaemon)$", "-test.v", "-test.timeout=3m"}, Memory: "2G",
 	})
-	for _, want := range []string{"--- PASS: TestConnectionsSurvive/relay", "--- PASS: TestConnectionsSurvive/multicast"} {
+	for _, want := range []string{"--- PASS: TestConnectionsSurvive/relay", "--- PASS: TestConnectionsSurvive/multicast", "--- PASS: TestForeignDaemon"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not said", want)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
+	"quorate/lvs/sysctl"
 )
 
 // kernel is IPVS as a Plane: its sync daemons, and its connection table.
@@ -74,7 +75,7 @@ func (k *kernel) open() (err error) {
 
 // threads of each daemon: it is what the sysctl said when the first of them was started.
 func (k *kernel) threads() int {
-	v, err := readSysctl("net.ipv4.vs.sync_ports")
+	v, err := sysctl.Read("net.ipv4.vs.sync_ports")
 	n, cerr := strconv.Atoi(v)
 	if err != nil || cerr != nil {
 		return 1
@@ -101,10 +102,14 @@ func (k *kernel) wanted() []ipvs.Daemon {
 // keep sees to it that the daemons run, and that the master can send.
 func (k *kernel) keep() error {
 	want := k.wanted()
+	before := slices.Clone(k.mark.Daemons) // with what is going to be started in the mark, another program's like it would be ours
 	if err := k.mark.starts(want); err != nil {
 		return err
 	}
-	if _, err := k.daemons.Reconcile(want, k.mark.ours); err != nil {
+	if _, err := k.daemons.Reconcile(want, func(d ipvs.Daemon) bool { return among(before, d) }); err != nil {
+		if errors.Is(err, ipvs.ErrForeignDaemon) { // nothing was started
+			err = errors.Join(err, k.mark.runs(before))
+		}
 		return err
 	}
 	if err := k.mark.runs(want); err != nil {

@@ -7,14 +7,19 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
 	"quorate/lvs/lvstest"
 	"quorate/lvs/nft"
+	"quorate/lvs/sysctl"
 )
 
 // plain is a Sealer that seals nothing, for tests of what is inside.
@@ -163,7 +168,7 @@ func talk(t *testing.T, p *lvstest.Pair, kind string, each int) (talkers []*lvst
 }
 
 // went counts who goes on, and wants at least so many of a hundred.
-func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent int) {
+func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent int) (all []int) {
 	t.Helper()
 	for i, k := range talkers {
 		name := [...]string{"nat", "dr"}[i]
@@ -172,7 +177,9 @@ func went(t *testing.T, what string, talkers []*lvstest.Talkers, each, percent i
 		if alive*100 < each*percent {
 			t.Errorf("%s: %d of %d connections through %s go on, want %d %%", what, alive, each, name, percent)
 		}
+		all = append(all, alive)
 	}
+	return all
 }
 
 // takeOver makes director i the owner of everything.
@@ -205,7 +212,14 @@ func TestTrackedConnectionsSurvive(t *testing.T) {
 	survive(t, lvstest.NewPair(t), "nft", Settings{}.WithDefaults(), 1000)
 }
 
+// young is how many connections, through each service, are opened last, a moment before their director is lost.
+const young = 200
+
 func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int) {
+	files := uint64(4*(each+young) + 1000) // both ends of all connections are here
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: files}); err != nil {
+		t.Fatal(err)
+	}
 	if set.Transport == ByRelay {
 		if err := p.NoMulticast(); err != nil {
 			t.Fatal(err)
@@ -219,12 +233,14 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	b.there()
 	k := talk(t, p, kind, each)
 	time.Sleep(3 * time.Second) // the connections are to be so old
+	k2 := talk(t, p, kind, young)
 
 	if err := p.Cut(0, false); err != nil {
 		t.Fatal(err)
 	}
 	takeOver(t, p, b)
 	went(t, "owner killed", k, each, 99)
+	went(t, "owner killed, younger than 3 s", k2, young, 0) // how many is the kernel's affair: it is told, and nothing is asked
 
 	a.stop()
 	if err := p.Reboot(t, 0); err != nil {
@@ -239,7 +255,7 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 		t.Fatal(err)
 	}
 	takeOver(t, p, a)
-	went(t, "owner killed 5 s after the other came back", k, each, 99)
+	left := went(t, "owner killed 5 s after the other came back", k, each, 99)
 
 	if err := p.Cut(1, true); err != nil {
 		t.Fatal(err)
@@ -248,7 +264,9 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	b.there()
 	takeOver(t, p, b)
 	a.own(nil)
-	went(t, "planned move", k, each, 100)
+	if moved := went(t, "planned move", k, each, 99); !slices.Equal(moved, left) {
+		t.Errorf("planned move: of %v connections %v go on, want all", left, moved)
+	}
 	st := b.sync.Status()
 	t.Logf("%+v", st)
 	if st.Forged+st.Malformed+st.Strange+st.Peers[0].Dropped > 0 || len(st.Problems) > 0 {
@@ -257,6 +275,71 @@ func survive(t *testing.T, p *lvstest.Pair, kind string, set Settings, each int)
 	a.stop()
 	b.stop()
 	b.clean()
+}
+
+// TestForeignDaemon: another program's sync daemon is named in the status, with the command that stops it, and left alone, also when it is
+// just as ours would be; sync goes on when it has gone.
+func TestForeignDaemon(t *testing.T) {
+	p := newPair(t)
+	d := newDirector(t, p, 0, "ipvs", Settings{}.WithDefaults())
+	foreign := ipvs.Daemon{State: ipvs.Master, Interface: "lo", SyncID: DefaultSyncID, MaxLen: DefaultMaxLen, Group: DefaultGroup, Port: DefaultPort, TTL: 1}
+	mine := func(ipvs.Daemon) bool { return true }
+	other := func(want ...ipvs.Daemon) { // the other program
+		t.Helper()
+		d.daemons(func(k *ipvs.Daemons) error { _, err := k.Reconcile(want, mine); return err })
+	}
+	runs := func() (out []ipvs.Daemon) {
+		t.Helper()
+		d.daemons(func(k *ipvs.Daemons) (err error) { out, err = k.List(); return err })
+		return out
+	}
+	refused := func(what string, f ipvs.Daemon) {
+		t.Helper()
+		d.await(what+" is named", func(st Status) bool {
+			text := strings.Join(st.Problems, "\n")
+			return strings.Contains(text, f.String()) && strings.Contains(text, "ipvsadm --stop-daemon master")
+		})
+		if list := runs(); !slices.Contains(list, f) {
+			t.Errorf("%s was not left alone: %v", what, list)
+		}
+	}
+	works := func(what string) {
+		t.Helper()
+		d.await(what, func(st Status) bool { return len(st.Problems) == 0 && len(runs()) == 2 })
+	}
+
+	other(foreign)
+	d.start()
+	refused("a daemon that was there first, like ours", foreign)
+	other()
+	works("sync begins when it has gone")
+
+	other() // stops ours: who may do that may do anything
+	foreign.SyncID = 7
+	other(foreign)
+	refused("a daemon that is met by a running sync", foreign)
+	d.stop()
+	if list := runs(); !slices.Equal(list, []ipvs.Daemon{foreign}) {
+		t.Errorf("sync has ended, and these run: %v, want the foreign one alone", list)
+	}
+	other()
+	d.clean()
+}
+
+// daemons asks the kernel of the director's host.
+func (d *director) daemons(f func(*ipvs.Daemons) error) {
+	d.t.Helper()
+	err := d.host().Do(func() error {
+		k, err := ipvs.OpenDaemons()
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		return f(k)
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // clean checks that nothing of connection sync is left in the kernel.
@@ -274,7 +357,7 @@ func (d *director) clean() {
 		if left, err := daemons.List(); err != nil || len(left) > 0 {
 			d.t.Errorf("left behind: %v, %v", left, err)
 		}
-		if v, err := readSysctl("net.ipv4.vs.sync_threshold"); v != "3 50" {
+		if v, err := sysctl.Read("net.ipv4.vs.sync_threshold"); v != "3 50" {
 			d.t.Errorf("sync_threshold is %q, %v", v, err)
 		}
 		return nil

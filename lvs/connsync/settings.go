@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -151,6 +150,3 @@ func (k Kernel) sysctls() [][2]string {
 	}
 	return out
 }
-
-// sysctlPath is the file of a sysctl.
-func sysctlPath(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/sysctl"
 )
 
 // Options of a Sync. Self, Listen and Seal are required.
@@ -21,7 +23,8 @@ type Options struct {
 	Self   string         // name of this director
 	Listen netip.AddrPort // for the datagrams of peers
 	Seal   Sealer
-	Mark   string // path of the file that remembers what was changed in the kernel; "": nothing is remembered beyond this process
+	Mark   string       // path of the file that remembers which daemons were started; "": nothing is remembered beyond this process
+	Book   *sysctl.Book // of the settings of the kernel that are changed; nil: one that is forgotten with this process
 	Log    *slog.Logger
 	// Inside runs something in the network namespace that is meant; nil: in that of the calling thread, which then is the same for all.
 	Inside func(func() error) error
@@ -65,6 +68,9 @@ func New(o Options) *Sync {
 	}
 	if o.Inside == nil {
 		o.Inside = func(f func() error) error { return f() }
+	}
+	if o.Book == nil {
+		o.Book, _ = sysctl.Open("") // which cannot fail
 	}
 	return &Sync{o: o, wake: make(chan struct{}, 1)}
 }
@@ -141,6 +147,7 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 		return err
 	}
 	s.session.Store(x)
+	s.failed(nil)
 	ctx, end := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.plane.run(ctx, x.local, s.failed) })
@@ -171,16 +178,16 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, x.close(), s.o.Inside(m.restore))
+	return errors.Join(err, x.close(), s.o.Inside(s.restore))
 }
 
 // retire takes back what an earlier process or setting has left in the kernel.
 func (s *Sync) retire(m *mark) error {
-	if len(m.Daemons) == 0 && len(m.Sysctls) == 0 {
-		return nil
-	}
-	return errors.Join(stopDaemons(m), m.restore())
+	return errors.Join(stopDaemons(m), s.restore())
 }
+
+// restore puts back the settings of the kernel.
+func (s *Sync) restore() error { return s.o.Book.Restore(Changer) }
 
 // Synced reports whether the connections of the peers are here, as far as they are to be had. It is true where nothing is synced, and some
 // seconds after the first Configure where it does not work.
@@ -270,7 +277,7 @@ func (s *Sync) openPlane(m *mark, c Config, x *session) (source, error) {
 		}
 		return t, nil
 	}
-	if err := s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err }); err != nil {
+	if err := s.o.Inside(func() (err error) { notes, err = setSysctls(s.o.Book, c.Kernel); return err }); err != nil {
 		return nil, err
 	}
 	s.note(notes)

@@ -2,6 +2,7 @@ package connsync
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -9,20 +10,24 @@ import (
 	"testing"
 
 	"quorate/lvs/lvstest"
+	"quorate/lvs/sysctl"
 )
 
 // TestRunGivesBack: the end of Run gives back what was changed, also when nothing works: here what an earlier process has left.
 func TestRunGivesBack(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "connsync.json")
-	m, err := openMark(path)
+	const name, was = "net.ipv4.conf.all.accept_redirects", "0" // any one
+	host, file := lvstest.NewPair(t).Directors[0], filepath.Join(t.TempDir(), "sysctls.json")
+	var book *sysctl.Book
+	err := errors.Join(host.Sysctl("net/ipv4/conf/all/accept_redirects", was), host.Do(func() (err error) {
+		if book, err = sysctl.Open(file); err == nil {
+			err = book.Set(Changer, name, "1")
+		}
+		return err
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Sysctls = map[string]string{"net.ipv4.vs.no_such_sysctl": "0"}
-	if err := m.write(); err != nil {
-		t.Fatal(err)
-	}
-	s := New(Options{Self: "n1", Listen: netip.MustParseAddrPort("192.0.2.1:1"), Seal: plain{}, Mark: path, Log: slog.New(slog.DiscardHandler)}) // no address of this host
+	s := New(Options{Self: "n1", Listen: netip.MustParseAddrPort("198.51.100.1:1"), Seal: plain{}, Book: book, Inside: host.Do, Log: slog.New(slog.DiscardHandler)}) // no address of this host
 	s.Configure(Config{Plane: "ipvs", Settings: Settings{Kernel: Kernel{Set: true}}})
 	ctx, end := context.WithCancel(t.Context())
 	ran := make(chan error)
@@ -38,8 +43,14 @@ func TestRunGivesBack(t *testing.T) {
 	if err := <-ran; err != context.Canceled {
 		t.Error(err)
 	}
-	if m, err = openMark(path); err != nil || len(m.Sysctls) > 0 {
-		t.Errorf("left behind: %v, %v", m.Sysctls, err)
+	err = host.Do(func() error {
+		if now, err := sysctl.Read(name); now != was || err != nil || len(book.Changes()) > 0 {
+			t.Errorf("left behind: %s, %v, %v", now, err, book.Changes())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

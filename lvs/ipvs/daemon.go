@@ -188,9 +188,9 @@ func daemonChanges(have, want []Daemon, ours func(Daemon) bool) (stop, start []D
 		switch {
 		case i < 0:
 			start = append(start, w)
-		case have[i].Same(w):
 		case !ours(have[i]):
 			foreign = append(foreign, fmt.Errorf("%w: %v; if nothing needs it: run ipvsadm --stop-daemon %v", ErrForeignDaemon, have[i], w.State))
+		case have[i].Same(w):
 		default:
 			stop, start = append(stop, have[i]), append(start, w)
 		}

@@ -3,11 +3,14 @@ package ipvs
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"quorate/lvs/lvstest"
 )
 
 func masterAndBackup() []Daemon {
@@ -46,7 +49,8 @@ func TestDaemonChanges(t *testing.T) {
 		foreign     bool
 	}{
 		{"nothing runs", nil, want, none, nil, want, false},
-		{"all runs", want, want, none, nil, nil, false},
+		{"all runs", want, want, all, nil, nil, false},
+		{"all runs, and is another's", want, want, none, nil, nil, true},
 		{"one is another", []Daemon{other, b}, want, all, []Daemon{other}, []Daemon{m}, false},
 		{"one is another's", []Daemon{other, b}, want, none, nil, nil, true},
 		{"none is wanted", want, nil, all, want, nil, false},
@@ -63,6 +67,35 @@ func TestDaemonChanges(t *testing.T) {
 			t.Errorf("%s: stop %v, start %v, %v", c.name, stop, start, err)
 		}
 	}
+}
+
+// haveRun waits until the daemons' threads of these names have run once, and sleep: one that is stopped before that does not answer, see
+// Daemons.stop.
+func haveRun(t *testing.T, names ...string) {
+	t.Helper()
+	lvstest.Eventually(t, "the daemons' threads sleep", func() (bool, any) {
+		asleep := map[string]bool{}
+		files, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, f := range files {
+			b, err := os.ReadFile(f) // pid (comm) state …
+			if err != nil {
+				continue // it has ended
+			}
+			_, rest, _ := strings.Cut(string(b), "(")
+			comm, rest, _ := strings.Cut(rest, ")")
+			for _, n := range names {
+				if strings.HasPrefix(comm, n) {
+					asleep[n] = strings.HasPrefix(rest, " S")
+				}
+			}
+		}
+		for _, n := range names {
+			if !asleep[n] {
+				return false, asleep
+			}
+		}
+		return true, nil
+	})
 }
 
 // TestDaemons starts, changes and stops the daemons of a real kernel, and leaves another program's alone.
@@ -83,12 +116,13 @@ func TestDaemons(t *testing.T) {
 			}
 		}
 		expect("start", 2, want, false, "")
-		time.Sleep(50 * time.Millisecond) // their threads are to run once: see Daemons.stop
+		haveRun(t, "ipvs-m:", "ipvs-b:")
 		list, err := d.List()
 		if err != nil || !slices.Equal(list, want) {
 			t.Errorf("%v, %v, want %v", list, err, want)
 		}
-		expect("nothing to do", 0, want, false, "")
+		expect("nothing to do", 0, want, true, "")
+		expect("another's, just as it is wanted", 0, want, false, "ipvsadm --stop-daemon backup")
 		edited := slices.Clone(want)
 		edited[0].SyncID = 82
 		expect("edit another's", 0, edited, false, "ipvsadm --stop-daemon master")
@@ -99,7 +133,7 @@ func TestDaemons(t *testing.T) {
 		if list, _ := d.List(); !slices.Equal(list, edited[:1]) {
 			t.Errorf("%v, want %v", list, edited[:1])
 		}
-		time.Sleep(50 * time.Millisecond)
+		haveRun(t, "ipvs-m:")
 		gone := edited[0]
 		gone.Interface, gone.State = "eth77", Backup
 		expect("no such interface", 0, []Daemon{edited[0], gone}, true, "eth77")

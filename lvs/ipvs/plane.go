@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,11 @@ type Plane struct {
 	known bool // left is
 	// glance is at what Reconcile has left.
 	glance glance
+	// firewall is when and whether it was seen that the host's rules look at the state of what it forwards.
+	firewall struct {
+		at       time.Time
+		stateful bool
+	}
 }
 
 // New opens the IPVS of the network namespace of the calling thread and asks the kernel what it can do. It returns
@@ -171,7 +177,7 @@ func (p *Plane) reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, erro
 	}
 	status := lvs.Compare(p.caps, want, have, errs)
 	status.Report(changed)
-	status.Problems = append(lvs.PreflightFor(ok), preflight(ok)...)
+	status.Lacks(append(lvs.Preflight(ok), p.preflight(ok)...)...)
 	return status, errors.Join(status.Err(), err)
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	moby "github.com/moby/ipvs"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
@@ -124,6 +126,49 @@ func TestTraffic(t *testing.T) {
 	lvstest.Traffic(t, b, b.Plane(t, open))
 }
 
+// TestBound: persistence, all ports, and firewall marks, which the kernel's traffic control sets here.
+func TestBound(t *testing.T) {
+	b := newBed(t)
+	lvstest.Bound(t, b, b.Plane(t, open), func(t *testing.T) {
+		if err := b.Director.Do(func() error { return mark("front", 9000, 7) }); err != nil {
+			t.Fatal(err)
+		}
+	}, other{b}.forget)
+}
+
+// forget has the kernel forget connections over UDP a second after their last packet.
+func (o other) forget(t *testing.T) {
+	o.do(t, func(h *moby.Handle) error { return h.SetConfig(&moby.Config{TimeoutUDP: time.Second}) })
+}
+
+// mark marks what comes in on a link for a TCP port.
+func mark(link string, port uint16, mark uint32) error {
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		return err
+	}
+	at := netlink.QdiscAttrs{LinkIndex: l.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT}
+	if err := netlink.QdiscReplace(&netlink.GenericQdisc{QdiscAttrs: at, QdiscType: "clsact"}); err != nil {
+		return err
+	}
+	tcp := nl.IPPROTO_TCP
+	for i, family := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
+		edit := netlink.NewSkbEditAction()
+		edit.Mark = &mark
+		err = errors.Join(err, netlink.FilterReplace(&netlink.Flower{
+			FilterAttrs: netlink.FilterAttrs{LinkIndex: l.Attrs().Index, Parent: netlink.HANDLE_MIN_INGRESS, Handle: 1, Priority: uint16(1 + i), Protocol: family},
+			EthType:     family, IPProto: &tcp, DestPort: port, Actions: []netlink.Action{edit},
+		}))
+	}
+	return err
+}
+
+// TestFeatures: what no other plane has.
+func TestFeatures(t *testing.T) {
+	b := newBed(t)
+	lvstest.Features(t, b, b.Plane(t, open), other{b}.forget)
+}
+
 // TestTable: every scheduler × forwarding method × protocol × family, and the kernel's own tool shows what was asked for, line by line.
 func TestTable(t *testing.T) {
 	newBed(t) // skips
@@ -164,33 +209,80 @@ func listing(services []lvs.Service) (out []string) {
 	return out
 }
 
-// TestMethods sends real traffic by direct routing and through a tunnel to servers that were prepared as an operator would: the server
-// has the VIP itself and answers the client without the director.
+// TestMethods sends real traffic by direct routing and through every kind of tunnel, with every kind of checksum and in mixed families, to
+// servers that were prepared as an operator would: the server has the VIP itself and answers the client without the director.
 func TestMethods(t *testing.T) {
-	for _, forward := range []string{lvs.DirectRouting, lvs.Tunnel} {
-		for _, vip := range []netip.Addr{lvstest.VIP4, lvstest.VIP6} {
-			t.Run(forward+"/"+vip.String(), func(t *testing.T) {
-				b := newBed(t)
-				p := b.Plane(t, open)
-				b.Direct(t, b.Servers[2], realserver.VIP{Addr: vip, Forward: forward})
-				real := netip.AddrPortFrom(b.Servers[2].Addr(vip).Addr(), lvstest.Port)
-				st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{{
-					Addr: vip, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: forward,
-					Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
-				}})
-				if err != nil {
-					t.Fatalf("%v\n%v", err, st)
-				}
-				c, err := b.Client.Open("tcp", netip.AddrPortFrom(vip, lvstest.Port), netip.Addr{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close()
-				if c.Server != "s3" || !slices.Contains(lvstest.Clients(vip), c.Source) {
-					t.Errorf("%s saw %v, want s3 to see the client", c.Server, c.Source)
-				}
-			})
+	v4, v6 := lvstest.VIP4, lvstest.VIP6
+	type method struct {
+		vip, outer netip.Addr
+		forward    string
+		encap      lvs.Encap
+	}
+	methods := []method{{v4, v4, lvs.DirectRouting, lvs.Encap{}}, {v6, v6, lvs.DirectRouting, lvs.Encap{}}, {v4, v6, lvs.Tunnel, lvs.Encap{}},
+		{v4, v6, lvs.Tunnel, lvs.Encap{Type: lvs.GRE}}, {v6, v4, lvs.Tunnel, lvs.Encap{Type: lvs.GRE}}, {v4, v6, lvs.Tunnel, lvs.Encap{Type: lvs.GUE, Port: 7001}}}
+	for _, vip := range []netip.Addr{v4, v6} {
+		for _, e := range []lvs.Encap{{}, {Type: lvs.GRE}, {Type: lvs.GRE, Checksum: lvs.Checksum}, {Type: lvs.GUE, Port: 6080},
+			{Type: lvs.GUE, Port: 7000, Checksum: lvs.Checksum}, {Type: lvs.GUE, Port: 6080, Checksum: lvs.RemoteChecksum}} {
+			methods = append(methods, method{vip, vip, lvs.Tunnel, e})
 		}
+	}
+	for _, m := range methods {
+		t.Run(fmt.Sprintf("%s %s %s/%v to %v", m.forward, m.encap.Type, m.encap.Checksum, m.vip, m.outer), func(t *testing.T) {
+			b := newBed(t)
+			p := b.Plane(t, open)
+			v := realserver.VIP{Addr: m.vip, Forward: m.forward, Tunnel: m.encap.Type, Port: m.encap.Port}
+			if m.forward == lvs.Tunnel {
+				v.Outer = map[bool]string{true: realserver.IPv4, false: realserver.IPv6}[m.outer.Is4()]
+			}
+			if m.encap.Type == lvs.GRE && m.encap.Checksum != "" {
+				checkedGRE(t, b.Servers[2], b.Servers[2].Addr(m.outer).Addr())
+				v = realserver.VIP{Addr: m.vip, Forward: lvs.DirectRouting}
+			}
+			b.Direct(t, b.Servers[2], v)
+			real := netip.AddrPortFrom(b.Servers[2].Addr(m.outer).Addr(), lvstest.Port)
+			want := []lvs.Service{{
+				Addr: m.vip, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: m.forward, Encap: m.encap,
+				Destinations: []lvs.Destination{{Addr: real, Weight: 1}},
+			}}
+			st, err := p.Reconcile(lvs.Scope{}, want)
+			if err != nil || lvs.Text(st.Have()) != lvs.Text(want) {
+				t.Fatalf("%v\n%v", err, st)
+			}
+			c, err := b.Client.Open("tcp", netip.AddrPortFrom(m.vip, lvstest.Port), netip.Addr{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if c.Server != "s3" || !slices.Contains(lvstest.Clients(m.vip), c.Source) {
+				t.Errorf("%s saw %v, want s3 to see the client", c.Server, c.Source)
+			}
+			for range 3 {
+				if err := c.Alive(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// checkedGRE makes a device by hand that takes in packets with checksums, and no others, as docs/realserver.md says.
+func checkedGRE(t *testing.T, s *lvstest.Server, outer netip.Addr) {
+	t.Helper()
+	kind := "gre"
+	if outer.Is6() {
+		kind = "ip6gre"
+	}
+	err := s.Do(func() error {
+		for _, line := range []string{fmt.Sprintf("ip link add checked type %s local %s icsum", kind, outer), "ip link set checked up"} {
+			words := strings.Fields(line)
+			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+				return fmt.Errorf("%s: %w: %s", line, err, out)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -374,9 +466,12 @@ func TestPortThatIsUsedAgain(t *testing.T) {
 // TestPreflight: each sysctl is asked for where a service needs it, and only there.
 func TestPreflight(t *testing.T) {
 	b := newBed(t)
-	p := b.Plane(t, open)
+	var inside *Plane
+	p := b.Plane(t, func() (_ lvs.Plane, err error) { inside, err = New(); return inside, err })
+	inside.firewall.at, inside.firewall.stateful = time.Now().Add(time.Hour), true // as it is where rules look at the state: see TestStatefulForward
 	plain := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT}
-	hashed, itself := plain, plain
+	hashed, itself, translated := plain, plain, plain
+	translated.Destinations = []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}}
 	hashed.Scheduler = "mh"
 	itself.Forward = lvs.DirectRouting
 	itself.Destinations = []lvs.Destination{{Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), lvstest.Port), Weight: 1}}
@@ -389,6 +484,9 @@ func TestPreflight(t *testing.T) {
 		{sloppyTCP, "0", "1", []lvs.Service{hashed}, []lvs.Service{plain}},
 		{backupOnly, "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
 		{runEstimation, "1", "0", many, []lvs.Service{plain}},
+		{vsConntrack, "0", "1", []lvs.Service{translated}, []lvs.Service{itself}},
+		{"net.ipv4.conf.all.arp_ignore", "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
+		{"net.ipv4.conf.all.arp_announce", "0", "2", []lvs.Service{itself}, []lvs.Service{plain}},
 	} {
 		asks := func(setting string, want []lvs.Service) bool {
 			t.Helper()

@@ -1,13 +1,14 @@
 package ipvs
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/sysctl"
 )
 
 // The sysctls that decide what becomes of packets that find the table otherwise than their sender thinks (Documentation/networking/ipvs-sysctl.rst).
@@ -19,6 +20,8 @@ const (
 	sloppyTCP = "net.ipv4.vs.sloppy_tcp"
 	// backupOnly: whether a host whose sync daemon is a backup leaves packets alone that another director has sent it as a real server.
 	backupOnly = "net.ipv4.vs.backup_only"
+	// conntrack: whether the kernel tracks the connections that it balances by nat.
+	vsConntrack = "net.ipv4.vs.conntrack"
 	// runEstimation: whether a timer brings the rates of all services and destinations up to date every two seconds.
 	runEstimation = "net.ipv4.vs.run_estimation"
 )
@@ -27,23 +30,29 @@ const (
 // packets up for some milliseconds.
 const manyEstimators = 10_000
 
-// preflight is what the kernel is not set to do for the services, with the commands that cure it.
-func preflight(want []lvs.Service) (out []string) {
+// preflight is what the kernel is not set to do for the services.
+func (p *Plane) preflight(want []lvs.Service) (out []sysctl.Need) {
 	if len(want) == 0 {
 		return nil
 	}
 	// By direct routing and through tunnels a connection that ended is kept for two minutes more, for want of the server's side of it. A
 	// client that opens 25 a second from one address comes upon its old ports within that time: one new connection in five failed, in
 	// moments.
-	out = append(out, lvs.SwitchedOff(expireNodest, "a client that uses a port again gets no answer where its last connection from there was to a server that has failed since")...)
+	out = append(out, sysctl.Ask(expireNodest, "a client that uses a port again gets no answer where its last connection from there was to a server that has failed since", "1")...)
 	if slices.ContainsFunc(want, hashesTCP) {
-		out = append(out, lvs.SwitchedOff(sloppyTCP, "a connection that another director began, and of which this one was not told, is refused after a failover, though the scheduler mh would send it to its server")...)
+		out = append(out, sysctl.Ask(sloppyTCP, "a connection that another director began, and of which this one was not told, is refused after a failover, though the scheduler mh would send it to its server", "1")...)
 	}
-	if sendsToItself(want, lvs.LocalAddrs()) {
-		out = append(out, lvs.SwitchedOff(backupOnly, "packets that another director sends to this host as a real server may be balanced again, and go round in circles")...)
+	if local := lvs.LocalAddrs(); slices.ContainsFunc(want, func(s lvs.Service) bool { return s.SendsToItself(local) }) {
+		out = append(out, sysctl.Ask(backupOnly, "packets that another director sends to this host as a real server may be balanced again, and go round in circles", "1")...)
+	}
+	if slices.ContainsFunc(want, translates) {
+		untracked := sysctl.Ask(vsConntrack, "the rules of this host that look at the state of what it forwards (ct state) take the servers' answers for invalid", "1")
+		if len(untracked) > 0 && p.looksAtState() {
+			out = append(out, untracked...)
+		}
 	}
 	if estimators(want) >= manyEstimators && before62() {
-		out = append(out, lvs.SwitchedOn(runEstimation, "the kernel holds packets up every two seconds to count what so many services do")...)
+		out = append(out, sysctl.Ask(runEstimation, "the kernel holds packets up every two seconds to count what so many services do", "0")...)
 	}
 	return out
 }
@@ -51,14 +60,23 @@ func preflight(want []lvs.Service) (out []string) {
 // hashesTCP reports whether every director sends a connection of the service to the same server, whoever began it.
 func hashesTCP(s lvs.Service) bool { return s.Scheduler == "mh" && s.Protocol == lvs.TCP }
 
-// sendsToItself reports whether this host is a real server of one of the services, as it is sent to without a change of the address.
-func sendsToItself(want []lvs.Service, local map[netip.Addr]bool) bool {
-	return slices.ContainsFunc(want, func(s lvs.Service) bool {
-		return slices.ContainsFunc(s.Destinations, func(d lvs.Destination) bool {
-			forward, _ := s.Method(d)
-			return forward != lvs.NAT && local[d.Addr.Addr()]
-		})
+// translates reports whether the answers of servers of the service come back through this host.
+func translates(s lvs.Service) bool {
+	return slices.ContainsFunc(s.Destinations, func(d lvs.Destination) bool {
+		forward, _ := s.Method(d)
+		return forward == lvs.NAT
 	})
+}
+
+// lookAtRules is how often the host's rules are looked at, while it matters.
+const lookAtRules = 30 * time.Second
+
+// looksAtState reports whether the host's rules look at the state of what it forwards, as of a moment ago.
+func (p *Plane) looksAtState() bool {
+	if f := &p.firewall; time.Since(f.at) >= lookAtRules {
+		f.at, f.stateful = time.Now(), statefulForward()
+	}
+	return p.firewall.stateful
 }
 
 func estimators(want []lvs.Service) int {

@@ -110,7 +110,16 @@ func NewBed(t testing.TB) *Bed {
 // without passing the director. What it makes is in a file that goes with the test.
 func (b *Bed) Direct(t testing.TB, s *Server, vips ...realserver.VIP) {
 	t.Helper()
-	err := errors.Join(b.Beside(s), s.Do(func() error {
+	if err := b.Beside(s); err != nil {
+		t.Fatal(err)
+	}
+	b.setup(t, s, vips...)
+}
+
+// setup is what `quorate realserver setup` does.
+func (b *Bed) setup(t testing.TB, s *Server, vips ...realserver.VIP) {
+	t.Helper()
+	err := s.Do(func() error {
 		r, err := realserver.Open(filepath.Join(t.TempDir(), "state", "realserver.json"))
 		if err != nil {
 			return err
@@ -119,11 +128,14 @@ func (b *Bed) Direct(t testing.TB, s *Server, vips ...realserver.VIP) {
 			vips[i].Interface = "back"
 		}
 		report, err := r.Setup(vips, false)
+		if err == nil && !report.Ready {
+			err = errors.New("not ready")
+		}
 		if err != nil {
 			return fmt.Errorf("%w\n%+v", err, report)
 		}
 		return nil
-	}))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,17 +9,23 @@ import (
 	"quorate/lvs"
 )
 
-// Bound checks persistence, services of all ports and services by firewall marks with real connections. Mark, which may be nil, makes
-// the director mark what is sent to TCP port 9000 of the VIPs with 7.
-func Bound(t *testing.T, b *Bed, p lvs.Plane, mark func(*testing.T)) {
+// Bound checks persistence, services of all ports and services by firewall marks with real connections. Mark makes the director mark what is
+// sent to TCP port 9000 of the VIPs with 7. Forget has the kernel forget connections over UDP that have had no packet for a second. Both may
+// be nil.
+func Bound(t *testing.T, b *Bed, p lvs.Plane, mark, forget func(*testing.T)) {
 	for _, vip := range []netip.Addr{VIP4, VIP6} {
 		t.Run(fmt.Sprintf("ipv%d", map[bool]int{true: 4, false: 6}[vip.Is4()]), func(t *testing.T) {
-			f := &bound{traffic{bed: b, plane: p, vip: vip}}
+			f := &bound{traffic{bed: b, plane: p, vip: vip}, firstBound}
 			t.Run("client", f.client)
 			t.Run("network", f.network)
 			t.Run("drained", f.drained)
 			t.Run("removed", f.removed)
-			t.Run("expired", f.expired)
+			t.Run("expired", func(t *testing.T) {
+				if forget != nil {
+					forget(t)
+				}
+				f.expired(t)
+			})
 			t.Run("all ports", f.allPorts)
 			t.Run("udp", f.datagrams)
 			if mark != nil {
@@ -32,13 +38,21 @@ func Bound(t *testing.T, b *Bed, p lvs.Plane, mark func(*testing.T)) {
 	}
 }
 
-type bound struct{ traffic }
+// firstBound is the port before that of the first persistent service.
+const firstBound = 8100
 
-// persistent service on port 80, made anew, so that no client is known.
+type bound struct {
+	traffic
+	port uint16 // of the service
+}
+
+// persistent service on a port that none had before: the kernel may know the clients of an earlier one.
 func (f *bound) persistent(t *testing.T, prefix int, timeout time.Duration, weights ...int) lvs.Service {
 	t.Helper()
 	f.set(t)
+	f.port++
 	s := f.service("rr", weights...)
+	s.Port = f.port
 	s.Persistence = lvs.Persistence{Timeout: timeout, Prefix: prefix}
 	f.set(t, s)
 	return s
@@ -69,7 +83,7 @@ func (f *bound) client(t *testing.T) {
 	counts := map[string]int{}
 	for range 2 {
 		for _, c := range Clients(f.vip)[:6] {
-			who := f.from(t, "tcp", 80, c, 3)
+			who := f.from(t, "tcp", f.port, c, 3)
 			if first[c] != "" && first[c] != who {
 				t.Errorf("%v went to %s, then to %s", c, first[c], who)
 			}
@@ -89,9 +103,9 @@ func (f *bound) network(t *testing.T) {
 		prefix = 64
 	}
 	f.persistent(t, prefix, time.Minute, 1, 1)
-	who := f.from(t, "tcp", 80, Clients(f.vip)[0], 1)
+	who := f.from(t, "tcp", f.port, Clients(f.vip)[0], 1)
 	for _, c := range Clients(f.vip)[1:5] {
-		if got := f.from(t, "tcp", 80, c, 2); got != who {
+		if got := f.from(t, "tcp", f.port, c, 2); got != who {
 			t.Errorf("%v went to %s, its network is bound to %s", c, got, who)
 		}
 	}
@@ -119,13 +133,13 @@ func other(s lvs.Service, bed *Bed, name string, weight int) lvs.Service {
 func (f *bound) drained(t *testing.T) {
 	s := f.persistent(t, 0, time.Minute, 1, 1)
 	clients := Clients(f.vip)
-	who := f.from(t, "tcp", 80, clients[0], 1)
+	who := f.from(t, "tcp", f.port, clients[0], 1)
 	f.set(t, other(s, f.bed, who, 0))
-	if got := f.from(t, "tcp", 80, clients[0], 3); got != who {
+	if got := f.from(t, "tcp", f.port, clients[0], 3); got != who {
 		t.Errorf("a client that is bound to a drained server went to %s", got)
 	}
 	for _, c := range clients[1:4] {
-		if got := f.from(t, "tcp", 80, c, 2); got == who {
+		if got := f.from(t, "tcp", f.port, c, 2); got == who {
 			t.Errorf("a new client %v went to the drained server", c)
 		}
 	}
@@ -135,26 +149,29 @@ func (f *bound) drained(t *testing.T) {
 func (f *bound) removed(t *testing.T) {
 	s := f.persistent(t, 0, time.Minute, 1, 1)
 	client := Clients(f.vip)[0]
-	who := f.from(t, "tcp", 80, client, 1)
+	who := f.from(t, "tcp", f.port, client, 1)
 	f.set(t, other(s, f.bed, who, -1))
-	moved := f.from(t, "tcp", 80, client, 3)
+	moved := f.from(t, "tcp", f.port, client, 3)
 	if moved == who {
 		t.Fatalf("a client went to %s, which is no server any more", who)
 	}
 	f.set(t, s)
-	if got := f.from(t, "tcp", 80, client, 3); got != moved {
+	if got := f.from(t, "tcp", f.port, client, 3); got != moved {
 		t.Errorf("a client that is bound to %s went back to %s", moved, got)
 	}
 }
 
-// expired: a binding lasts from the client's last connection, and no longer.
+// expired: a binding lasts from the client's last connection, and no longer; with IPVS, from when the kernel has forgotten that.
 func (f *bound) expired(t *testing.T) {
-	f.persistent(t, 0, time.Second, 1, 1)
+	const lasts = 2 * time.Second
+	s := f.persistent(t, 0, lasts, 1, 1)
+	s.Protocol = lvs.UDP
+	f.set(t, s)
 	client := Clients(f.vip)[0]
-	who := f.from(t, "tcp", 80, client, 1)
+	who := f.from(t, "udp", f.port, client, 3)
 	Eventually(t, "the binding ends, and the next server's turn comes", func() (bool, any) {
-		time.Sleep(1500 * time.Millisecond) // longer than the binding
-		got := f.from(t, "tcp", 80, client, 1)
+		time.Sleep(lasts * 3 / 2)
+		got := f.from(t, "udp", f.port, client, 1)
 		return got != who, got
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"quorate/lvs"
+	"quorate/lvs/realserver"
 )
 
 // tablePort is the port of the first row. Each has its own, because IPVS remembers the connections of a server that has left a service until they
@@ -24,23 +25,32 @@ const tableConnections, manyConnections = 12, 1000
 // overflow is how many connections ovf gives to servers of weights 3 and 1 before all are full.
 const overflow = 6
 
+// ways are how packets get to a server.
+var ways = []struct {
+	name, forward string
+	encap         lvs.Encap
+}{
+	{lvs.NAT, lvs.NAT, lvs.Encap{}}, {lvs.DirectRouting, lvs.DirectRouting, lvs.Encap{}}, {lvs.Tunnel, lvs.Tunnel, lvs.Encap{}},
+	{"gue", lvs.Tunnel, lvs.Encap{Type: lvs.GUE, Port: realserver.DefaultPort}}, {"gre", lvs.Tunnel, lvs.Encap{Type: lvs.GRE}},
+}
+
 // Table sends real traffic through every scheduler × forwarding method × protocol × family that the plane can do and compares whom it reaches with
 // what the scheduler promises. Two servers have weights 3 and 1. seen, which may be nil, is shown what was asked for once the kernel has it.
 func Table(t *testing.T, open func() (lvs.Plane, error), seen func(*testing.T, *Bed, []lvs.Service)) {
-	for _, forward := range []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel} {
-		t.Run(forward, func(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
 			b := NewBed(t)
 			p := b.Plane(t, open)
-			if !slices.Contains(p.Capabilities().Forwards, forward) {
-				t.Logf("refused by name: %v", refusal(t, p, forward))
+			if !slices.Contains(p.Capabilities().Forwards, way.forward) {
+				t.Logf("refused by name: %v", refusal(t, p, way.forward))
 				return
 			}
-			b.prepare(t, forward)
+			b.prepare(t, way.forward, way.encap)
 			port := uint16(tablePort)
 			for _, vip := range []netip.Addr{VIP4, VIP6} {
 				for _, protocol := range p.Capabilities().Protocols {
 					for _, scheduler := range p.Capabilities().AllSchedulers() {
-						r := row{bed: b, plane: p, vip: vip, protocol: protocol, scheduler: scheduler, forward: forward, port: port}
+						r := row{bed: b, plane: p, vip: vip, protocol: protocol, scheduler: scheduler, forward: way.forward, encap: way.encap, port: port}
 						port++
 						t.Run(fmt.Sprintf("%s/%s/ipv%d", scheduler, protocol, map[bool]int{true: 4, false: 6}[vip.Is4()]), func(t *testing.T) {
 							r.run(t, seen)
@@ -66,12 +76,13 @@ type row struct {
 	plane                        lvs.Plane
 	vip                          netip.Addr
 	protocol, scheduler, forward string
+	encap                        lvs.Encap
 	port                         uint16
 }
 
 // service of the row.
 func (r row) service() lvs.Service {
-	s := lvs.Service{Addr: r.vip, Port: r.port, Protocol: r.protocol, Scheduler: r.scheduler, Forward: r.forward}
+	s := lvs.Service{Addr: r.vip, Port: r.port, Protocol: r.protocol, Scheduler: r.scheduler, Forward: r.forward, Encap: r.encap}
 	for i, weight := range []int{3, 1} {
 		a := r.bed.Servers[i].Addr(r.vip)
 		if r.forward != lvs.NAT {
@@ -176,7 +187,7 @@ func (r row) promised(t *testing.T, got map[string]int, n int) {
 }
 
 // prepare makes the servers answer as the forwarding method needs it.
-func (b *Bed) prepare(t *testing.T, forward string) {
+func (b *Bed) prepare(t *testing.T, forward string, encap lvs.Encap) {
 	t.Helper()
 	for _, s := range b.Servers[:2] {
 		if forward == lvs.NAT {
@@ -185,7 +196,13 @@ func (b *Bed) prepare(t *testing.T, forward string) {
 			}
 			continue
 		}
-		if err := b.owns(s, forward); err != nil {
+		err := error(nil)
+		if encap.Type == "" {
+			err = b.owns(s, forward)
+		} else {
+			b.takesIn(t, s, encap)
+		}
+		if err = errors.Join(err, b.answersPast(s)); err != nil {
 			t.Fatal(err)
 		}
 		for _, vip := range []netip.Addr{VIP4, VIP6} {
@@ -194,20 +211,35 @@ func (b *Bed) prepare(t *testing.T, forward string) {
 	}
 }
 
-// owns gives a server the VIPs, and a way to the client that does not lead through the director.
+// takesIn makes a server take the VIPs' packets out of a tunnel, as an operator would.
+func (b *Bed) takesIn(t *testing.T, s *Server, encap lvs.Encap) {
+	t.Helper()
+	var vips []realserver.VIP
+	for _, vip := range []netip.Addr{VIP4, VIP6} {
+		vips = append(vips, realserver.VIP{Addr: vip, Forward: lvs.Tunnel, Tunnel: encap.Type, Port: encap.Port})
+	}
+	b.setup(t, s, vips...)
+}
+
+// owns gives a server the VIPs, by hand.
 func (b *Bed) owns(s *Server, forward string) error {
 	err := error(nil)
-	if !b.Client.has("back") {
-		err = errors.Join(b.plug(b.Client, "back"), b.Client.address("back", "10.9.0.100/24", "fd00:9::100/64"))
-	}
 	if forward == lvs.Tunnel { // exist in every namespace once the modules are loaded
 		err = errors.Join(err, s.up("tunl0"), s.up("ip6tnl0"))
 	}
 	err = errors.Join(err, s.Do(func() error {
 		return errors.Join(sysctl("net/ipv4/conf/all/arp_ignore", "1"), sysctl("net/ipv4/conf/all/arp_announce", "2"))
 	}), s.address("lo", VIP4.String()+"/32", VIP6.String()+"/128"))
-	if err != nil {
-		return err
+	return err
+}
+
+// answersPast gives a server a way to the client that does not lead through the director.
+func (b *Bed) answersPast(s *Server) error {
+	if !b.Client.has("back") {
+		err := errors.Join(b.plug(b.Client, "back"), b.Client.address("back", "10.9.0.100/24", "fd00:9::100/64"))
+		if err != nil {
+			return err
+		}
 	}
 	return s.link(func(n *netlink.Handle) error {
 		for to, via := range map[string]string{"192.0.2.0/24": "10.9.0.100", "2001:db8:2::/64": "fd00:9::100"} {

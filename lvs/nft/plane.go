@@ -110,7 +110,8 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	}
 	status := lvs.Compare(capabilities, want, p.observe(have, wanted, ok), refused)
 	status.Changed = changed
-	status.Problems = append(lvs.PreflightFor(ok), uncounted...)
+	status.Problems = uncounted
+	status.Lacks(lvs.Preflight(ok)...)
 	return status, errors.Join(status.Err(), err)
 }
 

@@ -159,7 +159,7 @@ func TestLargeTables(t *testing.T) {
 // TestBound: persistence, all ports, firewall marks.
 func TestBound(t *testing.T) {
 	b := lvstest.NewBed(t)
-	lvstest.Bound(t, b, b.Plane(t, open), func(t *testing.T) { markPort(t, b) })
+	lvstest.Bound(t, b, b.Plane(t, open), func(t *testing.T) { markPort(t, b) }, nil)
 }
 
 // markPort marks what comes to TCP port 9000 with 7, ahead of our table, in one of another program's.
