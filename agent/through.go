@@ -79,6 +79,7 @@ func (p *paths) change(do func() error) {
 	}
 	p.led = led
 	p.worker.want(wantedTable{setting: "ipvs", services: p.table.Services()})
+	signal(p.worker.ask) // a probe waits for the look, which is rare where there are many paths
 }
 
 // run follows what the worker finds in the kernel.
