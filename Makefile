@@ -15,7 +15,9 @@ UNIT       = $(shell $(GO) list ./... | grep -v /integration)
 
 # Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
 PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
-             ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived
+             ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived nftables:/usr/sbin/nft qemu-system-x86:/usr/bin/qemu-system-x86_64
+# A stock kernel for test-stock, downloaded and unpacked there, never installed.
+export QUORATE_STOCK_KERNEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/stock-kernel
 
 .PHONY: help
 help: ## list the targets
@@ -31,7 +33,7 @@ demo: need-root build ## three directors in network namespaces, real traffic, on
 	$(BIN)/quorate-lab demo
 
 .PHONY: test
-test: need-root deps build lint test-unit test-cross test-sim test-hosts test-ipvs ## everything, on this machine; at most 20 minutes on two cores
+test: need-root deps build lint test-unit test-cross test-sim test-hosts test-ipvs test-stock ## everything, on this machine; at most 20 minutes on two cores
 	@echo "make test: all passed"
 
 .PHONY: check
@@ -60,6 +62,14 @@ test-hosts: need-root ## whole clusters of the real program on hosts in network 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
 	$(GO) test -timeout 8m -count=1 ./integration/uml/...
+
+.PHONY: test-stock
+test-stock: deps stock-kernel ## what needs IPVS beside nftables, on a stock Debian kernel (QEMU)
+	$(GO) test -timeout 8m -count=1 ./integration/qemu/...
+
+.PHONY: stock-kernel
+stock-kernel: ## download and unpack Debian's cloud kernel for test-stock; nothing is installed
+	@integration/qemu/fetch.sh $(QUORATE_STOCK_KERNEL)
 
 .PHONY: bench
 bench: need-root deps build ## failover beside keepalived, idle cost, every fault (an hour)

@@ -1,7 +1,7 @@
 // Package lvs says what a node's kernel should balance and compares that with what it does balance.
 //
 // A [Plane] is one way to carry a load-balancing table into the kernel: lvs/ipvs programs IPVS, lvs/nft programs
-// nftables on kernels that have no IPVS. Both are level-triggered. They take the whole wanted set, list the kernel,
+// nftables on kernels that have no IPVS; lvs/marker, around either, marks the packets of services of several ports and addresses. Both are level-triggered. They take the whole wanted set, list the kernel,
 // apply the difference and report what is really there:
 //
 //	want ──► Capabilities.Check ──► Diff(kernel's list, want) ──► kernel ──► list again ──► Status

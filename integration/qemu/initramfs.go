@@ -103,7 +103,7 @@ func (p Program) initramfs(k kernel, w io.Writer) error {
 	a.copy("/bin/busybox", filepath.Join(k.dir, "bin/busybox"))
 	a.add("/init", initScript)
 	a.add("/program.sh", []byte(p.script()))
-	a.copy("/program", p.Path)
+	a.copy(p.inside(), p.Path)
 	names := p.Modules
 	if names == nil {
 		names = Modules
@@ -146,6 +146,9 @@ func (a *archive) tool(name string) error {
 	return nil
 }
 
+// inside is the program's path in the guest. It keeps its name, by which some programs know what they are to do.
+func (p Program) inside() string { return "/program/" + filepath.Base(p.Path) }
+
 // script runs the program.
 func (p Program) script() string {
 	var b strings.Builder
@@ -153,7 +156,7 @@ func (p Program) script() string {
 	for _, e := range p.Env {
 		b.WriteString(" " + quote(e))
 	}
-	for _, w := range append([]string{"/program"}, p.Args...) {
+	for _, w := range append([]string{p.inside()}, p.Args...) {
 		b.WriteString(" " + quote(w))
 	}
 	return b.String() + "\n"
