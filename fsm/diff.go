@@ -106,6 +106,9 @@ func (c Config) fields() map[string]fields {
 	if d := c.Settings.HoldDown; d != 0 {
 		cluster.set("hold_down", d.String())
 	}
+	if n := c.Settings.MarkBase; n != 0 {
+		cluster.set("fwmark_base", itoa(n))
+	}
 	c.Settings.Sync.fields(object)
 	for name, v := range c.VIPs {
 		f := object("vip." + name)

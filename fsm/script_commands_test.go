@@ -443,7 +443,11 @@ func localText(l Local) string {
 			}
 			servers = append(servers, text+"}")
 		}
-		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, servers)
+		if s.Service.Compound() {
+			fmt.Fprintf(&out, "service %s by mark %#x: %v ports %v %v\n", s.Service.Name, s.Mark, s.Addrs, s.Service.PortRanges(), servers)
+			continue
+		}
+		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addrs[0], s.Service.Port, servers)
 	}
 	return out.String()
 }

@@ -53,6 +53,9 @@ type Settings struct {
 	HoldDown time.Duration `json:"hold_down,omitempty"`
 
 	Sync Sync `json:"sync,omitzero"`
+
+	// MarkBase is the first of the firewall marks that compound services get; 0 = DefaultMarkBase. Since schema 5.
+	MarkBase uint32 `json:"fwmark_base,omitempty"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -72,7 +75,7 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
-	if s.Sync != (Sync{}) {
+	if s.Sync != (Sync{}) || s.MarkBase != 0 {
 		return schemaLVS
 	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {
@@ -90,7 +93,7 @@ func (c Config) needs() Schema {
 		}
 	}
 	for _, s := range c.Services {
-		need = max(need, s.needs(c.VIPs[s.VIP]))
+		need = max(need, s.needs(c.VIPs[s.On()[0]]))
 	}
 	return need
 }
