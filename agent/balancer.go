@@ -72,11 +72,6 @@ func (a *Agent) kernelTable(ctx context.Context) api.IPVSAdm {
 	return out
 }
 
-// keyOf identifies a service in the kernel.
-func keyOf(s fsm.LocalService) lvs.Key {
-	return lvs.Service{Addr: s.Addr, Port: s.Service.Port, Protocol: string(s.Service.Protocol), Mark: s.Service.Mark}.Key()
-}
-
 // traffic is what this node's kernel counts.
 func (a *Agent) traffic(ctx context.Context, q api.TrafficQuery) []api.ServiceTraffic {
 	wanted, table, at := a.plane.fresh(ctx)
@@ -154,11 +149,13 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 		return out, err
 	}
 	var table []lvs.Service
+	var mine lvs.Service
 	for _, x := range s.Table() {
-		k := keyOf(x)
-		table = append(table, lvs.Service{Protocol: k.Protocol, Addr: k.Addr.Addr(), Port: k.Addr.Port(), Mark: k.Mark})
+		l := listener(x)
+		if table = append(table, l); x.Service.Name == svc.Name {
+			mine = l
+		}
 	}
-	mine := lvs.Service{Addr: s.Config.VIPs[svc.VIP].Address.Addr(), Port: svc.Port, Protocol: string(svc.Protocol), Mark: svc.Mark}
 	for _, server := range svc.Servers { // also those that are out: they may have some yet
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: server.Address})
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // connections gives what ipvs.ReadConnections reads of /proc/net/ip_vs_conn or ip_vs_conn_sync as sync messages have it. What the file does not tell, the forwarding
-// method, flags says; a connection that it does not know is left out.
-func connections(r io.Reader, flags func(Conn) (uint32, bool)) iter.Seq2[Conn, error] {
+// method and the mark, complete adds; a connection that it does not know is left out.
+func connections(r io.Reader, complete func(*Conn) bool) iter.Seq2[Conn, error] {
 	return func(yield func(Conn, error) bool) {
 		for x, err := range ipvs.ReadConnections(r) {
 			c := Conn{}
@@ -23,11 +23,9 @@ func connections(r io.Reader, flags func(Conn) (uint32, bool)) iter.Seq2[Conn, e
 				c, err = connOf(x)
 			}
 			if err == nil {
-				f, known := flags(c)
-				if !known {
+				if !complete(&c) {
 					continue
 				}
-				c.Flags |= f
 			}
 			if !yield(c, err) {
 				return
@@ -58,7 +56,7 @@ func connOf(x lvs.Connection) (c Conn, err error) {
 	if !ok {
 		return c, fmt.Errorf("%w: protocol %q", errLine, x.Protocol)
 	}
-	c = Conn{Protocol: proto, Client: x.Client, Virtual: x.Virtual, Destination: x.Server}
+	c = Conn{Protocol: proto, Client: x.Client, Virtual: x.Virtual, Destination: x.Server, Mark: x.Mark}
 	if c.Client.Addr().Is4() != c.Virtual.Addr().Is4() || c.Client.Addr().Is4() != c.Destination.Addr().Is4() {
 		return c, fmt.Errorf("%w: %v to %v at %v mixes address families, which a message cannot", errLine, c.Client, c.Virtual, c.Destination)
 	}

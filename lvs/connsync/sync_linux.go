@@ -247,7 +247,7 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 	var notes []string
 	if c.Plane == "ipvs" {
 		err = s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err })
-		if x.plane, err = joined(err)(openKernel(c.Settings, m, x.flags, s.o.Inside)); err != nil {
+		if x.plane, err = joined(err)(openKernel(c.Settings, m, x.complete, s.o.Inside)); err != nil {
 			return nil, err
 		}
 	} else {
@@ -324,7 +324,7 @@ func (x *session) configure(c Config) {
 }
 
 func (x *session) wanted(c Conn) bool              { return x.catalog.Load().wanted(c) }
-func (x *session) flags(c Conn) (uint32, bool)     { return x.catalog.Load().flags(c) }
+func (x *session) complete(c *Conn) bool           { return x.catalog.Load().complete(c) }
 func (x *session) local(now time.Time, msg []byte) { x.relay.Local(now, msg) }
 
 func (x *session) send(peer string, datagram []byte) error {
