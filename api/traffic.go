@@ -142,7 +142,9 @@ func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q 
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(out, func(a, b ServiceTraffic) int { return cmp.Or(strings.Compare(a.Service, b.Service), cmp.Compare(a.Node, b.Node)) })
+	slices.SortFunc(out, func(a, b ServiceTraffic) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), cmp.Compare(a.Node, b.Node))
+	})
 	return out
 }
 

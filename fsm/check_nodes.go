@@ -298,10 +298,12 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 	}
 	if len(lacks) == len(here) {
 		key, value, _ := strings.Cut(lacking, "=")
-		if key == "ports" {
-			key, value = s.compoundBy()
+		cure := "leave it out, or " + load
+		if key == "ports" || key == "addresses" {
+			key, value = s.compoundBy(key)
+			cure = "make a service of each port of each VIP, or give a director a kernel whose nftables marks packets by ranges (Linux 5.6 and later: modprobe nf_tables)"
 		}
-		ps.add(object, key, cmp.Or(value, "true"), fmt.Sprintf("no director that can have vip %s can do this (%s)", v.Name, firstOf(lacks, "")), "leave it out, or "+load)
+		ps.add(object, key, cmp.Or(value, "true"), fmt.Sprintf("no director that can have vip %s can do this (%s)", v.Name, firstOf(lacks, "")), cure)
 		return
 	}
 	if len(schedulers) == 0 {

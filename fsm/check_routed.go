@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// compoundBy is the first setting that makes the service compound, with its value.
-func (s Service) compoundBy() (key, value string) {
+// compoundBy is the setting for which the service asks for one of the features of compound ones, with its value.
+func (s Service) compoundBy(feature string) (key, value string) {
 	switch {
-	case len(s.Ports) > 0:
+	case feature == "ports" && len(s.Ports) > 0:
 		return "ports", join(s.Ports, ", ")
-	case len(s.VIPs) > 0:
+	case feature == "ports" && len(s.VIPs) > 0:
 		return "vips", join(s.VIPs, ", ")
 	default:
 		return "addresses", join(s.Addresses, ", ")

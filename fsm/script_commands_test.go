@@ -473,6 +473,7 @@ func node(a args) Node {
 	case "none":
 		n.Facts.DataPlane, n.Facts.Forwards, n.Facts.Schedulers = "none", nil, nil
 	}
+	n.Facts.Features = splitList(a.set["features"])
 	if links, ok := a.set["links"]; ok {
 		n.Facts.Links = nil
 		for _, text := range strings.Split(links, ";") {
