@@ -473,7 +473,9 @@ func node(a args) Node {
 	case "none":
 		n.Facts.DataPlane, n.Facts.Forwards, n.Facts.Schedulers = "none", nil, nil
 	}
-	n.Facts.Features = splitList(a.set["features"])
+	if v, ok := a.set["features"]; ok {
+		n.Facts.Features = splitList(v)
+	}
 	if links, ok := a.set["links"]; ok {
 		n.Facts.Links = nil
 		for _, text := range strings.Split(links, ";") {

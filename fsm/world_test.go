@@ -123,7 +123,7 @@ func (w *world) fence(id NodeID) {
 
 // nftFacts are those of a node with interface eth0 in 192.0.2.0/24 and 2001:db8::/64, and the nft data plane.
 func nftFacts() Facts {
-	return Facts{Schema: MaxSchema, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"},
+	return Facts{Schema: MaxSchema, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"}, Features: []string{"addresses", "ports"},
 		Links: []Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("2001:db8::/64")}}}}
 }
 
