@@ -40,7 +40,8 @@ func (a *app) connList() *cobra.Command {
 		Short:   "List who is connected to what",
 		Long: `List the connections of one service in the kernel of the VIP's owner (or of --node): client, server, state, how long
 the kernel remembers it if nothing comes, and where that director knows it from: local, or sync when another director
-told of it. Of a service with several VIPs all of their owners are asked, one after the other. PERSISTENT in place of a state is no connection but what persistence remembers of a client.
+told of it. PERSISTENT in place of a state is no connection but what persistence remembers of a client. Of a service
+with several VIPs all owners are asked, one after the other.
 
 They come in the kernel's order, and the table goes on changing while it is read: one may be missed or come twice. At
 most --limit are listed; 0 lists all of them. --output json prints one connection on each line.`,
