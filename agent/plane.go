@@ -14,6 +14,7 @@ import (
 
 	"quorate/lvs"
 	"quorate/lvs/ipvs"
+	"quorate/lvs/marker"
 	"quorate/lvs/nft"
 )
 
@@ -24,12 +25,28 @@ var planeNames = []string{"ipvs", "nft"}
 func openPlane(name string) (lvs.Plane, error) {
 	switch name {
 	case "ipvs":
-		return ipvs.New()
+		return marked(ipvs.New())
 	case "nft":
-		return nft.New()
+		return marked(nft.New())
 	default:
 		return nil, fmt.Errorf("data_plane %q is not known: use auto, ipvs or nft", name)
 	}
+}
+
+// marked lets a plane do services of several ports and addresses.
+func marked[P lvs.Plane](p P, err error) (lvs.Plane, error) {
+	if err != nil {
+		return nil, err
+	}
+	return marker.Wrap(p), nil
+}
+
+// bare is the plane without the firewall marks, which all planes have in common: a plane is emptied so while another one is in use.
+func bare(p lvs.Plane) lvs.Plane {
+	if m, ok := p.(*marker.Plane); ok {
+		return m.Bare()
+	}
+	return p
 }
 
 // lookAgain is how often a node looks for a data plane that it could not open: a module may have been loaded meanwhile.
@@ -297,7 +314,7 @@ func (w *planeWorker) tidy(scope lvs.Scope) error {
 		if err != nil {
 			return err
 		}
-		_, err = p.Reconcile(scope, nil)
+		_, err = bare(p).Reconcile(scope, nil)
 		if err = errors.Join(err, p.Close()); err != nil {
 			return fmt.Errorf("emptying data plane %s, which is not in use: %w", c.Plane, err)
 		}
@@ -329,10 +346,10 @@ func (w *planeWorker) use(t wantedTable, scope lvs.Scope) error {
 	if w.plane != nil {
 		_, err = p.Reconcile(scope, t.services)
 		if err != nil && t.setting != name {
-			_, undo := p.Reconcile(scope, nil)
+			_, undo := bare(p).Reconcile(scope, nil)
 			return errors.Join(fmt.Errorf("changing from data plane %s to %s: %w", w.plane.Name(), name, err), undo, p.Close())
 		}
-		_, err = w.plane.Reconcile(scope, nil)
+		_, err = bare(w.plane).Reconcile(scope, nil)
 		err = errors.Join(err, w.plane.Close())
 	}
 	w.plane = p

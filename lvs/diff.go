@@ -109,7 +109,7 @@ func first[T any](a, b []T, compare func(T, T) int) int {
 // like reports whether the services are the same but for their destinations and how packets go to those.
 func (s Service) like(o Service) bool {
 	return s.Scheduler == o.Scheduler && s.Masquerade == o.Masquerade && s.OnePacket == o.OnePacket && s.Persistence == o.Persistence &&
-		slices.Equal(s.Flags, o.Flags)
+		slices.Equal(s.Flags, o.Flags) && slices.Equal(s.Matches, o.Matches)
 }
 
 // resolved is the destination with its method spelled out.

@@ -73,7 +73,8 @@ func (s Service) validateMatches(f *faults) {
 	if s.Mark == 0 && len(s.Matches) > 0 {
 		f.add("what is to be marked, without a firewall mark: set one")
 	}
-	for i, m := range s.Matches {
+	valid := len(*f)
+	for _, m := range s.Matches {
 		switch {
 		case !m.First.IsValid() || m.First.IsUnspecified() || m.First.Zone() != "" || m.First.BitLen() != m.Last.BitLen() || m.Last.Less(m.First):
 			f.add("match %v: want addresses of one family, the first not after the last", m)
@@ -83,8 +84,12 @@ func (s Service) validateMatches(f *faults) {
 			f.add("match %v: protocol %q: use tcp, udp or sctp", m, m.Protocol)
 		case m.FromPort > m.ToPort || m.FromPort == 0 && m.ToPort != 0:
 			f.add("match %v: want the first port not after the last, or none of them", m)
-		case slices.ContainsFunc(s.Matches[:i], m.Overlaps):
-			f.add("match %v: another one has some of its packets, too: give each packet to one", m)
 		}
 	}
+	if len(*f) > valid {
+		return
+	}
+	Overlapping(s.Matches, func(i, j int) {
+		f.add("match %v: %v has some of its packets, too: give each packet to one", s.Matches[j], s.Matches[i])
+	})
 }

@@ -37,6 +37,8 @@ type Capabilities struct {
 	Tunnels    []string `json:"tunnels,omitempty"`    // kinds of tunnel
 	Marks      bool     `json:"fwmarks,omitempty"`    // services by firewall mark
 	AnyPort    bool     `json:"any_port,omitempty"`   // services that take all ports
+	Ports      bool     `json:"ports,omitempty"`      // services of several ports, port ranges or addresses: what has [Match]es
+	Addresses  bool     `json:"addresses,omitempty"`  // addresses that the network routes to a VIP: matches that are Routed
 	OnePacket  bool     `json:"one_packet,omitempty"` // each datagram for itself
 	Engines    bool     `json:"engines,omitempty"`    // persistence by what is said, not by who says it
 	Thresholds bool     `json:"thresholds,omitempty"` // limits on a server's connections
@@ -63,7 +65,7 @@ func (c Capabilities) Features() (out []string) {
 		feature string
 		can     bool
 	}{
-		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
+		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"ports", c.Ports}, {"addresses", c.Addresses}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
 		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
 	} {
 		if x.can {
@@ -80,6 +82,29 @@ func (c Capabilities) Features() (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// What Capabilities.Check calls the services that have matches, and what Cures has under these names.
+const (
+	severalPorts    = "a service of several ports or addresses"
+	routedAddresses = "a service of addresses that are routed to it"
+)
+
+// WithMatches are c with what is needed for services that have matches; without says why this host cannot have them, with the cure, and is nil where
+// it can.
+func (c Capabilities) WithMatches(without error) Capabilities {
+	if without == nil {
+		c.Ports, c.Addresses = c.Marks, c.Marks
+		return c
+	}
+	c.Ports, c.Addresses = false, false
+	c.Cures = maps.Clone(c.Cures)
+	if c.Cures == nil {
+		c.Cures = map[string]string{}
+	}
+	c.Cures[severalPorts] = without.Error() + "; or make a service of each port of each address"
+	c.Cures[routedAddresses] = c.Cures[severalPorts]
+	return c
 }
 
 // Effective is the scheduler that the plane really uses for the one that is asked for.
@@ -123,6 +148,8 @@ func (c Capabilities) check(s Service) error {
 		}
 	}
 	unable("a firewall mark", s.Mark != 0, c.Marks)
+	unable(severalPorts, len(s.Matches) > 0, c.Ports)
+	unable(routedAddresses, slices.ContainsFunc(s.Matches, func(m Match) bool { return m.Routed }), c.Addresses)
 	unable("port 0, for all ports,", s.Mark == 0 && s.Port == 0, c.AnyPort)
 	unable("one-packet scheduling", s.OnePacket, c.OnePacket)
 	unable("persistence engine "+s.Persistence.Engine, s.Persistence.Engine != "", c.Engines)
@@ -175,5 +202,10 @@ func (c Capabilities) Accept(want []Service) (ok []Service, refused map[Key]erro
 		}
 		ok = append(ok, s)
 	}
-	return ok, refused
+	collided := map[Key]bool{}
+	collisions(ok, func(later, earlier Service, a, b Match) {
+		collided[later.Key()] = true
+		refused[later.Key()] = fmt.Errorf("service %v: match %v: %v has some of its packets, too (%v): give each packet to one", later.Key(), a, earlier.Key(), b)
+	})
+	return slices.DeleteFunc(ok, func(s Service) bool { return collided[s.Key()] }), refused
 }

@@ -211,7 +211,7 @@ func (s Service) canonicalDestination(d Destination) Destination {
 func Equal(a, b []Service) bool { return slices.EqualFunc(a, b, Service.equal) }
 
 func (s Service) equal(o Service) bool {
-	return s.Key() == o.Key() && slices.Equal(s.Matches, o.Matches) && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
+	return s.Key() == o.Key() && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
 }
 
 func canonical(a netip.AddrPort) netip.AddrPort {
@@ -223,6 +223,9 @@ func Text(services []Service) string {
 	var b strings.Builder
 	for _, s := range Canonical(services) {
 		fmt.Fprintf(&b, "%v %s\n", s.Key(), s.words())
+		for _, m := range s.Matches {
+			fmt.Fprintf(&b, "  takes %v\n", m)
+		}
 		for _, d := range s.Destinations {
 			fmt.Fprintf(&b, "  %v %s\n", d.Addr, d.words())
 		}

@@ -22,6 +22,9 @@ var Managed = []netip.Addr{
 	netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("2001:db8:2::10"),
 }
 
+// Routed4 and Routed6 are addresses on no host, which the bed's client sends to the director.
+var Routed4, Routed6 = netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:51::/120")
+
 // Scope is what is ours in the contract's kernel.
 var Scope = lvs.Scope{Addrs: Managed}
 

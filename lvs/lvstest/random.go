@@ -28,6 +28,9 @@ func Mutate(r *rand.Rand, c lvs.Capabilities, services []lvs.Service) []lvs.Serv
 		}
 		i := r.IntN(len(out))
 		s := &out[i]
+		if s.Mark != 0 && r.IntN(2) == 0 {
+			randomMatches(r, c, s)
+		}
 		switch r.IntN(7) {
 		case 0:
 			out = slices.Delete(out, i, i+1)
@@ -53,7 +56,8 @@ func Mutate(r *rand.Rand, c lvs.Capabilities, services []lvs.Service) []lvs.Serv
 func Clone(services []lvs.Service) []lvs.Service {
 	out := slices.Clone(services)
 	for i := range out {
-		out[i].Destinations, out[i].Flags = slices.Clone(out[i].Destinations), slices.Clone(out[i].Flags)
+		s := &out[i]
+		s.Destinations, s.Flags, s.Matches = slices.Clone(s.Destinations), slices.Clone(s.Flags), slices.Clone(s.Matches)
 	}
 	return out
 }
@@ -65,6 +69,7 @@ func randomService(r *rand.Rand, c lvs.Capabilities, port uint16) lvs.Service {
 	}
 	if c.Marks && r.IntN(4) == 0 {
 		s.Mark, s.Port, s.Protocol = uint32(port), 0, ""
+		randomMatches(r, c, &s)
 	}
 	s.Masquerade = c.Masquerade && s.Forward == lvs.NAT && r.IntN(2) == 0
 	if s.Forward == lvs.Tunnel {
@@ -73,6 +78,38 @@ func randomService(r *rand.Rand, c lvs.Capabilities, port uint16) lvs.Service {
 	randomKind(r, c, &s)
 	randomDestinations(r, c, &s)
 	return s
+}
+
+// randomMatches gives a service by firewall mark what it takes, where the plane can: none, or some in a block of ports and addresses that is its own.
+func randomMatches(r *rand.Rand, c lvs.Capabilities, s *lvs.Service) {
+	s.Matches = nil
+	if !c.Ports {
+		return
+	}
+	block := int(s.Mark % 64)
+	for i := range r.IntN(4) {
+		m := lvs.Match{Protocol: pick(r, c.Protocols), FromPort: uint16(10000 + 500*block + 100*i)}
+		m.ToPort = m.FromPort + uint16(r.IntN(100))
+		m.First, m.Last = Managed[0], Managed[r.IntN(2)]
+		if s.Addr.Is6() {
+			m.First, m.Last = Managed[2], Managed[2]
+		}
+		s.Matches = append(s.Matches, m)
+	}
+	if c.Addresses && r.IntN(2) == 0 {
+		m := lvs.Match{Protocol: pick(r, c.Protocols), Routed: true}
+		if m.First, m.Last = Routed4.Addr(), Routed4.Addr(); s.Addr.Is6() {
+			m.First, m.Last = Routed6.Addr(), Routed6.Addr()
+		}
+		for range 16*(block%16) + r.IntN(8) {
+			m.First = m.First.Next()
+		}
+		m.Last = m.First
+		for range r.IntN(9) {
+			m.Last = m.Last.Next()
+		}
+		s.Matches = append(s.Matches, m)
+	}
 }
 
 // randomKind gives the service flags and persistence.

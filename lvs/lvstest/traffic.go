@@ -214,7 +214,7 @@ func (f *traffic) closed(t *testing.T) {
 		if err == nil {
 			c.Close()
 		}
-		if !errors.Is(err, unix.ECONNREFUSED) {
+		if !refused(err) {
 			t.Errorf("new connection to a service with %d servers, none usable: %v, want it refused", len(s.Destinations), err)
 		}
 		if len(s.Destinations) > 0 {
@@ -224,10 +224,13 @@ func (f *traffic) closed(t *testing.T) {
 	udp := f.service("wrr", 0)
 	udp.Protocol = lvs.UDP
 	f.set(t, udp)
-	if _, err := f.bed.Client.Open("udp", netip.AddrPortFrom(f.vip, 80), netip.Addr{}); !errors.Is(err, unix.ECONNREFUSED) {
+	if _, err := f.bed.Client.Open("udp", netip.AddrPortFrom(f.vip, 80), netip.Addr{}); !refused(err) {
 		t.Errorf("udp to a service without a usable server: %v, want it refused", err)
 	}
 }
+
+// refused reports whether somebody has said no at once.
+func refused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
 func (f *traffic) sourceHash(t *testing.T) {
 	f.set(t, f.service("sh", 1, 1))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/nftables"
@@ -31,7 +32,7 @@ func apply(have, want *ruleset) (int, error) {
 	}
 	t := &transaction{
 		conn:  c,
-		table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet},
+		table: &nftables.Table{Name: want.table, Family: nftables.TableFamilyINet},
 		sets:  make(map[string]*nftables.Set),
 	}
 	switch {
@@ -54,7 +55,7 @@ func apply(have, want *ruleset) (int, error) {
 		return 0, t.err
 	}
 	if err := t.conn.Flush(); err != nil {
-		return t.changed, fmt.Errorf("changing table inet %s: %w", tableName, err)
+		return t.changed, fmt.Errorf("changing table inet %s: %w", want.table, err)
 	}
 	return t.changed, nil
 }
@@ -228,7 +229,7 @@ func (t *transaction) elements(name string, have, want *set) {
 	var add, remove []nftables.SetElement
 	for _, k := range slices.Sorted(maps.Keys(have.elems)) {
 		if v, ok := want.elems[k]; !ok || v != have.elems[k] {
-			remove = append(remove, nftables.SetElement{Key: []byte(k)})
+			remove = append(remove, have.element(k))
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(want.elems)) {
@@ -236,9 +237,13 @@ func (t *transaction) elements(name string, have, want *set) {
 		if h, ok := have.elems[k]; ok && h == v {
 			continue
 		}
-		e := nftables.SetElement{Key: []byte(k)}
-		if want.vmap {
+		e := want.element(k)
+		switch {
+		case want.vmap:
 			e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: v}
+		case want.marks:
+			// The library does not declare the byte order of values, so that nft prints a mark's bytes swapped: the comment has it as all others do.
+			e.Val, e.Comment = []byte(v), "fwmark "+strconv.FormatUint(uint64(slotNumber(v)), 10)
 		}
 		add = append(add, e)
 	}
@@ -253,6 +258,6 @@ func (t *transaction) elements(name string, have, want *set) {
 
 func (t *transaction) fail(err error) {
 	if t.err == nil && err != nil {
-		t.err = fmt.Errorf("building the transaction for table inet %s: %w", tableName, err)
+		t.err = fmt.Errorf("building the transaction for table inet %s: %w", t.table.Name, err)
 	}
 }

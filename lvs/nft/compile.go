@@ -34,7 +34,7 @@ var (
 
 // compile makes the ruleset for services that Capabilities.Accept has let pass. No services, no table.
 func compile(services []lvs.Service) *ruleset {
-	rs := &ruleset{chains: map[string]*chain{}, sets: map[string]*set{}}
+	rs := newRuleset(tableName)
 	if len(services) == 0 {
 		return rs
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -11,15 +12,16 @@ import (
 // element of a set or a map.
 type element struct {
 	key     []byte
+	end     []byte // of a set of ranges: the last key
 	value   []byte // of a map; of a verdict map what parseVerdict reads
 	packets uint64 // that an element which counts has matched
 }
 
 // listElements reads a set of our table. The library's GetSetElements is not used: it takes several times as long, which counts where each
 // service has a map of its own.
-func listElements(c *netlink.Conn, name string) ([]element, error) {
+func listElements(c *netlink.Conn, table, name string) ([]element, error) {
 	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
+	ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
 	ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
 	attrs, err := ae.Encode()
 	if err != nil {
@@ -64,6 +66,8 @@ func parseElement(b []byte) (e element, err error) {
 		switch kind {
 		case unix.NFTA_SET_ELEM_KEY:
 			return attributes(v, func(_ uint16, v []byte) error { e.key = v; return nil })
+		case nftables.NFTA_SET_ELEM_KEY_END:
+			return attributes(v, func(_ uint16, v []byte) error { e.end = v; return nil })
 		case unix.NFTA_SET_ELEM_DATA: // a value or a verdict
 			return attributes(v, func(_ uint16, v []byte) error { e.value = v; return nil })
 		case unix.NFTA_SET_ELEM_EXPR: // of ours a counter

@@ -17,13 +17,13 @@ import (
 const listAttempts = 10
 
 // errChanging is returned when the kernel's rules never stood still.
-var errChanging = errors.New("listing table inet quorate: other programs keep changing the kernel's rules: find them with \"nft monitor\"")
+var errChanging = errors.New("other programs keep changing the kernel's rules: find them with \"nft monitor\"")
 
-// list reads our table. It is taken again until the kernel's generation is the same before and after, so that the parts,
+// list reads a table of ours. It is taken again until the kernel's generation is the same before and after, so that the parts,
 // which are separate requests, belong together (nf_tables_api.c, nf_tables_getgen), or until two lists in a row are the same down
 // to the handles, which the kernel gives only once. Every transaction on any table changes the generation, also the renewals of
 // the lease in the gate's, every 50 ms: a table of hundreds of services is not listed in between.
-func list() (*ruleset, error) {
+func list(table string) (*ruleset, error) {
 	c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(largeBuffers))
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
@@ -35,14 +35,14 @@ func list() (*ruleset, error) {
 		if err != nil {
 			return nil, err
 		}
-		rs, err := listOnce(c)
+		rs, err := listOnce(c, table)
 		after, gerr := generation()
 		if gerr != nil {
 			return nil, gerr
 		}
 		switch {
 		case before == after && err != nil:
-			return nil, fmt.Errorf("listing table inet %s: %w", tableName, err)
+			return nil, fmt.Errorf("listing table inet %s: %w", table, err)
 		case before == after, err == nil && last != nil && rs.same(last):
 			return rs, nil
 		}
@@ -51,7 +51,7 @@ func list() (*ruleset, error) {
 			last = rs
 		}
 	}
-	return nil, errChanging
+	return nil, fmt.Errorf("listing table inet %s: %w", table, errChanging)
 }
 
 // same reports whether two lists of the kernel's show the same table: what counters have counted does not matter.
@@ -76,15 +76,15 @@ func (rs *ruleset) same(o *ruleset) bool {
 	return true
 }
 
-func listOnce(c *nftables.Conn) (*ruleset, error) {
-	rs := &ruleset{chains: map[string]*chain{}, sets: map[string]*set{}}
+func listOnce(c *nftables.Conn, name string) (*ruleset, error) {
+	rs := newRuleset(name)
 	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
 		return nil, err
 	}
 	var table *nftables.Table
 	for _, t := range tables {
-		if t.Name == tableName {
+		if t.Name == name {
 			table, rs.exists, rs.flags = t, true, t.Flags
 		}
 	}
@@ -99,12 +99,12 @@ func listOnce(c *nftables.Conn) (*ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := listRules(anonymous)
+	rules, err := listRules(name, anonymous)
 	if err != nil {
 		return nil, err
 	}
 	for _, nc := range chains {
-		if nc.Table.Name != tableName {
+		if nc.Table.Name != name {
 			continue
 		}
 		ch := &chain{rules: rules[nc.Name]}
@@ -131,10 +131,10 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 	anonymous := make(map[string]slots)
 	for _, s := range sets {
 		if s.Dynamic { // its clients, of which there may be very many, come and go without us
-			rs.sets[s.Name] = &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic)}
+			rs.sets[s.Name] = &set{shape: shape(s)}
 			continue
 		}
-		elems, err := listElements(dumps, s.Name)
+		elems, err := listElements(dumps, rs.table, s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -142,14 +142,16 @@ func (rs *ruleset) listSets(c *nftables.Conn, table *nftables.Table) (map[string
 			anonymous[s.Name] = slotsIn(elems, s.KeyType == nftables.TypeVerdict) // where the library puts the type of a map's values
 			continue
 		}
-		named := &set{shape: shape(s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic),
-			elems: make(map[string]string, len(elems))}
+		named := &set{kind: kind{key: s.KeyType, marks: s.Interval}, shape: shape(s), elems: make(map[string]string, len(elems))}
 		for _, e := range elems {
 			value := ""
-			if s.IsMap {
+			switch {
+			case s.Interval:
+				value = string(e.value)
+			case s.IsMap:
 				value = gotoChain(e.value)
 			}
-			named.elems[string(e.key)] = value
+			named.elems[string(e.key)+string(e.end)] = value
 		}
 		rs.sets[s.Name] = named
 	}

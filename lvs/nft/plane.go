@@ -117,9 +117,9 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 // converge lists, changes, and lists again until the kernel has what is wanted. What counts is the list: an error of the
 // transaction is reported only when the list shows that it mattered. Each list is shown to see.
 func converge(want *ruleset, see func(*ruleset)) (changed int, have *ruleset, err error) {
-	have = &ruleset{}
+	have = newRuleset(want.table)
 	for range reconcileAttempts {
-		listed, lerr := list()
+		listed, lerr := list(want.table)
 		if lerr != nil {
 			return changed, have, errors.Join(err, lerr)
 		}
@@ -132,7 +132,7 @@ func converge(want *ruleset, see func(*ruleset)) (changed int, have *ruleset, er
 		changed, err = changed+n, aerr
 	}
 	if err == nil {
-		err = fmt.Errorf("table inet %s differs again after each change: another program writes to it: find it with \"nft monitor\"", tableName)
+		err = fmt.Errorf("table inet %s differs again after each change: another program writes to it: find it with \"nft monitor\"", want.table)
 	}
 	return changed, have, err
 }

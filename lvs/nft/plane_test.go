@@ -295,7 +295,7 @@ func TestListWhileOthersChange(t *testing.T) {
 	err := b.Director.Do(func() error {
 		var first *ruleset
 		for range 5 {
-			rs, err := list()
+			rs, err := list(tableName)
 			if err != nil {
 				return err
 			}
@@ -314,7 +314,7 @@ func TestListWhileOthersChange(t *testing.T) {
 		if err := c.Flush(); err != nil {
 			return err
 		}
-		rs, err := list()
+		rs, err := list(tableName)
 		if err == nil && rs.same(first) {
 			err = errors.New("a chain was flushed, and the list does not show it")
 		}

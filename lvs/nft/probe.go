@@ -26,23 +26,28 @@ func probe() error {
 		marked.Mark, marked.Port, marked.Protocol = 1, 0, ""
 		services = append(services, plain, hashed, bound, marked)
 	}
+	if err := try(compile(services)); err != nil {
+		return fmt.Errorf("this kernel's nf_tables cannot do all that is needed: run modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_reject_inet nft_ct nft_numgen nft_hash: %w", err)
+	}
+	return nil
+}
+
+// try makes the table under another name and deletes it again, in one transaction, which leaves nothing behind.
+func try(want *ruleset) error {
 	c, err := nftables.New(nftables.WithSockOptions(largeBuffers))
 	if err != nil {
 		return fmt.Errorf("opening a netfilter socket: %w", err)
 	}
 	t := &transaction{
 		conn:  c,
-		table: &nftables.Table{Name: tableName + "-probe", Family: nftables.TableFamilyINet},
+		table: &nftables.Table{Name: want.table + "-probe", Family: nftables.TableFamilyINet},
 		sets:  make(map[string]*nftables.Set),
 	}
 	t.conn.AddTable(t.table)
-	t.fill(&ruleset{}, compile(services))
+	t.fill(newRuleset(want.table), want)
 	t.conn.DelTable(t.table)
 	if t.err != nil {
 		return t.err
 	}
-	if err := t.conn.Flush(); err != nil {
-		return fmt.Errorf("this kernel's nf_tables cannot do all that is needed: run modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nft_reject_inet nft_ct nft_numgen nft_hash: %w", err)
-	}
-	return nil
+	return t.conn.Flush()
 }

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listRules reads all rules of our table in one request, by chain, in their order. The library's GetRules is not used:
+// listRules reads all rules of a table of ours in one request, by chain, in their order. The library's GetRules is not used:
 // it needs a request for each chain, loses the
 // difference between "ct" loads and stores, and leaves out expressions that it does not know, which would hide what
 // another program wrote.
-func listRules(anonymous map[string]slots) (map[string][]rule, error) {
+func listRules(table string, anonymous map[string]slots) (map[string][]rule, error) {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
 	}
 	defer c.Close()
 	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.NFTA_RULE_TABLE, tableName)
+	ae.String(unix.NFTA_RULE_TABLE, table)
 	attrs, err := ae.Encode()
 	if err != nil {
 		return nil, err

@@ -11,16 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tableName is the table, of family inet, that is ours alone.
-const tableName = "quorate"
+// The tables, of family inet, that are ours alone: that of the plane, and the one in which packets are marked for any plane.
+const (
+	tableName  = "quorate"
+	marksTable = "quorate-marks"
+)
 
 // ruleset is the content of the table, either compiled from services or listed from the kernel. The two are compared by
 // their canonical text.
 type ruleset struct {
+	table  string
 	exists bool
 	flags  uint32 // of the table; 1 = dormant
 	chains map[string]*chain
 	sets   map[string]*set // named sets and maps; the anonymous ones are in their rules
+}
+
+func newRuleset(table string) *ruleset {
+	return &ruleset{table: table, chains: map[string]*chain{}, sets: map[string]*set{}}
 }
 
 type chain struct {

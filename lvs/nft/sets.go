@@ -8,7 +8,7 @@ import (
 	"github.com/google/nftables/binaryutil"
 )
 
-// set is a named set (values "") or verdict map (values are chains), by raw key.
+// set is a named set (values "") or map (values are chains or marks), by raw key; a range has two, one after the other.
 type set struct {
 	kind
 	shape string // canonical text of what the kernel tells of a set
@@ -18,8 +18,8 @@ type set struct {
 // kind is what a named set is like.
 type kind struct {
 	key nftables.SetDatatype
-	// vmap says that the values are chains, bound that rules put clients into it, each for a time.
-	vmap, bound bool
+	// vmap says that the values are chains, bound that rules put clients into it, each for a time, marks that the keys are ranges and the values marks.
+	vmap, bound, marks bool
 }
 
 // boundPrefix of the names of the sets of clients that are bound to a server.
@@ -31,17 +31,23 @@ const maxBound = 1 << 20
 
 // newSet is an empty one.
 func newSet(k kind) *set {
-	keyBytes := k.key.Bytes
+	s := k.named(nil, "")
 	if k.vmap {
-		keyBytes = 0 // the library takes it for that of a verdict
+		s.KeyType.Bytes = 0 // the library takes it for that of a verdict
 	}
-	s := &set{kind: k, elems: map[string]string{}}
-	s.shape = shape(keyBytes, k.vmap, k.bound, k.bound)
-	return s
+	return &set{kind: k, elems: map[string]string{}, shape: shape(s)}
 }
 
-func shape(keyBytes uint32, isMap, timeout, dynamic bool) string {
-	return fmt.Sprintf("key %d map %t timeout %t dynamic %t", keyBytes, isMap, timeout, dynamic)
+func shape(s *nftables.Set) string {
+	return fmt.Sprintf("key %d map %t timeout %t dynamic %t ranges %t", s.KeyType.Bytes, s.IsMap, s.HasTimeout, s.Dynamic, s.Interval && s.Concatenation)
+}
+
+// element is that of a raw key: of ranges the first and the last one.
+func (k kind) element(raw string) nftables.SetElement {
+	if n := int(k.key.Bytes); k.marks && len(raw) > n {
+		return nftables.SetElement{Key: []byte(raw[:n]), KeyEnd: []byte(raw[n:])}
+	}
+	return nftables.SetElement{Key: []byte(raw)}
 }
 
 // named is the set for the library.
@@ -50,6 +56,8 @@ func (k kind) named(t *nftables.Table, name string) *nftables.Set {
 	switch {
 	case k.vmap:
 		s.IsMap, s.DataType = true, nftables.TypeVerdict
+	case k.marks:
+		s.IsMap, s.Interval, s.Concatenation, s.DataType = true, true, true, nftables.TypeMark
 	case k.bound:
 		s.Dynamic, s.HasTimeout, s.Size = true, true, maxBound
 	}
