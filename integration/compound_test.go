@@ -69,17 +69,17 @@ func TestServiceOfManyAddresses(t *testing.T) {
 		loads[port], err = bed.Client.StartLoad(t.Context(), to, 100, time.Second)
 		must(t, err)
 	}
-	over := func(port string, from lab.Instant) lab.Summary {
+	over := func(port string, in lab.Span) lab.Summary {
 		t.Helper()
-		to := lab.Now()
 		must(t, loads[port].Settle(t.Context()))
-		return loads[port].Summary(lab.Span{From: from, To: to})
+		return loads[port].Summary(in)
 	}
-	from := lab.Now()
+	steady := lab.Span{From: lab.Now()}
 	<-time.After(time.Second)
+	steady.To = lab.Now()
 	served := map[string]int{} // by host: what one client gets in turns depends on the others
 	for port, to := range targets {
-		s := over(port, from)
+		s := over(port, steady)
 		t.Logf("%v: %s", to, s)
 		if s.Failed > 0 || s.Servers["w1-"+port]+s.Servers["w2-"+port] < s.Total {
 			t.Errorf("%v: %s %v", to, s, s.Errors)
@@ -106,11 +106,12 @@ func TestServiceOfManyAddresses(t *testing.T) {
 		return nil
 	}))
 
-	lost := lab.Now()
+	lost := lab.Span{From: lab.Now()}
 	must(t, first.PowerOff())
 	next, err := bed.AwaitOwner(within(t, 5*time.Second), a.Addr(), first)
 	must(t, err)
 	<-time.After(time.Second)
+	lost.To = lab.Now()
 	for port, to := range targets {
 		s := over(port, lost)
 		t.Logf("%s lost its power, %s has a: %v: %s", first.Name, next.Name, to, s)
