@@ -225,7 +225,8 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	}
 	a.lease.Alive(lease.Actuator)
 	a.lingers = stay
-	if !a.nothing && !a.plane.want(s.Config.Settings.DataPlane, a.managed, wantedServices(local)) && patient {
+	set := s.Config.Settings
+	if !a.nothing && !a.plane.want(wantedTable{set.DataPlane, a.managed, wantedServices(local), wantedTimeouts(set.Timeouts)}) && patient {
 		for k := range next {
 			if _, was := had[k]; !was {
 				delete(next, k)

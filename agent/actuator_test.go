@@ -643,12 +643,12 @@ func TestNoServiceStaysOnAForgottenAddress(t *testing.T) {
 	p := managedPlane{worldPlane{newWorld()}, map[lvs.Key]bool{}}
 	w := newPlaneWorker(slog.New(slog.DiscardHandler))
 	w.open = func(string) (lvs.Plane, error) { return p, nil }
-	w.want("auto", []netip.Addr{web.Addr}, []lvs.Service{{Addr: web.Addr, Port: 80, Protocol: "tcp"}})
+	w.want(wantedTable{setting: "auto", managed: []netip.Addr{web.Addr}, services: []lvs.Service{{Addr: web.Addr, Port: 80, Protocol: "tcp"}}})
 	w.carryOut()
 	if len(p.have) != 1 {
 		t.Fatalf("not carried out: %v", p.have)
 	}
-	w.want("auto", nil, nil) // the state between the two was overtaken
+	w.want(wantedTable{setting: "auto"}) // the state between the two was overtaken
 	w.carryOut()
 	if len(p.have) != 0 {
 		t.Fatalf("left behind: %v", p.have)

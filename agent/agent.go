@@ -295,9 +295,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 		g.Go(func() error { return a.syncing(work) })
 		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, log: a.log}
 		g.Go(func() error { return claims.run(work) })
-	}
-	if a.o.Role != fsm.Witness {
-		drains := &drainWatch{self: a.o.Name, view: a.node, live: service.Live, look: a.plane.found, propose: a.node.Propose, log: a.log}
+		drains := &drainWatch{self: a.o.Name, view: a.node, live: service.Live, look: a.plane.found, list: a.uncounted, propose: a.node.Propose, log: a.log}
 		g.Go(func() error { return drains.run(work) })
 	}
 	g.Go(func() error { return act.ear.run(work) })

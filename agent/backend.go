@@ -126,6 +126,7 @@ func translate(err error) error {
 		{cluster.ErrOtherKey, api.ErrBadToken},
 		{cluster.ErrNoLeader, api.ErrNoQuorum},
 		{cluster.ErrUnreachable, api.ErrUnreachable},
+		{errors.ErrUnsupported, api.ErrNotPossible}, // it keeps its identity between nodes
 	} {
 		if errors.Is(err, t.is) {
 			return named{err, t.as}

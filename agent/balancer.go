@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 
 	"quorate/api"
@@ -88,9 +87,13 @@ func trafficOf(self fsm.NodeID, plane string, at time.Time, all []fsm.LocalServi
 	for _, s := range table.Services {
 		have[s.Key] = s
 	}
+	asked := make(map[string]bool, len(q.Services))
+	for _, name := range q.Services {
+		asked[name] = true
+	}
 	out := []api.ServiceTraffic{}
 	for _, s := range all {
-		if len(q.Services) > 0 && !slices.Contains(q.Services, s.Service.Name) {
+		if len(asked) > 0 && !asked[s.Service.Name] {
 			continue
 		}
 		st := have[keyOf(s)]
@@ -132,8 +135,17 @@ func listConnections(plane string) (iter.Seq2[lvs.Connection, error], error) {
 	case "nft":
 		return nft.Connections(), nil
 	default:
-		return nil, fmt.Errorf("%w: this node has no data plane, and so no connections: `quorate node show` says why", api.ErrNotPossible)
+		return nil, named{errors.New("it has no data plane, and so no connections: `quorate node show` there says why"), errors.ErrUnsupported}
 	}
+}
+
+// uncounted reads the connections that this node's kernel remembers, where its counters may not have all of them; nil where they do, or there are
+// none.
+func (a *Agent) uncounted() (iter.Seq2[lvs.Connection, error], error) {
+	if a.plane.capabilities().Plane != "ipvs" {
+		return nil, nil
+	}
+	return listConnections("ipvs")
 }
 
 // connections lists some connections of one service.
@@ -142,28 +154,35 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 	s := a.node.State()
 	svc, ok := s.Config.Services[q.Service]
 	if !ok {
-		return out, fmt.Errorf("%w: %s knows no service %q yet", api.ErrNotPossible, a.o.Name, q.Service)
+		return out, named{fmt.Errorf("it knows no service %q yet: ask again", q.Service), errors.ErrUnsupported}
 	}
 	list, err := listConnections(out.Plane)
 	if err != nil {
 		return out, err
 	}
-	var table []lvs.Service
-	var mine lvs.Service
+	out.Connections, out.Next, err = pick(ctx, list, connectionsOf(s, svc, listenersOf(s)), q)
+	return out, err
+}
+
+// listenersOf are all services of the cluster, by what they take.
+func listenersOf(s *fsm.State) (table []lvs.Service) {
 	for _, x := range s.Table() {
-		l := listener(x)
-		if table = append(table, l); x.Service.Name == svc.Name {
-			mine = l
-		}
+		table = append(table, listener(x))
 	}
+	return table
+}
+
+// connectionsOf tells which connections belong to a service among all of them.
+func connectionsOf(s *fsm.State, svc fsm.Service, table []lvs.Service) func(lvs.Connection) bool {
+	all, _ := s.Carried(svc.Name)
+	mine := listener(all)
 	for _, server := range svc.Servers { // also those that are out: they may have some yet
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: server.Address})
 	}
 	if svc.Sorry != nil {
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: svc.Sorry.Address})
 	}
-	out.Connections, out.Next, err = pick(ctx, list, lvs.ConnectionsOf(mine, table), q)
-	return out, err
+	return lvs.ConnectionsOf(mine, table)
 }
 
 // pick takes some of the connections that are of the service; next is where to go on, 0 = there are no more.

@@ -164,3 +164,34 @@ func TestFresh(t *testing.T) {
 		}
 	})
 }
+
+// TestLooksThoughMuchChanges: where a look is dear and one change comes after the other, the worker still looks when it is time, and no sooner: what other
+// programs did is put right, and drains are counted.
+func TestLooksThoughMuchChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPlaneBed("nft")
+		looks, open := 0, b.open
+		b.open = func(name string) (lvs.Plane, error) {
+			p, err := open(name)
+			return dearPlane{p, &looks}, err
+		}
+		b.carry("auto", bedService(false))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- b.run(ctx) }()
+		time.Sleep(2 * compareEvery)
+		began, s := looks, bedService(false)
+		const often = compareEvery / 2
+		every := compareShare * tableAge / 5 // by what a look takes
+		for n := range int(6 * every / often) {
+			s.Destinations = []lvs.Destination{{Addr: s.Destinations[0].Addr, Weight: 2 + n}}
+			b.want(wantedTable{setting: "auto", services: []lvs.Service{s}})
+			time.Sleep(often)
+		}
+		if n := looks - began; n < 5 || n > 6 {
+			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
+		}
+		stop()
+		<-done
+	})
+}

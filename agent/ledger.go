@@ -15,7 +15,8 @@ import (
 const ledgerFile = "services.json"
 
 // ledger remembers, beyond the death of the process, on which addresses and by which firewall marks the kernel may hold services of ours.
-// IPVS has no sign for them, and the cluster may have forgotten an address by the time that a killed agent starts again.
+// IPVS has no sign for them, and the cluster may have forgotten an address by the time that a killed agent starts again. It also
+// remembers what the kernel's timeouts were before they were changed.
 //
 // An address or mark is written before a service is programmed on it, and taken out after the last one is gone. The kernel's table
 // does not outlive the boot, nor leave the network namespace, so the ledger of another boot or namespace says nothing. That is also
@@ -30,6 +31,7 @@ type page struct {
 	Boot      string `json:"boot"`
 	Namespace string `json:"namespace"`
 	lvs.Scope
+	Timeouts lvs.Timeouts `json:"timeouts_before,omitzero"` // zero = they are as they were
 }
 
 // openLedger reads the ledger at path, if it is of this boot and network namespace. One that cannot be read is taken to be
@@ -56,7 +58,7 @@ func openLedger(path string) (*ledger, error) {
 		return l, fmt.Errorf("%s: services of an agent that was killed may stay in the kernel: %w", path, err)
 	}
 	if p.Boot == l.Boot && p.Namespace == l.Namespace {
-		l.Scope = p.Scope
+		l.Scope, l.Timeouts = p.Scope, p.Timeouts
 	}
 	return l, nil
 }
@@ -76,6 +78,29 @@ func (l *ledger) keep(s lvs.Scope) error {
 	}
 	p := l.page
 	p.Scope = s
+	return l.turn(p)
+}
+
+// before are the kernel's timeouts as they were; zero = they are as they were. A nil ledger has none, and keeps none.
+func (l *ledger) before() lvs.Timeouts {
+	if l == nil {
+		return lvs.Timeouts{}
+	}
+	return l.Timeouts
+}
+
+// keepTimeouts writes them down, unless they are there already.
+func (l *ledger) keepTimeouts(t lvs.Timeouts) error {
+	if l == nil || t == l.Timeouts {
+		return nil
+	}
+	p := l.page
+	p.Timeouts = t
+	return l.turn(p)
+}
+
+// turn puts another page in place of the one that there is.
+func (l *ledger) turn(p page) error {
 	b, err := json.Marshal(p)
 	if err == nil {
 		err = os.WriteFile(l.path+".new", b, 0o600)
@@ -84,8 +109,8 @@ func (l *ledger) keep(s lvs.Scope) error {
 		err = os.Rename(l.path+".new", l.path)
 	}
 	if err != nil {
-		return fmt.Errorf("note which services are ours: %w", err)
+		return fmt.Errorf("note what is ours in the kernel: %w", err)
 	}
-	l.Scope = s
+	l.page = p
 	return nil
 }

@@ -246,8 +246,12 @@ func TestDrainOfSplitService(t *testing.T) {
 		b.start(t)
 		proposals := 0
 		ctx, cancel := context.WithCancel(t.Context())
-		w := &drainWatch{self: "n1", view: worldView{b.world}, live: worldLease{b.world}.Live, look: b.actuator.plane.found, log: slog.New(slog.DiscardHandler),
-			propose: func(_ context.Context, c fsm.Command) (fsm.Result, error) { proposals++; b.do(c); return fsm.Result{}, nil }}
+		w := &drainWatch{self: "n1", view: worldView{b.world}, live: worldLease{b.world}.Live, look: b.actuator.plane.found, list: b.remember, log: slog.New(slog.DiscardHandler),
+			propose: func(_ context.Context, c fsm.Command) (fsm.Result, error) {
+				proposals++
+				b.do(c)
+				return fsm.Result{}, nil
+			}}
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = w.run(ctx) })
 		t.Cleanup(func() { cancel(); wg.Wait() })

@@ -57,10 +57,11 @@ type wantedTable struct {
 	setting  string
 	managed  []netip.Addr
 	services []lvs.Service
+	timeouts lvs.Timeouts
 }
 
 func (t wantedTable) equal(o wantedTable) bool {
-	return t.setting == o.setting && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
+	return t.setting == o.setting && t.timeouts == o.timeouts && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
 }
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
@@ -117,10 +118,9 @@ func newPlaneWorker(log *slog.Logger) *planeWorker {
 }
 
 // want states the wanted table and reports whether it has been carried out, or cannot be. The slices are kept.
-func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.Service) bool {
+func (w *planeWorker) want(t wantedTable) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := wantedTable{setting, managed, services}
 	if w.gen == 0 || !t.equal(w.wanted) {
 		w.wanted = t
 		w.gen++
@@ -133,13 +133,13 @@ func (w *planeWorker) want(setting string, managed []netip.Addr, services []lvs.
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
 	w.busy.Lock()
-	left := !w.ledger.scope().Empty()
+	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{}
 	w.busy.Unlock()
 	w.mu.Lock()
 	said := w.gen > 0
 	w.mu.Unlock()
 	if said || left {
-		w.want("auto", nil, nil)
+		w.want(wantedTable{setting: "auto"})
 	}
 }
 
@@ -148,7 +148,7 @@ func (w *planeWorker) retire() {
 func (w *planeWorker) run(ctx context.Context) error {
 	look := time.NewTimer(compareEvery)
 	defer look.Stop()
-	took := time.Duration(0) // the last look
+	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
 	for {
 		carried := false
 		select {
@@ -163,13 +163,13 @@ func (w *planeWorker) run(ctx context.Context) error {
 			}
 		case <-look.C:
 		}
-		// A large table is not listed at every change.
-		if !carried || took < compareEvery/compareShare {
-			began := time.Now()
+		// A large table is not listed at every change, but in time also where there is one change after the other.
+		if began := time.Now(); !carried || took < compareEvery/compareShare || !began.Before(due) {
 			w.compare()
 			took = time.Since(began)
+			due = time.Now().Add(max(compareEvery, compareShare*took))
 		}
-		look.Reset(max(compareEvery, compareShare*took))
+		look.Reset(time.Until(due))
 	}
 }
 
@@ -217,15 +217,26 @@ func (w *planeWorker) compare() {
 
 // drifted tells that the kernel was not as the worker had left it. Called with busy held.
 func (w *planeWorker) drifted(st lvs.Status) {
-	text := fmt.Sprintf("another program has changed the table of %s; put right: %s", w.plane.Name(), strings.Join(st.Changes, "; "))
-	if more := st.Changed - len(st.Changes); more > 0 {
-		text += fmt.Sprintf("; and %d more", more)
-	}
+	text := driftText(w.plane.Name(), st)
 	w.log.Warn(text)
 	if w.told != nil && time.Since(w.seen) >= tellEvery {
 		w.seen = time.Now()
 		w.told(text)
 	}
+}
+
+// driftText says what was put right, as far as the plane has told.
+func driftText(plane string, st lvs.Status) string {
+	fixed := slices.Clone(st.Changes)
+	switch more := st.Changed - len(fixed); {
+	case len(fixed) == 0 && more == 1:
+		fixed = []string{"1 change"}
+	case len(fixed) == 0:
+		fixed = []string{fmt.Sprintf("%d changes", more)}
+	case more > 0:
+		fixed = append(fixed, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("another program has changed the table of %s; put right: %s", plane, strings.Join(fixed, "; "))
 }
 
 // within calls do with the scope of what is ours, once the plane is the one that the table asks for, and keeps the ledger. Called with busy held.
@@ -241,7 +252,7 @@ func (w *planeWorker) within(t wantedTable, do func(scope lvs.Scope) error) erro
 	taken, e := w.taken(ours.Marks)
 	ours = ours.WithoutMarks(taken)
 	noted = errors.Join(noted, w.ledger.keep(w.ledger.scope().Union(ours)))
-	if err = errors.Join(err, e, do(scope), w.tidy(scope)); err == nil {
+	if err = errors.Join(err, e, do(scope), w.time(w.plane, t.timeouts), w.tidy(scope)); err == nil {
 		w.past = lvs.Scope{Addrs: t.managed, Marks: ours.Marks}
 		noted = errors.Join(noted, w.ledger.keep(ours))
 	}
@@ -315,7 +326,7 @@ func (w *planeWorker) tidy(scope lvs.Scope) error {
 			return err
 		}
 		_, err = bare(p).Reconcile(scope, nil)
-		if err = errors.Join(err, p.Close()); err != nil {
+		if err = errors.Join(err, w.untime(p)); err != nil {
 			return fmt.Errorf("emptying data plane %s, which is not in use: %w", c.Plane, err)
 		}
 	}
@@ -350,7 +361,7 @@ func (w *planeWorker) use(t wantedTable, scope lvs.Scope) error {
 			return errors.Join(fmt.Errorf("changing from data plane %s to %s: %w", w.plane.Name(), name, err), undo, p.Close())
 		}
 		_, err = bare(w.plane).Reconcile(scope, nil)
-		err = errors.Join(err, w.plane.Close())
+		err = errors.Join(err, w.untime(w.plane))
 	}
 	w.plane = p
 	w.log.Info("data plane", "plane", name, "setting", t.setting)
@@ -468,7 +479,7 @@ func (w *planeWorker) clear() error {
 			err = w.ledger.keep(lvs.Scope{})
 		}
 	}
-	return errors.Join(err, w.plane.Close())
+	return errors.Join(err, w.untime(w.plane))
 }
 
 // signal puts a token into c unless one is there.

@@ -23,7 +23,9 @@ type planeBed struct {
 	*planeWorker
 	ipvs, nft lvstest.Model
 	loaded    map[string]bool
-	said      []string // what the planes were told: name and number of services, when it changed something
+	said      []string     // what the planes were told: name and number of services, when it changed something
+	timeouts  lvs.Timeouts // of the kernel's IPVS
+	refuse    error        // its answer to changes of them
 }
 
 func newPlaneBed(loaded ...string) *planeBed {
@@ -49,7 +51,7 @@ func (b *planeBed) start(l *ledger) {
 			return nil, errors.New("no " + name)
 		}
 		if name == "ipvs" {
-			return bedPlane{&b.ipvs, b, name}, nil
+			return timedPlane{bedPlane{&b.ipvs, b, name}}, nil
 		}
 		return bedPlane{&b.nft, b, name}, nil
 	}
@@ -59,6 +61,18 @@ type bedPlane struct {
 	*lvstest.Model
 	bed  *planeBed
 	name string
+}
+
+// timedPlane is one whose kernel has timeouts of its own.
+type timedPlane struct{ bedPlane }
+
+func (p timedPlane) Timeouts() (lvs.Timeouts, error) { return p.bed.timeouts, nil }
+
+func (p timedPlane) SetTimeouts(t lvs.Timeouts) error {
+	if p.bed.refuse == nil {
+		p.bed.timeouts = t.Or(p.bed.timeouts)
+	}
+	return p.bed.refuse
 }
 
 func (p bedPlane) Name() string { return p.name }
@@ -79,7 +93,7 @@ func (p bedPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, er
 // carry makes the bed carry a table, as the worker does at each change and sweep.
 func (b *planeBed) carry(setting string, services ...lvs.Service) string {
 	managed := []netip.Addr{netip.MustParseAddr("192.0.2.10")}
-	b.want(setting, managed, services)
+	b.want(wantedTable{setting: setting, managed: managed, services: services})
 	b.carryOut()
 	b.compare()
 	out := strings.Join(b.said, ", ")
@@ -163,7 +177,7 @@ func TestLeftoversOfAKilledAgent(t *testing.T) {
 			b.carry(c.before, bedService(false))
 
 			b.start(mustLedger(t, path)) // killed, and started again
-			b.want(c.after, nil, nil)
+			b.want(wantedTable{setting: c.after})
 			b.carryOut()
 			b.compare()
 			b.expect(t, "after the start", strings.Join(b.said, ", "), c.want)
@@ -297,7 +311,7 @@ func TestDriftIsPutRightAndTold(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- b.run(ctx) }()
 		svc := bedService(false)
-		b.want("ipvs", []netip.Addr{svc.Addr}, []lvs.Service{svc})
+		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
 		time.Sleep(3 * compareEvery)
 		if len(told) != 0 || len(b.ipvs.Table()) != 1 {
 			t.Fatalf("told %q of its own work, table %v", told, b.ipvs.Table())
@@ -317,4 +331,21 @@ func TestDriftIsPutRightAndTold(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// A plane need not tell what it has put right.
+func TestDriftText(t *testing.T) {
+	for _, c := range []struct {
+		st   lvs.Status
+		want string
+	}{
+		{lvs.Status{Changed: 1}, "put right: 1 change"},
+		{lvs.Status{Changed: 4}, "put right: 4 changes"},
+		{lvs.Status{Changed: 2, Changes: []string{"this", "that"}}, "put right: this; that"},
+		{lvs.Status{Changed: 7, Changes: []string{"this", "that"}}, "put right: this; that; and 5 more"},
+	} {
+		if got := driftText("nft", c.st); !strings.HasSuffix(got, c.want) {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
 }

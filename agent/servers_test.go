@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -64,8 +66,30 @@ func (p *countedPlane) set(server netip.AddrPort, active, inactive int) {
 // serverBed is n1, which owns a VIP with a service.
 type serverBed struct {
 	*world
-	t     *testing.T
-	plane *countedPlane
+	t          *testing.T
+	plane      *countedPlane
+	remembered []lvs.Connection // by the kernel, whatever it counts
+	reads      int              // of those
+	unreadable error
+}
+
+func (b *serverBed) remember() (iter.Seq2[lvs.Connection, error], error) {
+	b.plane.mu.Lock()
+	defer b.plane.mu.Unlock()
+	b.reads++
+	return func(yield func(lvs.Connection, error) bool) {
+		for _, c := range b.remembered {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}, b.unreadable
+}
+
+func (b *serverBed) remembers(err error, cs ...lvs.Connection) {
+	b.plane.mu.Lock()
+	defer b.plane.mu.Unlock()
+	b.remembered, b.unreadable, b.reads = cs, err, 0
 }
 
 func backend80(n int) netip.AddrPort {
@@ -256,7 +280,7 @@ func TestQuorumIsOneBatch(t *testing.T) {
 // watch runs n1's drainWatch.
 func (b *serverBed) watch() (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
-	w := &drainWatch{self: "n1", view: worldView{b.world}, live: worldLease{b.world}.Live, look: b.actuator.plane.found,
+	w := &drainWatch{self: "n1", view: worldView{b.world}, live: worldLease{b.world}.Live, look: b.actuator.plane.found, list: b.remember,
 		propose: func(_ context.Context, c fsm.Command) (fsm.Result, error) { b.do(c); return fsm.Result{}, nil }, log: slog.New(slog.DiscardHandler)}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = w.run(ctx) })
@@ -319,6 +343,33 @@ func TestDrainOfUDP(t *testing.T) {
 		b.want("it has a connection", "1:0 2:100 3:100")
 		b.plane.set(backend80(1), 0, 0)
 		b.drained(1, drainQuiet)
+	})
+}
+
+// A connection that came from another director is not counted by the kernel until a packet of it comes: it is found among those that the kernel
+// remembers, and keeps the server in the table. What has ended does not, nor what is another server's or service's.
+func TestDrainWaitsForWhatIsNotCounted(t *testing.T) {
+	virtual := netip.MustParseAddrPort("192.0.2.10:80")
+	conn := lvs.Connection{Protocol: "tcp", Client: netip.MustParseAddrPort("198.51.100.1:5000"), Virtual: virtual, Server: backend80(2), State: "ESTABLISHED", Origin: lvs.OriginSync}
+	ended, other, elsewhere, bound := conn, conn, conn, conn
+	ended.State, other.Server, elsewhere.Virtual, bound.Template = "TIME_WAIT", backend80(1), netip.MustParseAddrPort("192.0.2.10:81"), true
+	synctest.Test(t, func(t *testing.T) {
+		b := newServerBed(t, func(*fsm.Service) {})
+		b.start(t)
+		b.remembers(nil, ended, other, elsewhere, bound, conn)
+		b.watch()
+		b.admin(2, fsm.Drain)
+		time.Sleep(time.Minute)
+		b.want("it has a connection that nobody counts", "1:100 2:0 3:100")
+		if b.reads < 5 || b.reads > 12 {
+			t.Errorf("the connections were read %d times in a minute", b.reads)
+		}
+		b.remembers(errors.New("no /proc"), ended)
+		time.Sleep(time.Minute)
+		b.want("nobody knows", "1:100 2:0 3:100")
+		b.remembers(nil, ended, other, elsewhere, bound)
+		time.Sleep(drainQuiet + 2*drainLook)
+		b.want("it is out", "1:100 3:100")
 	})
 }
 

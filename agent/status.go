@@ -50,8 +50,8 @@ func (a *Agent) local() api.NodeStatus {
 	st.Sync = sync
 	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
 	st.DataPlane.Name = "none"
-	if p := a.plane.capabilities().Plane; p != "" {
-		st.DataPlane.Name = p
+	if c := a.plane.capabilities(); c.Plane != "" {
+		st.DataPlane.Name, st.DataPlane.Detail = c.Plane, c.Detail
 	}
 	return st
 }

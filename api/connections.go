@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,6 +14,9 @@ import (
 
 // MaxConnections bounds one answer of /v1/connections.
 const MaxConnections = 5000
+
+// listLimit is how long a director has to list what its kernel holds; a large table takes it seconds.
+const listLimit = 30 * time.Second
 
 // Connections is a part of one director's connection table.
 type Connections struct {
@@ -82,9 +87,11 @@ func (s *Server) connections(ctx context.Context, in *connectionsInput) (*connec
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
 	out, err := s.balancer.Connections(ctx, node, q)
 	if err != nil {
-		return nil, problemOf(fmt.Errorf("%s: %w", node, err))
+		return nil, problemOf(said(ctx, node, listLimit, err))
 	}
 	out.Others = others
 	if out.Connections == nil {
@@ -106,4 +113,15 @@ func director(st *fsm.State, named fsm.NodeID, svc fsm.Service) (n fsm.NodeID, o
 		return "", nil, newError(CodeNotPossible, "%s; --node NAME asks a director all the same", unownedText(svc))
 	}
 	return owners[0], owners[1:], nil
+}
+
+// said is the error of a director that was asked, with its name, and in words of ours where it has not answered within the limit of ctx.
+func said(ctx context.Context, node fsm.NodeID, limit time.Duration, err error) error {
+	if ctx.Err() == context.DeadlineExceeded {
+		return fmt.Errorf("%s has not answered within %v: %w", node, limit, ErrUnreachable)
+	}
+	if node == "" || strings.HasPrefix(err.Error(), string(node)+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", node, err)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,9 +34,11 @@ func (s *Server) registerIPVSAdm(h huma.API) {
 		if _, ok := st.Nodes[in.Node]; in.Node != "" && !ok {
 			return nil, noSuchNode(st, in.Node)
 		}
+		ctx, cancel := context.WithTimeout(ctx, listLimit)
+		defer cancel()
 		out, err := s.balancer.IPVSAdm(ctx, in.Node)
 		if err != nil {
-			return nil, problemOf(fmt.Errorf("%s: %w", in.Node, err))
+			return nil, problemOf(said(ctx, in.Node, listLimit, err))
 		}
 		return &ipvsadmOutput{Body: out}, nil
 	})

@@ -66,6 +66,7 @@ type Fence struct {
 // DataPlane is the kernel's load balancer on that node.
 type DataPlane struct {
 	Name    string `json:"name" doc:"ipvs, nft or none"`
+	Detail  string `json:"detail,omitempty" doc:"Its version and the like, where the kernel tells" example:"IPVS 1.2.1, 4096 buckets for connections"`
 	Problem string `json:"problem,omitempty" doc:"What it could not carry out, and the cure"`
 }
 

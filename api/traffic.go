@@ -107,20 +107,23 @@ func (s *Server) registerTraffic(h huma.API) {
 func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q TrafficQuery) []ServiceTraffic {
 	out := []ServiceTraffic{}
 	of := map[fsm.NodeID][]string{}
-	for _, sum := range servicesOf(st) {
-		if len(q.Services) > 0 && !slices.Contains(q.Services, sum.Name) {
+	wanted := make(map[string]bool, len(q.Services))
+	for _, name := range q.Services {
+		wanted[name] = true
+	}
+	for name, svc := range st.Config.Services {
+		if len(wanted) > 0 && !wanted[name] {
 			continue
 		}
-		svc := st.Config.Services[sum.Name]
 		asked := ownersOf(st, svc)
 		if node != "" {
 			asked = []fsm.NodeID{node}
 		}
 		if len(asked) == 0 {
-			out = append(out, ServiceTraffic{Service: sum.Name, Problem: unownedText(svc)})
+			out = append(out, ServiceTraffic{Service: name, Problem: unownedText(svc)})
 		}
 		for _, n := range asked {
-			of[n] = append(of[n], sum.Name)
+			of[n] = append(of[n], name)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, tableLimit)
@@ -130,10 +133,17 @@ func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q 
 	for n, names := range of {
 		wg.Go(func() {
 			part, err := s.balancer.Traffic(ctx, n, TrafficQuery{Services: names, Servers: q.Servers})
+			problem := fmt.Sprintf("%s does not know it yet: ask again", n)
 			if err != nil {
-				part = nil
-				for _, name := range names {
-					part = append(part, ServiceTraffic{Service: name, Node: n, Problem: fmt.Sprintf("%s does not tell: %v", n, err)})
+				part, problem = nil, fmt.Sprintf("no figures: %v", said(ctx, n, tableLimit, err))
+			}
+			told := make(map[string]bool, len(part))
+			for _, t := range part {
+				told[t.Service] = true
+			}
+			for _, name := range names {
+				if !told[name] {
+					part = append(part, ServiceTraffic{Service: name, Node: n, Problem: problem})
 				}
 			}
 			mu.Lock()

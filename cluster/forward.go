@@ -25,7 +25,7 @@ var (
 	ErrNoMembership = errors.New(`not in a cluster: run "quorate bootstrap" or "quorate join" first`)
 	// ErrOtherCluster says that the request names another cluster.
 	ErrOtherCluster = errors.New("another cluster")
-	// ErrUnreachable says that the leader cannot reach the address that a node advertises.
+	// ErrUnreachable says that the leader, or for a Query this node, cannot reach the address that a node advertises.
 	ErrUnreachable = errors.New("not reachable at its advertised address")
 	// ErrUnknownNode says that no member has this name.
 	ErrUnknownNode = errors.New("no such node")

@@ -160,6 +160,7 @@ func (x *simNode) boot() {
 		return out
 	}
 	o.OnNudge = func(addrs []netip.Addr) { x.nudged.Store(&addrs) }
+	o.OnQuery = x.answer
 	o.Clock = rateClock{origin: time.Now(), rate: x.rate}
 	n, err := Open(o)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"quorate/fsm"
@@ -54,7 +55,7 @@ func ParseAgent(name string, src []byte) (AgentConfig, error) {
 		d.report(rangeOf(name), "", "", "", &fault{what: errTooLong.Error()})
 		return AgentConfig{}, d.found.orNil()
 	}
-	if body, ok := d.parse(Source{name, src}); ok {
+	d.parse(Source{name, src}, func(body hcl.Body) {
 		n := d.open(agentFile, body)
 		d.keys(agentFile, n, rangeOf(name), "", agentObject, &a)
 		d.children(agentFile, n, agentObject)
@@ -63,7 +64,7 @@ func ParseAgent(name string, src []byte) (AgentConfig, error) {
 				*d.found = append(*d.found, doc.diagnose(p))
 			}
 		}
-	}
+	})
 	d.found.sort(nil)
 	if err := d.found.orNil(); err != nil {
 		return AgentConfig{}, err

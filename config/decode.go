@@ -18,18 +18,33 @@ type place struct {
 	items map[string]place // of a list of strings, by item
 }
 
+// noted are the places of one object by key, "" = the object itself. They are few, and a map of them costs several times as much memory.
+type noted []struct {
+	key string
+	place
+}
+
+func (n noted) find(key string) (place, bool) {
+	for _, x := range n {
+		if x.key == key {
+			return x.place, true
+		}
+	}
+	return place{}, false
+}
+
 // decoder collects what files say: the faults, and where each object and key stands. Objects have the names that package
 // fsm gives them in problems.
 type decoder struct {
 	files  files
 	found  *Diagnostics
-	places map[string]map[string]place // object -> key ("" = the object itself) -> place
-	failed map[string]map[string]bool  // object -> key whose value could not be read
-	lost   bool                        // a block was dropped, so that others may refer to nothing
+	places map[string]noted           // by object
+	failed map[string]map[string]bool // object -> key whose value could not be read
+	lost   bool                       // a block was dropped, so that others may refer to nothing
 }
 
 func newDecoder() *decoder {
-	return &decoder{found: new(Diagnostics), files: files{}, places: map[string]map[string]place{}, failed: map[string]map[string]bool{}}
+	return &decoder{found: new(Diagnostics), files: files{}, places: map[string]noted{}, failed: map[string]map[string]bool{}}
 }
 
 // maxFound bounds the faults that are collected; a file with more is not the right file.
@@ -50,13 +65,16 @@ func (d *decoder) report(at hcl.Range, object, key, source string, err error) {
 // note remembers where a key of an object stands. The first of several counts.
 func (d *decoder) note(object, key string, p place) {
 	keys := d.places[object]
+	if _, known := keys.find(key); known {
+		return
+	}
 	if keys == nil {
-		keys = map[string]place{}
-		d.places[object] = keys
+		keys = make(noted, 0, 4) // of a server with a weight there are three
 	}
-	if _, known := keys[key]; !known {
-		keys[key] = p
-	}
+	d.places[object] = append(keys, struct {
+		key string
+		place
+	}{key, p})
 }
 
 func (d *decoder) fail(object, key string) {
@@ -69,7 +87,7 @@ func (d *decoder) fail(object, key string) {
 // claim notes an object and returns the decoder for what is in it. When the object has been defined before, that is
 // reported, and the decoder is one that still finds faults, but takes nothing for defined.
 func (d *decoder) claim(c child, object, what, cure string) (inner *decoder, first bool) {
-	before, twice := d.places[object][""]
+	before, twice := d.places[object].find("")
 	if !twice {
 		d.note(object, "", place{at: c.at})
 		return d, true

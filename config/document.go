@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"quorate/fsm"
 )
 
@@ -13,7 +15,7 @@ type Document struct {
 	Config fsm.Config
 
 	files  files
-	places map[string]map[string]place
+	places map[string]noted
 	rank   map[string]int // of the files, in the order they were given
 	first  string         // the first file
 }
@@ -27,6 +29,14 @@ func Parse(name string, src []byte) (*Document, error) {
 // ParseAll reads one configuration from several files, as Parse does. Their order matters for nothing but the order of
 // messages; what is defined twice is refused wherever it is.
 func ParseAll(sources ...Source) (*Document, error) {
+	if doc, err := parseAll(sources, (*decoder).parsePieces); err == nil && doc != nil {
+		return doc, nil
+	}
+	return parseAll(sources, (*decoder).parse) // knows what to say of a fault
+}
+
+// parseAll uses one way to parse; nil and no error when that does not take the sources, nor say why.
+func parseAll(sources []Source, parse func(d *decoder, s Source, each func(hcl.Body)) bool) (*Document, error) {
 	d := newDecoder()
 	doc := &Document{files: d.files, places: d.places, rank: map[string]int{}}
 	c := fsm.Config{}
@@ -45,14 +55,12 @@ func ParseAll(sources ...Source) (*Document, error) {
 			readable = false
 			break
 		}
-		body, ok := d.parse(s)
-		if !ok {
-			readable = false
-			continue
-		}
-		n := d.open(clusterFile, body)
-		blocks += len(n.blocks)
-		d.file(n, s.Name, &c)
+		ok := parse(d, s, func(body hcl.Body) {
+			n := d.open(clusterFile, body)
+			blocks += len(n.blocks)
+			d.file(n, s.Name, &c)
+		})
+		readable = readable && ok
 	}
 	if readable && blocks == 0 && len(*d.found) == 0 {
 		d.report(rangeOf(doc.first), "", "", "", faultf("to mean an empty configuration, write cluster {}", "there is nothing in it"))
@@ -64,7 +72,7 @@ func ParseAll(sources ...Source) (*Document, error) {
 		}
 	}
 	d.found.sort(doc.rank)
-	if err := d.found.orNil(); err != nil {
+	if err := d.found.orNil(); err != nil || !readable {
 		return nil, err
 	}
 	return doc, nil
@@ -117,13 +125,13 @@ func quoted(value string) string {
 func (doc *Document) find(p fsm.Problem) (place, bool) {
 	for object := p.Object; object != ""; {
 		keys := doc.places[object]
-		if pl, ok := keys[p.Key]; ok {
+		if pl, ok := keys.find(p.Key); ok {
 			if item, ok := pl.items[p.Value]; ok {
 				return item, true
 			}
 			return pl, true
 		}
-		if pl, ok := keys[""]; ok {
+		if pl, ok := keys.find(""); ok {
 			return pl, true
 		}
 		// Names may hold dots; the next dot to the left is tried until an object is found.

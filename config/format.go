@@ -19,11 +19,14 @@ func Format(c fsm.Config) []byte {
 	w := &writer{}
 	w.line("# Configuration of a quorate cluster.")
 	w.line("# quorate plan FILE shows what would change, quorate apply FILE changes it.")
-	var sync func()
-	if c.Settings.Sync != (fsm.Sync{}) {
-		sync = func() { w.block(syncBlock, "", &c.Settings.Sync, nil) }
-	}
-	w.block(clusterBlock, "", &c.Settings, sync)
+	w.block(clusterBlock, "", &c.Settings, func() {
+		if c.Settings.Sync != (fsm.Sync{}) {
+			w.block(syncBlock, "", &c.Settings.Sync, nil)
+		}
+		if c.Settings.Timeouts != (fsm.Timeouts{}) {
+			w.block(timeoutsBlock, "", &c.Settings.Timeouts, nil)
+		}
+	})
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
 		g := c.Groups[name]
 		w.block(groupBlock, name, &g, nil)

@@ -27,6 +27,14 @@ func drawConfig(t *rapid.T) fsm.Config {
 		Observers: rapid.IntRange(1, 99).Draw(t, "observers"),
 		Rebalance: rapid.Bool().Draw(t, "rebalance"), MaxMoves: rapid.IntRange(0, fsm.MaxMaxMoves).Draw(t, "max moves"),
 		HoldDown: rapid.SampledFrom([]time.Duration{0, fsm.MinHoldDown, 90 * time.Second, fsm.MaxHoldDown}).Draw(t, "hold-down"),
+		Sync: fsm.Sync{
+			Transport: rapid.SampledFrom([]string{"", fsm.SyncRelay, fsm.SyncOff}).Draw(t, "transport"), SyncID: rapid.IntRange(0, 255).Draw(t, "sync id"),
+			Ports: rapid.SampledFrom([]int{0, 1, 64}).Draw(t, "ports"), Threshold: rapid.SampledFrom([]string{"", "0 0", "3 50"}).Draw(t, "threshold"),
+			SetSysctls: rapid.Bool().Draw(t, "set sysctls"), Refresh: rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour}).Draw(t, "refresh"),
+		},
+		Timeouts: fsm.Timeouts{
+			TCP: rapid.SampledFrom([]time.Duration{0, time.Second, fsm.MaxTimeout}).Draw(t, "tcp"), UDP: rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "udp"),
+		},
 	}}
 	c.Groups = map[string]fsm.Group{}
 	for _, n := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "groups") {

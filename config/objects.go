@@ -34,14 +34,24 @@ func (d *decoder) cluster(x known, c *fsm.Config) {
 	d, first := d.claim(x.child, "cluster", "the cluster block", "remove one of them")
 	n := d.leafKeys(x, "cluster", &s)
 	for _, y := range d.children(clusterBlock, n, "cluster") {
-		var sync fsm.Sync
-		inner, once := d.claim(y.child, "cluster.sync", "the sync block", "remove one of them")
-		if inner.leaf(y, "cluster.sync", &sync); once {
-			s.Sync = sync
+		switch y.schema {
+		case syncBlock:
+			only(d, y, "cluster.sync", &s.Sync)
+		case timeoutsBlock:
+			only(d, y, "cluster.ipvs_timeouts", &s.Timeouts)
 		}
 	}
 	if first {
 		c.Settings = s
+	}
+}
+
+// only reads a block that there is once, without label and blocks in it.
+func only[T any](d *decoder, x known, object string, into *T) {
+	var v T
+	d, first := d.claim(x.child, object, "the "+x.schema.name+" block", "remove one of them")
+	if d.leaf(x, object, &v); first {
+		*into = v
 	}
 }
 
@@ -129,6 +139,9 @@ func (d *decoder) leafKeys(x known, object string, dst any) node {
 
 // validate is what c.Validate finds, without what is only the consequence of a fault that is reported already.
 func (d *decoder) validate(c fsm.Config) fsm.Problems {
+	if len(d.failed) == 0 && !d.lost {
+		return c.Validate()
+	}
 	// A service whose port could not be read must not be compared with the others.
 	readable := c
 	readable.Services = maps.Clone(c.Services)

@@ -20,7 +20,7 @@ var clusterFile = &block{
 var clusterBlock = &block{
 	name: "cluster", once: true,
 	doc:    "Settings of the cluster as a whole.",
-	blocks: []*block{syncBlock},
+	blocks: []*block{syncBlock, timeoutsBlock},
 	keys: []key{
 		text("profile", func(s *fsm.Settings) *fsm.Profile { return &s.Profile },
 			"Timing of leases and elections. `lan`: a lost owner is replaced within half a second; `fast`: within a tenth of a second; every node needs a real-time lease thread and every director the BPF gate, else it is refused; `wan`: for nodes far apart.").
@@ -41,6 +41,18 @@ var clusterBlock = &block{
 			"How long nothing is moved for `preempt` or `rebalance` to a node that came back after a fence, and how long a VIP is left alone after a failover or such a move. It doubles, up to 30 minutes, each time that the next failure comes within an hour. Left out: 30s.").within("1s to 1h"),
 	},
 }
+
+var timeoutsBlock = &block{
+	name: "ipvs_timeouts", once: true,
+	doc: "How long the directors' IPVS keeps connections that are silent, as `ipvsadm --set` does: for all services alike. A director that balances by nftables has its kernel's net.netfilter.nf_conntrack_*_timeout_* instead. What is left out stays as the kernel has it; what is taken out goes back to what it was.",
+	keys: []key{
+		duration("tcp", func(t *fsm.Timeouts) *time.Duration { return &t.TCP }, "Of established TCP connections; the kernel begins with 15m. Longer than the clients' keepalive, else connections that are merely silent end.").within(timeoutRange),
+		duration("tcp_fin", func(t *fsm.Timeouts) *time.Duration { return &t.TCPFin }, "Of TCP connections that a side has closed; the kernel begins with 2m.").within(timeoutRange),
+		duration("udp", func(t *fsm.Timeouts) *time.Duration { return &t.UDP }, "Of what a client says by UDP; the kernel begins with 5m.").within(timeoutRange),
+	},
+}
+
+const timeoutRange = "1s to 480h"
 
 var syncBlock = &block{
 	name: "sync", once: true,

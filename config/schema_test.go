@@ -123,7 +123,7 @@ func TestNamesOfNodes(t *testing.T) {
 // TestEveryKeyIsLocated holds the names of keys in problems against those of the table, so that none is without a place.
 func TestEveryKeyIsLocated(t *testing.T) {
 	known := map[string]bool{"": true}
-	for _, b := range []*block{clusterBlock, groupBlock, vipBlock, serviceBlock, checkBlock, serverBlock} {
+	for _, b := range []*block{clusterBlock, syncBlock, timeoutsBlock, groupBlock, vipBlock, serviceBlock, checkBlock, serverBlock} {
 		known[b.labelKey] = true
 		for _, k := range b.keys {
 			known[k.name] = true
@@ -131,9 +131,11 @@ func TestEveryKeyIsLocated(t *testing.T) {
 	}
 	// Everything that can be wrong at once is.
 	c := fsm.Config{
-		Settings: fsm.Settings{Profile: "x", DataPlane: "x", Observers: -1},
-		Groups:   map[string]fsm.Group{"a b": {Name: "a b", Prefer: []fsm.NodeID{"X"}}},
-		VIPs:     map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
+		Settings: fsm.Settings{Profile: "x", DataPlane: "x", Observers: -1, Timeouts: fsm.Timeouts{TCP: -1, TCPFin: -1, UDP: -1}, Sync: fsm.Sync{
+			Transport: "x", Interface: "/", Group: "x", Port: -1, SyncID: -1, MaxLen: -1, TTL: -1, Threshold: "x", Refresh: -1, Ports: -1, Queue: -1, SockSize: -1,
+		}},
+		Groups: map[string]fsm.Group{"a b": {Name: "a b", Prefer: []fsm.NodeID{"X"}}},
+		VIPs:   map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
 		Services: map[string]fsm.Service{"s": {
 			Name: "s", VIP: "none", Masquerade: true,
 			Checks:  []fsm.Check{{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Host: "/", Status: []fsm.StatusRange{{}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}}},
@@ -149,7 +151,7 @@ func TestEveryKeyIsLocated(t *testing.T) {
 			t.Errorf("problems speak of a key %q that files do not have", key)
 		}
 	}
-	if len(keys) < 15 {
+	if len(keys) < 30 {
 		t.Errorf("only %d keys had problems: %v", len(keys), keys)
 	}
 }

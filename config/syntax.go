@@ -33,13 +33,13 @@ type child struct {
 	body   hcl.Body
 }
 
-// parse turns text into a body. ok is false when the syntax is broken, so that what the body holds says little.
-func (d *decoder) parse(s Source) (body hcl.Body, ok bool) {
+// parse hands the body of a text over. It returns false, and hands none over, when the syntax is broken, so that what the body holds says little.
+func (d *decoder) parse(s Source, each func(hcl.Body)) (ok bool) {
 	if at, f := tooDeep(s); f != nil {
 		d.report(at, "", "", "", f)
-		return nil, false
+		return false
 	}
-	text := bytes.TrimPrefix(s.Text, []byte("\xef\xbb\xbf"))
+	text := withoutMark(s.Text)
 	d.files[s.Name] = &file{text: text}
 	var parsed *hcl.File
 	var found hcl.Diagnostics
@@ -55,10 +55,14 @@ func (d *decoder) parse(s Source) (body hcl.Body, ok bool) {
 	// A key that is set twice breaks nothing else.
 	broken := slices.ContainsFunc(found, func(x *hcl.Diagnostic) bool { return x.Summary != attributeTwice })
 	if broken || parsed == nil || parsed.Body == nil {
-		return nil, false
+		return false
 	}
-	return parsed.Body, true
+	each(parsed.Body)
+	return true
 }
+
+// withoutMark cuts off the byte order mark that some editors write.
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
 
 // What the HCL library says of some faults.
 const (

@@ -63,15 +63,9 @@ func (n Node) cleaned(at Schema) (Node, error) {
 func (f Facts) cleaned(at Schema) Facts {
 	const most = 4096 // interfaces, prefixes, names
 	f.Version, f.DataPlane = clip(f.Version, 256), clip(f.DataPlane, MaxName)
+	f = f.upTo(at)
 	f.Fence, f.LeaseThread = clip(f.Fence, MaxName), clip(f.LeaseThread, MaxName)
-	if at < schemaStages {
-		f.Fence, f.LeaseThread = "", ""
-	}
 	f.Features = clipAll(f.Features, most)
-	if at < schemaLVS {
-		f.Features = nil
-	}
-	f.Unsynced = f.Unsynced && at >= schemaLVS
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -91,14 +85,26 @@ func (f Facts) cleaned(at Schema) Facts {
 	f.Addresses = slices.Compact(addresses)
 	var planes []Plane
 	for _, p := range f.Planes[:min(len(f.Planes), 16)] {
-		if at < schemaLVS {
-			p.Features = nil
-		}
 		planes = append(planes, Plane{clip(p.Name, MaxName), clipAll(p.Forwards, most), clipAll(p.Schedulers, most), clipAll(p.Features, most)})
 	}
 	slices.SortStableFunc(planes, func(a, b Plane) int { return strings.Compare(a.Name, b.Name) })
 	f.Planes = planes
 	f.Forwards, f.Schedulers, f.Problems = clipAll(f.Forwards, most), clipAll(f.Schedulers, most), clipAll(f.Problems, most)
+	return f
+}
+
+// upTo are the facts without what a schema newer than at brought.
+func (f Facts) upTo(at Schema) Facts {
+	if at < schemaStages {
+		f.Fence, f.LeaseThread = "", ""
+	}
+	if at < schemaLVS {
+		f.Features, f.Unsynced = nil, false
+		f.Planes = slices.Clone(f.Planes)
+		for i := range f.Planes {
+			f.Planes[i].Features = nil
+		}
+	}
 	return f
 }
 

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -110,6 +111,26 @@ func BenchmarkPreview10000Servers(b *testing.B) {
 	for b.Loop() {
 		if _, ps := PreviewConfig(w.s, c, w.hints); len(ps) > 0 {
 			b.Fatal(ps)
+		}
+	}
+}
+
+// BenchmarkConfigureOneWeight is what a leader does with a configuration in which one weight of 10,000 has changed.
+func BenchmarkConfigureOneWeight(b *testing.B) {
+	w := manyServers(b)
+	c := w.s.Config
+	c.Services = maps.Clone(c.Services)
+	s := c.Services["s50"]
+	s.Servers = slices.Clone(s.Servers)
+	s.Servers[7].Weight++
+	c.Services["s50"] = s
+	for b.Loop() {
+		p, ps := PreviewConfig(w.s, c, w.hints)
+		if len(ps) > 0 || len(p.Changes) != 1 {
+			b.Fatal(p, ps)
+		}
+		if _, res := w.s.Apply(w.s.Index+1, Command{Configure: &Configure{Base: w.s.ConfigVersion, Config: c}}); res.Err != nil {
+			b.Fatal(res.Err)
 		}
 	}
 }

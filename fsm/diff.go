@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type FieldChange struct {
 
 // Diff lists what differs from old to new, sorted by object.
 func Diff(old, new Config) []Change {
+	old, new = old.withDefaults(), new.withDefaults()
+	old.Services, new.Services = unlike(old.Services, new.Services)
 	was, is := old.fields(), new.fields()
 	objects := maps.Clone(was)
 	maps.Copy(objects, is)
@@ -65,6 +68,29 @@ func Diff(old, new Config) []Change {
 	return out
 }
 
+// unlike leaves out what is the same in both: of a large table that is nearly everything, and to write it out as text costs a hundred times as much
+// as to compare it.
+func unlike(old, new map[string]Service) (was, is map[string]Service) {
+	was, is = make(map[string]Service), maps.Clone(new)
+	for name, o := range old {
+		if n, stays := new[name]; stays && o.same(n) {
+			delete(is, name)
+		} else {
+			was[name] = o
+		}
+	}
+	return was, is
+}
+
+// same reports whether the services are equal values; false also of some that mean the same.
+func (s Service) same(o Service) bool {
+	if !slices.Equal(s.Servers, o.Servers) {
+		return false
+	}
+	s.Servers, o.Servers = nil, nil
+	return reflect.DeepEqual(s, o)
+}
+
 // fields are the settings of one object as text; what is not set is left out.
 type fields map[string]string
 
@@ -86,9 +112,15 @@ func (f fields) span(key string, d time.Duration) {
 	}
 }
 
-// fields flattens the configuration: object → setting → value.
+// count sets a number that is not 0.
+func (f fields) count(key string, n int) {
+	if n != 0 {
+		f.set(key, strconv.Itoa(n))
+	}
+}
+
+// fields flattens a configuration with its defaults: object → setting → value.
 func (c Config) fields() map[string]fields {
-	c = c.withDefaults()
 	out := map[string]fields{}
 	object := func(name string) fields {
 		f := fields{}
@@ -100,16 +132,11 @@ func (c Config) fields() map[string]fields {
 	cluster.set("data_plane", c.Settings.DataPlane)
 	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
 	cluster.flag("rebalance", c.Settings.Rebalance)
-	if n := c.Settings.MaxMoves; n != 0 {
-		cluster.set("max_moves_per_minute", strconv.Itoa(n))
-	}
-	if d := c.Settings.HoldDown; d != 0 {
-		cluster.set("hold_down", d.String())
-	}
-	if n := c.Settings.MarkBase; n != 0 {
-		cluster.set("fwmark_base", itoa(n))
-	}
+	cluster.count("max_moves_per_minute", c.Settings.MaxMoves)
+	cluster.span("hold_down", c.Settings.HoldDown)
+	cluster.count("fwmark_base", int(c.Settings.MarkBase))
 	c.Settings.Sync.fields(object)
+	c.Settings.Timeouts.fields(object)
 	for name, v := range c.VIPs {
 		f := object("vip." + name)
 		f.set("address", v.Address.String())
@@ -142,9 +169,7 @@ func (c Config) fields() map[string]fields {
 
 func (c Check) fields(f fields) {
 	f.set("type", string(c.Type))
-	if c.Port != 0 {
-		f.set("port", itoa(c.Port))
-	}
+	f.count("port", int(c.Port))
 	f.set("interval", c.Interval.String())
 	f.set("timeout", c.Timeout.String())
 	f.set("rise", strconv.Itoa(c.Rise))

@@ -38,8 +38,10 @@ func (c Command) Kind() string {
 }
 
 // Encode is the form of a command in the log. It refuses what Decode would not read, like an address that is none, and what the
-// command's schema does not have: once committed, such an entry would stop every replica, or the older ones.
+// command's schema does not have: once committed, such an entry would stop every replica, or the older ones. What a node says of itself is
+// shortened to what the schema has, as Apply does: nodes say all that they know, whoever leads.
 func Encode(c Command) ([]byte, error) {
+	c = c.plain()
 	b, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s command: %w", c.Kind(), err)
@@ -54,6 +56,27 @@ func Encode(c Command) ([]byte, error) {
 		return nil, fmt.Errorf("encode %s command: %w", c.Kind(), err)
 	}
 	return b, nil
+}
+
+// plain is the command with the facts of nodes in the words of its schema.
+func (c Command) plain() Command {
+	at := max(schemaFirst, c.Schema)
+	if c.Init != nil {
+		init := *c.Init
+		init.Node.Facts = init.Node.Facts.upTo(at)
+		c.Init = &init
+	}
+	if c.PutNode != nil {
+		put := *c.PutNode
+		put.Node.Facts = put.Node.Facts.upTo(at)
+		c.PutNode = &put
+	}
+	if c.SetFacts != nil {
+		set := *c.SetFacts
+		set.Facts = set.Facts.upTo(at)
+		c.SetFacts = &set
+	}
+	return c
 }
 
 // tooNew says that a command needs a newer schema than it may use.

@@ -73,13 +73,6 @@ func (e Encap) fields(f fields) {
 	f.set("tunnel_checksum", e.Checksum)
 }
 
-// count sets a number that is not 0.
-func (f fields) count(key string, n int) {
-	if n != 0 {
-		f.set(key, strconv.Itoa(n))
-	}
-}
-
 // fields are the settings of the service as text, without its checks and servers.
 func (s Service) fields(f fields) {
 	f.set("vip", s.VIP)

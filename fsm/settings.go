@@ -52,7 +52,8 @@ type Settings struct {
 	// a move leaves a VIP alone that failed over or was moved so; longer after several in a row, see Flap.
 	HoldDown time.Duration `json:"hold_down,omitempty"`
 
-	Sync Sync `json:"sync,omitzero"`
+	Sync     Sync     `json:"sync,omitzero"`
+	Timeouts Timeouts `json:"ipvs_timeouts,omitzero"`
 
 	// MarkBase is the first of the firewall marks that compound services get; 0 = DefaultMarkBase. Since schema 5.
 	MarkBase uint32 `json:"fwmark_base,omitempty"`
@@ -75,7 +76,7 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
-	if s.Sync != (Sync{}) || s.MarkBase != 0 {
+	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) || s.MarkBase != 0 {
 		return schemaLVS
 	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {

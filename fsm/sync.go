@@ -106,15 +106,12 @@ func (s Sync) fields(object func(string) fields) {
 	f.set("threshold", s.Threshold)
 	f.flag("set_sysctls", s.SetSysctls)
 	f.flag("template_only", s.TemplateOnly)
-	if s.Refresh != 0 {
-		f.set("refresh", s.Refresh.String())
-	}
-	for _, x := range []struct {
-		key string
-		v   int
-	}{{"port", s.Port}, {"sync_id", s.SyncID}, {"max_len", s.MaxLen}, {"ttl", s.TTL}, {"ports", s.Ports}, {"queue", s.Queue}, {"sock_size", s.SockSize}} {
-		if x.v != 0 {
-			f.set(x.key, strconv.Itoa(x.v))
-		}
-	}
+	f.span("refresh", s.Refresh)
+	f.count("port", s.Port)
+	f.count("sync_id", s.SyncID)
+	f.count("max_len", s.MaxLen)
+	f.count("ttl", s.TTL)
+	f.count("ports", s.Ports)
+	f.count("queue", s.Queue)
+	f.count("sock_size", s.SockSize)
 }

@@ -64,6 +64,7 @@ func (c Config) validateSettings(ps *Problems) {
 		inRange(ps, "cluster", "fwmark_base", s.MarkBase, 1, maxMarkBase)
 	}
 	s.Sync.validate(ps)
+	s.Timeouts.validate(ps)
 	if len(c.VIPs) > MaxVIPs {
 		ps.add("cluster", "", "", fmt.Sprintf("%d VIPs are more than the limit of %d", len(c.VIPs), MaxVIPs), "use fewer VIPs, or several clusters")
 	}
@@ -203,10 +204,18 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	c.Services = maps.Clone(c.Services)
+	byAddress := func(a, b Server) int { return a.Address.Compare(b.Address) }
 	for name, s := range c.Services {
-		s.Servers = slices.SortedFunc(slices.Values(s.Servers), func(a, b Server) int { return a.Address.Compare(b.Address) })
-		s.VIPs, s.Ports, s.Addresses = slices.Sorted(slices.Values(s.VIPs)), sortedPorts(s.Ports), sortedAddresses(s.Addresses)
-		c.Services[name] = s
+		sorted := slices.IsSortedFunc(s.Servers, byAddress)
+		if !sorted {
+			s.Servers = slices.SortedFunc(slices.Values(s.Servers), byAddress)
+		}
+		if s.Compound() {
+			s.VIPs, s.Ports, s.Addresses = slices.Sorted(slices.Values(s.VIPs)), sortedPorts(s.Ports), sortedAddresses(s.Addresses)
+		}
+		if !sorted || s.Compound() {
+			c.Services[name] = s
+		}
 	}
 	return c
 }

@@ -30,6 +30,7 @@ type Plane interface {
 // Capabilities are what a plane can do on this kernel.
 type Capabilities struct {
 	Plane      string   `json:"plane"`
+	Detail     string   `json:"detail,omitempty"` // version and the like, for people
 	Forwards   []string `json:"forwards"`
 	Schedulers []string `json:"schedulers"` // done exactly
 	Protocols  []string `json:"protocols"`

@@ -52,21 +52,17 @@ func preflight(v4, v6 bool) []string {
 
 // SwitchedOff is a problem where the sysctl is 0 in the network namespace of the calling thread, with the command that cures it; so says what
 // comes of it. A kernel that has no such sysctl has no such problem.
-func SwitchedOff(sysctl, so string) []string {
-	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
-	if err != nil || strings.TrimSpace(string(b)) != "0" {
-		return nil
-	}
-	return []string{fmt.Sprintf("%s is 0, so %s: run sysctl -w %s=1 and keep it in /etc/sysctl.d/", sysctl, so, sysctl)}
-}
+func SwitchedOff(sysctl, so string) []string { return stands(sysctl, "0", "1", so) }
 
 // SwitchedOn is the opposite of SwitchedOff.
-func SwitchedOn(sysctl, so string) []string {
+func SwitchedOn(sysctl, so string) []string { return stands(sysctl, "1", "0", so) }
+
+func stands(sysctl, at, cure, so string) []string {
 	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/"))
-	if err != nil || strings.TrimSpace(string(b)) != "1" {
+	if err != nil || strings.TrimSpace(string(b)) != at {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s is 1, so %s: run sysctl -w %s=0 and keep it in /etc/sysctl.d/", sysctl, so, sysctl)}
+	return []string{fmt.Sprintf("%s is %s, so %s: run sysctl -w %s=%s and keep it in /etc/sysctl.d/", sysctl, at, so, sysctl, cure)}
 }
 
 // LocalAddrs are the host's own addresses. Where they cannot be read every server counts as remote: a needless hint.

@@ -77,84 +77,99 @@ type Traffic struct {
 
 // Observed is what a plane saw of one service in the kernel.
 type Observed struct {
-	Service      Service
-	Connections  uint64
-	Traffic      Traffic
-	Destinations map[netip.AddrPort]Counters // nil where the plane does not count
+	Service     Service
+	Connections uint64
+	Traffic     Traffic
+	Counters    []Counters // of the Service's Destinations, in their order; nil where the plane does not count
 }
 
-// Compare lays what was wanted beside what a plane found. caps gives the notes, errs what went wrong with a service.
+// Compare lays what was wanted beside what a plane found, of each service once. caps gives the notes, errs what went wrong with a service.
 func Compare(caps Capabilities, want []Service, have []Observed, errs map[Key]error) Status {
-	byKey := make(map[Key]*ServiceStatus)
-	get := func(k Key) *ServiceStatus {
-		s, ok := byKey[k]
-		if !ok {
-			s = &ServiceStatus{Key: k}
-			byKey[k] = s
+	// Both are sorted and walked side by side, as in Diff: it is done every second, for tens of thousands of servers.
+	want = slices.CompactFunc(Canonical(want), func(a, b Service) bool { return byKey(a, b) == 0 })
+	if byService := func(a, b Observed) int { return byKey(a.Service, b.Service) }; !slices.IsSortedFunc(have, byService) {
+		have = slices.SortedFunc(slices.Values(have), byService)
+	}
+	out := make([]ServiceStatus, 0, len(want)+len(errs))
+	for len(want) > 0 || len(have) > 0 {
+		order := 0
+		switch {
+		case len(want) == 0:
+			order = 1
+		case len(have) == 0:
+			order = -1
+		default:
+			order = want[0].Key().Compare(have[0].Service.Key())
 		}
-		return s
-	}
-	for _, w := range Canonical(want) {
-		st := get(w.Key())
-		if st.Want == nil {
-			st.Want, st.Note = &w, caps.Note(w)
+		var st ServiceStatus
+		if order <= 0 {
+			st.Key, st.Want, st.Note = want[0].Key(), &want[0], caps.Note(want[0])
+			want = want[1:]
 		}
+		if order >= 0 {
+			h := have[0].Service.canonical()
+			st.Key, st.Have, st.Connections, st.Traffic = h.Key(), &h, have[0].Connections, have[0].Traffic
+			st.Destinations = countersOf(have[0])
+			have = have[1:]
+		}
+		st.Destinations = compareDestinations(&st)
+		out = append(out, st)
 	}
-	for _, o := range have {
-		h := Canonical([]Service{o.Service})[0]
-		st := get(h.Key())
-		st.Have, st.Connections, st.Traffic = &h, o.Connections, o.Traffic
-		st.Destinations = countersOf(o)
-	}
+	return Status{Services: blame(out, errs)}
+}
+
+// blame notes the errors at their services, also at those that are neither wanted nor there.
+func blame(services []ServiceStatus, errs map[Key]error) []ServiceStatus {
+	byKey := func(st ServiceStatus, k Key) int { return st.Key.Compare(k) }
 	for k, err := range errs {
-		get(k).Err = err.Error()
+		i, found := slices.BinarySearchFunc(services, k, byKey)
+		if !found {
+			services = slices.Insert(services, i, ServiceStatus{Key: k})
+		}
+		services[i].Err = err.Error()
 	}
-	var out Status
-	for _, st := range byKey {
-		st.Destinations = compareDestinations(st)
-		out.Services = append(out.Services, *st)
-	}
-	slices.SortFunc(out.Services, func(a, b ServiceStatus) int { return a.Key.Compare(b.Key) })
-	return out
+	return services
 }
 
+// countersOf are the counters by address, sorted.
 func countersOf(o Observed) []DestinationStatus {
-	var out []DestinationStatus
-	for a, c := range o.Destinations {
-		out = append(out, DestinationStatus{Addr: a, Counters: &c})
-	}
-	return out
-}
-
-// compareDestinations merges the counters already in st with the wanted and the actual weights.
-func compareDestinations(st *ServiceStatus) []DestinationStatus {
-	byAddr := make(map[netip.AddrPort]*DestinationStatus)
-	get := func(a netip.AddrPort) *DestinationStatus {
-		d, ok := byAddr[a]
-		if !ok {
-			d = &DestinationStatus{Addr: a}
-			byAddr[a] = d
-		}
-		return d
-	}
-	for _, d := range st.Destinations {
-		get(d.Addr).Counters = d.Counters
-	}
-	if st.Want != nil {
-		for _, d := range st.Want.Destinations {
-			get(d.Addr).Want = &d.Weight
-		}
-	}
-	if st.Have != nil {
-		for _, d := range st.Have.Destinations {
-			get(d.Addr).Have = &d.Weight
-		}
-	}
-	var out []DestinationStatus
-	for _, d := range byAddr {
-		out = append(out, *d)
+	out := make([]DestinationStatus, len(o.Counters))
+	for i := range o.Counters {
+		out[i] = DestinationStatus{Addr: canonical(o.Service.Destinations[i].Addr), Counters: &o.Counters[i]}
 	}
 	slices.SortFunc(out, func(a, b DestinationStatus) int { return a.Addr.Compare(b.Addr) })
+	return out
+}
+
+// compareDestinations merges the counters already in st with the wanted and the actual weights. All three are sorted.
+func compareDestinations(st *ServiceStatus) []DestinationStatus {
+	var want, have []Destination
+	if st.Want != nil {
+		want = st.Want.Destinations
+	}
+	if st.Have != nil {
+		have = st.Have.Destinations
+	}
+	counted := st.Destinations
+	out := make([]DestinationStatus, 0, max(len(want), len(have)))
+	for len(want) > 0 || len(have) > 0 {
+		var d DestinationStatus
+		order := first(want, have, byAddr)
+		if order <= 0 {
+			d.Addr, d.Want = want[0].Addr, &want[0].Weight
+			for len(want) > 0 && want[0].Addr == d.Addr { // of a service that is refused it may be there twice
+				want = want[1:]
+			}
+		}
+		if order >= 0 {
+			d.Addr, d.Have = have[0].Addr, &have[0].Weight
+			have = have[1:]
+			if len(counted) > 0 {
+				d.Counters, counted = counted[0].Counters, counted[1:]
+			}
+		}
+		out = append(out, d)
+	}
 	return out
 }
 

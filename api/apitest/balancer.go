@@ -15,7 +15,14 @@ import (
 func (w *World) Count(n int, rates bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.connections, w.rates = n, rates
+	w.connections, w.rates, w.volumes = n, rates, true
+}
+
+// CountConnections is Count by kernels that count no packets and estimate no rates, as nftables are used.
+func (w *World) CountConnections(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.connections, w.rates, w.volumes = n, false, false
 }
 
 // member finds a node that answers; the world is locked.
@@ -70,7 +77,10 @@ func (a *Agent) Traffic(ctx context.Context, node fsm.NodeID, q api.TrafficQuery
 func (w *World) counters(weight int) api.Counters {
 	n := w.connections * weight
 	u := uint64(n)
-	c := api.Counters{Active: n - n/2, Inactive: n / 2, Connections: u, InPackets: 10 * u, OutPackets: 8 * u, InBytes: 1000 * u, OutBytes: 100_000 * u}
+	c := api.Counters{Active: n - n/2, Inactive: n / 2, Connections: u}
+	if w.volumes {
+		c.InPackets, c.OutPackets, c.InBytes, c.OutBytes = 10*u, 8*u, 1000*u, 100_000*u
+	}
 	if w.rates {
 		c.ConnectionRate, c.InPacketRate, c.OutPacketRate, c.InByteRate, c.OutByteRate = u, 10*u, 8*u, 1000*u, 100_000*u
 	}

@@ -22,6 +22,7 @@ type World struct {
 	passed      time.Duration // by Pass
 	connections int           // by Count
 	rates       bool          // by Count
+	volumes     bool          // by Count: packets and bytes
 }
 
 // NewWorld is an empty network.

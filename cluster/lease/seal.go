@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"quorate/fsm"
 )
@@ -17,21 +18,28 @@ import (
 //
 //	magic "qLs" (of another use: another) · version 1 · salt (16) · nonce (12) · ciphertext · tag (16)
 //
-// The salt is drawn once per process and goes with the cluster key into HKDF-SHA256 (RFC 5869), whose output is that
+// The salt is drawn by the process and goes with the cluster key into HKDF-SHA256 (RFC 5869), whose output is that
 // process's key. So the lease shares no key with gossip, and one key seals only what one process sends: NIST SP 800-38D
-// §8.3 allows 2^32 random nonces under one key, which a busy cluster as a whole would use up within months. Magic, version and
-// salt are authenticated.
+// §8.3 allows 2^32 random nonces under one key. Half of that is taken, and then a new salt is drawn: a busy relay of connections gets there
+// within days. Magic, version and salt are authenticated.
 //
 // It is safe for concurrent use.
 type Sealer struct {
-	use  Use
-	key  []byte
-	own  [saltSize]byte
-	seal cipher.AEAD
+	use   Use
+	key   []byte
+	own   atomic.Pointer[ownKey]
+	limit uint64 // datagrams under one key
 
 	mu    sync.Mutex
 	peers map[[saltSize]byte]cipher.AEAD
 	order [][saltSize]byte // of peers, oldest first
+}
+
+// ownKey seals what this process sends, for as long as few enough were sealed with it.
+type ownKey struct {
+	salt   [saltSize]byte
+	seal   cipher.AEAD
+	sealed atomic.Uint64
 }
 
 const (
@@ -42,6 +50,8 @@ const (
 	SealOverhead = prefixSize + 12 + 16
 	// maxSalts bounds how many processes' keys are kept. They are derived again when needed.
 	maxSalts = 64
+	// sealsPerKey leaves the half of what is allowed to those who seal while a new key is made.
+	sealsPerKey = 1 << 31
 )
 
 // Use is what datagrams are sealed for. Those of one use do not open as those of another: their keys differ.
@@ -68,11 +78,25 @@ func NewSealerFor(key []byte, use Use) (*Sealer, error) {
 	if len(key) != 32 {
 		return nil, fmt.Errorf("cluster key has %d bytes, want 32", len(key))
 	}
-	s := &Sealer{use: use, key: append([]byte(nil), key...), peers: make(map[[saltSize]byte]cipher.AEAD)}
-	rand.Read(s.own[:]) // never fails (crypto/rand since Go 1.24)
+	s := &Sealer{use: use, key: append([]byte(nil), key...), limit: sealsPerKey, peers: make(map[[saltSize]byte]cipher.AEAD)}
+	return s, s.renew(nil)
+}
+
+// renew draws a new salt in place of the old one's, unless another caller has done so.
+func (s *Sealer) renew(old *ownKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.own.Load() != old {
+		return nil
+	}
+	k := &ownKey{}
+	rand.Read(k.salt[:]) // never fails (crypto/rand since Go 1.24)
 	var err error
-	s.seal, err = s.derive(s.own)
-	return s, err
+	if k.seal, err = s.derive(k.salt); err != nil {
+		return err
+	}
+	s.own.Store(k)
+	return nil
 }
 
 func (s *Sealer) derive(salt [saltSize]byte) (cipher.AEAD, error) {
@@ -89,10 +113,14 @@ func (s *Sealer) derive(salt [saltSize]byte) (cipher.AEAD, error) {
 
 // Seal appends the sealed form of plain to dst.
 func (s *Sealer) Seal(dst, plain []byte) []byte {
+	own := s.own.Load()
+	if own.sealed.Add(1) > s.limit && s.renew(own) == nil { // derivation depends on the key's length alone: it worked before
+		own = s.own.Load()
+	}
 	at := len(dst)
 	dst = append(dst, s.use.header[:]...)
-	dst = append(dst, s.own[:]...)
-	return s.seal.Seal(dst, nil, plain, dst[at:at+prefixSize])
+	dst = append(dst, own.salt[:]...)
+	return own.seal.Seal(dst, nil, plain, dst[at:at+prefixSize])
 }
 
 // Open appends the plain form of a sealed datagram to dst. It fails with ErrSeal.

@@ -3,6 +3,7 @@ package lease
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"testing"
 )
 
@@ -113,5 +114,38 @@ func TestSealerUses(t *testing.T) {
 	}
 	if got, err := c.Open(nil, c.Seal(nil, []byte("x"))); err != nil || string(got) != "x" {
 		t.Errorf("%q %v", got, err)
+	}
+}
+
+// A key seals no more than its share; whoever opens follows to the next one.
+func TestSealerRenewsItsKey(t *testing.T) {
+	a, b := sealer(t, 1), sealer(t, 1)
+	a.limit = 10
+	const senders, each = 4, 25
+	out := make(chan []byte, senders*each)
+	var sending sync.WaitGroup
+	for range senders {
+		sending.Go(func() {
+			for range each {
+				out <- a.Seal(nil, []byte("renew"))
+			}
+		})
+	}
+	sending.Wait()
+	close(out)
+	under := make(map[[saltSize]byte]int)
+	for sealed := range out {
+		if got, err := b.Open(nil, sealed); err != nil || string(got) != "renew" {
+			t.Fatalf("%q %v", got, err)
+		}
+		under[[saltSize]byte(sealed[headerSize:])]++
+	}
+	for salt, n := range under {
+		if n > 10+senders { // those who had the old key in hand
+			t.Errorf("%x sealed %d datagrams", salt, n)
+		}
+	}
+	if len(under) < senders*each/(10+senders) {
+		t.Errorf("%d keys", len(under))
 	}
 }

@@ -28,8 +28,8 @@ func (a *app) connCommand() *cobra.Command {
 	return cmd
 }
 
-// connPage is how many connections are asked for at once.
-const connPage = 1000
+// connPage is how many connections are asked for at once: all that there may be, since the director reads its table from the start for each page.
+const connPage = api.MaxConnections
 
 func (a *app) connList() *cobra.Command {
 	var service, server, node string

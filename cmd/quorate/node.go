@@ -75,7 +75,11 @@ func (a *app) writeNode(w io.Writer, n api.NodeStatus) {
 	if n.Fence.Missing != "" {
 		fmt.Fprintf(w, "            not stronger: %s\n", n.Fence.Missing)
 	}
-	fmt.Fprintf(w, "Data plane  %s\n", orDash(n.DataPlane.Name))
+	plane := orDash(n.DataPlane.Name)
+	if n.DataPlane.Detail != "" {
+		plane += ": " + n.DataPlane.Detail
+	}
+	fmt.Fprintf(w, "Data plane  %s\n", plane)
 	if len(n.Addresses) > 0 {
 		fmt.Fprintln(w)
 		t := a.table("ADDRESS", "VIP", "LINK", "WANTED", "PRESENT", "NOTE")

@@ -289,7 +289,7 @@ func (a *app) writeSteps(w io.Writer, r realserver.Report, dry bool) {
 		}
 		mark := a.paint(good, "done  ")
 		if !s.Done {
-			mark = a.paint(bad, "undone")
+			mark = a.paint(bad, "to do ")
 		}
 		if dry {
 			mark = "would "

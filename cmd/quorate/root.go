@@ -143,7 +143,7 @@ func family(c *cobra.Command) {
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			text += ": did you mean " + strings.Join(near, " or ") + "?"
 		} else if cmd.HasParent() {
-			text += ": there are " + strings.Join(commandsOf(cmd), ", ")
+			text += ": there " + thereAre(cmd)
 		}
 		return &usageError{cmd, errors.New(text)}
 	}
@@ -152,8 +152,17 @@ func family(c *cobra.Command) {
 			cmd.SetOut(cmd.ErrOrStderr())
 			_ = cmd.Help()
 		}
-		return &usageError{cmd, errors.New("which command? There are " + strings.Join(commandsOf(cmd), ", "))}
+		return &usageError{cmd, errors.New("which command? There " + thereAre(cmd))}
 	}
+}
+
+// thereAre is like "are list, show" and "is only list".
+func thereAre(c *cobra.Command) string {
+	names := commandsOf(c)
+	if len(names) == 1 {
+		return "is only " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
 }
 
 // commandsOf names the subcommands that help lists.

@@ -84,10 +84,14 @@ func TestScript(t *testing.T) {
 				ts.Check(err)
 				stageOf(ts).world.Pass(d)
 			},
-			// count CONNECTIONS [rates]: what the kernels count of each server for each unit of its weight.
+			// count CONNECTIONS [rates|alone]: what the kernels count of each server for each unit of its weight.
 			"count": func(ts *testscript.TestScript, _ bool, args []string) {
 				n, err := strconv.Atoi(args[0])
 				ts.Check(err)
+				if len(args) > 1 && args[1] == "alone" {
+					stageOf(ts).world.CountConnections(n)
+					return
+				}
 				stageOf(ts).world.Count(n, len(args) > 1)
 			},
 			// verdict AGENT SERVICE/ADDRESS up|down [DETAIL]

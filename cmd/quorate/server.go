@@ -64,7 +64,8 @@ one is gone, or after --timeout: then the server is disabled, and stays so until
 changes of the configuration.
 
 The director that has the VIP counts the connections, in its kernel: of TCP and SCTP those that are established; there
-must have been none for five seconds. Where its data plane does not count them (nft), only the limit ends a drain.`
+must have been none for five seconds. Where it cannot count them (nftables without nf_conntrack_netlink), only the
+limit ends a drain.`
 	switch admin {
 	case fsm.Enabled:
 		short, long = "Put a drained or disabled real server back", `End a drain, or put a disabled server back: it gets new connections again as soon as its checks say that it is up.`

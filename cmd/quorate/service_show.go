@@ -85,9 +85,9 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 			if t.Counted {
 				line("Connections", "%d active, %d inactive, %d persistent; %d in all%s", t.Active, t.Inactive, t.Persistent, t.Connections, rateText(t.Rates, t.ConnectionRate))
 			} else {
-				line("Connections", "%d in all; %s does not count them by server: see `quorate conn list --service %s`", t.Connections, t.Plane, s.Name)
+				line("Connections", "%d in all; %s has not counted them by server: see `quorate conn list --service %s`", t.Connections, t.Node, s.Name)
 			}
-			if t.InPackets > 0 || t.Connections == 0 { // else they are not counted
+			if volumes(t) {
 				line("In", "%s", volumeText(t.Rates, t.InPackets, t.InBytes, t.InPacketRate, t.InByteRate))
 				line("Out", "%s", volumeText(t.Rates, t.OutPackets, t.OutBytes, t.OutPacketRate, t.OutByteRate))
 			}
@@ -131,6 +131,12 @@ func (a *app) loadTable(s api.Service, traffic api.ServiceTraffic) *table {
 			have.tone = warn
 		}
 		have.text = cmp.Or(weights[x.Address], "-") + "/" + have.text
+		volume := func(n uint64) string {
+			if !volumes(traffic) {
+				return "-"
+			}
+			return byteText(n)
+		}
 		rate := func(n uint64, unit func(uint64) string) string {
 			if !traffic.Rates {
 				return "-"
@@ -142,10 +148,13 @@ func (a *app) loadTable(s api.Service, traffic api.ServiceTraffic) *table {
 			continue
 		}
 		t.row(x.Address, have, x.Active, x.Inactive, x.Persistent, x.Connections, rate(x.ConnectionRate, plainNumber),
-			byteText(x.InBytes), rate(x.InByteRate, byteText), byteText(x.OutBytes), rate(x.OutByteRate, byteText))
+			volume(x.InBytes), rate(x.InByteRate, volume), volume(x.OutBytes), rate(x.OutByteRate, volume))
 	}
 	return t
 }
+
+// volumes reports whether packets and bytes are counted. Nftables counts connections alone.
+func volumes(t api.ServiceTraffic) bool { return t.InPackets > 0 || t.Connections == 0 }
 
 func weightText(w *int) string {
 	if w == nil {

@@ -231,9 +231,10 @@ func (t *top) lines(got api.Traffic, failed error) []string {
 	tb := t.app.table("SERVICE", "NODE", "ACTIVE", "INACT", "CONN/S", "PKT/S IN", "PKT/S OUT", "IN/S", "OUT/S", "CONNS")
 	var wrong []string
 	for _, s := range got.Services {
-		t.row(tb, cell{s.Service, plain}, s.Node, s.Present, s.Counted, s.Rates, s.Counters)
+		known := figures{active: s.Counted, rates: s.Rates, volumes: volumes(s)}
+		t.row(tb, cell{s.Service, plain}, s.Node, s.Present, known, s.Counters)
 		for _, x := range s.Servers {
-			t.row(tb, cell{"  " + x.Address.String(), plain}, "", x.Have != nil && s.Counted, true, s.Rates, x.Counters)
+			t.row(tb, cell{"  " + x.Address.String(), plain}, "", x.Have != nil && s.Counted, known, x.Counters)
 		}
 		if s.Problem != "" {
 			wrong = append(wrong, s.Service+": "+s.Problem)
@@ -250,21 +251,25 @@ func (t *top) lines(got api.Traffic, failed error) []string {
 	return strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 }
 
-func (t *top) row(tb *table, name cell, node fsm.NodeID, present, counted, rates bool, c api.Counters) {
+// figures says which of the figures a kernel has.
+type figures struct{ active, rates, volumes bool }
+
+func (t *top) row(tb *table, name cell, node fsm.NodeID, present bool, known figures, c api.Counters) {
 	if !present {
 		tb.row(name, node, "", "", "", "", "", "", "", "")
 		return
 	}
-	rate := func(n uint64, unit func(uint64) string) string {
-		if !rates {
+	rate := func(n uint64, known bool, unit func(uint64) string) string {
+		if !known {
 			return ""
 		}
 		return unit(n)
 	}
 	active, inactive := strconv.Itoa(c.Active), strconv.Itoa(c.Inactive)
-	if !counted {
+	if !known.active {
 		active, inactive = "", ""
 	}
-	tb.row(name, node, active, inactive, rate(c.ConnectionRate, plainNumber), rate(c.InPacketRate, plainNumber), rate(c.OutPacketRate, plainNumber),
-		rate(c.InByteRate, byteText), rate(c.OutByteRate, byteText), c.Connections)
+	volumes := known.rates && known.volumes
+	tb.row(name, node, active, inactive, rate(c.ConnectionRate, known.rates, plainNumber), rate(c.InPacketRate, volumes, plainNumber),
+		rate(c.OutPacketRate, volumes, plainNumber), rate(c.InByteRate, volumes, byteText), rate(c.OutByteRate, volumes, byteText), c.Connections)
 }

@@ -252,7 +252,11 @@ func (im *importer) comment() {
 		}
 		return true
 	})
-	if len(im.config.VIPs) > 0 && (im.options.Prefix4 == 0 || im.options.Prefix6 == 0) {
+	unsaid := false // of one of the VIPs
+	for _, v := range im.config.VIPs {
+		unsaid = unsaid || v.Address.Addr().Is4() && im.options.Prefix4 == 0 || v.Address.Addr().Is6() && im.options.Prefix6 == 0
+	}
+	if unsaid {
 		im.notes = append([]string{"The prefix lengths of the VIPs are not in the table: where --prefix and --prefix6 did not say them they are /32 and /128. Give them those of their subnets."}, im.notes...)
 	}
 	if len(im.config.Services) > 0 {

@@ -166,3 +166,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestParseNotesPrefixes: a prefix length is asked for where one of the VIPs has none.
+func TestParseNotesPrefixes(t *testing.T) {
+	const four, six = "-A -t 192.0.2.10:80 -s rr\n", "-A -t [2001:db8::10]:80 -s rr\n"
+	for _, x := range []struct {
+		text string
+		o    Options
+		asks bool
+	}{
+		{four, Options{}, true}, {four, Options{Prefix4: 24}, false}, {six, Options{Prefix4: 24}, true}, {six, Options{Prefix6: 64}, false},
+		{four + six, Options{Prefix4: 24}, true}, {four + six, Options{Prefix4: 24, Prefix6: 64}, false}, {"", Options{}, false},
+	} {
+		im, err := Parse("table", []byte(x.text), x.o)
+		if asks := strings.Contains(strings.Join(im.Notes, "\n"), "--prefix"); err != nil || asks != x.asks {
+			t.Errorf("%q with %+v: %v, %q", x.text, x.o, err, im.Notes)
+		}
+	}
+}

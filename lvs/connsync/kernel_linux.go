@@ -1,9 +1,7 @@
 package connsync
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -32,14 +30,16 @@ type kernel struct {
 	mouth    *net.UDPConn                     // to the backup
 	masters  atomic.Pointer[[]netip.AddrPort] // from where the master's threads send
 	foreign  atomic.Uint64                    // datagrams on lo that are not the kernel's
+	drops    map[uint16]uint64                // by port, of the sockets between the daemons and us, as they were last seen
+	missed   func()                           // messages of peers have not got to the kernel
 }
 
 // procIPVS is IPVS's connection table; thread-self, because the network namespace is the thread's.
 const procIPVS = "/proc/thread-self/net/ip_vs_conn"
 
 // openKernel starts the daemons. Everything runs inside the network namespace into which inside leads.
-func openKernel(s Settings, m *mark, complete func(*Conn) bool, inside func(func() error) error) (k *kernel, err error) {
-	k = &kernel{set: s, mark: m, complete: complete, inside: inside}
+func openKernel(s Settings, m *mark, complete func(*Conn) bool, missed func(), inside func(func() error) error) (k *kernel, err error) {
+	k = &kernel{set: s, mark: m, complete: complete, missed: missed, inside: inside}
 	if err := k.inside(k.open); err != nil {
 		return nil, errors.Join(err, k.release())
 	}
@@ -141,36 +141,57 @@ func (k *kernel) stranded(masters []netip.AddrPort) bool {
 	})
 }
 
-// sources are the addresses and ports that the master's threads send from: the sockets that are connected to its group and ports. They are in
-// /proc/net/udp as any program's.
+// sources are the addresses and ports that the master's threads send from: the sockets that are connected to its group and ports.
 func (k *kernel) sources() (out []netip.AddrPort, err error) {
-	b, err := os.ReadFile("/proc/thread-self/net/udp")
-	if err != nil {
-		return nil, err
-	}
-	for line := range bytes.Lines(b) {
-		f := bytes.Fields(line)
-		if len(f) < 3 || !bytes.Contains(f[1], []byte{':'}) {
-			continue
-		}
-		local, lerr := udpAddr(f[1])
-		remote, rerr := udpAddr(f[2])
-		port := remote.Port()
-		if lerr == nil && rerr == nil && remote.Addr() == k.set.Group && port >= k.set.Port && port < k.set.Port+uint16(k.loop.threads) {
-			out = append(out, local)
+	list, err := k.sockets()
+	for _, s := range list {
+		if s.remote.Addr() == k.set.Group && s.remote.Port() >= k.set.Port && s.remote.Port() < k.set.Port+uint16(k.loop.threads) {
+			out = append(out, s.local)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
-// udpAddr reads 020200C0:CC94: an address as the host's word, a port as a number.
-func udpAddr(b []byte) (netip.AddrPort, error) {
-	addr, port, _ := bytes.Cut(b, []byte{':'})
-	word, err := strconv.ParseUint(string(addr), 16, 32)
-	p, perr := strconv.ParseUint(string(port), 16, 16)
-	var a [4]byte
-	binary.NativeEndian.PutUint32(a[:], uint32(word))
-	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(p)), errors.Join(err, perr)
+func (k *kernel) sockets() ([]udpSocket, error) {
+	b, err := os.ReadFile("/proc/thread-self/net/udp")
+	return udpSockets(b), err
+}
+
+// overrun says what has got lost since the last time between the kernel's daemons and us, for want of room in a receive buffer. Nothing else tells:
+// what a peer has sent was acknowledged by then.
+func (k *kernel) overrun(list []udpSocket) error {
+	var heard, said uint64
+	for _, s := range list {
+		if s.local.Addr() != k.set.Group {
+			continue
+		}
+		lost := s.drops - k.drops[s.local.Port()]
+		if s.drops < k.drops[s.local.Port()] { // another socket
+			lost = s.drops
+		}
+		switch n := uint16(k.loop.threads); {
+		case s.local.Port()-k.backupPort() < n:
+			said += lost
+		case s.local.Port()-k.set.Port < n:
+			heard += lost
+		default:
+			continue
+		}
+		if k.drops == nil {
+			k.drops = make(map[uint16]uint64)
+		}
+		k.drops[s.local.Port()] = s.drops
+	}
+	var errs []error
+	if heard > 0 {
+		errs = append(errs, fmt.Errorf("%d messages of this host's connections came faster than they were read: the peers learn of those when they next have packets", heard))
+	}
+	if said > 0 {
+		k.missed()
+		errs = append(errs, fmt.Errorf("%d messages of the peers' connections came faster than the kernel's sync daemon took them in: they are asked for again; "+
+			"give it a larger buffer: sync { sock_size = 4194304 }, with net.core.rmem_max as large", said))
+	}
+	return errors.Join(errs...)
 }
 
 // Replay implements Plane.
@@ -215,7 +236,10 @@ func (k *kernel) run(ctx context.Context, local func(time.Time, []byte), failed 
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-tick.C:
-				failed(k.inside(k.keep))
+				failed(k.inside(func() error {
+					list, err := k.sockets()
+					return errors.Join(k.overrun(list), err, k.keep())
+				}))
 			}
 		}
 	})

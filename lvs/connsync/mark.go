@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/lvs/durable"
 	"quorate/lvs/ipvs"
 )
 
@@ -65,10 +66,7 @@ func (m *mark) write() error {
 	}
 	b, err := json.Marshal(m.page)
 	if err == nil {
-		err = os.WriteFile(m.path+".new", b, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(m.path+".new", m.path)
+		err = durable.Replace(m.path, b)
 	}
 	if err != nil {
 		return fmt.Errorf("note what connection sync changes: %w", err)
@@ -106,32 +104,38 @@ func (m *mark) runs(daemons []ipvs.Daemon) error {
 	return m.write()
 }
 
-// set sets a sysctl and remembers what it was; unless it has that value already.
-func (m *mark) set(name, value string) error {
-	now, err := readSysctl(name)
-	if err != nil || now == value {
-		return err
-	}
-	if _, noted := m.Sysctls[name]; !noted {
+// errNotSet is wrapped by the error of a sysctl that the kernel, or who mounted /proc, does not let us set.
+var errNotSet = errors.New("cannot be set")
+
+// set sets a sysctl and remembers what it was.
+func (m *mark) set(name, was, value string) error {
+	_, noted := m.Sysctls[name]
+	if !noted {
 		if m.Sysctls == nil {
 			m.Sysctls = make(map[string]string)
 		}
-		m.Sysctls[name] = now
+		m.Sysctls[name] = was
 		if err := m.write(); err != nil {
+			delete(m.Sysctls, name)
 			return err
 		}
 	}
-	return writeSysctl(name, value)
+	err := writeSysctl(name, value)
+	if err != nil && !noted { // there is nothing to set back
+		delete(m.Sysctls, name)
+		err = errors.Join(err, m.write())
+	}
+	return err
 }
 
-// restore sets all sysctls back to what they were.
+// restore sets all sysctls back to what they were. One that has gone, with the module ip_vs, has nothing to be set back.
 func (m *mark) restore() error {
 	if len(m.Sysctls) == 0 {
 		return nil
 	}
 	var errs []error
 	for name, value := range m.Sysctls {
-		if err := writeSysctl(name, value); err != nil {
+		if err := writeSysctl(name, value); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 			continue
 		}
@@ -151,28 +155,33 @@ func readSysctl(name string) (string, error) {
 
 func writeSysctl(name, value string) error {
 	if err := os.WriteFile(sysctlPath(name), []byte(value), 0o644); err != nil {
-		return fmt.Errorf("sysctl %s = %q: %w", name, value, err)
+		return fmt.Errorf("sysctl %s = %q %w: %w", name, value, errNotSet, err)
 	}
 	return nil
 }
 
-// sysctls sets what the settings ask of the kernel, if that is allowed; what is otherwise comes back with the command that cures it.
+// sysctls sets what the settings ask of the kernel, if that is allowed. What is otherwise, or cannot be set, comes back with the command that cures
+// it: connections are synced nevertheless.
 func (m *mark) sysctls(k Kernel) (notes []string, err error) {
 	var errs []error
 	for _, x := range k.sysctls() {
 		name, value := x[0], x[1]
-		if k.Set {
-			errs = append(errs, m.set(name, value))
+		now, err := readSysctl(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && now == value: // a kernel that has no such sysctl does as it does
+			continue
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		case !k.Set:
+			notes = append(notes, fmt.Sprintf("%s is %q: run sysctl -w %s=%q and keep it in /etc/sysctl.d/, or allow it by set_sysctls = true", name, now, name, value))
 			continue
 		}
-		now, err := readSysctl(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel that has no such sysctl
-		}
-		if err != nil {
+		switch err := m.set(name, now, value); {
+		case errors.Is(err, errNotSet):
+			notes = append(notes, fmt.Sprintf("%v, so it stays %q: run sysctl -w %s=%q where it can be set", err, now, name, value))
+		case err != nil:
 			errs = append(errs, err)
-		} else if now != value {
-			notes = append(notes, fmt.Sprintf("%s is %q: run sysctl -w %s=%q and keep it in /etc/sysctl.d/, or allow it by set_sysctls = true", name, now, name, value))
 		}
 	}
 	if !k.Set {

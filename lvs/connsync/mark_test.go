@@ -1,6 +1,7 @@
 package connsync
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -53,5 +54,35 @@ func TestSettings(t *testing.T) {
 		if s.Validate() == nil {
 			t.Errorf("%s is accepted", name)
 		}
+	}
+}
+
+// TestSysctlsThatCannotBeSet: what the kernel does not let us set, or does not have, is said or passed over, and is no reason not to sync; nor is
+// it in the way when all is set back.
+func TestSysctlsThatCannotBeSet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connsync.json")
+	m, err := openMark(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const fixed = "kernel.ostype" // 0444, and nobody can write it
+	if err := m.set(fixed, "Linux", "Minix"); !errors.Is(err, errNotSet) {
+		t.Errorf("%v", err)
+	}
+	m.Sysctls = map[string]string{"net.ipv4.vs.no_such_sysctl": "0"} // as when the module has gone
+	if err := m.restore(); err != nil || len(m.Sysctls) > 0 {
+		t.Errorf("%v, %v", err, m.Sysctls)
+	}
+	if m, err = openMark(path); err != nil || len(m.Sysctls) > 0 {
+		t.Errorf("the file says %v, %v", m.Sysctls, err)
+	}
+	if _, err := os.Stat(sysctlPath("net.ipv4.vs.sync_threshold")); err == nil {
+		t.Skip("this kernel has the sysctls of ip_vs")
+	}
+	if notes, err := m.sysctls(Settings{}.WithDefaults().Kernel); err != nil || len(notes) > 0 {
+		t.Errorf("%v, %v", notes, err)
+	}
+	if notes, err := m.sysctls(Kernel{Set: true, Ports: 1}); err != nil || len(notes) > 0 {
+		t.Errorf("%v, %v", notes, err)
 	}
 }

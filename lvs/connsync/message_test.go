@@ -120,6 +120,8 @@ func parseConnection(line []byte) (Conn, error) {
 func TestParseConnection(t *testing.T) {
 	for line, want := range map[string]Conn{
 		"TCP C0000264 89BE C000020A 0050 0A09000B 1F90 ESTABLISHED     899": func() Conn { c := conn4(0x89be); c.Timeout, c.Options = 899, nil; return c }(),
+		"IP C0000264 0000 00000007 0000 0A09000B 0000 NONE 5": {Client: netip.MustParseAddrPort("192.0.2.100:0"), Virtual: netip.MustParseAddrPort("0.0.0.7:0"),
+			Destination: netip.MustParseAddrPort("10.9.0.11:0"), Flags: flagTemplate, Mark: 7, Timeout: 5},
 		"TCP C0000264 89BE C000020A 0050 0A09000B 1F90 TIME_WAIT   SYNC  12": func() Conn {
 			c := conn4(0x89be)
 			c.State, c.Flags, c.Timeout, c.Options = stateTimeWait, flagInactive, 12, nil

@@ -1,8 +1,6 @@
 package connsync
 
-import (
-	"time"
-)
+import "time"
 
 // maxLeft bounds the boots of a peer that are remembered as left.
 const maxLeft = 128
@@ -22,11 +20,13 @@ type peer struct {
 	window window
 	sync   *sequence // nil: not met yet
 
-	in  tableIn
-	out *tableOut
+	in     tableIn
+	missed bool // frames of kind sync are lost, and the table has not been asked for since
+	out    *tableOut
 
 	count PeerCounters
-	err   string
+	// What went wrong with the last datagram to it, and with the last message from it; nil: nothing.
+	sendErr, replayErr error
 }
 
 // there reports whether the peer has been heard lately.

@@ -13,11 +13,14 @@ import (
 	"quorate/lvs/ipvs"
 )
 
-// connections gives what ipvs.ReadConnections reads of /proc/net/ip_vs_conn or ip_vs_conn_sync as sync messages have it. What the file does not tell, the forwarding
-// method and the mark, complete adds; a connection that it does not know is left out.
+// connections gives what ipvs.ReadConnections reads of /proc/net/ip_vs_conn or ip_vs_conn_sync as sync messages have it. What the file does not tell,
+// the forwarding method and the mark, complete adds; a connection that it does not know is left out.
 func connections(r io.Reader, complete func(*Conn) bool) iter.Seq2[Conn, error] {
 	return func(yield func(Conn, error) bool) {
 		for x, err := range ipvs.ReadConnections(r) {
+			if errors.Is(err, ipvs.ErrLine) {
+				err = fmt.Errorf("%w: %w", errOne, err)
+			}
 			c := Conn{}
 			if err == nil {
 				c, err = connOf(x)
@@ -33,8 +36,6 @@ func connections(r io.Reader, complete func(*Conn) bool) iter.Seq2[Conn, error] 
 		}
 	}
 }
-
-var errLine = errors.New("a line of ip_vs_conn")
 
 var protocolNames = map[string]uint8{"ip": 0, "tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "sctp": unix.IPPROTO_SCTP, "ah": unix.IPPROTO_AH,
 	"esp": unix.IPPROTO_ESP, "icmp": unix.IPPROTO_ICMP}
@@ -54,14 +55,14 @@ const sctpEstablished = 8
 func connOf(x lvs.Connection) (c Conn, err error) {
 	proto, ok := protocolNames[x.Protocol]
 	if !ok {
-		return c, fmt.Errorf("%w: protocol %q", errLine, x.Protocol)
+		return c, fmt.Errorf("%w: protocol %q", errOne, x.Protocol)
 	}
 	c = Conn{Protocol: proto, Client: x.Client, Virtual: x.Virtual, Destination: x.Server, Mark: x.Mark}
 	if c.Client.Addr().Is4() != c.Virtual.Addr().Is4() || c.Client.Addr().Is4() != c.Destination.Addr().Is4() {
-		return c, fmt.Errorf("%w: %v to %v at %v mixes address families, which a message cannot", errLine, c.Client, c.Virtual, c.Destination)
+		return c, fmt.Errorf("%w: %v to %v at %v mixes address families, which a message cannot", errOne, c.Client, c.Virtual, c.Destination)
 	}
 	if !c.state(x.State) {
-		return c, fmt.Errorf("%w: state %q", errLine, x.State)
+		return c, fmt.Errorf("%w: state %q", errOne, x.State)
 	}
 	c.Timeout = max(1, uint32(x.Expires/time.Second)) // 0 would mean the state's own
 	return c, c.engine(x.Engine, x.Data)
@@ -99,7 +100,7 @@ func (c *Conn) engine(name, data string) error {
 		return nil
 	}
 	if len(name) > maxEngineName || len(data) > maxEngineData {
-		return fmt.Errorf("%w: persistence engine %q with %d bytes", errLine, name, len(data))
+		return fmt.Errorf("%w: persistence engine %q with %d bytes", errOne, name, len(data))
 	}
 	o := append([]byte{optionData, byte(len(data))}, data...)
 	o = append(o, optionName, byte(len(name)))

@@ -23,9 +23,12 @@ type Sealer interface {
 type Plane interface {
 	// Replay has the kernel take in a message.
 	Replay(message []byte) error
-	// Table yields the connections that the kernel has, as it reads them. An error ends it.
+	// Table yields the connections that the kernel has, as it reads them. An error ends it, but for those of one connection, which wrap errOne.
 	Table() iter.Seq2[Conn, error]
 }
+
+// errOne is that a connection cannot be told of.
+var errOne = errors.New("one of the kernel's connections")
 
 // RelayOptions of a Relay. All but Log are required.
 type RelayOptions struct {
@@ -80,6 +83,15 @@ func NewRelay(o RelayOptions) *Relay {
 		r.boot = rand.Uint64()
 	}
 	return r
+}
+
+// Close ends the tables that are being sent. Nothing is to be called after it.
+func (r *Relay) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.peers {
+		p.out.stop()
+	}
 }
 
 // SetPeers says which other directors there are. What is known of one that stays is kept.
@@ -141,9 +153,8 @@ func (r *Relay) Local(now time.Time, message []byte) {
 func (r *Relay) out(p *peer, payload int) {
 	p.count.Sent++
 	p.count.SentBytes += uint64(payload)
-	if err := r.o.Send(p.name, r.sealed); err != nil {
+	if p.sendErr = r.o.Send(p.name, r.sealed); p.sendErr != nil {
 		p.count.SendErrors++
-		p.err = err.Error()
 	}
 }
 
@@ -184,8 +195,11 @@ func (r *Relay) Receive(now time.Time, from string, datagram []byte) {
 	p.count.Received++
 	p.count.ReceivedBytes += uint64(len(f.body))
 	if f.kind == kindSync {
-		p.heard = now
-		r.takeSync(now, p, p.sync.take(now, f.seq, f.body))
+		t := p.sync.take(now, f.seq, f.body)
+		if !t.replayed { // a recording is no sign of life
+			p.heard = now
+		}
+		r.takeSync(now, p, t)
 		return
 	}
 	if f.echo != r.boot || !p.window.fresh(f.seq) {
@@ -236,7 +250,7 @@ func (r *Relay) meet(now time.Time, p *peer, f frame) bool {
 	p.acked = r.said
 	p.out.stop()
 	p.out = nil
-	p.in = tableIn{wanted: true}
+	p.in, p.missed = tableIn{wanted: true}, false
 	r.o.Log.Info("connection sync: a peer is there", "peer", p.name)
 	r.ask(now, p)
 	r.tell(p, kindHello, hello{heard: p.sync.next - 1, said: r.said}.body())
@@ -247,8 +261,9 @@ func (r *Relay) meet(now time.Time, p *peer, f frame) bool {
 // takeSync replays what has come into its turn, and counts.
 func (r *Relay) takeSync(now time.Time, p *peer, t taken) {
 	p.count.Lost += t.lost
-	if t.lost > 0 && !p.in.wanted && now.Sub(p.in.ended) >= tableAgain {
-		p.in = tableIn{wanted: true, again: true}
+	p.missed = p.missed || t.lost > 0
+	if p.missed && !p.in.wanted && now.Sub(p.in.ended) >= tableAgain {
+		p.in, p.missed = tableIn{wanted: true, again: true}, false
 	}
 	if t.replayed {
 		p.count.Replayed++
@@ -267,12 +282,11 @@ func (r *Relay) replay(p *peer, message []byte) {
 	if err == nil && m.SyncID != r.o.SyncID {
 		err = errSyncID
 	}
-	if err == nil {
+	if err == nil && len(m.Conns) > 0 {
 		err = r.o.Plane.Replay(message)
 	}
-	if err != nil {
+	if p.replayErr = err; err != nil {
 		p.count.Dropped++
-		p.err = err.Error()
 		return
 	}
 	p.count.Conns += uint64(len(m.Conns))

@@ -186,6 +186,33 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestRelayProblems: what goes wrong is said until it goes right.
+func TestRelayProblems(t *testing.T) {
+	n := newNet(t, "n1", "n2")
+	n.pass(time.Second)
+	problem := func(want string) {
+		t.Helper()
+		n.say("n1", 1)
+		n.pass(100 * time.Millisecond)
+		if p := n.peer("n2", "n1"); p.Problem != want {
+			t.Errorf("problem %q, want %q", p.Problem, want)
+		}
+	}
+	problem("")
+	n.planes["n2"].fail = errors.New("no")
+	problem("no")
+	send := n.relays["n2"].o.Send
+	n.relays["n2"].o.Send = func(string, []byte) error { return errors.New("full") }
+	n.pass(helloEvery)
+	problem("full; no")
+	n.planes["n2"].fail, n.relays["n2"].o.Send = nil, send
+	n.pass(helloEvery)
+	problem("")
+	if p := n.peer("n2", "n1"); p.Dropped != 2 || p.SendErrors == 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestRelayFilters: what is not wanted is not sent, also out of the middle of a message.
 func TestRelayFilters(t *testing.T) {
 	n := newNet(t, "n1", "n2")

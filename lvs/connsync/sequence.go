@@ -41,9 +41,7 @@ func (s *sequence) take(now time.Time, seq uint64, body []byte) (t taken) {
 		s.next++
 		t.ready = append(t.ready, body)
 		s.follow(&t)
-		if s.since = (time.Time{}); len(s.ahead) > 0 {
-			s.since = now
-		}
+		s.waitsSince(now)
 		return t
 	}
 	t.reordered = true
@@ -54,6 +52,7 @@ func (s *sequence) take(now time.Time, seq uint64, body []byte) (t taken) {
 	s.bytes += len(body)
 	for len(s.ahead) > maxAhead || s.bytes > maxAheadBytes {
 		s.skip(&t)
+		s.waitsSince(now)
 	}
 	return t
 }
@@ -103,15 +102,19 @@ func (s *sequence) said(now time.Time, last uint64) (t taken) {
 func (s *sequence) tick(now time.Time) (t taken, again time.Time) {
 	for len(s.ahead) > 0 && now.Sub(s.since) >= maxHole {
 		s.skip(&t)
-		s.since = now
+		s.waitsSince(now)
 	}
 	if len(s.ahead) > 0 {
 		again = s.since.Add(maxHole)
 	}
-	if len(t.ready) > 0 && len(s.ahead) == 0 {
-		s.since = time.Time{}
-	}
 	return t, again
+}
+
+// waitsSince begins the waiting for the next hole, if there is one.
+func (s *sequence) waitsSince(now time.Time) {
+	if s.since = (time.Time{}); len(s.ahead) > 0 {
+		s.since = now
+	}
 }
 
 // window tells which numbers have been seen, of the last few (RFC 6479 without its rings).

@@ -1,6 +1,7 @@
 package connsync
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ type PeerStatus struct {
 	There   bool          `json:"there"`   // heard in the last few seconds
 	Synced  bool          `json:"synced"`  // its connections are here
 	Lag     time.Duration `json:"lag"`     // age of the oldest message that it has not acknowledged; it does so once a second
-	Problem string        `json:"problem"` // the last error
+	Problem string        `json:"problem"` // what went wrong with the last datagram to it, or the last message from it
 	PeerCounters
 }
 
@@ -68,6 +69,15 @@ func (r *Relay) Resync(now time.Time) {
 	r.settled, r.why, r.began = len(r.peers) == 0, "", now
 	for _, p := range r.peers {
 		p.in = tableIn{wanted: true, asked: now} // not at once: the kernel drops them a moment later
+	}
+}
+
+// Missed has the tables of all peers asked for again, as soon as they may be, because messages of theirs have got lost on this host.
+func (r *Relay) Missed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.peers {
+		p.missed = true
 	}
 }
 
@@ -102,7 +112,10 @@ func (r *Relay) Status(now time.Time) RelayStatus {
 	r.settle(now)
 	st := RelayStatus{Synced: r.settled, Waived: r.why, Counters: r.count}
 	for _, p := range r.peers {
-		x := PeerStatus{Peer: p.name, There: p.there(now), Synced: !p.in.wanted, Problem: p.err, PeerCounters: p.count}
+		x := PeerStatus{Peer: p.name, There: p.there(now), Synced: !p.in.wanted, PeerCounters: p.count}
+		if err := errors.Join(p.sendErr, p.replayErr); err != nil {
+			x.Problem = strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
 		if p.there(now) && p.acked < r.said {
 			x.Lag = now.Sub(r.sent[(max(p.acked, r.said-min(r.said, sentRing-1))+1)%sentRing])
 		}

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +55,7 @@ type Sync struct {
 
 	mu    sync.Mutex
 	err   error
-	notes []string
+	notes []string // of the kernel
 }
 
 // New starts nothing.
@@ -112,6 +110,7 @@ func (s *Sync) Run(ctx context.Context) error {
 		}
 		again.Stop()
 	}
+	s.failed(s.o.Inside(func() error { return s.retire(m) })) // what an attempt that failed has left
 	return ctx.Err()
 }
 
@@ -128,7 +127,7 @@ func (s *Sync) failed(err error) {
 // once works until the configuration is another in more than its peers and services.
 func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	idle := func() error {
-		s.session.Store(nil)
+		s.note(nil)
 		return s.o.Inside(func() error { return s.retire(m) })
 	}
 	if err := c.Validate(); err != nil {
@@ -168,6 +167,7 @@ func (s *Sync) once(ctx context.Context, m *mark, c Config) (err error) {
 	})
 	err = g.Wait()
 	end()
+	s.session.Store(nil)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -206,7 +206,8 @@ func (s *Sync) Resync() {
 // Status of the sync.
 func (s *Sync) Status() Status {
 	st := Status{Transport: Off}
-	if c := s.config.Load(); c != nil {
+	c := s.config.Load()
+	if c != nil {
 		st.Transport, st.Plane = c.Transport, c.Plane
 	}
 	if x := s.session.Load(); x != nil {
@@ -214,7 +215,9 @@ func (s *Sync) Status() Status {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Notes = slices.Clone(s.notes)
+	if st.Notes = slices.Clone(s.notes); c != nil && c.Transport != Off {
+		st.Notes = append(st.Notes, c.limits()...)
+	}
 	if s.err != nil {
 		st.Problems = append(st.Problems, s.err.Error())
 	}
@@ -235,43 +238,17 @@ type source interface {
 type session struct {
 	relay   *Relay
 	plane   source
-	conn    *net.UDPConn
+	conn    *peerSocket
 	peers   atomic.Pointer[map[string]netip.AddrPort]
 	catalog atomic.Pointer[catalogue]
-	quiet   bool // the kernels speak to each other by themselves
 }
 
 func (s *Sync) open(m *mark, c Config) (x *session, err error) {
-	x = &session{quiet: c.Transport == ByMulticast && c.Plane == "ipvs"}
+	x = &session{}
 	x.catalog.Store(newCatalogue(c.Services))
-	var notes []string
-	if c.Plane == "ipvs" {
-		err = s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err })
-		if x.plane, err = joined(err)(openKernel(c.Settings, m, x.complete, s.o.Inside)); err != nil {
-			return nil, err
-		}
-	} else {
-		t, err := openTracker(c.SyncID, s.o.Inside)
-		if err = errors.Join(s.o.Inside(func() error { return s.retire(m) }), err); err != nil {
-			return nil, err
-		}
-		x.plane = t
+	if x.plane, err = s.openPlane(m, c, x); err != nil {
+		return nil, err
 	}
-	for _, v := range c.Services {
-		if v.Sync && v.Masquerade {
-			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
-		}
-	}
-	if x.quiet {
-		for _, v := range c.Services {
-			if !v.Sync {
-				notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
-			}
-		}
-	}
-	s.mu.Lock()
-	s.notes = notes
-	s.mu.Unlock()
 	if err := s.o.Inside(func() (err error) { x.conn, err = listen(s.o.Listen); return err }); err != nil {
 		return nil, errors.Join(err, x.plane.close())
 	}
@@ -280,35 +257,50 @@ func (s *Sync) open(m *mark, c Config) (x *session, err error) {
 	return x, nil
 }
 
-// joined keeps an error that came before that of a call.
-func joined(before error) func(*kernel, error) (source, error) {
-	return func(k *kernel, err error) (source, error) {
-		if err == nil && before != nil {
-			err = k.close()
-		}
-		if err = errors.Join(before, err); err != nil {
+func (s *Sync) openPlane(m *mark, c Config, x *session) (source, error) {
+	var notes []string
+	if c.Plane == "nft" {
+		if err := s.o.Inside(func() error { return s.retire(m) }); err != nil {
 			return nil, err
 		}
-		return k, nil
+		s.note(nil)
+		t, err := openTracker(c.SyncID, s.o.Inside)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}
+	if err := s.o.Inside(func() (err error) { notes, err = m.sysctls(c.Kernel); return err }); err != nil {
+		return nil, err
+	}
+	s.note(notes)
+	k, err := openKernel(c.Settings, m, x.complete, x.missed, s.o.Inside)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
-// peerBuffer is the receive buffer of the socket for peers, in bytes, where the host allows it.
-const peerBuffer = 4 << 20
+// note keeps what is to be said of the kernel.
+func (s *Sync) note(notes []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = notes
+}
 
-func listen(at netip.AddrPort) (*net.UDPConn, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) {
-			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, peerBuffer) != nil {
-				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, peerBuffer)
-			}
-		})
-	}}
-	c, err := lc.ListenPacket(context.Background(), "udp", at.String())
-	if err != nil {
-		return nil, fmt.Errorf("connection sync on UDP %v, the second port after that of --bind: %w", at, err)
+// limits are what of the services is not as they ask.
+func (c Config) limits() (notes []string) {
+	for _, v := range c.Services {
+		switch {
+		case v.Sync && v.Masquerade:
+			notes = append(notes, fmt.Sprintf("connections of %v end with their director: masquerade binds them to an address of its own", v))
+		case v.Sync && c.Plane == "nft" && v.Protocol == unix.IPPROTO_SCTP:
+			notes = append(notes, fmt.Sprintf("associations of %v may end with their director: on nftables their verification tags are not told of", v))
+		case !v.Sync && c.Plane == "ipvs" && c.Transport == ByMulticast:
+			notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
+		}
 	}
-	return c.(*net.UDPConn), nil
+	return slices.Compact(notes) // a service may be there twice, for what is here and what is not
 }
 
 func (x *session) configure(c Config) {
@@ -325,6 +317,7 @@ func (x *session) configure(c Config) {
 
 func (x *session) wanted(c Conn) bool              { return x.catalog.Load().wanted(c) }
 func (x *session) complete(c *Conn) bool           { return x.catalog.Load().complete(c) }
+func (x *session) missed()                         { x.relay.Missed() }
 func (x *session) local(now time.Time, msg []byte) { x.relay.Local(now, msg) }
 
 func (x *session) send(peer string, datagram []byte) error {
@@ -332,8 +325,7 @@ func (x *session) send(peer string, datagram []byte) error {
 	if !ok {
 		return fmt.Errorf("no address of %s", peer)
 	}
-	_, err := x.conn.WriteToUDPAddrPort(datagram, to)
-	return err
+	return x.conn.send(to, datagram)
 }
 
 // receive hears the peers until ctx ends.
@@ -380,4 +372,7 @@ func (x *session) tick(ctx context.Context) error {
 	}
 }
 
-func (x *session) close() error { return errors.Join(x.plane.close(), x.conn.Close()) }
+func (x *session) close() error {
+	x.relay.Close()
+	return errors.Join(x.plane.close(), x.conn.Close())
+}

@@ -28,11 +28,12 @@ type tracker struct {
 	events  *os.File
 	catalog atomic.Pointer[catalogue]
 
-	mu   sync.Mutex // of what follows
-	fd   int        // for requests
-	seq  uint32
-	buf  []byte
-	full atomic.Uint64 // times that the kernel dropped events
+	dropped chan struct{} // has one in it when the kernel has dropped events
+
+	mu  sync.Mutex // of what follows
+	fd  int        // for requests
+	seq uint32
+	buf []byte
 }
 
 // Messages of the subsystem (IPCTNL_MSG_CT_*) and groups (NFNLGRP_CONNTRACK_*).
@@ -55,7 +56,7 @@ const (
 )
 
 func openTracker(syncID uint8, inside func(func() error) error) (t *tracker, err error) {
-	t = &tracker{inside: inside, syncID: syncID, fd: -1, buf: make([]byte, trackerBuffer)}
+	t = &tracker{inside: inside, syncID: syncID, dropped: make(chan struct{}, 1), fd: -1, buf: make([]byte, trackerBuffer)}
 	t.catalog.Store(newCatalogue(nil))
 	err = inside(func() error {
 		if t.fd, err = netfilterSocket(0); err != nil {
@@ -150,7 +151,7 @@ func (t *tracker) request(kind, flags uint16, payload []byte, answer func([]byte
 				}
 				return nil
 			case answer != nil && !answer(m.Data):
-				answer = nil // the rest is read, so that the next request finds no leftovers
+				return nil
 			}
 		}
 	}
@@ -168,7 +169,7 @@ func (t *tracker) Table() iter.Seq2[Conn, error] {
 		err := d.request(ctGet, unix.NLM_F_DUMP, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, func(b []byte) bool {
 			f, err := decodeFlow(b)
 			if err != nil {
-				return yield(Conn{}, err)
+				return yield(Conn{}, fmt.Errorf("%w: %w", errOne, err))
 			}
 			c, ok := f.conn()
 			return !ok || !settled(c) || t.catalog.Load().service(c) == nil || yield(c, nil)
@@ -215,17 +216,17 @@ func (t *tracker) put(c Conn) error {
 
 // run hears the kernel until ctx ends.
 func (t *tracker) run(ctx context.Context, local func(time.Time, []byte), failed func(error)) error {
-	stop := context.AfterFunc(ctx, func() { t.events.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	heard := make(chan Conn, 4096)
 	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() { t.events.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	g.Go(func() error { return t.listen(ctx, heard, failed) })
 	g.Go(func() error { return t.gather(ctx, heard, local) })
-	g.Go(func() error { return t.renew(ctx, heard) })
+	g.Go(func() error { return t.renew(ctx, heard, failed) })
 	return g.Wait()
 }
 
-// listen hears events. When the kernel had to drop some, the whole table is told of.
+// listen hears events. When the kernel had to drop some, the whole table is to be told of.
 func (t *tracker) listen(ctx context.Context, heard chan<- Conn, failed func(error)) error {
 	b := make([]byte, trackerBuffer)
 	for {
@@ -234,8 +235,10 @@ func (t *tracker) listen(ctx context.Context, heard chan<- Conn, failed func(err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, unix.ENOBUFS):
-			t.full.Add(1)
-			failed(t.tell(ctx, heard, func(Conn) bool { return true }))
+			select {
+			case t.dropped <- struct{}{}:
+			default: // it is going to be
+			}
 			continue
 		case err != nil:
 			return fmt.Errorf("events of connection tracking: %w", err)
@@ -295,32 +298,38 @@ func (t *tracker) gather(ctx context.Context, heard <-chan Conn, local func(time
 	}
 }
 
-// renew tells of connections whose packets make no events.
-func (t *tracker) renew(ctx context.Context, heard chan<- Conn) error {
+// renew tells of connections whose packets make no events, and of all of them after events were dropped, beside those who go on hearing events:
+// what is read is not what fills the buffer.
+func (t *tracker) renew(ctx context.Context, heard chan<- Conn, failed func(error)) error {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
+		meant := func(c Conn) bool { return c.Protocol != unix.IPPROTO_TCP }
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-t.dropped:
+			meant = func(Conn) bool { return true }
 		case <-tick.C:
 			if !t.catalog.Load().datagrams() {
 				continue
 			}
-			if err := t.tell(ctx, heard, func(c Conn) bool { return c.Protocol != unix.IPPROTO_TCP }); err != nil {
-				return err
-			}
 		}
+		err := t.tell(ctx, heard, meant)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed(err)
 	}
 }
 
 // tell puts the tracked connections that are meant, and wanted, among those that were heard of.
 func (t *tracker) tell(ctx context.Context, heard chan<- Conn, meant func(Conn) bool) error {
 	for c, err := range t.Table() {
-		if err != nil {
+		if err != nil && !errors.Is(err, errOne) {
 			return err
 		}
-		if !meant(c) || !t.catalog.Load().here(c) {
+		if err != nil || !meant(c) || !t.catalog.Load().here(c) {
 			continue
 		}
 		select {

@@ -18,7 +18,6 @@ const (
 	// batchCommands bounds the commands of one system call, so that the answers, were all of them errors, fit into the
 	// default receive buffer.
 	batchCommands = 64
-	receiveBuffer = 1 << 16 // more than the kernel puts into one datagram of a dump (NLMSG_GOODSIZE, 8 or 32 KiB)
 	dumpAttempts  = 5
 )
 
@@ -27,7 +26,7 @@ type conn struct {
 	wire   wire
 	family uint16
 	seq    uint32
-	buf    []byte
+	buf    []byte // of the last request
 }
 
 // command is one request; its payload is without headers.
@@ -39,8 +38,8 @@ type command struct {
 // wire carries datagrams to the kernel and back.
 type wire interface {
 	send(b []byte) error
-	// receive waits for one datagram and returns its size.
-	receive(b []byte) (int, error)
+	// receive waits for a datagram and returns it, with the next ones if they are there already. They are good until the next call.
+	receive() ([][]byte, error)
 	close() error
 }
 
@@ -55,7 +54,7 @@ func dial() (*conn, error) {
 
 // connect takes w over.
 func connect(w wire) (*conn, error) {
-	c := &conn{wire: w, buf: make([]byte, receiveBuffer)}
+	c := &conn{wire: w}
 	if err := c.resolve(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -92,43 +91,42 @@ func (c *conn) resolve() error {
 // request sends one command and calls answer for the payload of each of its answers, which is good until answer returns.
 func (c *conn) request(cmd command, flags uint16, answer func(payload []byte) error) error {
 	c.seq++
-	if err := c.wire.send(c.encode(nil, cmd, unix.NLM_F_ACK|flags)); err != nil {
+	c.buf = c.encode(c.buf[:0], cmd, unix.NLM_F_ACK|flags)
+	if err := c.wire.send(c.buf); err != nil {
 		return err
 	}
 	var failed error
 	interrupted := false
-	for {
-		messages, err := c.receive()
+	for m, err := range c.receive {
 		if err != nil {
 			return err
 		}
-		for _, m := range messages {
-			if m.Header.Seq != c.seq {
-				continue // left over from a request that was given up
+		if m.seq != c.seq {
+			continue // left over from a request that was given up
+		}
+		interrupted = interrupted || m.flags&unix.NLM_F_DUMP_INTR != 0
+		switch m.kind {
+		case unix.NLMSG_ERROR, unix.NLMSG_DONE:
+			if err := errno(m); err != nil {
+				return err
 			}
-			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
-			switch m.Header.Type {
-			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
-				if err := errno(m); err != nil {
-					return err
-				}
-				if interrupted {
-					return unix.EINTR
-				}
-				return failed
-			default: // all are read, also after a failure, so that the next request finds no leftovers
-				if failed == nil {
-					failed = answer(m.Data)
-				}
+			if interrupted {
+				return unix.EINTR
+			}
+			return failed
+		default: // all are read, also after a failure, so that the next request finds no leftovers
+			if failed == nil {
+				failed = answer(m.data)
 			}
 		}
 	}
+	return failed // not reached: receive ends with an error
 }
 
-// dump is a request whose answer is a list. It is repeated when the kernel says that the list changed under it.
-func dump[T any](c *conn, cmd command, decode func(payload []byte) (T, error)) (out []T, err error) {
+// dump is a request whose answer is a list. It is repeated when the kernel says that the list changed under it. The result takes the place of buf.
+func dump[T any](c *conn, cmd command, buf []T, decode func(payload []byte) (T, error)) (out []T, err error) {
 	for range dumpAttempts {
-		out = out[:0]
+		out = buf[:0]
 		err = c.request(cmd, unix.NLM_F_DUMP, func(payload []byte) error {
 			v, err := decode(payload)
 			out = append(out, v)
@@ -170,22 +168,19 @@ func (c *conn) batch(commands []command) ([]error, error) {
 
 // answers collects the errors of the commands numbered from first on, up to the acknowledgement of the last.
 func (c *conn) answers(first uint32, errs []error) error {
-	for {
-		messages, err := c.receive()
+	for m, err := range c.receive {
 		if err != nil {
 			return err
 		}
-		for _, m := range messages {
-			i := m.Header.Seq - first
-			if m.Header.Type != unix.NLMSG_ERROR || i >= uint32(len(errs)) {
-				continue
-			}
-			errs[i] = errno(m)
-			if m.Header.Seq == c.seq {
-				return nil
-			}
+		i := m.seq - first
+		if m.kind != unix.NLMSG_ERROR || i >= uint32(len(errs)) {
+			continue
+		}
+		if errs[i] = errno(m); m.seq == c.seq {
+			return nil
 		}
 	}
+	return nil // not reached: receive ends with an error
 }
 
 func (c *conn) encode(b []byte, cmd command, flags uint16) []byte {
@@ -200,21 +195,51 @@ func (c *conn) encode(b []byte, cmd command, flags uint16) []byte {
 	return append(b, make([]byte, (unix.NLMSG_ALIGNTO-size%unix.NLMSG_ALIGNTO)%unix.NLMSG_ALIGNTO)...)
 }
 
-// receive reads one datagram. The messages share the connection's buffer.
-func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
-	n, err := c.wire.receive(c.buf)
-	if err != nil {
-		return nil, err
+// reply is one netlink message of the kernel (include/uapi/linux/netlink.h, struct nlmsghdr).
+type reply struct {
+	kind, flags uint16
+	seq         uint32
+	data        []byte // shares the memory of the datagram
+}
+
+// receive reads messages, for ever or until an error, which is the last it hands over.
+func (c *conn) receive(yield func(reply, error) bool) {
+	for {
+		datagrams, err := c.wire.receive()
+		if err != nil {
+			yield(reply{}, err)
+			return
+		}
+		for _, b := range datagrams {
+			for len(b) > 0 {
+				m, rest, err := cutReply(b)
+				if !yield(m, err) || err != nil {
+					return
+				}
+				b = rest
+			}
+		}
 	}
-	return syscall.ParseNetlinkMessage(c.buf[:n])
+}
+
+func cutReply(b []byte) (m reply, rest []byte, err error) {
+	if len(b) < unix.NLMSG_HDRLEN {
+		return m, nil, errTruncated
+	}
+	size := int(binary.NativeEndian.Uint32(b))
+	if size < unix.NLMSG_HDRLEN || size > len(b) {
+		return m, nil, errTruncated
+	}
+	m = reply{kind: binary.NativeEndian.Uint16(b[4:]), flags: binary.NativeEndian.Uint16(b[6:]), seq: binary.NativeEndian.Uint32(b[8:]), data: b[unix.NLMSG_HDRLEN:size]}
+	return m, b[min(len(b), (size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1)):], nil
 }
 
 // errno of an NLMSG_ERROR or NLMSG_DONE message; nil for an acknowledgement.
-func errno(m syscall.NetlinkMessage) error {
-	if len(m.Data) < 4 {
+func errno(m reply) error {
+	if len(m.data) < 4 {
 		return nil
 	}
-	if n := int32(binary.NativeEndian.Uint32(m.Data)); n < 0 {
+	if n := int32(binary.NativeEndian.Uint32(m.data)); n < 0 {
 		return syscall.Errno(-n)
 	}
 	return nil

@@ -88,10 +88,13 @@ var connectionWords = func() map[string]string {
 	return out
 }()
 
+// ErrLine is wrapped by the error of a line that makes no sense.
+var ErrLine = errors.New("a line of the kernel's connections")
+
 // ParseConnection reads one line of /proc/net/ip_vs_conn or ip_vs_conn_sync, but not the first, which names the columns.
 func ParseConnection(line []byte) (c lvs.Connection, err error) {
 	bad := func(why error) (lvs.Connection, error) {
-		return lvs.Connection{}, fmt.Errorf("the kernel's connections: line %q: %w", line, why)
+		return lvs.Connection{}, fmt.Errorf("%w: %q: %w", ErrLine, line, why)
 	}
 	var fields [12][]byte
 	f := fields[:0]

@@ -113,7 +113,7 @@ func (d *Daemons) List() ([]Daemon, error) {
 }
 
 func (d *Daemons) list() ([]Daemon, error) {
-	out, err := dump(d.conn, command{cmd: cmdGetDaemon}, decodeDaemon)
+	out, err := dump(d.conn, command{cmd: cmdGetDaemon}, nil, decodeDaemon)
 	if err != nil {
 		return nil, fmt.Errorf("listing the kernel's sync daemons: %w", permission(err))
 	}

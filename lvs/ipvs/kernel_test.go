@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,15 @@ import (
 // made to fail.
 type kernel struct {
 	table map[lvs.Key]*entry
-	queue [][]byte // datagrams for whoever receives
+	// timeouts are those of the namespace; a new one has ip_vs_proto_tcp.c's and ip_vs_proto_udp.c's.
+	timeouts lvs.Timeouts
+	queue    [][]byte // datagrams for whoever receives
 
 	// fail is asked before each command, and its errno answered instead of carrying it out; 0 = none.
 	fail func(cmd uint8) syscall.Errno
 	// interrupt is how many dumps are to be marked as inconsistent.
 	interrupt int
-	calls     int // of send: what would be system calls
+	calls     int // what would be system calls
 	dumps     int
 }
 
@@ -34,7 +37,9 @@ type entry struct {
 
 const modelFamily = 30
 
-func newKernel() *kernel { return &kernel{table: map[lvs.Key]*entry{}} }
+func newKernel() *kernel {
+	return &kernel{table: map[lvs.Key]*entry{}, timeouts: lvs.Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 5 * time.Minute}}
+}
 
 // plane opens the plane on the model.
 func (k *kernel) plane(t testing.TB) *Plane {
@@ -52,16 +57,15 @@ func (k *kernel) plane(t testing.TB) *Plane {
 
 func (k *kernel) close() error { return nil }
 
-func (k *kernel) receive(b []byte) (int, error) {
+func (k *kernel) receive() ([][]byte, error) {
 	if len(k.queue) == 0 {
-		return 0, syscall.EAGAIN
+		return nil, syscall.EAGAIN
 	}
-	n := copy(b, k.queue[0])
-	if n < len(k.queue[0]) {
-		panic("model kernel: the receive buffer is too small")
-	}
-	k.queue = k.queue[1:]
-	return n, nil
+	k.calls++
+	n := min(len(k.queue), inboxSlots)
+	got := k.queue[:n]
+	k.queue = k.queue[n:]
+	return got, nil
 }
 
 func (k *kernel) send(b []byte) error {
@@ -86,6 +90,16 @@ func (k *kernel) send(b []byte) error {
 		}
 		if m.Header.Flags&unix.NLM_F_DUMP == unix.NLM_F_DUMP {
 			k.dump(m, cmd)
+			continue
+		}
+		switch cmd {
+		case cmdGetConfig:
+			k.answer(m, appendTimeouts([]byte{cmdSetConfig, familyVersion, 0, 0}, k.timeouts), 0)
+			k.acknowledge(m, 0)
+			continue
+		case cmdGetInfo:
+			k.answer(m, append32(append32([]byte{cmdSetInfo, familyVersion, 0, 0}, infoVersion, 0x010201), infoBuckets, 4096), 0)
+			k.acknowledge(m, 0)
 			continue
 		}
 		no := k.carryOut(cmd, m.Data)
@@ -150,6 +164,14 @@ func (k *kernel) dump(m syscall.NetlinkMessage, cmd uint8) {
 
 // carryOut is ip_vs_genl_set_cmd.
 func (k *kernel) carryOut(cmd uint8, data []byte) syscall.Errno {
+	if cmd == cmdSetConfig {
+		t, err := decodeTimeouts(data)
+		if err != nil {
+			return unix.EINVAL
+		}
+		k.timeouts = t.Or(k.timeouts)
+		return 0
+	}
 	s, err := decodeService(data)
 	if err != nil {
 		return unix.EINVAL

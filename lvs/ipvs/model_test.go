@@ -139,7 +139,7 @@ func equal(have, want []lvs.Service) bool {
 	return spelled(have) == spelled(want)
 }
 
-// TestUpdateDoesNotLook: a changed weight is one command, whatever the table holds.
+// TestUpdateDoesNotLook: a changed weight is one command and its answer, whatever the table holds.
 func TestUpdateDoesNotLook(t *testing.T) {
 	k := newKernel()
 	p := k.plane(t)
@@ -151,8 +151,38 @@ func TestUpdateDoesNotLook(t *testing.T) {
 	k.calls, k.dumps = 0, 0
 	want = lvstest.Clone(want)
 	want[20].Destinations[3].Weight = 9
-	if n, err := p.Update(scope, want); n != 1 || err != nil || k.calls != 1 || k.dumps != 0 || !equal(k.services(), want) {
+	if n, err := p.Update(scope, want); n != 1 || err != nil || k.calls != 2 || k.dumps != 0 || !equal(k.services(), want) {
 		t.Errorf("%d changes, %v, %d calls, %d dumps", n, err, k.calls, k.dumps)
+	}
+}
+
+// TestMarkThatIsTakenMeanwhile: a service by a firewall mark that another program adds after the look is not taken for ours, then or later.
+func TestMarkThatIsTakenMeanwhile(t *testing.T) {
+	k := newKernel()
+	p := k.plane(t)
+	foreign := lvs.Service{Addr: netip.IPv4Unspecified(), Mark: 7, Scheduler: "rr", Forward: lvs.NAT,
+		Destinations: []lvs.Destination{{Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 1}}}
+	k.fail = func(cmd uint8) syscall.Errno {
+		if cmd != cmdNewService {
+			return 0
+		}
+		k.put(foreign)
+		return unix.EEXIST
+	}
+	ours := foreign
+	ours.Scheduler, ours.Destinations = "wlc", nil
+	scope := lvs.Scope{Addrs: []netip.Addr{lvstest.VIP4}}
+	for i := range 3 {
+		if _, err := p.Reconcile(scope, []lvs.Service{ours}); err == nil || i > 0 && !strings.Contains(err.Error(), "use another mark") {
+			t.Errorf("Reconcile %d: %v", i, err)
+		}
+		k.fail = nil
+	}
+	if _, err := p.Reconcile(scope, nil); err != nil {
+		t.Error(err)
+	}
+	if got := k.services(); !equal(got, []lvs.Service{foreign}) {
+		t.Errorf("the other program's service became\n%s", lvs.Text(got))
 	}
 }
 

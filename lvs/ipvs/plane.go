@@ -42,8 +42,14 @@ func newPlane(c *conn) (*Plane, error) {
 		c.close()
 		return nil, fmt.Errorf("ipvs: %w", err)
 	}
+	i, err := readInfo(c)
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("ipvs: %w", err)
+	}
 	return &Plane{conn: c, caps: lvs.Capabilities{
 		Plane:      "ipvs",
+		Detail:     i.String(),
 		Forwards:   []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: schedulers,
 		Protocols:  []string{lvs.TCP, lvs.UDP, lvs.SCTP},
@@ -232,67 +238,74 @@ func services(have []lvs.Observed) []lvs.Service {
 	return out
 }
 
-// list reads those of our services with their destinations, and which of the wanted ones by firewall mark are another program's. Of want the
+// list reads those of our services with their destinations, and which of the wanted ones by firewall mark are another program's. Of want, which is canonical, the
 // forwarding method is shown for a service without destinations, which has none in the kernel.
 func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign []lvs.Key, err error) {
 	all, err := listServices(p.conn)
 	if err != nil {
 		return nil, nil, err
 	}
-	wanted := make(map[lvs.Key]lvs.Service, len(want))
-	for _, s := range want {
-		wanted[s.Key()] = s
-	}
+	var destinations []destination
+	out = make([]lvs.Observed, 0, len(want))
 	for _, s := range all {
+		var wanted lvs.Service
+		i, asked := slices.BinarySearchFunc(want, s.Key(), func(w lvs.Service, k lvs.Key) int { return w.Key().Compare(k) })
+		if asked {
+			wanted = want[i]
+		}
 		if !ours.has(s.Service) {
-			if _, asked := wanted[s.Key()]; asked {
+			if asked {
 				foreign = append(foreign, s.Key())
 			}
 			continue
 		}
-		destinations, err := listDestinations(p.conn, s.Service)
+		destinations, err = listDestinations(p.conn, s.Service, destinations)
 		if errors.Is(err, unix.ESRCH) {
 			continue // removed by another program meanwhile
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		out = append(out, observe(s, destinations, wanted[s.Key()]))
+		out = append(out, observe(s, destinations, wanted))
 	}
 	return out, foreign, nil
 }
 
 // observe puts together what the kernel has of a service. The method belongs to a destination there: that of the service is the wanted one.
 func observe(s service, destinations []destination, wanted lvs.Service) lvs.Observed {
-	o := lvs.Observed{Service: s.Service, Connections: s.connections, Traffic: s.traffic,
-		Destinations: make(map[netip.AddrPort]lvs.Counters, len(destinations))}
-	o.Service.Destinations = make([]lvs.Destination, 0, len(destinations))
-	for _, d := range destinations {
-		o.Service.Destinations = append(o.Service.Destinations, d.Destination)
-		o.Destinations[d.Addr] = lvs.Counters{Active: d.active, Inactive: d.inactive, Connections: d.connections, Persistent: d.persistent, Traffic: d.traffic}
-	}
+	o := lvs.Observed{Service: s.Service, Connections: s.connections, Traffic: s.traffic, Counters: make([]lvs.Counters, 0, len(destinations))}
 	o.Service.Forward, o.Service.Encap = wanted.Forward, wanted.Encap
 	if o.Service.Forward == "" && len(destinations) > 0 {
 		o.Service.Forward, o.Service.Encap = destinations[0].Forward, destinations[0].Encap
+	}
+	o.Service.Destinations = make([]lvs.Destination, 0, len(destinations))
+	// The kernel lists the newest first, and we add in the order of addresses: backwards there is nothing to sort.
+	for _, d := range slices.Backward(destinations) {
+		if d.Forward == o.Service.Forward && d.Encap == o.Service.Encap {
+			d.Forward, d.Encap = "", lvs.Encap{} // as in lvs.Canonical
+		}
+		o.Service.Destinations = append(o.Service.Destinations, d.Destination)
+		o.Counters = append(o.Counters, lvs.Counters{Active: d.active, Inactive: d.inactive, Connections: d.connections, Persistent: d.persistent, Traffic: d.traffic})
 	}
 	return o
 }
 
 func listServices(c *conn) ([]service, error) {
-	out, err := dump(c, command{cmd: cmdGetService}, decodeService)
+	out, err := dump(c, command{cmd: cmdGetService}, nil, decodeService)
 	if err != nil {
 		return nil, fmt.Errorf("listing the kernel's services: %w", permission(err))
 	}
 	return out, nil
 }
 
-func listDestinations(c *conn, s lvs.Service) ([]destination, error) {
+// listDestinations puts them into the place of buf.
+func listDestinations(c *conn, s lvs.Service, buf []destination) ([]destination, error) {
 	s.Scheduler = "" // the identity alone
-	payload, err := appendService(nil, s)
+	payload, err := appendService(make([]byte, 0, 64), s)
 	if err != nil {
 		return nil, err
 	}
-	out, err := dump(c, command{cmdGetDest, payload}, decodeDestination)
+	out, err := dump(c, command{cmdGetDest, payload}, buf, decodeDestination)
 	if err != nil {
 		return nil, fmt.Errorf("listing the destinations of %v: %w", s.Key(), err)
 	}
@@ -319,6 +332,9 @@ func (p *Plane) apply(changes []lvs.Change) (failed map[lvs.Key]error, asExpecte
 	failed = make(map[lvs.Key]error)
 	for i, e := range errs {
 		k := changes[i].Service.Key()
+		if k.Mark != 0 && changes[i].Op == lvs.AddService && errors.Is(e, unix.EEXIST) { // another program was faster: it is not ours for that
+			p.marks = slices.DeleteFunc(p.marks, func(m lvs.Key) bool { return m == k })
+		}
 		if e != nil && failed[k] == nil && !gone(changes[i].Op, e) {
 			failed[k] = fmt.Errorf("%v: %w", changes[i], cure(changes[i], e))
 		}

@@ -164,7 +164,7 @@ func (p *Plane) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Obser
 				if same := compiled.chains[name]; !known || same == nil || !c.equal(same) {
 					s = have.decode(c, k)
 				}
-				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Destinations: p.counters(have, name, s, connections[k])})
+				out = append(out, lvs.Observed{Service: s, Connections: c.connections(), Counters: p.counters(have, name, s, connections[k])})
 			}
 		}
 	}
@@ -172,14 +172,14 @@ func (p *Plane) observe(have, compiled *ruleset, want []lvs.Service) []lvs.Obser
 }
 
 // counters of a service's servers; nil until the connections have been counted, because nobody may take a server for idle before.
-func (p *Plane) counters(have *ruleset, name string, s lvs.Service, now map[netip.AddrPort]count) map[netip.AddrPort]lvs.Counters {
+func (p *Plane) counters(have *ruleset, name string, s lvs.Service, now map[netip.AddrPort]count) []lvs.Counters {
 	if now == nil {
 		return nil
 	}
-	out := make(map[netip.AddrPort]lvs.Counters, len(s.Destinations))
-	for _, d := range s.Destinations {
+	out := make([]lvs.Counters, len(s.Destinations))
+	for i, d := range s.Destinations {
 		n := now[d.Addr]
-		out[d.Addr] = lvs.Counters{Active: n.active, Inactive: n.inactive, Connections: p.tally.of(have, name, s, d.Addr)}
+		out[i] = lvs.Counters{Active: n.active, Inactive: n.inactive, Connections: p.tally.of(have, name, s, d.Addr)}
 	}
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"quorate/lvs/durable"
 )
 
 // file is where the record is kept. Its directory is locked while it is open, so that one setup or undo runs at a time; the lock
@@ -25,8 +27,8 @@ func openFile(path string) (*file, error) {
 	switch err := os.Mkdir(dir, 0o700); {
 	case err == nil:
 		f.made = true
-		if err := syncDirectory(filepath.Dir(dir)); err != nil {
-			return nil, err
+		if err := durable.Sync(filepath.Dir(dir)); err != nil {
+			return nil, fmt.Errorf("directory of the record: %w", errors.Join(err, os.Remove(dir)))
 		}
 	case !errors.Is(err, fs.ErrExist):
 		return nil, fmt.Errorf("directory of the record: %w; make it, or name another file with --state", err)
@@ -81,18 +83,7 @@ func (f *file) write(r record) error {
 	if err != nil {
 		return fmt.Errorf("record of what was made: %w", err)
 	}
-	tmp, err := os.OpenFile(f.temporary(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err == nil {
-		_, err = tmp.Write(b)
-		err = errors.Join(err, tmp.Sync(), tmp.Close())
-	}
-	if err == nil {
-		err = os.Rename(f.temporary(), f.path)
-	}
-	if err == nil {
-		err = f.dir.Sync()
-	}
-	if err != nil {
+	if err := durable.Replace(f.path, b); err != nil {
 		return fmt.Errorf("record of what was made: %w", err)
 	}
 	return nil
@@ -100,20 +91,8 @@ func (f *file) write(r record) error {
 
 // remove takes the record away, and what a killed process has left of it. Close takes the directory.
 func (f *file) remove() error {
-	for _, path := range []string{f.temporary(), f.path} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("record of what was made: %w", err)
-		}
+	if err := durable.Remove(f.path); err != nil {
+		return fmt.Errorf("record of what was made: %w", err)
 	}
 	return nil
-}
-
-func (f *file) temporary() string { return f.path + ".tmp" }
-
-func syncDirectory(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

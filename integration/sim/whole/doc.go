@@ -7,7 +7,8 @@
 // they are at the moment of a crash), clocks (the lease's, each within ±1 % of virtual time, BOOTTIME slewed by up to 8 %
 // besides; the time of day, which steps by up to an hour), and an agent's actuator, which opens and closes addresses by the
 // same rules as the real one and may hang, and whose addresses stay in the kernel when the process is killed, until the lease
-// ends them.
+// ends them. Nodes lack the connections of the others for some seconds after a start, and now and then, as they say: what is served
+// is not moved to them meanwhile, and what is not is.
 //
 // A schedule is: form a cluster and configure VIPs, break things at random for some seconds while an operator wishes for
 // things and clients record events, end all faults, and wait.

@@ -24,7 +24,7 @@ func (w *World) fault(rng *rand.Rand) {
 	w.mu.Lock()
 	m, o := w.machines[rng.IntN(len(w.machines))], w.machines[rng.IntN(len(w.machines))]
 	w.mu.Unlock()
-	switch rng.IntN(25) {
+	switch rng.IntN(27) {
 	case 0, 1:
 		w.crash(m, "kill", false, below(rng, 2*time.Second))
 	case 2: // a quick restart: its addresses are still there
@@ -73,6 +73,11 @@ func (w *World) fault(rng *rand.Rand) {
 		w.tracef("the time of day of %s steps by %v", m.id, d)
 		w.did("wall clock")
 		m.wall.Add(int64(d))
+	case 25, 26:
+		d := below(rng, 4*time.Second)
+		w.tracef("%s lacks connections of the others for %v", m.id, d)
+		w.did("lacks connections")
+		m.lack(d)
 	}
 }
 

@@ -117,6 +117,9 @@ func (w *World) grow(old, s *fsm.State) {
 		if o, ok := old.Nodes[id]; ok && o.Store != n.Store && n.Epoch == w.nodes[id] {
 			w.fail("entry %d: %s with another data directory has the old epoch %d", s.Index, id, n.Epoch)
 		}
+		if n.Facts.Unsynced && !old.Nodes[id].Facts.Unsynced {
+			w.stats.Counts["agreed to be unsynced"]++
+		}
 		w.nodes[id] = n.Epoch
 	}
 	for k, a := range s.Assignments {

@@ -25,6 +25,7 @@ type machine struct {
 	clock *clock
 	slow  atomic.Int64 // extra nanoseconds of a write
 	hang  atomic.Int64 // nanoseconds that the actuator's next pass hangs in the kernel
+	lacks atomic.Int64 // until when it lacks the others' connections, in nanoseconds since the world began
 	wall  atomic.Int64 // nanoseconds by which the time of day is wrong
 
 	disk   *cluster.Memory
@@ -71,7 +72,7 @@ func (m *machine) boot() {
 	m.host.PowerOn()
 	p := &process{m: m, gone: make(chan struct{}), rng: w.random(), leases: map[fsm.Epoch]lease.Instant{}}
 	n, err := cluster.Open(cluster.Options{
-		Name: m.id, Bind: m.addr(), Weight: 1, Facts: facts, Clock: p, Wall: m.day, Log: slog.New(log{w.opt.Log.Handler(), p}),
+		Name: m.id, Bind: m.addr(), Weight: 1, Facts: m.facts, Clock: p, Wall: m.day, Log: slog.New(log{w.opt.Log.Handler(), p}),
 		Network: sockets{m.host, p}, Store: disk{m.disk, p}, Retention: w.retain, OnLease: p.renewed,
 	})
 	if err != nil {
@@ -79,6 +80,7 @@ func (m *machine) boot() {
 		return
 	}
 	w.tracef("%s starts", m.id)
+	m.lack(w.upTo(4 * time.Second)) // what the kernel had may be gone, and has not come from the others
 	ctx, cancel := context.WithCancel(context.Background())
 	p.node, p.cancel, m.proc = n, cancel, p
 	p.parts.Go(func() {
@@ -114,8 +116,11 @@ func (p *process) gate(c lease.LeaseChanged) {
 	w.check()
 }
 
-func facts() fsm.Facts {
-	return fsm.Facts{Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr"},
+// lack has the machine report for so long that it lacks the others' connections.
+func (m *machine) lack(d time.Duration) { m.lacks.Store(int64(time.Since(m.w.begun) + d)) }
+
+func (m *machine) facts() fsm.Facts {
+	return fsm.Facts{Unsynced: int64(time.Since(m.w.begun)) < m.lacks.Load(), Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr"},
 		Fence: "bpf", LeaseThread: "deadline",
 		Links: []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}
 }

@@ -45,6 +45,7 @@ var enough = map[string]int{
 	"kill": 150, "power": 50, "restart": 50, "cut one way": 80, "cut both ways": 40, "isolate": 100, "loss": 50, "delay": 50,
 	"slow disk": 40, "hang": 60, "clock": 60, "lost disk": 5, "fresh node": 5, "left": 5, "removed": 5, "resigned": 20, "elections": 200,
 	"freeze": 150, "freeze of an owner": 40, "wall clock": 80, "timeline jumps": 30,
+	"lacks connections": 60, "agreed to be unsynced": 100,
 	"snapshot taken": 400, "snapshot installed": 30, "start from a snapshot": 100,
 	"event fence": 100, "event raise": 1, "event cancel": 10, "moved requested": 15, "moved drained": 30, "moved removed": 30,
 	"op configure": 150, "write done": 1000, "write refused": 50, "write uncertain": 50, "read done": 500,
