@@ -20,6 +20,7 @@ import (
 	"quorate/fsm"
 	"quorate/lvs"
 	"quorate/lvs/connsync"
+	"quorate/lvs/lvstest"
 )
 
 var nodes = []fsm.NodeID{"n1", "n2", "n3"}
@@ -68,11 +69,15 @@ func drawSplit(t *rapid.T) *fsm.State {
 		s := fsm.Service{Name: fmt.Sprintf("s%d", i), VIP: rapid.SampledFrom(names).Draw(t, "vip"), Port: uint16(10 * i), Scheduler: "rr", Forward: fsm.NAT,
 			Protocol: rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP}).Draw(t, "protocol"), Servers: []fsm.Server{{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 80), Weight: 1}}}
 		s.Port++
+		if s.Forward = rapid.SampledFrom([]fsm.Forward{fsm.NAT, fsm.NAT, fsm.DirectRouting, fsm.Tunnel}).Draw(t, "forward"); s.Forward != fsm.NAT {
+			s.Servers[0].Address = netip.AddrPortFrom(s.Servers[0].Address.Addr(), s.Port)
+		}
 		if rapid.Bool().Draw(t, "several vips") {
 			s.VIP, s.VIPs = "", rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID).Draw(t, "on")
 		}
 		if rapid.Bool().Draw(t, "ports") {
 			s.Ports, s.Port = []fsm.PortRange{{From: s.Port, To: s.Port}, {From: s.Port + 2, To: s.Port + 2 + rapid.Uint16Range(0, 5).Draw(t, "more")}}, 0
+			s.Servers[0].Address = netip.AddrPortFrom(s.Servers[0].Address.Addr(), 0)
 		}
 		if rapid.Bool().Draw(t, "addresses") {
 			s.Addresses = []fsm.AddressRange{{First: netip.AddrFrom4([4]byte{203, 0, 113, byte(rapid.IntRange(1, 3).Draw(t, "first"))}), Last: netip.AddrFrom4([4]byte{203, 0, 113, 5})}}
@@ -94,6 +99,9 @@ func TestEachPacketHasItsService(t *testing.T) {
 		tables := map[fsm.NodeID][]lvs.Service{}
 		for _, id := range nodes {
 			tables[id] = wantedServices(fsm.LocalOf(s, id))
+			if _, refused := new(lvstest.Model).Capabilities().Accept(tables[id]); len(refused) > 0 {
+				t.Fatalf("%s: what the cluster takes is refused here: %v", id, refused)
+			}
 			for _, x := range tables[id] {
 				if x.Mark == 0 && len(x.Matches) > 0 || x.Mark != 0 && (len(x.Matches) == 0 || x.Port != 0 || x.Protocol != "") {
 					t.Fatalf("%s: %+v", id, x)
