@@ -5,6 +5,7 @@ import (
 
 	"quorate/fsm"
 	"quorate/lvs"
+	"quorate/lvs/ipvs"
 )
 
 // timed is a data plane whose kernel can be told how long it is to keep connections.
@@ -12,6 +13,8 @@ type timed interface {
 	Timeouts() (lvs.Timeouts, error)
 	SetTimeouts(t lvs.Timeouts) error
 }
+
+var _ timed = (*ipvs.Plane)(nil)
 
 // wantedTimeouts are those of the configuration.
 func wantedTimeouts(t fsm.Timeouts) lvs.Timeouts { return lvs.Timeouts(t) }
