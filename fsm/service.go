@@ -33,11 +33,11 @@ const (
 // that the cluster hands out (State.Marks).
 type Service struct {
 	Name string `json:"name"`
-	VIP  string `json:"vip"` // name of the VIP; "" with VIPs. With a Mark it only says which node balances: the one that owns it
+	VIP  string `json:"vip,omitempty"` // name of the VIP; "" with VIPs. With a Mark it only says which node balances: the one that owns it
 	// VIPs in place of VIP, of one address family. They need not have one owner: each director balances what comes to those that it owns. Since schema 5.
 	VIPs []string `json:"vips,omitempty"`
 	// Port 0 = all ports, since schema 5: the connections of a client go to one server (Persistence).
-	Port uint16 `json:"port"`
+	Port uint16 `json:"port,omitempty"`
 	// Ports in place of Port, disjoint; a single PortRange{} is all ports. Since schema 5.
 	Ports []PortRange `json:"ports,omitempty"`
 	// Addresses besides those of the VIPs, disjoint: the network routes them to a VIP, and who owns that takes them in as its own. Since schema 5.
