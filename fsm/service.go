@@ -103,8 +103,8 @@ func (s Service) PortRanges() []PortRange {
 	}
 }
 
-// onlyPort is the one port that the service takes, or 0 when it takes more.
-func (s Service) onlyPort() uint16 {
+// OnlyPort is the one port that the service takes, or 0 when it takes more.
+func (s Service) OnlyPort() uint16 {
 	if r := s.PortRanges(); len(r) == 1 && r[0].From == r[0].To {
 		return r[0].From
 	}

@@ -197,7 +197,7 @@ func serverObject(service string, s Server) string { return service + ".server."
 func (s Service) validateServer(ps *Problems, object string, vips []VIP, server Server) {
 	a := server.Address.Addr()
 	forward, _ := s.Method(server)
-	port := s.onlyPort()
+	port := s.OnlyPort()
 	anyPort := port == 0
 	var vip VIP
 	if len(vips) > 0 {
@@ -238,7 +238,7 @@ func (s Service) validateServer(ps *Problems, object string, vips []VIP, server 
 
 // validateCheckPort demands a port to probe: a server that takes many has none of its own.
 func (s Service) validateCheckPort(ps *Problems, object string, c Check) {
-	if c.Port != 0 || s.onlyPort() != 0 {
+	if c.Port != 0 || s.OnlyPort() != 0 {
 		return
 	}
 	for _, server := range s.Servers {
