@@ -53,6 +53,7 @@ type Agent struct {
 	fence    *fence
 	plane    *planeWorker
 	engine   *health.Engine
+	paths    *paths
 	observer *observer
 	metrics  *metrics
 	watch    *stopwatch
@@ -116,6 +117,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.vips.Run(ctx) })
 	g.Go(func() error { return a.plane.run(ctx) })
 	g.Go(func() error { return a.engine.Run(ctx) })
+	g.Go(func() error { return a.paths.worker.run(ctx) })
+	g.Go(func() error { return a.paths.run(ctx) })
 	g.Go(func() error { return a.probe(ctx) })
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
@@ -137,7 +140,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("address %s is still on %s: %w", x.Prefix, x.Link, x.Err))
 		}
 	}
-	err = errors.Join(err, a.plane.clear())
+	err = errors.Join(err, a.plane.clear(), a.paths.worker.clear())
 	if err == nil {
 		a.log.Info("agent has ended; this node carries nothing any more")
 	}
@@ -177,7 +180,9 @@ func (a *Agent) open() error {
 	} else if err := a.plane.prepare("auto"); err != nil {
 		a.log.Warn("this node cannot balance services", "reason", err)
 	}
-	a.engine = health.New(health.Options{Log: a.log, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
+	a.paths = newPaths(a.log)
+	a.paths.worker.told = a.plane.told
+	a.engine = health.New(health.Options{Log: a.log, Through: a.paths.dial, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
 	a.metrics = newMetrics(a)
 	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
@@ -200,6 +205,9 @@ func (a *Agent) open() error {
 	}
 	a.observer = newObserver(a.o.Name, a.node.Observe, a.node.Forget)
 	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
+		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
+	}
+	if a.paths.worker.ledger, err = openLedger(filepath.Join(a.o.DataDir, pathsFile)); err != nil {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
 	}
 	if witness {
@@ -322,8 +330,10 @@ func (a *Agent) probe(ctx context.Context) error {
 	var last *fsm.State
 	for {
 		changed := a.node.Changed()
-		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) {
-			a.engine.Set(a.observer.targets(s))
+		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) || !samePaths(s, last) {
+			targets := a.observer.targets(s)
+			a.paths.want(a.observer.ways())
+			a.engine.Set(targets)
 			a.observer.refresh("")
 			last = s
 		}

@@ -160,7 +160,8 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 	if err != nil {
 		return out, err
 	}
-	out.Connections, out.Next, err = pick(ctx, list, connectionsOf(s, svc, listenersOf(s)), q)
+	ofService, own := connectionsOf(s, svc, listenersOf(s)), lvs.LocalAddrs()
+	out.Connections, out.Next, err = pick(ctx, list, func(c lvs.Connection) bool { return ofService(c) && !a.paths.isProbe(own, c) }, q)
 	return out, err
 }
 

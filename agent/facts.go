@@ -42,6 +42,9 @@ func (f *facts) read() fsm.Facts {
 		out.DataPlane = caps.Plane
 	}
 	out.Forwards, out.Features = forwards(caps), caps.Features()
+	if backupOnly() != "" {
+		out.Features = slices.DeleteFunc(out.Features, func(x string) bool { return x == lvs.FeatureThrough })
+	}
 	for _, c := range f.plane.possible() {
 		out.Planes = append(out.Planes, fsm.Plane{Name: c.Plane, Forwards: forwards(c), Schedulers: c.AllSchedulers(), Features: c.Features()})
 	}

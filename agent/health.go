@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"quorate/cluster"
 	"quorate/fsm"
 	"quorate/health"
+	"quorate/lvs/probepath"
 )
 
 // observer turns the agreed checks into probes of this node and their results into observations of servers. Checks that
@@ -21,21 +23,33 @@ type observer struct {
 	forget  func([]fsm.ServerKey)       // likewise, with servers that are observed no longer
 
 	mu      sync.Mutex
-	servers map[fsm.ServerKey][]string // probes that a server needs, by target ID
-	wanted  map[string]bool            // the probes of all of them
+	servers map[fsm.ServerKey]probing
+	wanted  map[string]bool // the probes of all of them
 	results map[string]health.Transition
 	sent    map[fsm.ServerKey]cluster.Observation
+	paths   map[string]probepath.Path // of the probes that go through the forwarding path, by target ID
+	vips    map[string]netip.Addr     // where those go
+	// proved are the VIPs on which a server has answered this node. On the others a failure may be this node's own: its firewall, its reverse path filter. It says
+	// nothing then of servers that answer at their own addresses: all of a service would go.
+	proved map[netip.Addr]bool
+}
+
+// probing is how a server is probed.
+type probing struct {
+	ids     []string // of the probes
+	through bool     // those that are to go through the forwarding path do
 }
 
 func newObserver(self fsm.NodeID, observe func([]cluster.Observation), forget func([]fsm.ServerKey)) *observer {
-	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}}
+	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}, proved: map[netip.Addr]bool{}}
 }
 
 // targets is the whole set of probes that this node has to run by the state.
 func (o *observer) targets(s *fsm.State) []health.Target {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.servers = map[fsm.ServerKey][]string{}
+	o.servers, o.paths = map[fsm.ServerKey]probing{}, map[string]probepath.Path{}
+	o.vips = map[string]netip.Addr{}
 	byID := map[string]health.Target{}
 	for _, svc := range s.Config.Services {
 		for _, srv := range svc.Servers {
@@ -43,11 +57,23 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 			if len(svc.Checks) == 0 || !slices.Contains(fsm.Observers(s, key), o.self) {
 				continue
 			}
+			a := probing{through: fsm.ProbesThrough(s, key, o.self)}
 			for _, c := range svc.Checks {
 				t := target(c, srv.Address)
-				byID[t.ID] = t
-				o.servers[key] = append(o.servers[key], t.ID)
+				if !a.through || c.Through != fsm.ThroughForwarding {
+					byID[t.ID] = t
+					a.ids = append(a.ids, t.ID)
+					continue
+				}
+				for _, vip := range fsm.ThroughVIPs(s, key, o.self) {
+					path := pathOf(vip, svc, srv)
+					t := throughTarget(t, vip.Address.Addr(), cmp.Or(c.Port, svc.OnlyPort()), path)
+					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
+					byID[t.ID] = t
+					a.ids = append(a.ids, t.ID)
+				}
 			}
+			o.servers[key] = a
 		}
 	}
 	o.wanted = make(map[string]bool, len(byID))
@@ -57,7 +83,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	maps.DeleteFunc(o.results, func(id string, _ health.Transition) bool { return !o.wanted[id] })
 	var gone []fsm.ServerKey
 	for key := range o.sent {
-		if o.servers[key] == nil {
+		if _, ok := o.servers[key]; !ok {
 			delete(o.sent, key)
 			gone = append(gone, key)
 		}
@@ -76,13 +102,16 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 // transition takes a probe's change and passes on the servers whose observation changes with it.
 func (o *observer) transition(t health.Transition) {
 	o.mu.Lock()
-	wanted := o.wanted[t.ID]
+	wanted, probe := o.wanted[t.ID], t.ID
 	if wanted { // else it was decided just before the probe was given up
 		o.results[t.ID] = t
 	}
+	if vip, through := o.vips[t.ID]; through && t.Up && !o.proved[vip] {
+		o.proved[vip], probe = true, "" // what was held back of others is said now
+	}
 	o.mu.Unlock()
 	if wanted {
-		o.refresh(t.ID)
+		o.refresh(probe)
 	}
 }
 
@@ -92,11 +121,11 @@ func (o *observer) refresh(probe string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var changed []cluster.Observation
-	for key, ids := range o.servers {
-		if probe != "" && !slices.Contains(ids, probe) {
+	for key, a := range o.servers {
+		if probe != "" && !slices.Contains(a.ids, probe) {
 			continue
 		}
-		if obs, known := o.combine(key, ids); known && o.sent[key] != obs {
+		if obs, known := o.combine(key, a); known && o.sent[key] != obs {
 			o.sent[key] = obs
 			changed = append(changed, obs)
 		}
@@ -107,16 +136,16 @@ func (o *observer) refresh(probe string) {
 	}
 }
 
-// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet.
-func (o *observer) combine(key fsm.ServerKey, ids []string) (cluster.Observation, bool) {
-	obs := cluster.Observation{Server: key, Up: true}
-	for _, id := range ids {
+// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet. One that may be this node's own fault is not known.
+func (o *observer) combine(key fsm.ServerKey, a probing) (cluster.Observation, bool) {
+	obs := cluster.Observation{Server: key, Up: true, Through: a.through}
+	for _, id := range a.ids {
 		r, ok := o.results[id]
 		switch {
-		case !ok:
+		case !ok, r.OwnOnly && !o.proved[o.vips[id]]:
 			return cluster.Observation{}, false
 		case !r.Up:
-			return cluster.Observation{Server: key, Detail: r.Detail}, true
+			return cluster.Observation{Server: key, Detail: r.Detail, Through: a.through}, true
 		}
 	}
 	return obs, true
@@ -141,4 +170,37 @@ func target(c fsm.Check, server netip.AddrPort) health.Target {
 	}
 	t.ID = fmt.Sprintf("%s %s %v/%v %d/%d %+v", c.Type, addr, c.Interval, c.Timeout, c.Rise, c.Fall, t.HTTP)
 	return t
+}
+
+// throughTarget is the probe t of a server's own address as one of the VIP, led there by the path. Services that share the VIP, port, server and method
+// share it.
+func throughTarget(t health.Target, vip netip.Addr, port uint16, path probepath.Path) health.Target {
+	t.ID = fmt.Sprintf("%s through %v to %v", t.ID, path, netip.AddrPortFrom(vip, port))
+	t.Through = health.Through{Server: t.Addr, Method: path.String()}
+	t.Addr = netip.AddrPortFrom(vip, port)
+	return t
+}
+
+// ways are the paths of the probes that the last targets have.
+func (o *observer) ways() map[string]probepath.Path {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.paths
+}
+
+// unproved are the problems of this node with VIPs on which no server answers it.
+func (o *observer) unproved() (out []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := map[netip.Addr]int{}
+	for id, r := range o.results {
+		if vip := o.vips[id]; r.OwnOnly && !o.proved[vip] {
+			n[vip]++
+		}
+	}
+	for _, vip := range slices.SortedFunc(maps.Keys(n), netip.Addr.Compare) {
+		out = append(out, fmt.Sprintf("no server answers this node on the VIP %s through the forwarding path, and its checks of %d that answer at their own addresses do not count: either none has the VIP "+
+			"(quorate realserver check says so there), or this node drops the answers: its firewall has to let in TCP from %s, and rp_filter must not be 1 on the link by which they come in", vip, n[vip], vip))
+	}
+	return out
 }

@@ -280,3 +280,45 @@ func TestDrainOfSplitService(t *testing.T) {
 		b.want("it is out", "1:100 3:100")
 	})
 }
+
+// TestProbesOfEachVIP: a check through the forwarding path goes to each VIP of the service that is not this node's, and only then is a server up.
+func TestProbesOfEachVIP(t *testing.T) {
+	doc, err := config.Parse("x.hcl", []byte(`
+vip "a" { address = "192.0.2.10/24" }
+vip "b" { address = "192.0.2.11/24" }
+vip "c" { address = "192.0.2.12/24" }
+service "web" {
+  vips      = ["a", "b", "c"]
+  ports     = [443, "8000-8099"]
+  forward   = "dr"
+  scheduler = "rr"
+  check "tcp" {
+    port    = 443
+    through = "forwarding"
+  }
+  server "10.0.0.11:0" {}
+}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := split3(t, doc.Config, map[string]fsm.NodeID{"a": "n1", "b": "n2"})
+	for _, id := range nodes {
+		n := s.Nodes[id]
+		n.Facts.DataPlane, n.Facts.Features = "ipvs", []string{"through=forwarding"}
+		next, res := s.Apply(s.Index+1, fsm.Command{Schema: fsm.MaxSchema, SetFacts: &fsm.SetFacts{Node: id, Store: n.Store, Facts: n.Facts}})
+		if res.Err != nil {
+			t.Fatal(res.Err)
+		}
+		s = next
+	}
+	for id, want := range map[fsm.NodeID]string{"n1": "192.0.2.11:443 192.0.2.12:443", "n2": "192.0.2.10:443 192.0.2.12:443", "n3": "192.0.2.10:443 192.0.2.11:443 192.0.2.12:443"} {
+		var got []string
+		for _, x := range newObserver(id, nil, nil).targets(s) {
+			got = append(got, x.Addr.String())
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s probes %v, want %s", id, got, want)
+		}
+	}
+}

@@ -132,13 +132,7 @@ func (w *planeWorker) want(t wantedTable) bool {
 // retire states that the node is in no cluster: nothing is its to carry. A node that has carried nothing since its last start,
 // and left nothing behind then, touches nothing.
 func (w *planeWorker) retire() {
-	w.busy.Lock()
-	left := !w.ledger.scope().Empty() || w.ledger.before() != lvs.Timeouts{}
-	w.busy.Unlock()
-	w.mu.Lock()
-	said := w.gen > 0
-	w.mu.Unlock()
-	if said || left {
+	if !w.untouched() {
 		w.want(wantedTable{setting: "auto"})
 	}
 }
@@ -301,14 +295,18 @@ func (w *planeWorker) failure() error {
 // taken are those of the firewall marks that another program uses already. Called with busy held.
 func (w *planeWorker) taken(marks []uint32) ([]uint32, error) {
 	known := w.ledger.scope().Union(w.past).Marks
-	fresh := slices.DeleteFunc(slices.Clone(marks), func(m uint32) bool { return slices.Contains(known, m) })
+	return w.takenBy(slices.DeleteFunc(slices.Clone(marks), func(m uint32) bool { return slices.Contains(known, m) }))
+}
+
+// takenBy asks the plane which of the marks it has not made a service by. Called with busy held.
+func (w *planeWorker) takenBy(marks []uint32) ([]uint32, error) {
 	p, has := w.plane.(interface {
 		Taken([]uint32) ([]uint32, error)
 	})
-	if len(fresh) == 0 || !has {
+	if len(marks) == 0 || !has {
 		return nil, nil
 	}
-	return p.Taken(fresh)
+	return p.Taken(marks)
 }
 
 // tidy empties, once after the start, the planes that are not in use: the agent before may have used another one. Called with

@@ -49,6 +49,12 @@ func (a *Agent) local() api.NodeStatus {
 	sync, problems := a.syncStatus()
 	st.Sync = sync
 	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
+	if p := a.paths.problem(s); p != "" {
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], p)
+	}
+	if a.observer != nil {
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.observer.unproved()...)
+	}
 	st.DataPlane.Name = "none"
 	if c := a.plane.capabilities(); c.Plane != "" {
 		st.DataPlane.Name, st.DataPlane.Detail = c.Plane, c.Detail

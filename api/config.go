@@ -83,7 +83,12 @@ func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 		return nil, err
 	}
 	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints(ctx, st))
-	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: in.Body.Config.Warnings()}}, nil
+	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: warnings(st, in.Body.Config)}}, nil
+}
+
+// warnings are what is accepted and does not do what its words say.
+func warnings(st *fsm.State, c fsm.Config) fsm.Problems {
+	return append(c.Warnings(), c.WarnNodes(st.Nodes)...)
 }
 
 func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error) {
@@ -101,7 +106,7 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 	if len(problems) > 0 {
 		return nil, invalidConfig(problems)
 	}
-	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Warnings: req.Config.Warnings()}
+	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Warnings: warnings(st, req.Config)}
 	if len(out.Changes) == 0 && st.ConfigVersion != 0 && reflect.DeepEqual(st.Config, req.Config) {
 		return &applyOutput{Body: out}, nil
 	}

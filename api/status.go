@@ -85,7 +85,7 @@ func (s *Server) status(ctx context.Context) Status {
 	}
 	out.VIPs = vipsOf(st, rs)
 	out.Services = servicesOf(st)
-	out.Problems = problemsIn(out)
+	out.Problems = append(problemsIn(out), unseenThrough(st, members)...)
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
 		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving)

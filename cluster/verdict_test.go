@@ -9,6 +9,64 @@ import (
 	"quorate/fsm"
 )
 
+// TestVerdictsThrough: a service by direct routing whose VIP n1 owns; n2 and n3 probe through the forwarding path, and n4 has no IPVS.
+func TestVerdictsThrough(t *testing.T) {
+	s := fsm.New()
+	s.ClusterID = "c"
+	s.Nodes = map[fsm.NodeID]fsm.Node{}
+	nodes := []fsm.NodeID{"n1", "n2", "n3", "n4"}
+	for _, n := range nodes {
+		s.Nodes[n] = fsm.Node{ID: n, Store: "s", Role: fsm.Director, Facts: fsm.Facts{Features: []string{"through=forwarding"}}}
+	}
+	s.Nodes["n4"] = fsm.Node{ID: "n4", Store: "s", Role: fsm.Director}
+	vip := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}
+	s.Assignments = map[fsm.AddressKey]fsm.Assignment{vip.Key(): {VIP: "web", Owner: "n1"}}
+	key := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("192.0.2.51:80")}
+	s.Config = fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": vip}, Services: map[string]fsm.Service{
+		"web": {Name: "web", VIP: "web", Port: 80, Forward: fsm.DirectRouting, Checks: []fsm.Check{{Type: fsm.CheckTCP, Through: fsm.ThroughForwarding}},
+			Servers: []fsm.Server{{Address: key.Address, Weight: 1}}},
+	}}
+	s.Config.Settings.Observers = 4
+	for _, c := range []struct {
+		name  string
+		is    fsm.Verdict
+		sees  string // per node: + up, - down, . silent, of its own address; p up and q down through the path
+		alive string // per node: y or n; l without a lease
+		want  fsm.Verdict
+	}{
+		{"who sees its own address only has no say", fsm.Unknown, "+..+", "yyyy", ""},
+		{"against those who see the VIP", fsm.Up, "+qq+", "yyyy", fsm.Down},
+		{"both have to agree", fsm.Up, "+qp+", "yyyy", ""},
+		{"and both to speak", fsm.Up, "+q.+", "yyyy", ""},
+		{"but not the dead", fsm.Up, "+q.+", "yyny", fsm.Down},
+		{"nor those without a lease, as far as others have one", fsm.Up, "+q.+", "yyly", fsm.Down},
+		{"what one saw as the owner does not count for it later", fsm.Down, "q+++", "yyyy", ""},
+		{"nor what one saw before", fsm.Up, "q-p.", "yyyy", ""},
+		{"when none of them is alive the others are heard", fsm.Up, "-pp-", "ynny", fsm.Down},
+		{"and lift what those said", fsm.Down, "+qq+", "ynny", fsm.Up},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.Servers = map[fsm.ServerKey]fsm.ServerState{key: {Verdict: c.is}}
+			var b book
+			b.open(3)
+			alive, able := map[fsm.NodeID]bool{}, map[fsm.NodeID]bool{}
+			for i, n := range nodes {
+				alive[n], able[n] = c.alive[i] != 'n', c.alive[i] == 'y'
+				if c.sees[i] != '.' {
+					o := Observation{Server: key, Up: c.sees[i] == '+' || c.sees[i] == 'p', Detail: "refused", Through: c.sees[i] == 'p' || c.sees[i] == 'q'}
+					if err := b.write(n, []Observation{o}, true); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, able)
+			if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Verdict != c.want) {
+				t.Errorf("got %+v, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	s := fsm.New()
 	s.ClusterID = "c"
@@ -51,7 +109,7 @@ func TestVerdicts(t *testing.T) {
 					}
 				}
 			}
-			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] })
+			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, nil)
 			switch {
 			case c.want == "" && len(got) > 0:
 				t.Errorf("got %+v", got)
@@ -73,11 +131,11 @@ func TestVerdicts(t *testing.T) {
 		}
 		s.Servers = map[fsm.ServerKey]fsm.ServerState{key: {Verdict: fsm.Unknown}}
 		all := func(fsm.NodeID) bool { return true }
-		if len(b.verdicts(s, all)) != 1 {
+		if len(b.verdicts(s, all, nil)) != 1 {
 			t.Error("no verdict")
 		}
 		b.open(4)
-		if len(b.verdicts(s, all)) != 0 {
+		if len(b.verdicts(s, all, nil)) != 0 {
 			t.Error("a verdict from an earlier term's observations")
 		}
 	})
@@ -139,23 +197,23 @@ func TestForgottenWords(t *testing.T) {
 	up := []Observation{{Server: a, Up: true}, {Server: b, Up: true}}
 	o.note(up)
 	report()
-	if got := leader.verdicts(s, alive); len(got) != 2 {
+	if got := leader.verdicts(s, alive, nil); len(got) != 2 {
 		t.Fatalf("verdicts %v", got)
 	}
 	o.forget([]fsm.ServerKey{a})
 	report()
-	if got := leader.verdicts(s, alive); len(got) != 1 || got[0].Server != b {
+	if got := leader.verdicts(s, alive, nil); len(got) != 1 || got[0].Server != b {
 		t.Errorf("verdicts %v, want one of %v", got, b)
 	}
 	o.note(up) // looked again: the same word is news
 	report()
-	if got := leader.verdicts(s, alive); len(got) != 2 {
+	if got := leader.verdicts(s, alive, nil); len(got) != 2 {
 		t.Errorf("verdicts %v, want both", got)
 	}
 	gone := *s
 	gone.Nodes = nil
-	leader.verdicts(&gone, alive)
-	if got := leader.verdicts(s, alive); len(got) != 0 {
+	leader.verdicts(&gone, alive, nil)
+	if got := leader.verdicts(s, alive, nil); len(got) != 0 {
 		t.Errorf("verdicts %v by nodes that were removed and added again", got)
 	}
 }

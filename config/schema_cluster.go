@@ -186,6 +186,7 @@ var checkBlock = &block{
 			or(cty.NumberIntVal(2)).within("1 to 100"),
 		number("fall", func(c *fsm.Check) *int { return &c.Fall }, "Failures in a row until a server is down.").
 			or(cty.NumberIntVal(3)).within("1 to 100"),
+		text("through", func(c *fsm.Check) *string { return (*string)(&c.Through) }, throughDoc).oneOf(string(fsm.ThroughForwarding)),
 		text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to GET.").
 			or(cty.StringVal("/")).when(string(fsm.CheckHTTP)),
 		text("host", func(c *fsm.Check) *string { return &c.HTTP.Host }, "Host header. Left out: the server's address and port.").
@@ -196,8 +197,10 @@ var checkBlock = &block{
 }
 
 const (
-	tunnelDoc         = "Kind of tunnel, with `forward = \"tun\"`. `ipip`: IP in IP, also IPv4 in IPv6 and the other way round; `gue`: generic UDP encapsulation; `gre`. Left out: `ipip`."
-	tunnelPortDoc     = "UDP port of the server's end of a `gue` tunnel."
+	tunnelDoc     = "Kind of tunnel, with `forward = \"tun\"`. `ipip`: IP in IP, also IPv4 in IPv6 and the other way round; `gue`: generic UDP encapsulation; `gre`. Left out: `ipip`."
+	tunnelPortDoc = "UDP port of the server's end of a `gue` tunnel."
+	throughDoc    = "With `forwarding` the probe is a connection to the VIP that reaches this one server by its own forwarding method, so that a server which lacks the VIP or the tunnel is seen. " +
+		"For servers by `dr` and `tun`. Directors that have IPVS and do not own the VIP probe so. Left out: the probe goes to the server's own address."
 	tunnelChecksumDoc = "Checksum of a `gue` or `gre` tunnel: `none`, `csum`, or `remcsum` for GUE's remote checksum offload. Left out: `none`."
 )
 

@@ -83,6 +83,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 				break // the others are on such directors, too
 			}
 		}
+		c.checkThrough(&ps, s, directors)
 	}
 	return ps
 }

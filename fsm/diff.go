@@ -174,6 +174,7 @@ func (c Check) fields(f fields) {
 	f.set("timeout", c.Timeout.String())
 	f.set("rise", strconv.Itoa(c.Rise))
 	f.set("fall", strconv.Itoa(c.Fall))
+	f.set("through", string(c.Through))
 	if c.HTTP == nil {
 		return
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 // Observers are the nodes that probe a server: as many as the settings say, chosen by rendezvous hashing among the
-// directors that are not leaving, or all of those where there are fewer. Sorted by name. Every node works this out by
+// directors that are not leaving, or all of those where there are fewer; where a check goes through the forwarding path, those
+// that can probe so come first. Sorted by name. Every node works this out by
 // itself, so builds must agree on it.
 func Observers(s *State, server ServerKey) []NodeID {
 	k := s.Config.Settings.Observers
@@ -17,16 +18,22 @@ func Observers(s *State, server ServerKey) []NodeID {
 	type candidate struct {
 		id   NodeID
 		cost uint64
+		last bool // it can only probe the server's own address, and that is not what is asked
 	}
+	through := s.Config.Services[server.Service].ChecksThrough()
 	key := hashText(server.String())
 	all := make([]candidate, 0, len(s.Nodes))
 	for id, n := range s.Nodes {
 		if n.Role == Director && !n.Leaving {
-			all = append(all, candidate{id, hashPair(key, hashText(string(id)))})
+			last := through && !ProbesThrough(s, server, id)
+			all = append(all, candidate{id, hashPair(key, hashText(string(id))), last})
 		}
 	}
 	if len(all) > k {
 		slices.SortFunc(all, func(a, b candidate) int {
+			if a.last != b.last {
+				return map[bool]int{true: 1, false: -1}[a.last]
+			}
 			return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(string(a.id), string(b.id)))
 		})
 		all = all[:k]

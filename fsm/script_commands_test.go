@@ -118,7 +118,7 @@ func (st *script) run(line, body []string) string {
 		return st.do(Command{SetHealth: &SetHealth{Verdicts: vs}})
 	case "warnings":
 		var out strings.Builder
-		for _, p := range config(body).Warnings() {
+		for _, p := range append(config(body).Warnings(), config(body).WarnNodes(st.s.Nodes)...) {
 			fmt.Fprintln(&out, p)
 		}
 		return out.String()
@@ -177,7 +177,13 @@ func (st *script) run(line, body []string) string {
 	case "auditors":
 		return fmt.Sprint(Auditors(st.s, st.key(a.first())))
 	case "observers":
-		return fmt.Sprint(Observers(st.s, server(a.first())))
+		var out []string
+		for _, n := range Observers(st.s, server(a.first())) {
+			if out = append(out, string(n)); ProbesThrough(st.s, server(a.first()), n) {
+				out[len(out)-1] += " through"
+			}
+		}
+		return fmt.Sprint(out)
 	default:
 		return "unknown command " + line[0]
 	}
@@ -470,11 +476,17 @@ func node(a args) Node {
 	case "ipvs":
 		n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting, Tunnel}
 		n.Facts.Schedulers = Schedulers()
+		if a.has("through") {
+			n.Facts.Features = []string{throughFeature}
+		}
 	case "none":
 		n.Facts.DataPlane, n.Facts.Forwards, n.Facts.Schedulers = "none", nil, nil
 	}
 	if v, ok := a.set["features"]; ok {
 		n.Facts.Features = splitList(v)
+	}
+	if addrs, ok := a.set["addresses"]; ok {
+		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(addrs)}
 	}
 	if links, ok := a.set["links"]; ok {
 		n.Facts.Links = nil

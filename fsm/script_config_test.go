@@ -11,7 +11,7 @@ import (
 //
 //	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
 //	group g prefer=n1 preempt
-//	service http vip=web port=80 forward=dr scheduler=wlc check servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
+//	service http vip=web port=80 forward=dr scheduler=wlc check through servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
 //	service many vips=web,web2 ports=80,8000-8099 addresses=203.0.113.0/28,203.0.113.32-203.0.113.40 persistence=6m protocol=udp fwmark=7
 //	set profile=fast observers=2 fwmark_base=100
 func config(lines []string) Config {
@@ -78,6 +78,9 @@ func config(lines []string) Config {
 			}
 			if a.has("check") {
 				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}}
+			}
+			if a.has("through") {
+				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3, Through: ThroughForwarding}}
 			}
 			for _, text := range splitList(a.set["servers"]) {
 				addr, weight, _ := strings.Cut(text, "*")

@@ -164,7 +164,16 @@ type Check struct {
 	Rise     int           `json:"rise"` // successes in a row until up
 	Fall     int           `json:"fall"` // failures in a row until down
 	HTTP     *HTTPCheck    `json:"http,omitempty"`
+	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
+	Through Through `json:"through,omitempty"`
 }
+
+// Through names what a probe comes through.
+type Through string
+
+// ThroughForwarding is a connection to the VIP that reaches this one server by its own forwarding method, as those of clients do: a server that lacks the
+// VIP or the tunnel does not answer. Directors that do not have the VIP probe so, see ProbesThrough.
+const ThroughForwarding Through = "forwarding"
 
 // HTTPCheck is the part of a Check that only HTTP has.
 type HTTPCheck struct {

@@ -62,6 +62,10 @@ func (c Config) validateSettings(ps *Problems) {
 	}
 	if s.MarkBase != 0 {
 		inRange(ps, "cluster", "fwmark_base", s.MarkBase, 1, maxMarkBase)
+		if first, last := s.Marks(); s.MarkBase <= maxMarkBase && first <= LastProbeMark && last >= FirstProbeMark {
+			ps.add("cluster", "fwmark_base", itoa(s.MarkBase), fmt.Sprintf("the 16384 marks from there on reach into those from %d to %d, which are for the probes of the directors", FirstProbeMark, LastProbeMark),
+				fmt.Sprintf("use %d or less, or %d or more", FirstProbeMark-markRange, LastProbeMark+1))
+		}
 	}
 	s.Sync.validate(ps)
 	s.Timeouts.validate(ps)

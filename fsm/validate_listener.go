@@ -86,6 +86,9 @@ func (s Service) validateMark(ps *Problems, object string, around surroundings) 
 	if s.Protocol != "" {
 		ps.add(object, "protocol", string(s.Protocol), what, "leave protocol out, or fwmark")
 	}
+	if s.Mark >= FirstProbeMark && s.Mark <= LastProbeMark {
+		ps.add(object, "fwmark", itoa(s.Mark), fmt.Sprintf("the firewall marks from %#x to %#x are for the probes of the directors", FirstProbeMark, LastProbeMark), "use another mark")
+	}
 	if s.Mark >= around.firstMark && s.Mark <= around.lastMark {
 		ps.add(object, "fwmark", itoa(s.Mark), fmt.Sprintf("%d to %d are the marks that quorate gives by itself to services with vips, ports or addresses", around.firstMark, around.lastMark),
 			"use another mark, or set fwmark_base in the cluster block to the first of others")

@@ -69,6 +69,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 		validateCheck(ps, object+".check."+strconv.Itoa(i), check)
 		s.validateCheckPort(ps, object+".check."+strconv.Itoa(i), check)
 	}
+	s.validateThrough(ps, object, c.Settings.Sync.By())
 	for _, server := range s.all() {
 		crosses := ok && server.Address.IsValid() && vip.Address.IsValid() && server.Address.Addr().Is4() != vip.Address.Addr().Is4()
 		if forward, _ := s.Method(server); crosses && forward == Tunnel && c.Settings.Sync.By() != SyncOff {
@@ -238,7 +239,7 @@ func (s Service) validateServer(ps *Problems, object string, vips []VIP, server 
 
 // validateCheckPort demands a port to probe: a server that takes many has none of its own.
 func (s Service) validateCheckPort(ps *Problems, object string, c Check) {
-	if c.Port != 0 || s.OnlyPort() != 0 {
+	if c.Port != 0 || s.OnlyPort() != 0 || c.Through == ThroughForwarding { // that one is said in validateThrough
 		return
 	}
 	for _, server := range s.Servers {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	// Dial opens the connections of all probes; nil = the host's network.
 	Dial DialFunc
+	// Through opens the connections of targets that have a Through; nil = they are not asked.
+	Through ThroughFunc
 	// Log gets one Info line per transition; nil = nowhere.
 	Log *slog.Logger
 	// OnTransition is told of every change of a verdict, the first one included, one call at a time and in order. It is
@@ -33,7 +36,9 @@ type Transition struct {
 	ID     string
 	Up     bool
 	Detail string // what the last probe saw, at most 200 bytes
-	At     time.Time
+	// OwnOnly says of a target with a Through that is down: the server answers at its own address.
+	OwnOnly bool
+	At      time.Time
 }
 
 // ErrRunning is what Run returns when the engine is running already.
@@ -82,7 +87,7 @@ func New(o Options) *Engine {
 	}
 	return &Engine{
 		opts:    o,
-		probers: probers(o.Dial),
+		probers: probers(o.Dial, o.Through),
 		wake:    make(chan struct{}, 1),
 		entries: map[string]*entry{},
 	}
@@ -224,11 +229,15 @@ func (g *Engine) launch(ctx context.Context, probes *sync.WaitGroup, outcomes ch
 		g.notePace(e, now)
 		g.underway++
 		t := e.target
-		pctx, cancel := context.WithTimeout(ctx, t.Timeout)
+		pctx, cancel := context.WithCancel(ctx)
 		e.cancel = cancel
+		falls := e.tracker.Would(false)
 		probes.Go(func() {
 			defer cancel()
 			o := g.probe(pctx, e, t)
+			if falls && o.err != nil && t.Through != (Through{}) && !errors.Is(o.err, ErrNotAsked) {
+				o.err = g.diagnose(pctx, t, o.err)
+			}
 			select {
 			case outcomes <- o:
 			case <-ctx.Done():
@@ -257,15 +266,39 @@ func (g *Engine) notePace(e *entry, now time.Time) {
 
 // probe asks once.
 func (g *Engine) probe(ctx context.Context, e *entry, t Target) outcome {
+	o := outcome{entry: e, start: time.Now()}
+	o.detail, o.err = g.ask(ctx, t)
+	o.took = time.Since(o.start)
+	return o
+}
+
+// ask has the target's prober ask it, within its timeout.
+func (g *Engine) ask(ctx context.Context, t Target) (string, error) {
 	p, ok := g.probers[t.Type]
 	if !ok {
 		p = unknownProber{}
 	}
-	o := outcome{entry: e, start: time.Now()}
-	o.detail, o.err = p.Probe(ctx, t)
-	o.took = time.Since(o.start)
-	return o
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	return p.Probe(ctx, t)
 }
+
+// diagnose says why a server that is about to go down does not answer through the forwarding path: its own address is asked the same.
+func (g *Engine) diagnose(ctx context.Context, t Target, failed error) error {
+	own := t
+	own.Addr, own.Through = t.Through.Server, Through{}
+	switch _, err := g.ask(ctx, own); {
+	case err == nil:
+		return ownOnly{fmt.Errorf("answers on %s, but not on the VIP %s by %s (%w): run quorate realserver check on it", t.Through.Server, t.Addr, t.Through.Method, failed)}
+	case errors.Is(err, ErrNotAsked):
+		return failed
+	default:
+		return err // it is down as any server may be
+	}
+}
+
+// ownOnly is the error of a server that answers at its own address.
+type ownOnly struct{ error }
 
 // record takes an outcome, lets its target wait for the next probe and returns the transition, if it made one.
 func (g *Engine) record(o outcome) (Transition, bool) {
@@ -290,7 +323,8 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 		return Transition{}, false
 	}
 	e.state.Since = now
-	t := Transition{ID: e.target.ID, Up: e.tracker.Verdict() == Up, Detail: e.state.Detail, At: now}
+	_, own := errors.AsType[ownOnly](o.err)
+	t := Transition{ID: e.target.ID, Up: e.tracker.Verdict() == Up, Detail: e.state.Detail, OwnOnly: own, At: now}
 	g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", t.ID, "server", e.target.Addr, "reason", t.Detail)
 	return t, true
 }

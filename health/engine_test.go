@@ -39,7 +39,8 @@ func run(t *testing.T, body func(b *bed), change ...func(*Options)) {
 			OnTransition: func(tr Transition) {
 				b.mu.Lock()
 				defer b.mu.Unlock()
-				b.got = append(b.got, fmt.Sprintf("%v %s %s: %s", tr.At.Sub(b.began), tr.ID, map[bool]string{true: "up", false: "down"}[tr.Up], tr.Detail))
+				b.got = append(b.got, fmt.Sprintf("%v %s %s: %s%s", tr.At.Sub(b.began), tr.ID, map[bool]string{true: "up", false: "down"}[tr.Up], tr.Detail,
+					map[bool]string{true: " [own only]"}[tr.OwnOnly]))
 			},
 		}
 		for _, c := range change {

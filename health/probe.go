@@ -16,6 +16,10 @@ import (
 // DialFunc opens a connection, as net.Dialer.DialContext does. It must give up when ctx ends: Engine.Run waits for it.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
+// ThroughFunc opens a connection to the address of a target that reaches the server of its Through, and no other. An error that tells of this
+// machine wraps ErrNotAsked. It must give up when ctx ends.
+type ThroughFunc func(ctx context.Context, t Target) (net.Conn, error)
+
 // Prober asks a target once. ctx carries the deadline (the target's Timeout) and ends the probe wherever it is. A nil
 // error is a success; both the detail of a success and the text of an error are sentences for a person.
 type Prober interface {
@@ -27,7 +31,16 @@ type Prober interface {
 var ErrNotAsked = errors.New("not asked")
 
 // probers maps each type to what carries it out. A new kind of probe is one file and one line here.
-func probers(dial DialFunc) map[Type]Prober {
+func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
+	dial := func(ctx context.Context, t Target) (net.Conn, error) {
+		switch {
+		case t.Through == Through{}:
+			return plain(ctx, "tcp", t.Addr.String())
+		case through == nil:
+			return nil, fmt.Errorf("%w: this machine has no way through the forwarding path", ErrNotAsked)
+		}
+		return through(ctx, t)
+	}
 	return map[Type]Prober{
 		TypeTCP:  tcpProber{dial},
 		TypeHTTP: httpProber{dial},
@@ -42,10 +55,13 @@ func (unknownProber) Probe(_ context.Context, t Target) (string, error) {
 }
 
 // connect dials the target and puts the error into words.
-func connect(ctx context.Context, dial DialFunc, t Target) (net.Conn, error) {
-	c, err := dial(ctx, "tcp", t.Addr.String())
+func connect(ctx context.Context, dial ThroughFunc, t Target) (net.Conn, error) {
+	c, err := dial(ctx, t)
 	if err == nil {
 		return c, nil
+	}
+	if errors.Is(err, ErrNotAsked) {
+		return nil, err
 	}
 	for _, local := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, local) {

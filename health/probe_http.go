@@ -22,7 +22,7 @@ const maxAnswer = 64 << 10
 // It writes the request and reads the answer itself instead of using http.Client: each probe has to prove that the server
 // still accepts connections, follow no redirect (where that leads is another server's health), obey no proxy setting and
 // leave no goroutine behind, and the errors have to say how far the server came.
-type httpProber struct{ dial DialFunc }
+type httpProber struct{ dial ThroughFunc }
 
 func (p httpProber) Probe(ctx context.Context, t Target) (string, error) {
 	req, err := request(ctx, t)

@@ -8,7 +8,7 @@ import (
 
 // tcpProber connects and closes again, in the ordinary way (FIN), so that the server's log shows a client that changed
 // its mind rather than a reset.
-type tcpProber struct{ dial DialFunc }
+type tcpProber struct{ dial ThroughFunc }
 
 func (p tcpProber) Probe(ctx context.Context, t Target) (string, error) {
 	start := time.Now()

@@ -24,7 +24,7 @@ func ask(t *testing.T, target Target) (string, error) {
 	target = target.withDefaults()
 	ctx, cancel := context.WithTimeout(t.Context(), target.Timeout)
 	defer cancel()
-	return probers((&net.Dialer{}).DialContext)[target.Type].Probe(ctx, target)
+	return probers((&net.Dialer{}).DialContext, nil)[target.Type].Probe(ctx, target)
 }
 
 // wantText matches the outcome of a probe with a pattern that holds for the whole text; "ok: " before it means success.
@@ -276,7 +276,7 @@ func TestWordsOfErrors(t *testing.T) {
 		{&net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}, "no answer within 1s", false},
 		{errors.New("strange"), "strange", false},
 	} {
-		_, err := connect(t.Context(), func(context.Context, string, string) (net.Conn, error) { return nil, c.err }, Target{Addr: addr, Timeout: time.Second})
+		_, err := connect(t.Context(), func(context.Context, Target) (net.Conn, error) { return nil, c.err }, Target{Addr: addr, Timeout: time.Second})
 		if err.Error() != c.want || errors.Is(err, ErrNotAsked) != c.local {
 			t.Errorf("%v became %q (not asked: %v), want %q", c.err, err, errors.Is(err, ErrNotAsked), c.want)
 		}

@@ -29,6 +29,14 @@ type Target struct {
 	Rise     int            `json:"rise"`     // successes in a row until up; 2
 	Fall     int            `json:"fall"`     // failures in a row until down; 3
 	HTTP     HTTP           `json:"http,omitzero"`
+	// Through, if it is set, has the connection to Addr led to one server: see Options.Through.
+	Through Through `json:"through,omitzero"`
+}
+
+// Through is a way to one of the servers that have the address of a Target.
+type Through struct {
+	Server netip.AddrPort `json:"server"` // its own address, where it is asked, too, when it goes down: that tells what is wrong
+	Method string         `json:"method"` // of forwarding, as people know it: "dr", "tun gre"
 }
 
 // HTTP is the part of a Target that only HTTP has.
@@ -86,7 +94,7 @@ func (t Target) withDefaults() Target {
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr &&
+	return t.Type == o.Type && t.Addr == o.Addr && t.Through == o.Through &&
 		t.HTTP.Path == o.HTTP.Path && t.HTTP.Host == o.HTTP.Host && slices.Equal(t.HTTP.Status, o.HTTP.Status)
 }
 

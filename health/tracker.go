@@ -58,6 +58,12 @@ func (t *Tracker) Verdict() Verdict { return t.verdict }
 // Streak is the last result and how often it came in a row; 0 before the first.
 func (t *Tracker) Streak() (ok bool, n int) { return t.last, t.streak }
 
+// Would reports whether Add of such a result would change the verdict.
+func (t *Tracker) Would(ok bool) bool {
+	next := *t
+	return next.Add(ok)
+}
+
 // Add takes the next result and reports whether the verdict changed with it. Two changes in a row never lead to the same
 // verdict.
 func (t *Tracker) Add(ok bool) (changed bool) {

@@ -43,6 +43,7 @@ type Capabilities struct {
 	OnePacket  bool     `json:"one_packet,omitempty"` // each datagram for itself
 	Engines    bool     `json:"engines,omitempty"`    // persistence by what is said, not by who says it
 	Thresholds bool     `json:"thresholds,omitempty"` // limits on a server's connections
+	Paths      bool     `json:"paths,omitempty"`      // connections to a VIP that reach one server by its own method: see lvs/probepath
 	// Persistence sends the connections of a client to one server.
 	Persistence bool     `json:"persistence,omitempty"`
 	Flags       []string `json:"flags,omitempty"` // of schedulers
@@ -51,6 +52,9 @@ type Capabilities struct {
 	// Cures maps a refused method ("dr", "masquerade", a scheduler) to what to do about it.
 	Cures map[string]string `json:"-"`
 }
+
+// FeatureThrough is the feature of a plane by which probes come to servers as clients do.
+const FeatureThrough = "through=forwarding"
 
 // AllSchedulers are the schedulers that the plane accepts, exact and approximated, sorted.
 func (c Capabilities) AllSchedulers() []string {
@@ -68,6 +72,7 @@ func (c Capabilities) Features() (out []string) {
 	}{
 		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"ports", c.Ports}, {"addresses", c.Addresses}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
 		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
+		{FeatureThrough, c.Paths},
 	} {
 		if x.can {
 			out = append(out, x.feature)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 // Config is a configuration file of a cluster in the making: the text that a user would write.
 type Config struct {
 	CheckInterval time.Duration // of the services' checks, whose timeout is three quarters of it; 0 means 200 ms
+	Through       bool          // the checks of DirectWeb go through the forwarding path
 
 	text strings.Builder
 }
@@ -46,14 +48,20 @@ func (c *Config) Echo(name, vip string, servers ...netip.AddrPort) *Config {
 // DirectWeb is Web by direct routing: the owner passes frames on, and servers that have the VIP themselves (see
 // [Host.AnswerFor]) on port 80 answer the client.
 func (c *Config) DirectWeb(name, vip string, servers ...netip.AddrPort) *Config {
-	return c.web(name, vip, []string{`forward = "dr"`}, servers)
+	return c.web(name, vip, []string{direct}, servers)
 }
+
+const direct = `forward = "dr"`
 
 func (c *Config) web(name, vip string, forward []string, servers []netip.AddrPort) *Config {
 	lines := append([]string{fmt.Sprintf("vip = %q", vip), `port = 80`, `protocol = "tcp"`, `scheduler = "wrr"`}, forward...)
 	interval := cmp.Or(c.CheckInterval, 200*time.Millisecond)
 	lines = append(lines, `check "http" {`, `  path = "/healthz"`,
-		fmt.Sprintf("  interval = %q", interval), fmt.Sprintf("  timeout = %q", interval*3/4), `  rise = 2`, `  fall = 2`, `}`)
+		fmt.Sprintf("  interval = %q", interval), fmt.Sprintf("  timeout = %q", interval*3/4), `  rise = 2`, `  fall = 2`)
+	if c.Through && slices.Contains(forward, direct) {
+		lines = append(lines, `  through = "forwarding"`)
+	}
+	lines = append(lines, `}`)
 	return c.service(name, lines, servers)
 }
 

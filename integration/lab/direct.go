@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -30,6 +32,26 @@ func (h *Host) AnswerFor(addrs ...netip.Addr) error {
 	return h.addSilent(h.ns, addrs)
 }
 
+// CeaseFor takes the addresses off the host's lo again, as somebody might by mistake: it stays a server, on its own address.
+func (h *Host) CeaseFor(addrs ...netip.Addr) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent = slices.DeleteFunc(h.silent, func(a netip.Addr) bool { return slices.Contains(addrs, a) })
+	if h.ns == nil {
+		return nil
+	}
+	lo, err := h.ns.links.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("host %s: find lo: %w", h.Name, err)
+	}
+	for _, a := range addrs {
+		if err := h.ns.links.AddrDel(lo, &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a, a.BitLen()))}); err != nil {
+			return fmt.Errorf("host %s: take %s off lo: %w", h.Name, a, err)
+		}
+	}
+	return nil
+}
+
 func (h *Host) addSilent(ns *namespace, addrs []netip.Addr) error {
 	if len(addrs) == 0 {
 		return nil
@@ -48,16 +70,21 @@ func (h *Host) addSilent(ns *namespace, addrs []netip.Addr) error {
 }
 
 // ProcNet reads a file of the host's /proc/net, e.g. "ip_vs". A kernel that lacks what the file tells of has no such
-// file.
+// file. It is read in large pieces: where several namespaces have services, the kernel loses its place in ip_vs between two reads.
 func (h *Host) ProcNet(name string) (string, error) {
-	var text []byte
+	var text bytes.Buffer
 	err := h.Do(func() error {
-		var err error
-		text, err = os.ReadFile("/proc/thread-self/net/" + name)
+		f, err := os.Open("/proc/thread-self/net/" + name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		text.Grow(1 << 16)
+		_, err = text.ReadFrom(f)
 		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return string(text), nil
+	return text.String(), nil
 }

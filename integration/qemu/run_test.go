@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,16 +82,17 @@ type writerFunc func([]byte)
 
 func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
-// TestMarker runs the tests of lvs/marker, of which the host's kernel may do only those on nftables, on a kernel that has IPVS, too.
-func TestMarker(t *testing.T) {
+// guestTest runs the tests of a package in a guest, all of which must pass; each of want has to be among them.
+func guestTest(t *testing.T, pkg string, p qemu.Program, want ...string) {
+	t.Helper()
 	need(t)
-	for _, tool := range []string{"ipvsadm", "nft"} {
+	for _, tool := range p.Tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%v: run apt-get install ipvsadm nftables", err)
 		}
 	}
-	p := qemu.Program{Path: filepath.Join(t.TempDir(), "guest.test"), Args: []string{"-test.v", "-test.timeout=4m"}, Tools: []string{"ipvsadm", "nft"}}
-	if err := uml.BuildTest(t.Context(), "quorate/lvs/marker", p.Path); err != nil {
+	p.Path = filepath.Join(t.TempDir(), "guest.test")
+	if err := uml.BuildTest(t.Context(), pkg, p.Path); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -105,9 +107,22 @@ func TestMarker(t *testing.T) {
 	if status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	for _, want := range []string{"TestContract/ipvs", "TestMatches/ipvs", "TestMatches/nft", "TestKilled/ipvs", "TestTakenMark"} {
+	for _, want := range want {
 		if !strings.Contains(out.String(), "--- PASS: "+want+" ") {
 			t.Errorf("%s has not passed", want)
 		}
 	}
+}
+
+// TestMarker runs the tests of lvs/marker, of which the host's kernel may do only those on nftables, on a kernel that has IPVS, too.
+func TestMarker(t *testing.T) {
+	guestTest(t, "quorate/lvs/marker", qemu.Program{Args: []string{"-test.v", "-test.timeout=4m"}, Tools: []string{"ipvsadm", "nft"}},
+		"TestContract/ipvs", "TestMatches/ipvs", "TestMatches/nft", "TestKilled/ipvs", "TestTakenMark")
+}
+
+// TestProbePath: probes through the forwarding path on the kernel that users have, and with a firewall.
+func TestProbePath(t *testing.T) {
+	guestTest(t, "quorate/lvs/probepath", qemu.Program{Args: []string{"-test.v", "-test.timeout=4m"}, Tools: []string{"nft"},
+		Modules: append(slices.Clone(qemu.Modules), "ip_gre", "ip6_gre", "fou", "fou6")},
+		"TestPaths/dr_192.0.2.10", "TestFirewall", "TestConntrack")
 }

@@ -65,3 +65,18 @@ func TestWallClock(t *testing.T) {
 		t.Error("it has not run")
 	}
 }
+
+// TestServerLacksVIP runs that test of the hosts on a kernel that has IPVS.
+func TestServerLacksVIP(t *testing.T) {
+	need(t)
+	dir := t.TempDir()
+	build(t, dir, "quorate/cmd/quorate")
+	out := guestTest(t, "quorate/integration", 6*time.Minute, uml.Program{
+		Args: []string{"-test.run=^TestServerLacksVIP$", "-test.v", "-test.timeout=5m"},
+		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate")},
+		Dir:  "/", Memory: "2G",
+	})
+	if !strings.Contains(out, "--- PASS: TestServerLacksVIP") {
+		t.Error("it has not run")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,19 @@ func TestConnSync(t *testing.T) {
 	for _, want := range []string{"--- PASS: TestConnectionsSurvive/relay", "--- PASS: TestConnectionsSurvive/multicast"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not said", want)
+		}
+	}
+}
+
+// TestProbePath: probes that come to a server as its clients do, by every way of forwarding.
+func TestProbePath(t *testing.T) {
+	out := guestTest(t, "quorate/lvs/probepath", 4*time.Minute, uml.Program{
+		Args:    []string{"-test.v", "-test.timeout=3m", "-test.skip=Firewall"}, // it has no ip tables
+		Modules: slices.Concat(uml.Modules, []string{"ipv6", "ip_gre", "ip6_gre", "fou", "fou6"}),
+	})
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") {
+			t.Errorf("skipped: %s", line)
 		}
 	}
 }

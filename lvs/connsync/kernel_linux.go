@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"quorate/lvs"
 	"quorate/lvs/ipvs"
 )
 
@@ -209,7 +210,23 @@ func (k *kernel) Table() iter.Seq2[Conn, error] {
 			return
 		}
 		defer f.Close()
-		connections(f, k.complete)(yield)
+		var own map[netip.Addr]bool
+		if err := k.inside(func() error { own = lvs.LocalAddrs(); return nil }); err != nil {
+			yield(Conn{}, err)
+			return
+		}
+		foreign(connections(f, k.complete), own)(yield)
+	}
+}
+
+// foreign leaves out what this host itself has opened: it ends with the host, and is a probe mostly, whose mark the file does not tell.
+func foreign(all iter.Seq2[Conn, error], own map[netip.Addr]bool) iter.Seq2[Conn, error] {
+	return func(yield func(Conn, error) bool) {
+		for c, err := range all {
+			if (err != nil || !own[c.Client.Addr()]) && !yield(c, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -113,8 +113,12 @@ func (c *catalogue) service(x Conn) *Service {
 	return nil
 }
 
-// wanted reports whether the connection is of a service that is synced.
+// wanted reports whether the connection is of a service that is synced. A probe's is not, though it is to the same address and port: to the others it would
+// be one more of the server's connections, and a drain would never end.
 func (c *catalogue) wanted(x Conn) bool {
+	if lvs.IsProbeMark(x.Mark) {
+		return false
+	}
 	s := c.service(x)
 	return s != nil && s.Sync && !s.Masquerade
 }
