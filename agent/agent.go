@@ -280,8 +280,12 @@ func (a *Agent) act(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := a.member(ctx, service); ctx.Err() != nil {
+		err := a.member(ctx, service)
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Error("this membership has ended; its work begins again if it goes on", "err", err)
 		}
 	}
 }

@@ -180,6 +180,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
 		time.Sleep(2 * compareEvery)
+		synctest.Wait()
 		began, s := looks, bedService(false)
 		const often = compareEvery / 2
 		every := compareShare * tableAge / 5 // by what a look takes
@@ -188,9 +189,66 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 			b.want(wantedTable{setting: "auto", services: []lvs.Service{s}})
 			time.Sleep(often)
 		}
+		stop()
+		<-done
 		if n := looks - began; n < 5 || n > 6 {
 			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
 		}
+	})
+}
+
+// glancePlane sees at a glance what another program did.
+type glancePlane struct {
+	dearPlane
+	differs func() (differs, known bool)
+}
+
+func (p glancePlane) Differs() (bool, bool) { return p.differs() }
+
+// TestGlance: a table that is dear to look at is put right within a second of what another program did to it, where a glance shows it, and is otherwise
+// looked at as seldom as without.
+func TestGlance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPlaneBed("nft")
+		looks, glances, known, foreign, open := 0, 0, true, false, b.open
+		var right []lvs.Service
+		b.open = func(name string) (lvs.Plane, error) {
+			p, err := open(name)
+			return glancePlane{dearPlane{p, &looks}, func() (bool, bool) {
+				glances++
+				return known && (foreign || !lvs.Equal(right, b.nft.Table())), known
+			}}, err
+		}
+		b.carry("auto", bedService(false))
+		right = b.nft.Table()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- b.run(ctx) }()
+		time.Sleep(2 * compareEvery)
+		began := looks
+		step := func(what string, d time.Duration, wantLooks int, repaired bool) {
+			t.Helper()
+			glances = 0
+			time.Sleep(d)
+			synctest.Wait()
+			if looks-began != wantLooks || lvs.Equal(right, b.nft.Table()) != repaired || glances == 0 {
+				t.Errorf("%s: %d looks and %d glances, the table is %s", what, looks-began, glances, lvs.Text(b.nft.Table()))
+			}
+			began = looks
+		}
+		step("unchanged", 5*compareEvery, 0, true)
+		b.nft.Delete(right[0].Key())
+		step("another program was there", compareEvery+tableAge, 1, true)
+		foreign = true
+		step("another program changes its own all the time", 5*compareEvery, 1, true)
+		foreign = false
+		time.Sleep(compareShare * tableAge / 5)
+		synctest.Wait()
+		began = looks
+		known = false
+		b.nft.Delete(right[0].Key())
+		step("a glance does not tell", 3*compareEvery, 0, false)
+		step("the next look", compareShare*tableAge/5, 1, true)
 		stop()
 		<-done
 	})

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -41,9 +42,10 @@ func (a *Agent) syncing(ctx context.Context) error {
 	look := time.NewTicker(syncLook)
 	defer look.Stop()
 	var told, had bool
+	var table syncTable
 	for {
 		changed := a.node.Changed()
-		s.Configure(a.syncConfig(a.node.State()))
+		s.Configure(a.syncConfig(a.node.State(), &table))
 		if now := s.Synced(); now != told || !had {
 			told, had = now, true
 			a.node.Refresh()
@@ -69,7 +71,7 @@ func (a *Agent) syncing(ctx context.Context) error {
 }
 
 // syncConfig is what the state asks of connection sync.
-func (a *Agent) syncConfig(s *fsm.State) connsync.Config {
+func (a *Agent) syncConfig(s *fsm.State, table *syncTable) connsync.Config {
 	set := s.Config.Settings.Sync
 	c := connsync.Config{
 		Settings: connsync.Settings{
@@ -93,8 +95,34 @@ func (a *Agent) syncConfig(s *fsm.State) connsync.Config {
 			c.Peers[string(id)] = addr
 		}
 	}
-	c.Services = syncServices(s, fsm.LocalOf(s, a.o.Name))
+	c.Services = table.of(s, a.o.Name)
 	return c
+}
+
+// syncTable keeps the services as connection sync has them for as long as they are the same: most entries are about the health of servers, which
+// is no matter of it, and there may be tens of thousands of those.
+type syncTable struct {
+	last     *fsm.State
+	services []connsync.Service
+}
+
+func (t *syncTable) of(s *fsm.State, self fsm.NodeID) []connsync.Service {
+	if t.last == nil || !sameCarriers(t.last, s) {
+		t.services = syncServices(s, fsm.LocalOf(s, self))
+	}
+	t.last = s
+	return t.services
+}
+
+// sameCarriers reports whether the same nodes carry the same services in both states.
+func sameCarriers(s, t *fsm.State) bool {
+	return s.ClusterID == t.ClusterID && s.ConfigVersion == t.ConfigVersion && sameMembers(s, t) &&
+		maps.EqualFunc(s.Assignments, t.Assignments, func(a, b fsm.Assignment) bool {
+			if a.Release == nil || b.Release == nil {
+				return a.Epoch == b.Epoch && a.Release == b.Release
+			}
+			return a.Epoch == b.Epoch && a.Release.Index == b.Release.Index && a.Release.To == b.Release.To
+		})
 }
 
 // syncServices are all services of the cluster, by name; a compound one that is here for some of its VIPs and elsewhere for others is there twice.

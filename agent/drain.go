@@ -34,8 +34,9 @@ type drainWatch struct {
 	propose func(context.Context, fsm.Command) (fsm.Result, error)
 	log     *slog.Logger
 
-	quiet  map[fsm.ServerKey]quiet
-	listAt time.Time // no sooner
+	quiet   map[fsm.ServerKey]quiet
+	nothing uint64    // index of the state in which nothing was drained here
+	listAt  time.Time // no sooner
 }
 
 // quiet is since when a drained server has had no connections.
@@ -50,27 +51,31 @@ func (w *drainWatch) run(ctx context.Context) error {
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()
 	for {
-		changed := w.view.Changed()
 		s := w.view.State()
-		servers := s.DrainingOn(w.self)
-		if len(servers) == 0 || !w.live(s.Nodes[w.self].Epoch) {
-			w.quiet = nil
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
-			case <-tick.C: // the lease may have come
-			}
-			continue
+		if s.Index != w.nothing {
+			w.watch(ctx, s)
 		}
-		st, pass := w.look()
-		w.end(ctx, w.confirmed(ctx, s, w.over(s, servers, st, pass)))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// watch looks once.
+func (w *drainWatch) watch(ctx context.Context, s *fsm.State) {
+	servers := s.DrainingOn(w.self)
+	if len(servers) == 0 {
+		w.quiet, w.nothing = nil, s.Index
+		return
+	}
+	if !w.live(s.Nodes[w.self].Epoch) { // it may come yet
+		w.quiet = nil
+		return
+	}
+	st, pass := w.look()
+	w.end(ctx, w.confirmed(ctx, s, w.over(s, servers, st, pass)))
 }
 
 // over are the drains whose last connection has been gone for long enough.

@@ -65,7 +65,8 @@ func (t wantedTable) equal(o wantedTable) bool {
 }
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
-// time. Where a look is dear the worker looks less often, so that it takes a fiftieth of a processor at most.
+// time. Where that is dear the worker does it less often, so that it takes a fiftieth of a processor at most, and in between glances at what the kernel can
+// show cheaply.
 const (
 	compareEvery = time.Second
 	compareShare = 50
@@ -140,31 +141,55 @@ func (w *planeWorker) retire() {
 // run carries out wanted tables at once, and compares them with the kernel afterwards and every now and then, since the kernel is the truth and
 // others may change it.
 func (w *planeWorker) run(ctx context.Context) error {
-	look := time.NewTimer(compareEvery)
-	defer look.Stop()
+	timer := time.NewTimer(compareEvery)
+	defer timer.Stop()
 	took, due := time.Duration(0), time.Now().Add(compareEvery) // of the last look, for the next one
+	trusted := true                                             // no glance has made us look for nothing since a look that was due
 	for {
-		carried := false
+		var look, seen bool
+		glanced := time.Duration(0)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.wake:
 			w.carryOut()
-			carried = true
+			// A large table is not listed at every change, but in time also where there is one change after the other.
+			look = took < compareEvery/compareShare || !time.Now().Before(due)
 		case <-w.ask:
-			if !w.stale() {
+			if look = w.stale(); !look {
 				continue // it was for the look before
 			}
-		case <-look.C:
+		case <-timer.C:
+			if look = !time.Now().Before(due); !look && trusted {
+				began := time.Now()
+				seen = w.differs()
+				look, glanced = seen, time.Since(began)
+			}
 		}
-		// A large table is not listed at every change, but in time also where there is one change after the other.
-		if began := time.Now(); !carried || took < compareEvery/compareShare || !began.Before(due) {
-			w.compare()
+		if look {
+			began := time.Now()
+			changed := w.compare()
 			took = time.Since(began)
+			// What a glance shows may be another program's own: one that always changes that must not have us look every second.
+			trusted = seen && changed || !seen && (trusted || !began.Before(due))
 			due = time.Now().Add(max(compareEvery, compareShare*took))
 		}
-		look.Reset(time.Until(due))
+		timer.Reset(min(max(compareEvery, compareShare*glanced), time.Until(due)))
 	}
+}
+
+// differs reports whether a glance at the kernel shows that the table is not as it was when it was last compared. Not every plane has one.
+func (w *planeWorker) differs() bool {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	p, has := w.plane.(interface {
+		Differs() (differs, known bool)
+	})
+	if !has {
+		return false
+	}
+	differs, known := p.Differs()
+	return known && differs
 }
 
 // latest is the wanted table and its number; 0 = nothing has been said yet, so nothing may be touched.
@@ -189,13 +214,13 @@ func (w *planeWorker) carryOut() {
 	w.finish(t, gen, nil, err)
 }
 
-// compare looks at the kernel, puts right what differs from what is wanted, and has the status from it.
-func (w *planeWorker) compare() {
+// compare looks at the kernel, puts right what differs from what is wanted, and has the status from it. It reports whether something did.
+func (w *planeWorker) compare() (changed bool) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	t, gen := w.latest()
 	if gen == 0 {
-		return
+		return false
 	}
 	asLeft := gen == w.done() && w.failure() == nil
 	var st lvs.Status
@@ -207,6 +232,7 @@ func (w *planeWorker) compare() {
 		w.drifted(st)
 	}
 	w.finish(t, gen, &st, err)
+	return st.Changed > 0
 }
 
 // drifted tells that the kernel was not as the worker had left it. Called with busy held.

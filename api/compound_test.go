@@ -59,8 +59,8 @@ func TestCompoundService(t *testing.T) {
 	}
 	const rest = `"name": "s", "vips": ["lone"], "protocol": "tcp", "scheduler": "wrr", "forward": "nat"`
 	for part, want := range map[string]string{
-		`"ports": ["9-1"]`:                                     "ends before it begins",
-		`"ports": [80]`:                                        "expected string",
+		`"ports": ["9-1"]`: "ends before it begins",
+		`"ports": [80]`:    "expected string",
 		`"port": 80, "addresses": ["203.0.113.1/24"]`:          "203.0.113.0/24",
 		`"port": 80, "addresses": ["203.0.113.1-2001:db8::1"]`: "two address families",
 	} {

@@ -200,6 +200,7 @@ func problemsIn(st Status) []string {
 			out = append(out, fmt.Sprintf("node %s: %s", n.ID, p))
 		}
 	}
+	out = append(out, syncProblems(st.Nodes)...)
 	for _, svc := range st.Services {
 		if svc.Problem != "" {
 			out = append(out, fmt.Sprintf("service %s: %s", svc.Name, svc.Problem))

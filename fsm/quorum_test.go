@@ -269,4 +269,24 @@ func TestAdmins(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	// One that is over has an end all the same: 0 would be none.
+	if c := w.s.Admins(w.now.Add(time.Hour))[0]; c.Timeout == nil || *c.Timeout != time.Second {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Who comes back begins slowly only beside another one that takes new connections.
+func TestRecoversBesideOthers(t *testing.T) {
+	for weight, slowly := range map[string]bool{"0": false, "100": true} {
+		w := newWorld(t)
+		w.form(1)
+		w.configure(config(strings.Split("vip web 192.0.2.11/24\nservice http vip=web check slow_start=30s servers=10.0.0.1:80*100,10.0.0.2:80*"+weight, "\n")))
+		back := server("http/10.0.0.1:80")
+		for _, v := range []Verdict{Up, Down, Up} {
+			w.must(Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: back, Verdict: v}, {Server: server("http/10.0.0.2:80"), Verdict: Up}}}})
+		}
+		if st := w.s.Servers[back]; st.Recovered.IsZero() == slowly {
+			t.Errorf("beside a server of weight %s: %+v", weight, st)
+		}
+	}
 }

@@ -70,9 +70,11 @@ func (c Change) String() string {
 //   - the forwarding method belongs to a destination in the kernel: a service whose method changes edits them all.
 //
 // Neither argument is changed; equal tables give no changes; the result depends on the arguments alone.
-func Diff(have, want []Service) []Change {
-	// Both are sorted then, and walked side by side: a table of tens of thousands costs no map.
-	have, want = Canonical(have), Canonical(want)
+func Diff(have, want []Service) []Change { return DiffCanonical(Canonical(have), Canonical(want)) }
+
+// DiffCanonical is Diff for what is in the form of Canonical already.
+func DiffCanonical(have, want []Service) []Change {
+	// Both are sorted, and walked side by side: a table of tens of thousands costs no map.
 	var remove, out []Change
 	for len(have) > 0 || len(want) > 0 {
 		switch order := first(have, want, byKey); {

@@ -42,3 +42,6 @@ func (e Encap) words() (out []string) {
 	}
 	return out
 }
+
+// none is quicker than the comparison with Encap{}, for tens of thousands of destinations.
+func (e Encap) none() bool { return e.Type == "" && e.Port == 0 && e.Checksum == "" }

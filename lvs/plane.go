@@ -147,7 +147,9 @@ func (c Capabilities) check(s Service) error {
 	if s.Mark == 0 {
 		refuse("protocol", s.Protocol, c.Protocols)
 	}
-	refuse("scheduler", s.Scheduler, c.AllSchedulers())
+	if _, approximated := c.Approximates[s.Scheduler]; !approximated && !slices.Contains(c.Schedulers, s.Scheduler) {
+		refuse("scheduler", s.Scheduler, c.AllSchedulers())
+	}
 	unable := func(what string, asked, can bool) {
 		if asked && !can {
 			errs = append(errs, fmt.Errorf("%s is not possible on %s: %s", what, c.Plane, cmp.Or(c.Cures[what], "leave it out, or use data_plane = \"ipvs\" where the kernel has it")))

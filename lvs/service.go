@@ -185,8 +185,13 @@ func (s Service) canonical() Service {
 func byAddr(a, b Destination) int { return a.Addr.Compare(b.Addr) }
 
 func (s Service) destinationsCanonical() bool {
-	for j, d := range s.Destinations {
-		if d != s.canonicalDestination(d) || j > 0 && byAddr(s.Destinations[j-1], d) > 0 {
+	for j := range s.Destinations {
+		d := &s.Destinations[j]
+		// The comparison of the whole is for the few that say more than an address and a weight: there may be tens of thousands.
+		if short := d.Forward == "" && d.Encap.none() && !d.Addr.Addr().Is4In6(); !short && *d != s.canonicalDestination(*d) {
+			return false
+		}
+		if j > 0 && s.Destinations[j-1].Addr.Compare(d.Addr) > 0 {
 			return false
 		}
 	}

@@ -134,7 +134,7 @@ func (s Service) validateDestinations(f *faults) {
 		}
 		if d.Forward != "" {
 			encap.validate(f, forward)
-		} else if d.Encap != (Encap{}) {
+		} else if !d.Encap.none() {
 			f.add("server %v: a tunnel without forward = \"tun\": set both", d.Addr)
 		}
 	}

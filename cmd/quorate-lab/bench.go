@@ -172,6 +172,27 @@ func newBench(cmd *cobra.Command) (*bench, error) {
 	return b, nil
 }
 
+// measure is the work of one of bench's subcommands that needs the program. A promise that was broken is an error.
+func measure(cmd *cobra.Command, find func() (string, error), work func(b *bench, binary string) error) error {
+	b, err := newBench(cmd)
+	if err != nil {
+		return err
+	}
+	binary, err := find()
+	if err != nil {
+		return err
+	}
+	if err := work(b, binary); err != nil {
+		return err
+	}
+	return errors.Join(b.broken...)
+}
+
+// dirFlag is --dir of the commands that build a bed.
+func dirFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+}
+
 // measured emits a row and keeps it for the comparison.
 func (b *bench) measured(r row) error {
 	b.done = append(b.done, r)

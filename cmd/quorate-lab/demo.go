@@ -46,7 +46,7 @@ looked into. A slow machine wants a lower --rate and more --patience.`,
 			return demo(ctx, cmd.OutOrStdout(), o)
 		},
 	}
-	cmd.Flags().StringVar(&o.bed.Dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &o.bed.Dir)
 	cmd.Flags().BoolVar(&o.keepLogs, "logs", false, "print the agents' logs when something was not as promised")
 	o.flags(cmd.Flags())
 	return cmd

@@ -86,7 +86,7 @@ Scenarios:` + scenarioList(),
 	cmd.Flags().StringSliceVar(&systems, "systems", []string{"quorate", "keepalived"}, "quorate, keepalived; without the latter where it is not installed")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
 	cmd.Flags().StringVar(&profile, "profile", "lan", "timing profile of the cluster")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 

@@ -43,25 +43,16 @@ an agent uses more than 60 MB resident or 3 % of a core (profile lan).`,
 			if vips < 1 || vips > 100 || length < time.Second {
 				return usageError{fmt.Errorf("--vips %d --for %v: want 1 to 100 VIPs and at least a second", vips, length)}
 			}
-			binary, err := find()
-			if err != nil {
-				return err
-			}
-			b, err := newBench(cmd)
-			if err != nil {
-				return err
-			}
-			o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 3}
-			if err := b.idle(cmd.Context(), o, profile, vips, length); err != nil {
-				return err
-			}
-			return errors.Join(b.broken...)
+			return measure(cmd, find, func(b *bench, binary string) error {
+				o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 3}
+				return b.idle(cmd.Context(), o, profile, vips, length)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&vips, "vips", 100, "how many VIPs")
 	cmd.Flags().DurationVar(&length, "for", 20*time.Second, "how long to measure")
 	cmd.Flags().StringVar(&profile, "profile", "lan", "timing profile of the cluster")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -60,23 +61,13 @@ runs it on User-Mode Linux. The exit code is 1 when a promise is broken.`,
 			if err := ranged(runs); err != nil {
 				return err
 			}
-			binary, err := find()
-			if err != nil {
-				return err
-			}
-			b, err := newBench(cmd)
-			if err != nil {
-				return err
-			}
-			o := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 1}
-			if err := b.lvs(cmd.Context(), o, runs); err != nil {
-				return err
-			}
-			return errors.Join(b.broken...)
+			return measure(cmd, find, func(b *bench, binary string) error {
+				return b.lvs(cmd.Context(), lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 1}, runs)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", 5, "how often each is measured")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 
@@ -84,6 +75,7 @@ runs it on User-Mode Linux. The exit code is 1 when a promise is broken.`,
 const (
 	programming = "program from empty"
 	unchanged   = "reconcile, nothing to change"
+	glancing    = "glance, nothing to change"
 	oneWeight   = "one weight, table to kernel"
 	applying    = "one weight, file to kernel"
 )
@@ -122,7 +114,7 @@ func (b *bench) lvs(ctx context.Context, o lab.BedOptions, runs int) (err error)
 	if err := b.reloads(ctx, bed, runs, note); err != nil {
 		return err
 	}
-	for _, what := range []string{programming, oneWeight, unchanged, applying} {
+	for _, what := range []string{programming, oneWeight, unchanged, glancing, applying} {
 		if err := b.lvsRows(what, took[what]); err != nil {
 			return err
 		}
@@ -134,7 +126,7 @@ func (b *bench) lvs(ctx context.Context, o lab.BedOptions, runs int) (err error)
 func (b *bench) lvsRows(what string, took map[string][]float64) error {
 	round := func(ms float64) float64 { return math.Round(ms*100) / 100 }
 	medians := map[string]float64{}
-	for _, system := range slices.Sorted(keys(took)) {
+	for _, system := range slices.Sorted(maps.Keys(took)) {
 		ms := slices.Sorted(slices.Values(took[system]))
 		medians[system] = median(ms)
 		r := lvsRow{System: system, What: what, Table: "500 × 10", Runs: len(ms), Median: round(medians[system]), Max: round(ms[len(ms)-1])}
@@ -142,7 +134,7 @@ func (b *bench) lvsRows(what string, took map[string][]float64) error {
 			return err
 		}
 	}
-	for _, system := range slices.Sorted(keys(took)) {
+	for _, system := range slices.Sorted(maps.Keys(took)) {
 		if system == "quorate" {
 			continue
 		}
@@ -155,16 +147,6 @@ func (b *bench) lvsRows(what string, took map[string][]float64) error {
 		}
 	}
 	return nil
-}
-
-func keys[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // ownTable measures what a change and a look cost the plane in a table that is there.
@@ -189,16 +171,39 @@ func ownTable(h *lab.Host, full []lvs.Service, runs int, note func(system, what 
 			began := time.Now()
 			n, err := p.Update(scope, full)
 			note("quorate", oneWeight, time.Since(began))
-			if n != 1 || err != nil {
-				return fmt.Errorf("%d changes, %w", n, err)
+			if err != nil {
+				return err
+			}
+			if n != 1 {
+				return fmt.Errorf("%d changes, want one", n)
 			}
 			began = time.Now()
 			st, err := p.Reconcile(scope, full)
 			note("quorate", unchanged, time.Since(began))
-			if st.Changed != 0 || err != nil {
-				return fmt.Errorf("%d changes where there were none to make, %w", st.Changed, err)
+			if err != nil {
+				return err
+			}
+			if st.Changed != 0 {
+				return fmt.Errorf("%d changes where there were none to make", st.Changed)
 			}
 		}
-		return nil
+		return glances(p, scope, full, 5*runs, note)
 	})
+}
+
+// glances measures what it costs to see that nothing has changed.
+func glances(p *ipvs.Plane, scope lvs.Scope, full []lvs.Service, runs int, note func(system, what string, d time.Duration)) error {
+	p.Differs() // whoever asks is told from the next look on
+	if _, err := p.Reconcile(scope, full); err != nil {
+		return err
+	}
+	for range runs {
+		began := time.Now()
+		differs, known := p.Differs()
+		note("quorate", glancing, time.Since(began))
+		if differs || !known {
+			return fmt.Errorf("a glance at a table that nobody has changed: differs %t, known %t", differs, known)
+		}
+	}
+	return nil
 }

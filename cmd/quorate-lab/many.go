@@ -29,24 +29,15 @@ exit code is 1 when, after the loss of power, that took longer than a second (me
 			if err := ranged(runs); err != nil {
 				return err
 			}
-			binary, err := find()
-			if err != nil {
-				return err
-			}
-			b, err := newBench(cmd)
-			if err != nil {
-				return err
-			}
-			if err := b.many(cmd.Context(), matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary}, vips, runs, logs); err != nil {
-				return err
-			}
-			return errors.Join(b.broken...)
+			return measure(cmd, find, func(b *bench, binary string) error {
+				return b.many(cmd.Context(), matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary}, vips, runs, logs)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions")
 	cmd.Flags().IntVar(&vips, "vips", 1000, "how many VIPs")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 

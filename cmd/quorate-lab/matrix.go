@@ -46,25 +46,14 @@ Faults:` + rowList(),
 					return err
 				}
 			}
-			binary, err := find()
-			if err != nil {
-				return err
-			}
-			b, err := newBench(cmd)
-			if err != nil {
-				return err
-			}
-			o := matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary, Brief: brief, Fence: fence}
-			all, err := b.matrix(cmd.Context(), o, rows, runs, logs)
-			if err != nil {
-				return err
-			}
-			if write != "" {
-				if err := matrix.WriteTable(write, matrix.Table(all)); err != nil {
+			return measure(cmd, find, func(b *bench, binary string) error {
+				o := matrix.Options{Options: lab.Options{Dir: dir}, Binary: binary, Brief: brief, Fence: fence}
+				all, err := b.matrix(cmd.Context(), o, rows, runs, logs)
+				if err != nil || write == "" {
 					return err
 				}
-			}
-			return errors.Join(b.broken...)
+				return matrix.WriteTable(write, matrix.Table(all))
+			})
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions of each fault")
@@ -73,7 +62,7 @@ Faults:` + rowList(),
 	cmd.Flags().StringVar(&fence, "fence", "", "start the agents with this fence: bpf, nft or address-lifetime (default the strongest)")
 	cmd.Flags().BoolVar(&brief, "brief", false, "let faults last as long as in the tests only")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 

@@ -42,7 +42,7 @@ so far, and removes everything.`,
 	}
 	cmd.Flags().Float64Var(&minutes, "minutes", 10, "how long")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "of the order of faults (default a random one, which is printed)")
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	return cmd
 }
 

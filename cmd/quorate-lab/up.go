@@ -36,7 +36,7 @@ Ctrl-C or until quorate-lab down is run elsewhere.`,
 			return up(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), o, perSecond)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "where to put data and logs while it runs (default the system's temporary directory)")
+	dirFlag(cmd, &dir)
 	cmd.Flags().IntVar(&perSecond, "rate", 50, "requests per second of the client, 0 for none")
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,13 +102,17 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 	t := a.table("CONNECTIONS OF", "ON", "STATE", "LAG", "RECEIVED", "LOST")
 	rows := 0
-	var notes []string
+	var notes, shared []string
+	of := map[string][]string{} // whose a note is: many are the same everywhere
 	for _, n := range nodes {
 		if n.Sync == nil {
 			continue
 		}
 		for _, note := range n.Sync.Notes {
-			notes = append(notes, fmt.Sprintf("%s: %s", n.ID, note))
+			if of[note] == nil {
+				shared = append(shared, note)
+			}
+			of[note] = append(of[note], string(n.ID))
 		}
 		for _, p := range n.Sync.Peers {
 			state := cell{"here", good}
@@ -124,6 +129,9 @@ func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 	if rows > 0 {
 		fmt.Fprintln(w)
 		t.write(w, "")
+	}
+	for _, note := range shared {
+		notes = append(notes, strings.Join(of[note], ", ")+": "+note)
 	}
 	for _, note := range notes {
 		fmt.Fprintf(w, "  note: %s\n", oneLine(note))

@@ -53,3 +53,13 @@ func TestOverrun(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// FuzzUDPSockets: no text makes the reader panic, and each line is one socket at most.
+func FuzzUDPSockets(f *testing.F) {
+	f.Add(udpHead + udpLine(netip.MustParseAddrPort("192.0.2.2:1"), netip.MustParseAddrPort("224.0.0.81:8848"), 3))
+	f.Fuzz(func(t *testing.T, text string) {
+		if n := len(udpSockets([]byte(text))); n > strings.Count(text, "\n")+1 {
+			t.Errorf("%d sockets in %q", n, text)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"syscall"
@@ -52,6 +53,7 @@ func (k *kernel) plane(t testing.TB) *Plane {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.glance = glance{file: &tableText{k: k}, seed: maphash.MakeSeed()}
 	return p
 }
 

@@ -31,7 +31,9 @@ func TestContractOnModel(t *testing.T) {
 		}
 	}
 	lvstest.Contract(t, lvstest.Subject{
-		Plane: p,
+		Plane:   p,
+		Glances: true,
+		Hidden:  []string{"limited"},
 		Foreign: func(t *testing.T) func(*testing.T) {
 			k.put(foreign)
 			k.put(marked)
@@ -65,6 +67,7 @@ func TestRandomWalk(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		errnos := []syscall.Errno{unix.EEXIST, unix.ENOENT, unix.EBUSY, unix.ESRCH, unix.ENOMEM, unix.EPERM}
 		want := lvstest.RandomServices(r, p.Capabilities())
+		var left []lvs.Service
 		failures := 0
 		for step := range 500 {
 			broken := r.IntN(4) == 0
@@ -85,6 +88,9 @@ func TestRandomWalk(t *testing.T) {
 			drifted := r.IntN(8) == 0
 			if drifted {
 				k.put(lvstest.DriftService(p.Capabilities()))
+			}
+			if differs, known := p.Differs(); known && !differs && !equal(k.services(), left) {
+				t.Fatalf("seed %d, step %d: a glance says that nothing has changed; the kernel has\n%sit was left as\n%s", seed, step, lvs.Text(k.services()), lvs.Text(left))
 			}
 			// Update does not see what another program did since the last look.
 			update := r.IntN(2) == 0 && !drifted
@@ -112,6 +118,7 @@ func TestRandomWalk(t *testing.T) {
 					t.Fatalf("seed %d, step %d: does not heal: %v; the kernel has\n%swanted\n%s", seed, step, err, lvs.Text(k.services()), lvs.Text(want))
 				}
 			}
+			left = want
 			if want = lvstest.Mutate(r, p.Capabilities(), want); r.IntN(20) == 0 {
 				want = lvstest.RandomServices(r, p.Capabilities())
 			}

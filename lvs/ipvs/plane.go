@@ -23,6 +23,8 @@ type Plane struct {
 	left  []lvs.Service
 	scope lvs.Scope
 	known bool // left is
+	// glance is at what Reconcile has left.
+	glance glance
 }
 
 // New opens the IPVS of the network namespace of the calling thread and asks the kernel what it can do. It returns
@@ -32,7 +34,12 @@ func New() (*Plane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipvs: %w", err)
 	}
-	return newPlane(c)
+	p, err := newPlane(c)
+	if err != nil {
+		return nil, err
+	}
+	p.glance = openGlance()
+	return p, nil
 }
 
 // newPlane takes c over.
@@ -72,7 +79,7 @@ func (p *Plane) Capabilities() lvs.Capabilities { return p.caps }
 func (p *Plane) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.conn.close()
+	return errors.Join(p.glance.close(), p.conn.close())
 }
 
 // reconcileAttempts bounds how often the kernel is listed and changed again because another program changed it meanwhile.
@@ -97,10 +104,10 @@ func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
 			if have, ok, err = p.look(scope, ok, refused); err != nil {
 				return 0, err
 			}
-			left = services(have)
+			left = lvs.Canonical(services(have))
 		}
-		changes := lvs.Diff(left, ok)
-		p.known = false
+		changes := lvs.DiffCanonical(left, ok)
+		p.known, p.glance.known = false, p.glance.known && len(changes) == 0
 		if _, asExpected, err := p.apply(changes); err == nil && asExpected && len(refused) == 0 {
 			p.left, p.scope, p.known = ok, scope, true
 			return len(changes), nil
@@ -129,12 +136,16 @@ func (p *Plane) reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, erro
 	ok, errs := p.caps.Accept(want)
 	changed, have, err := []lvs.Change(nil), []lvs.Observed(nil), error(nil)
 	for attempt := range reconcileAttempts {
+		// Before the list is read: what another program changes meanwhile is seen by the list, or as a difference to this.
+		print, printed := p.glance.read()
+		p.glance.known = false
 		if have, ok, err = p.look(scope, ok, errs); err != nil {
 			break
 		}
-		changes := lvs.Diff(services(have), ok)
+		changes := lvs.DiffCanonical(lvs.Canonical(services(have)), ok)
 		if len(changes) == 0 && len(errs) == 0 {
 			p.left, p.scope, p.known = ok, scope, true
+			p.glance.print, p.glance.known = print, printed
 		}
 		if len(changes) == 0 {
 			break

@@ -77,6 +77,7 @@ func TestContract(t *testing.T) {
 	persistent.Flags, persistent.Timeout = 1, 300 // IP_VS_SVC_F_PERSISTENT
 	lvstest.Contract(t, lvstest.Subject{
 		Plane:   p,
+		Glances: true,
 		Foreign: o.foreign,
 		Tamper: map[string]func(*testing.T){
 			"service deleted":     tamper(func(h *moby.Handle) error { return h.DelService(svc) }),

@@ -171,12 +171,20 @@ func (b *Bed) Plane(t testing.TB, open func() (lvs.Plane, error)) lvs.Plane {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
+	if g, has := p.Plane.(glancer); has {
+		return hostedGlancer{p, g}
+	}
 	return p
 }
 
 type hosted struct {
 	lvs.Plane
 	host *Host
+}
+
+type hostedGlancer struct {
+	*hosted
+	glancer
 }
 
 func (p *hosted) Update(scope lvs.Scope, want []lvs.Service) (n int, err error) {

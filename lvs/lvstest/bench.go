@@ -22,7 +22,7 @@ func Large(services, destinations int) []lvs.Service {
 }
 
 // BenchmarkReconcile measures a plane on 500 services with 10 destinations each: writing all, changing one weight,
-// finding nothing to change, removing all.
+// finding nothing to change, by a look and by a glance, removing all.
 func BenchmarkReconcile(b *testing.B, p lvs.Plane) {
 	full := Large(500, 10)
 	reconcile := func(b *testing.B, want []lvs.Service) {
@@ -62,6 +62,17 @@ func BenchmarkReconcile(b *testing.B, p lvs.Plane) {
 			reconcile(b, full)
 		}
 	})
+	if g, has := p.(glancer); has {
+		b.Run("glance", func(b *testing.B) {
+			g.Differs()
+			reconcile(b, full)
+			for b.Loop() {
+				if differs, _ := g.Differs(); differs {
+					b.Fatal("nobody has changed anything")
+				}
+			}
+		})
+	}
 	b.Run("remove", func(b *testing.B) {
 		for b.Loop() {
 			reconcile(b, nil)

@@ -3,6 +3,7 @@ package lvstest
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"quorate/lvs"
@@ -15,7 +16,13 @@ type Subject struct {
 	Foreign func(t *testing.T) (intact func(t *testing.T))
 	// Tamper changes what the plane has written, as another program would; one function for each way.
 	Tamper map[string]func(t *testing.T)
+	// Glances says that the plane sees at a glance what another program did; Hidden are the ways of Tamper that a glance does not show.
+	Glances bool
+	Hidden  []string
 }
+
+// glancer is a plane that sees at a glance what another program did.
+type glancer interface{ Differs() (differs, known bool) }
 
 // Managed are the addresses that the contract's services use.
 var Managed = []netip.Addr{
@@ -54,8 +61,16 @@ func Contract(t *testing.T, s Subject) {
 		if st := reconcile(t, want); st.Changed != 0 {
 			t.Fatalf("a second Reconcile made %d changes", st.Changed)
 		}
+		if s.Glances {
+			if differs, known := p.(glancer).Differs(); differs || !known {
+				t.Fatalf("nobody has changed anything: Differs is %t, known %t", differs, known)
+			}
+		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
+	if s.Glances {
+		p.(glancer).Differs() // whoever asks is told from then on
+	}
 
 	t.Run("empty", func(t *testing.T) { settle(t, nil) })
 	t.Run("random walk", func(t *testing.T) {
@@ -71,6 +86,11 @@ func Contract(t *testing.T, s Subject) {
 			want := append(RandomServices(r, p.Capabilities()), DriftService(p.Capabilities()))
 			settle(t, want)
 			tamper(t)
+			if s.Glances {
+				if differs, known := p.(glancer).Differs(); differs == slices.Contains(s.Hidden, name) || !known {
+					t.Errorf("Differs is %t, known %t", differs, known)
+				}
+			}
 			if st := reconcile(t, want); st.Changed == 0 {
 				t.Error("the drift was not seen")
 			}

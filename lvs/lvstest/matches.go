@@ -190,7 +190,7 @@ func (f *several) local(t *testing.T) {
 	}
 }
 
-// handedOver: a match goes to another service, and the first one goes; nobody is refused meanwhile, and connections go on.
+// handedOver: a match goes to another service, and the first one goes; nobody is refused meanwhile, and connections go on where they can.
 func (f *several) handedOver(t *testing.T) {
 	before, after := f.service(), f.service()
 	after.Mark++
@@ -229,7 +229,9 @@ func (f *several) handedOver(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Errorf("refused while the match went from one service to the other: %v", err)
 	}
-	alive(t, conns, "s2") // the server of both
+	if f.plane.Name() != "ipvs" { // where connections end with the service that they are of
+		alive(t, conns, "s2") // the server of both
+	}
 	for range 3 {
 		if who, err := f.ask(f.bed.Client, f.vip, 8001); err != nil || who != "s2" {
 			t.Errorf("after all a connection went to %q: %v", who, err)

@@ -57,6 +57,16 @@ func (p *Plane) Taken(marks []uint32) ([]uint32, error) {
 	return nil, nil
 }
 
+// Differs is what the inner plane sees at a glance, which is not the marks; false, false where it has none.
+func (p *Plane) Differs() (differs, known bool) {
+	if g, ok := p.Plane.(interface {
+		Differs() (differs, known bool)
+	}); ok {
+		return g.Differs()
+	}
+	return false, false
+}
+
 // Update implements lvs.Plane.
 func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
 	p.mu.Lock()

@@ -3,8 +3,10 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -30,14 +32,75 @@ func Marks() ([]Mark, error) {
 	return rs.listedMarks(), nil
 }
 
-// ReconcileMarks makes table "inet quorate-marks" set these marks, which must not overlap, and no others, in one transaction, and returns what it sets afterwards,
-// also besides an error, and the number of changes. Without marks there is no table. It works in the network namespace of the calling thread.
+// ReconcileMarks makes table "inet quorate-marks" set these marks, which must not overlap, and no others, and returns what it sets afterwards, also besides an error, and the
+// number of changes. Without marks there is no table. It works in the network namespace of the calling thread.
 //
 // A mark is set in prerouting for what comes from others, in output for what the director sends itself, and whatever mark the packet had. It is looked up in one
 // map, of ranges of addresses and ports (nft_set_pipapo.c, Linux 5.6), however many there are.
+//
+// At any time a packet gets the old mark or the new one. See DESIGN.md.
 func ReconcileMarks(want []Mark) (have []Mark, changed int, err error) {
-	changed, rs, err := converge(compileMarks(want), func(*ruleset) {})
-	return rs.listedMarks(), changed, err
+	now, err := list(marksTable)
+	if err != nil {
+		return nil, 0, err
+	}
+	side := now.side()
+	if replaces(now.listedMarks(), want) {
+		side = other[side]
+		if changed, err = apply(now, now.beside(compileMarks(want, side))); err != nil {
+			return now.listedMarks(), changed, err
+		}
+	}
+	n, now, err := converge(compileMarks(want, side), func(*ruleset) {})
+	return now.listedMarks(), changed + n, err
+}
+
+// rangesPrefix of the names of the maps. There are two for each family, of which the rules ask one.
+const rangesPrefix = "ranges"
+
+var other = map[string]string{"a": "b", "b": "a"}
+
+// side is which maps the rules ask.
+func (rs *ruleset) side() string {
+	if c := rs.chains["prerouting"]; c != nil {
+		for _, r := range c.rules {
+			for _, e := range r.exprs {
+				if l, ok := e.(*expr.Lookup); ok && strings.HasPrefix(l.SetName, rangesPrefix) && strings.HasSuffix(l.SetName, "b") {
+					return "b"
+				}
+			}
+		}
+	}
+	return "a"
+}
+
+// replaces reports whether packets that have a mark get another one, or come to another range.
+func replaces(have, want []Mark) bool {
+	had := make(map[Mark]bool, len(have))
+	for _, m := range have {
+		had[m] = true
+	}
+	var changed []lvs.Match
+	for _, m := range want {
+		if !had[m] {
+			changed = append(changed, m.Match)
+		}
+		delete(had, m)
+	}
+	for m := range had {
+		changed = append(changed, m.Match)
+	}
+	found := false
+	lvs.Overlapping(changed, func(int, int) { found = true })
+	return found
+}
+
+// beside is the listed ruleset with the maps of another one, which no rule asks.
+func (rs *ruleset) beside(o *ruleset) *ruleset {
+	out := *rs
+	out.sets = maps.Clone(rs.sets)
+	maps.Copy(out.sets, o.sets)
+	return &out
 }
 
 // ProbeMarks says why this kernel cannot set marks so, with the cure, or nil. It leaves nothing behind.
@@ -47,13 +110,13 @@ func ProbeMarks() error {
 	for _, a := range a {
 		marks = append(marks, Mark{lvs.Match{First: a, Last: a.Next(), Protocol: lvs.TCP, FromPort: 1, ToPort: 2}, 1})
 	}
-	if err := try(compileMarks(marks)); err != nil {
+	if err := try(compileMarks(marks, "a")); err != nil {
 		return fmt.Errorf("this kernel's nf_tables cannot mark packets by ranges of ports and addresses: use Linux 5.6 or later, and run modprobe nf_tables: %w", err)
 	}
 	return nil
 }
 
-func compileMarks(want []Mark) *ruleset {
+func compileMarks(want []Mark, side string) *ruleset {
 	rs := newRuleset(marksTable)
 	if len(want) == 0 {
 		return rs
@@ -62,17 +125,17 @@ func compileMarks(want []Mark) *ruleset {
 	rs.base("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, priorityMarks)
 	rs.base("output", nftables.ChainTypeFilter, nftables.ChainHookOutput, priorityMarks)
 	for _, f := range families {
-		rs.sets["marks"+f.suffix] = newSet(kind{key: byPort.keyType(f), marks: true})
-	}
-	for _, m := range want {
-		mark := slot(int(m.Mark))
-		rs.sets["marks"+familyOf(m.First).suffix].elems[rangeOf(m.Match)] = string(mark[:])
-	}
-	for _, f := range families {
-		name := "marks" + f.suffix
-		if len(rs.sets[name].elems) == 0 {
+		name := rangesPrefix + f.suffix + side
+		m := newSet(kind{key: byPort.keyType(f), marks: true})
+		for _, w := range want {
+			if mark := slot(int(w.Mark)); familyOf(w.First) == f {
+				m.elems[rangeOf(w.Match)] = string(mark[:])
+			}
+		}
+		if len(m.elems) == 0 {
 			continue
 		}
+		rs.sets[name] = m
 		set := rule{exprs: append(byPort.lookup(f), &expr.Lookup{SourceRegister: 1, SetName: name, DestRegister: 1, IsDestRegSet: true},
 			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})}
 		rs.add("prerouting", set)
@@ -106,8 +169,9 @@ func parseRange(f *family, raw string) (m lvs.Match, err error) {
 
 // listedMarks are those that a listed table sets.
 func (rs *ruleset) listedMarks() (out []Mark) {
+	side := rs.side()
 	for _, f := range families {
-		s := rs.sets["marks"+f.suffix]
+		s := rs.sets[rangesPrefix+f.suffix+side]
 		if s == nil || !s.marks {
 			continue
 		}

@@ -81,7 +81,7 @@ func TestMarks(t *testing.T) {
 	}
 	want := append(randomMarks(r), Mark{lvs.Match{First: lvstest.VIP4, Last: lvstest.VIP4, Protocol: lvs.TCP, FromPort: 80, ToPort: 90}, 9})
 	slices.SortFunc(want, func(a, b Mark) int { return a.Compare(b.Match) })
-	marks4 := &nftables.Set{Table: ours, Name: "marks4", IsMap: true, Interval: true, Concatenation: true, KeyType: byPort.keyType(inet4), DataType: nftables.TypeMark}
+	marks4 := &nftables.Set{Table: ours, Name: "ranges4a", IsMap: true, Interval: true, Concatenation: true, KeyType: byPort.keyType(inet4), DataType: nftables.TypeMark}
 	at := func(a string, mark byte) []nftables.SetElement {
 		m := lvs.Match{First: netip.MustParseAddr(a), Last: netip.MustParseAddr(a), Protocol: lvs.TCP, FromPort: 80, ToPort: 90}
 		e := kind{key: byPort.keyType(inet4), marks: true}.element(rangeOf(m))
@@ -106,6 +106,7 @@ func TestMarks(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			set(t, nil) // so that it is the first of the two maps that is asked
 			set(t, want)
 			err := b.Director.Do(func() error {
 				c, err := nftables.New()
@@ -155,7 +156,7 @@ func shown(t *testing.T, b *lvstest.Bed) {
 		out, err = exec.Command("nft", "list", "table", "inet", marksTable).CombinedOutput()
 		return err
 	})
-	for _, want := range []string{`192.0.2.10 . tcp . 80-90 comment "fwmark 9"`, "meta mark set ip daddr . meta l4proto . th dport map @marks4", "prerouting priority mangle + 1"} {
+	for _, want := range []string{`192.0.2.10 . tcp . 80-90 comment "fwmark 9"`, "meta mark set ip daddr . meta l4proto . th dport map @ranges4", "prerouting priority mangle + 1"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Fatalf("%v: want %q in\n%s", err, want, out)
 		}

@@ -65,7 +65,9 @@ func (k kind) named(t *nftables.Table, name string) *nftables.Set {
 }
 
 // isFrame reports whether the named set is there whatever the services are.
-func isFrame(name string) bool { return !strings.HasPrefix(name, boundPrefix) }
+func isFrame(name string) bool {
+	return !strings.HasPrefix(name, boundPrefix) && !strings.HasPrefix(name, rangesPrefix)
+}
 
 // serverType is the type of a server, address . port.
 func (f *family) serverType() nftables.SetDatatype {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -95,7 +96,9 @@ func parseAddress(b []byte, names map[int]string) (a address, ok bool, err error
 	if !known || msg.Family != unix.AF_INET && msg.Family != unix.AF_INET6 {
 		return a, false, nil
 	}
-	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
+	list := slices.Clone(b[unix.SizeofIfAddrmsg:])
+	list = append(list, make([]byte, -len(list)&(unix.NLA_ALIGNTO-1))...) // the library panics where the last one is not padded
+	attrs, err := nl.ParseRouteAttr(list)
 	if err != nil {
 		return a, false, err
 	}
