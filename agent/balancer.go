@@ -71,11 +71,6 @@ func (a *Agent) kernelTable(ctx context.Context) api.IPVSAdm {
 	return out
 }
 
-// keyOf identifies a service in the kernel.
-func keyOf(s fsm.LocalService) lvs.Key {
-	return lvs.Service{Addr: s.Addr, Port: s.Service.Port, Protocol: string(s.Service.Protocol), Mark: s.Service.Mark}.Key()
-}
-
 // traffic is what this node's kernel counts.
 func (a *Agent) traffic(ctx context.Context, q api.TrafficQuery) []api.ServiceTraffic {
 	wanted, table, at := a.plane.fresh(ctx)
@@ -173,15 +168,15 @@ func (a *Agent) connections(ctx context.Context, q api.ConnectionQuery) (api.Con
 // listenersOf are all services of the cluster, by what they take.
 func listenersOf(s *fsm.State) (table []lvs.Service) {
 	for _, x := range s.Table() {
-		k := keyOf(x)
-		table = append(table, lvs.Service{Protocol: k.Protocol, Addr: k.Addr.Addr(), Port: k.Addr.Port(), Mark: k.Mark})
+		table = append(table, listener(x))
 	}
 	return table
 }
 
 // connectionsOf tells which connections belong to a service among all of them.
 func connectionsOf(s *fsm.State, svc fsm.Service, table []lvs.Service) func(lvs.Connection) bool {
-	mine := lvs.Service{Addr: s.Config.VIPs[svc.VIP].Address.Addr(), Port: svc.Port, Protocol: string(svc.Protocol), Mark: svc.Mark}
+	all, _ := s.Carried(svc.Name)
+	mine := listener(all)
 	for _, server := range svc.Servers { // also those that are out: they may have some yet
 		mine.Destinations = append(mine.Destinations, lvs.Destination{Addr: server.Address})
 	}

@@ -17,7 +17,9 @@ import (
 // TestTrafficOf: services are found in the kernel by what they take, also by firewall mark, and what no kernel has is said.
 func TestTrafficOf(t *testing.T) {
 	vip := netip.MustParseAddr("192.0.2.10")
-	local := func(s fsm.Service) fsm.LocalService { return fsm.LocalService{Service: s, Addr: vip} }
+	local := func(s fsm.Service) fsm.LocalService {
+		return fsm.LocalService{Service: s, On: []string{s.VIP}, Addrs: []netip.Addr{vip}, Mark: s.Mark}
+	}
 	all := []fsm.LocalService{
 		local(fsm.Service{Name: "absent", Port: 81, Protocol: fsm.TCP}),
 		local(fsm.Service{Name: "marked", Mark: 7}),

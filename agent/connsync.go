@@ -125,28 +125,50 @@ func sameCarriers(s, t *fsm.State) bool {
 		})
 }
 
-// syncServices are all services of the cluster, by name.
+// syncServices are all services of the cluster, by name; a compound one that is here for some of its VIPs and elsewhere for others is there twice.
 func syncServices(s *fsm.State, local fsm.Local) (out []connsync.Service) {
-	here := map[string]bool{}
+	here := map[string][]string{}
 	for _, v := range local.Services {
-		here[v.Service.Name] = true
+		here[v.Service.Name] = v.On
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Config.Services)) {
-		v := s.Config.Services[name]
-		vip, ok := s.Config.VIPs[v.VIP]
-		if !ok {
-			continue
-		}
+	for _, l := range s.Table() {
+		v := l.Service
 		svc := connsync.Service{
-			Protocol: connsync.IPProtocol(string(v.Protocol)), Addr: vip.Address.Addr(), Port: v.Port, Mark: v.Mark, Forward: string(v.Forward),
-			Methods: ownMethods(v), Masquerade: v.Masquerade, Sync: !v.NoSync, Here: here[name],
+			Protocol: connsync.IPProtocol(string(v.Protocol)), Addr: l.Addrs[0], Port: v.Port, Mark: l.Mark, Forward: string(v.Forward),
+			Methods: ownMethods(v), Masquerade: v.Masquerade, Sync: !v.NoSync, Here: len(here[v.Name]) > 0,
 		}
-		if v.Mark != 0 {
+		if l.Mark != 0 {
 			svc.Addr = netip.Addr{}
 		}
-		out = append(out, svc)
+		if !v.Compound() {
+			out = append(out, svc)
+			continue
+		}
+		for _, is := range []bool{true, false} {
+			if svc.Here, svc.Matches = is, matchesOf(split(s, l, here[v.Name], is)); len(svc.Matches) > 0 {
+				out = append(out, svc)
+			}
+		}
 	}
 	return out
+}
+
+// split is the part of a compound service that is here, or the part that is elsewhere, each VIP being in one of them. What the network routes to them is
+// here where the first VIP is that somebody owns: it may come to any of their owners, and two hosts that told each other of the same connections would go on
+// telling of each other's copies.
+func split(s *fsm.State, l fsm.LocalService, here []string, is bool) (part fsm.LocalService, routed bool) {
+	part = l
+	part.On, part.Addrs = nil, nil
+	first := ""
+	for i, name := range l.On {
+		if slices.Contains(here, name) == is {
+			part.On, part.Addrs = append(part.On, name), append(part.Addrs, l.Addrs[i])
+		}
+		if v := s.Config.VIPs[name]; first == "" && s.Assignments[v.Key()].Owner != "" {
+			first = name
+		}
+	}
+	return part, slices.Contains(here, first) == is
 }
 
 // ownMethods are the forwarding methods of servers that do not have the service's.

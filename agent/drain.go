@@ -22,7 +22,7 @@ const (
 	drainShare = 50
 )
 
-// drainWatch ends the drains of servers that have no connections any more. The director that owns a service's VIP counts: its kernel has
+// drainWatch ends the drains of servers that have no connections any more. The directors that own a service's VIPs count, each for its own: their kernels have
 // them. Limits are the leader's to keep.
 type drainWatch struct {
 	self fsm.NodeID
@@ -87,7 +87,8 @@ func (w *drainWatch) over(s *fsm.State, servers []fsm.ServerKey, st lvs.Status, 
 	for _, k := range servers {
 		drain := s.Servers[k].Drain
 		svc := s.Config.Services[k.Service]
-		n, known := connections(serviceKey(svc, s), svc.Protocol, k, st)
+		here, _ := s.Carried(k.Service)
+		n, known := connections(keyOf(here), svc.Protocol, k, st)
 		q, was := w.quiet[k]
 		switch {
 		case !known || n > 0:
@@ -195,9 +196,4 @@ func connections(key lvs.Key, p fsm.Protocol, k fsm.ServerKey, st lvs.Status) (n
 		}
 	}
 	return 0, false
-}
-
-// serviceKey is the name of a service in the kernel.
-func serviceKey(svc fsm.Service, s *fsm.State) lvs.Key {
-	return lvs.Service{Addr: s.Config.VIPs[svc.VIP].Address.Addr(), Port: svc.Port, Protocol: string(svc.Protocol), Mark: svc.Mark}.Key()
 }

@@ -60,13 +60,18 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 			a := probing{through: fsm.ProbesThrough(s, key, o.self)}
 			for _, c := range svc.Checks {
 				t := target(c, srv.Address)
-				if a.through && c.Through == fsm.ThroughForwarding {
-					path := pathOf(s.Config.VIPs[svc.VIP], svc, srv)
-					t = throughTarget(t, s.Config.VIPs[svc.VIP].Address.Addr(), cmp.Or(c.Port, svc.Port), path)
-					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
+				if !a.through || c.Through != fsm.ThroughForwarding {
+					byID[t.ID] = t
+					a.ids = append(a.ids, t.ID)
+					continue
 				}
-				byID[t.ID] = t
-				a.ids = append(a.ids, t.ID)
+				for _, vip := range fsm.ThroughVIPs(s, key, o.self) {
+					path := pathOf(vip, svc, srv)
+					t := throughTarget(t, vip.Address.Addr(), cmp.Or(c.Port, svc.OnlyPort()), path)
+					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
+					byID[t.ID] = t
+					a.ids = append(a.ids, t.ID)
+				}
 			}
 			o.servers[key] = a
 		}

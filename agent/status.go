@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/netip"
+	"strings"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -162,7 +163,7 @@ func serviceStatus(local fsm.Local, wanted []lvs.Service, table lvs.Status) []ap
 	for _, svc := range local.Services {
 		key := keyOf(svc)
 		x := byKey[key]
-		c := api.Carried{Service: svc.Service.Name, VIP: svc.Service.VIP, Wanted: want[key], Present: x.Have != nil, Problem: x.Err}
+		c := api.Carried{Service: svc.Service.Name, VIP: strings.Join(svc.Service.On(), ", "), Wanted: want[key], Present: x.Have != nil, Problem: x.Err}
 		if x.Have != nil {
 			c.Servers = len(x.Have.Destinations)
 		}

@@ -31,12 +31,10 @@ func wantedAddresses(local fsm.Local, open lease.Opened, stay lingers, life time
 func wantedServices(local fsm.Local) []lvs.Service {
 	var out []lvs.Service
 	for _, s := range local.Services {
-		svc := lvs.Service{
-			Addr: s.Addr, Port: s.Service.Port, Protocol: string(s.Service.Protocol), Mark: s.Service.Mark,
-			Scheduler: s.Service.Scheduler, Flags: s.Service.Flags, OnePacket: s.Service.OnePacket,
-			Persistence: lvs.Persistence(s.Service.Persistence),
-			Forward:     string(s.Service.Forward), Encap: lvs.Encap(s.Service.Encap), Masquerade: s.Service.Masquerade,
-		}
+		svc := listener(s)
+		svc.Scheduler, svc.Flags, svc.OnePacket = s.Service.Scheduler, s.Service.Flags, s.Service.OnePacket
+		svc.Persistence = lvs.Persistence(s.Service.Persistence)
+		svc.Forward, svc.Encap, svc.Masquerade = string(s.Service.Forward), lvs.Encap(s.Service.Encap), s.Service.Masquerade
 		for _, d := range s.Servers {
 			svc.Destinations = append(svc.Destinations, lvs.Destination{
 				Addr: d.Address, Weight: d.Weight, Forward: string(d.Forward), Encap: lvs.Encap(d.Encap), Upper: d.Upper, Lower: d.Lower,

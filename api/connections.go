@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -25,6 +24,7 @@ type Connections struct {
 	Node        fsm.NodeID   `json:"node" doc:"The director that was asked: the owner of the VIP, unless another was named"`
 	Plane       string       `json:"plane" doc:"What balances there: ipvs or nft"`
 	Connections []Connection `json:"connections" nullable:"false"`
+	Others      []fsm.NodeID `json:"others,omitempty" doc:"Other directors that own VIPs of the service, and have connections of their own: ask them by node"`
 	Next        int          `json:"next,omitempty" doc:"There are more: the skip of the next request. The table changes meanwhile, so that one may be missed or come twice"`
 }
 
@@ -83,7 +83,7 @@ func (s *Server) connections(ctx context.Context, in *connectionsInput) (*connec
 			return nil, invalidRequest("query.server", "%.80q is not ADDRESS:PORT, e.g. 10.0.0.11:8080 or [2001:db8::1]:80", in.Server)
 		}
 	}
-	node, err := director(st, in.Node, svc.VIP)
+	node, others, err := director(st, in.Node, svc)
 	if err != nil {
 		return nil, err
 	}
@@ -93,21 +93,26 @@ func (s *Server) connections(ctx context.Context, in *connectionsInput) (*connec
 	if err != nil {
 		return nil, problemOf(said(ctx, node, listLimit, err))
 	}
+	out.Others = others
 	if out.Connections == nil {
 		out.Connections = []Connection{}
 	}
 	return &connectionsOutput{Body: out}, nil
 }
 
-// director is the node to ask about what is on a VIP: the one that is named, or its owner.
-func director(st *fsm.State, named fsm.NodeID, vip string) (fsm.NodeID, error) {
-	if _, ok := st.Nodes[named]; named != "" && !ok {
-		return "", noSuchNode(st, named)
+// director is the node to ask about a service: the one that is named, or the owner of its first VIP that has one, with the owners of the others.
+func director(st *fsm.State, named fsm.NodeID, svc fsm.Service) (n fsm.NodeID, others []fsm.NodeID, err error) {
+	if named != "" {
+		if _, ok := st.Nodes[named]; !ok {
+			return "", nil, noSuchNode(st, named)
+		}
+		return named, nil, nil
 	}
-	if n := cmp.Or(named, st.Assignments[st.Config.VIPs[vip].Key()].Owner); n != "" {
-		return n, nil
+	owners := ownersOf(st, svc)
+	if len(owners) == 0 {
+		return "", nil, newError(CodeNotPossible, "%s; --node NAME asks a director all the same", unownedText(svc))
 	}
-	return "", newError(CodeNotPossible, "nobody owns the VIP %s: `quorate vip show %s` says why; --node NAME asks a director all the same", vip, vip)
+	return owners[0], owners[1:], nil
 }
 
 // said is the error of a director that was asked, with its name, and in words of ours where it has not answered within the limit of ctx.

@@ -143,6 +143,10 @@ func onlyThese(c fsm.Config, group []fsm.VIP) fsm.Config {
 		if _, ok := out.VIPs[svc.VIP]; ok {
 			out.Services[name] = svc
 		}
+		svc.VIPs = slices.DeleteFunc(slices.Clone(svc.VIPs), func(vip string) bool { _, ok := out.VIPs[vip]; return !ok })
+		if len(svc.VIPs) > 0 {
+			out.Services[name] = svc
+		}
 	}
 	return out
 }

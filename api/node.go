@@ -139,7 +139,7 @@ type Decision struct {
 // Carried is one service in one node's data plane.
 type Carried struct {
 	Service string `json:"service"`
-	VIP     string `json:"vip,omitempty"`
+	VIP     string `json:"vip,omitempty" doc:"Several with commas between them"`
 	Wanted  bool   `json:"wanted"`
 	Present bool   `json:"present"`
 	Servers int    `json:"servers" doc:"Real servers in the kernel's table"`

@@ -16,15 +16,20 @@ import (
 // ServiceSummary is one virtual service with how many of its servers take traffic.
 type ServiceSummary struct {
 	Name       string             `json:"name"`
-	VIP        string             `json:"vip"`
-	Address    netip.Addr         `json:"address,omitzero" doc:"Of the VIP"`
+	VIP        string             `json:"vip" doc:"Empty where it has several"`
+	VIPs       []string           `json:"vips,omitempty" doc:"Where it has several, in place of vip"`
+	Address    netip.Addr         `json:"address,omitzero" doc:"Of the VIP; absent where it has several"`
 	Port       uint16             `json:"port"`
+	Ports      []fsm.PortRange    `json:"ports,omitempty" doc:"Where it takes several, in place of port: as in 80 or 8000-8099; 0 = all ports"`
+	Addresses  []fsm.AddressRange `json:"addresses,omitempty" doc:"That it takes besides those of its VIPs, as the network routes them to one: as in 198.51.100.0/28 or 203.0.113.10-203.0.113.19"`
 	Mark       uint32             `json:"fwmark,omitempty" doc:"It takes what carries this firewall mark, in place of what is sent to a port"`
+	Given      uint32             `json:"given_fwmark,omitempty" doc:"Firewall mark that quorate gives its packets, as it takes more than one port of one VIP"`
 	Protocol   fsm.Protocol       `json:"protocol"`
 	Scheduler  string             `json:"scheduler"`
 	Forward    fsm.Forward        `json:"forward"`
 	Masquerade bool               `json:"masquerade,omitempty"`
-	Owner      fsm.NodeID         `json:"owner,omitempty" doc:"Node that owns the VIP and so carries the service"`
+	Owner      fsm.NodeID         `json:"owner,omitempty" doc:"Node that owns the VIP, or all of them that anybody owns, and so carries the service"`
+	Owners     []fsm.NodeID       `json:"owners,omitempty" doc:"Where it has several VIPs: the nodes that own some, each of which carries the service for its own"`
 	Servers    int                `json:"servers"`
 	Up         int                `json:"up" doc:"Servers with verdict up"`
 	In         int                `json:"in" doc:"Servers that get new connections: up, enabled, weight above 0, and the quorum is met"`
@@ -42,6 +47,8 @@ type Service struct {
 	Checks      []fsm.Check     `json:"checks,omitempty"`
 	RealServers []RealServer    `json:"real_servers" nullable:"false"`
 	Traffic     *ServiceTraffic `json:"traffic,omitempty" doc:"What the kernel of the director that was asked counts; absent with traffic=false"`
+	// Elsewhere is of a service with several VIPs.
+	Elsewhere []ServiceTraffic `json:"traffic_elsewhere,omitempty" doc:"The same of the other directors, where several own VIPs of it"`
 }
 
 // RealServer is one real server: configured weight, admin state and agreed verdict, and what follows.
@@ -129,8 +136,12 @@ func (s *Server) registerServices(h huma.API) {
 		}
 		out := Service{ServiceSummary: summaryOf(st, svc), Config: svc, Checks: svc.Checks, RealServers: serversOf(st, svc)}
 		if in.Traffic {
-			for _, t := range s.traffic(ctx, st, in.Node, TrafficQuery{Services: []string{in.Name}, Servers: true}) {
-				out.Traffic = &t
+			for i, t := range s.traffic(ctx, st, in.Node, TrafficQuery{Services: []string{in.Name}, Servers: true}) {
+				if i == 0 {
+					out.Traffic = &t
+					continue
+				}
+				out.Elsewhere = append(out.Elsewhere, t)
 			}
 		}
 		return &serviceOutput{Body: out}, nil
@@ -226,12 +237,17 @@ func findServer(st *fsm.State, key fsm.ServerKey) (RealServer, error) {
 
 func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
 	sum := ServiceSummary{
-		Name: svc.Name, VIP: svc.VIP, Port: svc.Port, Mark: svc.Mark, Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward,
-		Masquerade: svc.Masquerade, Servers: len(svc.Servers),
+		Name: svc.Name, VIP: svc.VIP, VIPs: svc.VIPs, Port: svc.Port, Ports: svc.Ports, Addresses: svc.Addresses, Mark: svc.Mark, Given: st.Marks[svc.Name],
+		Protocol: svc.Protocol, Scheduler: svc.Scheduler, Forward: svc.Forward, Masquerade: svc.Masquerade, Servers: len(svc.Servers),
+	}
+	owners := ownersOf(st, svc)
+	if len(owners) == 1 {
+		sum.Owner = owners[0]
 	}
 	if v, ok := st.Config.VIPs[svc.VIP]; ok {
 		sum.Address = v.Address.Addr()
-		sum.Owner = st.Assignments[v.Key()].Owner
+	} else {
+		sum.Owners = owners
 	}
 	if q := st.QuorumOf(svc.Name); !q.Since.IsZero() {
 		sum.Quorum = &q
@@ -265,6 +281,17 @@ func summaryOf(st *fsm.State, svc fsm.Service) ServiceSummary {
 		sum.Problem = "no server is up: `quorate service show " + svc.Name + "` says why"
 	}
 	return sum
+}
+
+// ownersOf are the nodes that own VIPs of the service, in the order of its VIPs.
+func ownersOf(st *fsm.State, svc fsm.Service) (out []fsm.NodeID) {
+	for _, name := range svc.On() {
+		v, ok := st.Config.VIPs[name]
+		if owner := st.Assignments[v.Key()].Owner; ok && owner != "" && !slices.Contains(out, owner) {
+			out = append(out, owner)
+		}
+	}
+	return out
 }
 
 // insteadOf says who serves while the quorum is lost.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"quorate/fsm"
 )
@@ -21,7 +22,7 @@ func unseenThrough(st *fsm.State, members []Member) (out []string) {
 			})
 		}) {
 			out = append(out, fmt.Sprintf("service %s: nobody is there to probe through the forwarding path, which takes a director that has ipvs and does not own vip %s: "+
-				"the servers' own addresses are probed, and one that lacks the VIP is not seen", name, svc.VIP))
+				"the servers' own addresses are probed, and one that lacks the VIP is not seen", name, strings.Join(svc.On(), ", ")))
 		}
 	}
 	return out

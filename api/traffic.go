@@ -84,8 +84,8 @@ func (s *Server) registerTraffic(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "traffic", Method: "GET", Path: "/v1/traffic", Tags: []string{"services"},
 		Summary: "What the kernels count of the services",
-		Description: "The figures of each service are those of the director that owns its VIP, at most a second old. A director that does not answer is a problem of its " +
-			"services, not an error.",
+		Description: "The figures of each service are those of the director that owns its VIP, at most a second old; a service with several VIPs is there once for each " +
+			"director that owns some. A director that does not answer is a problem of its services, not an error.",
 	}, func(ctx context.Context, in *trafficInput) (*trafficOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
@@ -115,12 +115,16 @@ func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q 
 		if len(wanted) > 0 && !wanted[name] {
 			continue
 		}
-		asked := cmp.Or(node, st.Assignments[st.Config.VIPs[svc.VIP].Key()].Owner)
-		if asked == "" {
-			out = append(out, ServiceTraffic{Service: name, Problem: "nobody owns the VIP " + svc.VIP + ": `quorate vip show " + svc.VIP + "` says why"})
-			continue
+		asked := ownersOf(st, svc)
+		if node != "" {
+			asked = []fsm.NodeID{node}
 		}
-		of[asked] = append(of[asked], name)
+		if len(asked) == 0 {
+			out = append(out, ServiceTraffic{Service: name, Problem: unownedText(svc)})
+		}
+		for _, n := range asked {
+			of[n] = append(of[n], name)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, tableLimit)
 	defer cancel()
@@ -148,6 +152,16 @@ func (s *Server) traffic(ctx context.Context, st *fsm.State, node fsm.NodeID, q 
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(out, func(a, b ServiceTraffic) int { return strings.Compare(a.Service, b.Service) })
+	slices.SortFunc(out, func(a, b ServiceTraffic) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), cmp.Compare(a.Node, b.Node))
+	})
 	return out
+}
+
+// unownedText says that a service is nowhere.
+func unownedText(svc fsm.Service) string {
+	if vips := svc.On(); len(vips) > 1 {
+		return fmt.Sprintf("nobody owns any of the VIPs %s: `quorate vip show %s` says why", strings.Join(vips, ", "), vips[0])
+	}
+	return fmt.Sprintf("nobody owns the VIP %s: `quorate vip show %[1]s` says why", svc.On()[0])
 }

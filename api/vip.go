@@ -182,7 +182,7 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 func servicesOn(st *fsm.State, vip string) []string {
 	var out []string
 	for name, svc := range st.Config.Services {
-		if svc.VIP == vip {
+		if slices.Contains(svc.On(), vip) {
 			out = append(out, name)
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -129,11 +130,16 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		}
 		if a, ok := written[k.name]; ok {
 			d.value(k, a, object, dst)
-		} else if _, instead := written[k.unless]; k.required && !instead && !d.failed[object][k.name] {
+		} else if k.required && !k.instead(written) && !d.failed[object][k.name] {
 			d.report(at, object, k.name, "", faultf(fmt.Sprintf("add %s = …, %s", k.name, aOrAn(k.kind)), "it is missing"))
 			d.fail(object, k.name)
 		}
 	}
+}
+
+// instead reports whether a key is written in whose presence k is not required.
+func (k key) instead(written map[string]attr) bool {
+	return slices.ContainsFunc(k.unless, func(name string) bool { _, is := written[name]; return is })
 }
 
 // value reads one attribute.

@@ -103,16 +103,16 @@ func (b *block) written(label string, src any) (lines []string) {
 		if !k.in(label) {
 			continue
 		}
-		if v := k.write(src); !k.omitted(v) || k.unless != "" && !b.says(k.unless, src) {
+		if v := k.write(src); !k.omitted(v) || len(k.unless) > 0 && !b.saysOne(k.unless, src) {
 			lines = append(lines, k.name+" = "+literalText(v))
 		}
 	}
 	return lines
 }
 
-// says reports whether the block has the key in writing.
-func (b *block) says(name string, src any) bool {
-	return slices.ContainsFunc(b.keys, func(k key) bool { return k.name == name && !k.omitted(k.write(src)) })
+// saysOne reports whether the block has one of the keys in writing.
+func (b *block) saysOne(names []string, src any) bool {
+	return slices.ContainsFunc(b.keys, func(k key) bool { return slices.Contains(names, k.name) && !k.omitted(k.write(src)) })
 }
 
 // literalText is a value as it is written in HCL.

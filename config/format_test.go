@@ -3,8 +3,10 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,13 +66,50 @@ func drawConfig(t *rapid.T) fsm.Config {
 	c.Services = map[string]fsm.Service{}
 	for i, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "services") {
 		vip := c.VIPs[rapid.SampledFrom(keysOf(c.VIPs)).Draw(t, "vip")]
-		c.Services[n] = drawService(t, n, vip, uint16(80+i), c.Settings.Sync.By() == fsm.SyncOff)
+		c.Services[n] = drawService(t, n, vip, uint16(80+i), c.Settings.Sync.By() == fsm.SyncOff, func(s *fsm.Service) {
+			if rapid.Bool().Draw(t, "compound") {
+				drawCompound(t, s, c.VIPs, i)
+			}
+		})
+	}
+	if rapid.Bool().Draw(t, "own marks") {
+		c.Settings.MarkBase = rapid.Uint32Range(1<<24, 1<<31).Draw(t, "fwmark base")
 	}
 	return c
 }
 
+// drawCompound makes the service one of several VIPs, ports or addresses: of ports and addresses that are only the i-th service's.
+func drawCompound(t *rapid.T, s *fsm.Service, vips map[string]fsm.VIP, i int) {
+	is4 := vips[s.VIP].Address.Addr().Is4()
+	if rapid.Bool().Draw(t, "several vips") {
+		s.VIPs = []string{s.VIP}
+		for _, name := range slices.Sorted(maps.Keys(vips)) {
+			if name != s.VIP && vips[name].Address.Addr().Is4() == is4 && rapid.Bool().Draw(t, "one more") {
+				s.VIPs = append(s.VIPs, name)
+			}
+		}
+		s.VIP = ""
+	}
+	if rapid.Bool().Draw(t, "several ports") {
+		s.Ports, s.Port = []fsm.PortRange{{From: s.Port, To: s.Port}}, 0
+		for first := uint16(10_000 * (i + 1)); rapid.Bool().Draw(t, "one more port"); first += 1000 {
+			r := fsm.PortRange{From: first, To: first + rapid.Uint16Range(0, 999).Draw(t, "ports")}
+			s.Ports = append(s.Ports, r)
+		}
+	}
+	for n := range rapid.IntRange(0, 3).Draw(t, "addresses") {
+		first := netip.AddrFrom4([4]byte{203, 0, byte(113 + i), byte(32 * n)})
+		last := netip.AddrFrom4([4]byte{203, 0, byte(113 + i), byte(32*n + rapid.IntRange(0, 31).Draw(t, "size"))})
+		if !is4 {
+			first = netip.MustParseAddr(fmt.Sprintf("2001:db8:%d:%d::", 100+i, n))
+			last = netip.MustParseAddr(fmt.Sprintf("2001:db8:%d:%d:%x::ffff", 100+i, n, rapid.IntRange(0, 9).Draw(t, "size")))
+		}
+		s.Addresses = append(s.Addresses, fsm.AddressRange{First: first, Last: last})
+	}
+}
+
 // drawService draws a service; its servers may be of another address family where the connections are not synchronised.
-func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool) fsm.Service {
+func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, compound func(*fsm.Service)) fsm.Service {
 	s := fsm.Service{
 		Name: name, VIP: vip.Name, Port: port,
 		Protocol:  rapid.SampledFrom([]fsm.Protocol{fsm.TCP, fsm.UDP, fsm.SCTP}).Draw(t, "protocol"),
@@ -80,6 +119,11 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool) 
 	}
 	if rapid.Bool().Draw(t, "mark") {
 		s.Mark, s.Port, s.Protocol = uint32(port)<<16, 0, ""
+		port = 0
+	} else {
+		compound(&s)
+	}
+	if len(s.Ports) > 1 {
 		port = 0
 	}
 	if flags := fsm.SchedulerFlags(s.Scheduler); len(flags) > 0 {
@@ -117,7 +161,7 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool) 
 			interval = max(time.Second, interval.Round(time.Minute))
 		}
 		c := fsm.Check{
-			Type: fsm.CheckTCP, Port: rapid.Uint16().Draw(t, "port"), Interval: interval,
+			Type: fsm.CheckTCP, Port: rapid.Uint16Range(map[bool]uint16{true: 1}[port == 0], 65535).Draw(t, "port"), Interval: interval,
 			Timeout: time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(interval)).Draw(t, "timeout")),
 			Rise:    rapid.IntRange(1, 100).Draw(t, "rise"), Fall: rapid.IntRange(1, 100).Draw(t, "fall"),
 		}

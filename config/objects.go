@@ -147,7 +147,7 @@ func (d *decoder) validate(c fsm.Config) fsm.Problems {
 	readable.Services = maps.Clone(c.Services)
 	maps.DeleteFunc(readable.Services, func(name string, _ fsm.Service) bool {
 		failed := d.failed["service."+name]
-		return failed["vip"] || failed["port"] || failed["protocol"]
+		return failed["vip"] || failed["vips"] || failed["port"] || failed["ports"] || failed["addresses"] || failed["protocol"]
 	})
 	among := map[fsm.Problem]bool{}
 	for _, p := range readable.Validate() {
@@ -155,7 +155,7 @@ func (d *decoder) validate(c fsm.Config) fsm.Problems {
 	}
 	return slices.DeleteFunc(c.Validate(), func(p fsm.Problem) bool {
 		_, service := c.Services[strings.TrimPrefix(p.Object, "service.")]
-		clash := service && p.Key == "port" && !among[p]
+		clash := service && (p.Key == "port" || p.Key == "ports") && !among[p]
 		return clash || d.follows(p)
 	})
 }
@@ -173,11 +173,11 @@ func (d *decoder) follows(p fsm.Problem) bool {
 	if bad(p.Object, p.Key) || bad(p.Object, dependsOn[p.Key]...) {
 		return true
 	}
-	if d.lost && (p.Key == "vip" || p.Key == "group") {
+	if d.lost && (p.Key == "vip" || p.Key == "vips" || p.Key == "group") {
 		return true // perhaps it was in the block that could not be read
 	}
 	if service, ok := serviceOf(p.Object); ok && p.Key == "address" {
-		return bad(service, "vip", "port", "forward")
+		return bad(service, "vip", "vips", "port", "ports", "forward")
 	}
 	return false
 }
@@ -185,7 +185,11 @@ func (d *decoder) follows(p fsm.Problem) bool {
 // dependsOn lists the keys of the same object that a problem with a key may come from.
 var dependsOn = map[string][]string{
 	"timeout":    {"interval"},
-	"port":       {"vip", "protocol"},
+	"port":       {"vip", "vips", "ports", "addresses", "protocol"},
+	"ports":      {"vip", "vips", "port", "addresses", "protocol"},
+	"addresses":  {"vip", "vips"},
+	"vip":        {"vips"},
+	"vips":       {"vip"},
 	"masquerade": {"forward"},
 	"prefer":     {"group"},
 	"preempt":    {"group"},

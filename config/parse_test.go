@@ -18,7 +18,7 @@ import (
 
 // equal compares configurations, with nil for empty and without regard to how netip keeps addresses.
 func equal(t interface{ Errorf(string, ...any) }, got, want fsm.Config) {
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{}, netip.AddrPort{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{}, netip.AddrPort{}, netip.Addr{})); diff != "" {
 		t.Errorf("configuration (- want, + got):\n%s", diff)
 	}
 }

@@ -111,8 +111,8 @@ func referenceValue(k key) string {
 
 func referenceDefault(k key) string {
 	switch {
-	case k.unless != "":
-		return "required without `" + k.unless + "`"
+	case len(k.unless) > 0:
+		return "required without `" + strings.Join(k.unless, "`, `") + "`"
 	case k.required:
 		return "required"
 	case k.fallback == cty.NilVal:

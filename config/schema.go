@@ -26,7 +26,7 @@ type key struct {
 	kind     string // of its value, as the reference page shows it
 	doc      string
 	required bool
-	unless   string    // the key in whose presence it is not required
+	unless   []string  // the keys in whose presence it is not required
 	fallback cty.Value // what it is when it is left out; NilVal = nothing
 	values   []string  // what it may be; nil = see span
 	span     string    // its range, for a person
@@ -43,9 +43,9 @@ func (k key) must() key {
 	return k
 }
 
-// but makes the key required where the other one is not written.
-func (k key) but(other string) key {
-	k.required, k.unless = true, other
+// but makes the key required where none of the others is written.
+func (k key) but(others ...string) key {
+	k.required, k.unless = true, others
 	return k
 }
 

@@ -138,17 +138,37 @@ func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
 }
 
 func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string) key {
-	return key{
-		name: name, kind: "list of status codes and ranges", doc: doc,
-		item: func(v cty.Value) string {
-			r, _ := statusOf(v)
+	return items(name, "list of status codes and ranges", `["200-299"]`, doc, field, statusOf,
+		func(r fsm.StatusRange) string { return fmt.Sprintf("%d-%d", r.From, r.To) },
+		func(r fsm.StatusRange) string {
+			if r.To == r.From {
+				return strconv.Itoa(r.From)
+			}
 			return fmt.Sprintf("%d-%d", r.From, r.To)
+		})
+}
+
+func portRanges[T any](name string, field func(*T) *[]fsm.PortRange, doc string) key {
+	return items(name, "list of ports and ranges", `["80", "8000-8099"]`, doc, field, portRangeOf, fsm.PortRange.String, fsm.PortRange.String)
+}
+
+func addressRanges[T any](name string, field func(*T) *[]fsm.AddressRange, doc string) key {
+	return items(name, "list of addresses, networks and ranges", `["198.51.100.0/28"]`, doc, field, addressRangeOf, fsm.AddressRange.String, fsm.AddressRange.String)
+}
+
+// items is a list of what is written as strings or numbers. called is how package fsm calls an item, text how it is written.
+func items[T, V any](name, kind, example, doc string, field func(*T) *[]V, parse func(cty.Value) (V, error), called, text func(V) string) key {
+	return key{
+		name: name, kind: kind, doc: doc,
+		item: func(v cty.Value) string {
+			x, _ := parse(v)
+			return called(x)
 		},
 		read: func(dst any, v cty.Value) error {
-			var out []fsm.StatusRange
-			err := eachOf(v, `["200-299"]`, func(item cty.Value) error {
-				r, err := statusOf(item)
-				out = append(out, r)
+			var out []V
+			err := eachOf(v, example, func(item cty.Value) error {
+				x, err := parse(item)
+				out = append(out, x)
 				return err
 			})
 			if err != nil {
@@ -159,12 +179,8 @@ func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string)
 		},
 		write: func(src any) cty.Value {
 			var out []cty.Value
-			for _, r := range *field(src.(*T)) {
-				s := strconv.Itoa(r.From)
-				if r.To != r.From {
-					s += "-" + strconv.Itoa(r.To)
-				}
-				out = append(out, cty.StringVal(s))
+			for _, x := range *field(src.(*T)) {
+				out = append(out, cty.StringVal(text(x)))
 			}
 			return cty.TupleVal(out)
 		},
@@ -302,6 +318,36 @@ func statusOf(v cty.Value) (fsm.StatusRange, error) {
 		return fsm.StatusRange{}, faultf(`write it like "200" or "200-299"`, "%q is no status code and no range of them", s)
 	}
 	return fsm.StatusRange{From: int(low), To: int(high)}, nil
+}
+
+// portRangeOf reads 80, "80" or "8000-8099".
+func portRangeOf(v cty.Value) (fsm.PortRange, error) {
+	if v.Type() == cty.Number {
+		n, err := numberOf[uint16](v)
+		return fsm.PortRange{From: n, To: n}, err
+	}
+	s, err := stringOf(v)
+	if err != nil {
+		return fsm.PortRange{}, err
+	}
+	r, err := fsm.ParsePortRange(s)
+	if err != nil {
+		return r, faultf(`write it like "80" or "8000-8099", with ports from 1 to 65535`, "%v", err)
+	}
+	return r, nil
+}
+
+// addressRangeOf reads "198.51.100.0/28", "203.0.113.7" or "203.0.113.10-203.0.113.19".
+func addressRangeOf(v cty.Value) (fsm.AddressRange, error) {
+	s, err := stringOf(v)
+	if err != nil {
+		return fsm.AddressRange{}, err
+	}
+	r, err := fsm.ParseAddressRange(s)
+	if err != nil {
+		return r, faultf(`write it like "198.51.100.0/28" or "203.0.113.10-203.0.113.19"`, "%v", err)
+	}
+	return r, nil
 }
 
 // eachOf visits the items of a list.

@@ -25,6 +25,7 @@ func (e *entry) configure(c Configure) error {
 	e.releaseTombstones()
 	e.matchHolders()
 	e.matchServers()
+	e.handMarks()
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (e *entry) setAdmin(c SetAdmin) error {
 		return nil
 	}
 	st := was
-	st.Admin, st.Why, st.Drain, st.Deadline = c.Admin, "", 0, time.Time{}
+	st.Admin, st.Why, st.Drain, st.Deadline, st.Quiet = c.Admin, "", 0, time.Time{}, nil
 	var text string
 	switch c.Admin {
 	case Enabled:

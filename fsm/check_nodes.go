@@ -73,8 +73,15 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
-		if v, ok := c.VIPs[s.VIP]; ok {
-			checkPlane(&ps, s, v, directors, c.Settings.DataPlane)
+		checkRouted(&ps, s, nodes)
+		for _, vip := range s.On() {
+			before := len(ps)
+			if v, ok := c.VIPs[vip]; ok {
+				checkPlane(&ps, s, v, directors, c.Settings.DataPlane)
+			}
+			if len(ps) > before {
+				break // the others are on such directors, too
+			}
 		}
 		c.checkThrough(&ps, s, directors)
 	}
@@ -167,6 +174,13 @@ func (c Config) CheckJoin(n Node) error {
 				"name interfaces for them of which %s has one only", ErrInvalid, n.ID, v.Address.Addr(), name, other.Name, n.ID)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		for _, r := range c.Services[name].Addresses {
+			if what, _ := n.has(r); what != "" {
+				return fmt.Errorf("%w: %s, and service %s takes what is sent to %v; give %s another address or network, or the service others", ErrInvalid, what, name, r, n.ID)
+			}
+		}
+	}
 	return nil
 }
 
@@ -178,14 +192,15 @@ func checkServers(ps *Problems, v VIP, servers []ServerKey) {
 	}
 }
 
-// serversAt lists the servers of each address, by service, without those at the address of their service's own VIP,
+// serversAt lists the servers of each address, by service, without those at the address of a VIP of their own service,
 // which Validate has refused.
 func (c Config) serversAt() map[netip.Addr][]ServerKey {
 	out := map[netip.Addr][]ServerKey{}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		for _, server := range s.Servers {
-			if a := server.Address.Addr(); a != c.VIPs[s.VIP].Address.Addr() {
+			a := server.Address.Addr()
+			if !slices.ContainsFunc(s.On(), func(vip string) bool { return a == c.VIPs[vip].Address.Addr() }) {
 				out[a] = append(out[a], ServerKey{Service: name, Address: server.Address})
 			}
 		}
@@ -284,7 +299,12 @@ func checkPlane(ps *Problems, s Service, v VIP, directors []Node, setting string
 	}
 	if len(lacks) == len(here) {
 		key, value, _ := strings.Cut(lacking, "=")
-		ps.add(object, key, cmp.Or(value, "true"), fmt.Sprintf("no director that can have vip %s can do this (%s)", v.Name, firstOf(lacks, "")), "leave it out, or "+load)
+		cure := "leave it out, or " + load
+		if key == "ports" || key == "addresses" {
+			key, value = s.compoundBy(key)
+			cure = "make a service of each port of each VIP, or give a director a kernel whose nftables marks packets by ranges (Linux 5.6 and later: modprobe nf_tables)"
+		}
+		ps.add(object, key, cmp.Or(value, "true"), fmt.Sprintf("no director that can have vip %s can do this (%s)", v.Name, firstOf(lacks, "")), cure)
 		return
 	}
 	if len(schedulers) == 0 {

@@ -135,6 +135,7 @@ func (c Config) fields() map[string]fields {
 	cluster.flag("set_sysctls", c.Settings.SetSysctls)
 	cluster.count("max_moves_per_minute", c.Settings.MaxMoves)
 	cluster.span("hold_down", c.Settings.HoldDown)
+	cluster.count("fwmark_base", int(c.Settings.MarkBase))
 	c.Settings.Sync.fields(object)
 	c.Settings.Timeouts.fields(object)
 	for name, v := range c.VIPs {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,8 +18,8 @@ type EndDrain struct {
 type DrainOver struct {
 	Server ServerKey `json:"server"`
 	Index  uint64    `json:"index"` // ServerState.Drain
-	// Reason is drained, when the director Node, which has to be the one that owns the service's VIP, has seen the last connection go, or
-	// timeout.
+	// Reason is drained, when the director Node, which has to own a VIP of the service, has seen the last connection go, or timeout. A drain ends when
+	// the owners of all of the service's VIPs have said so.
 	Reason ReasonCode `json:"reason"`
 	Node   NodeID     `json:"node,omitempty"`
 }
@@ -43,10 +44,20 @@ func (e *entry) endDrain(c EndDrain) error {
 	}
 	for _, d := range c.Drains {
 		st, ok := e.next.Servers[d.Server]
-		if !ok || st.Admin != Drain || st.Drain != d.Index || d.Reason == ReasonDrained && !e.next.serves(d.Node, d.Server.Service) {
+		if !ok || st.Admin != Drain || st.Drain != d.Index {
 			continue
 		}
-		st.Admin, st.Why, st.Deadline, st.Drain = Disabled, d.Reason, time.Time{}, 0
+		if d.Reason == ReasonDrained {
+			mine := e.next.serves(d.Node, d.Server.Service)
+			if len(mine) == 0 {
+				continue
+			}
+			if st.Quiet = quietWith(st.Quiet, mine); !e.next.allQuiet(d.Server.Service, st.Quiet) {
+				e.setServer(d.Server, st)
+				continue
+			}
+		}
+		st.Admin, st.Why, st.Deadline, st.Drain, st.Quiet = Disabled, d.Reason, time.Time{}, 0, nil
 		e.setServer(d.Server, st)
 		text := "%s is drained: its last connection is gone, and it is disabled"
 		if d.Reason == ReasonTimeout {
@@ -57,21 +68,50 @@ func (e *entry) endDrain(c EndDrain) error {
 	return nil
 }
 
-// serves reports whether the node owns the VIP of a service, and has not been asked to release it.
-func (s *State) serves(node NodeID, service string) bool {
-	v, ok := s.Config.VIPs[s.Config.Services[service].VIP]
+// serves are the VIPs of a service that the node owns, and has not been asked to release, with the epochs under which it does.
+func (s *State) serves(node NodeID, service string) (out []QuietVIP) {
+	svc, ok := s.Config.Services[service]
 	if !ok || node == "" {
-		return false
+		return nil
 	}
-	a := s.Assignments[v.Key()]
-	return a.Owner == node && a.Release == nil && a.Matches(v)
+	for _, name := range svc.On() {
+		if v, ok := s.Config.VIPs[name]; ok {
+			if a := s.Assignments[v.Key()]; a.Owner == node && a.Release == nil && a.Matches(v) {
+				out = append(out, QuietVIP{name, a.Epoch})
+			}
+		}
+	}
+	return out
 }
 
-// DrainingOn are the servers that are drained and that the node serves: whose connections it has to watch. Sorted.
+// quietWith is the list with what is said newly of some VIPs, sorted.
+func quietWith(list, said []QuietVIP) []QuietVIP {
+	out := slices.DeleteFunc(slices.Clone(list), func(q QuietVIP) bool {
+		return slices.ContainsFunc(said, func(x QuietVIP) bool { return x.VIP == q.VIP })
+	})
+	return slices.SortedFunc(slices.Values(append(out, said...)), func(a, b QuietVIP) int { return strings.Compare(a.VIP, b.VIP) })
+}
+
+// allQuiet reports whether the owner of each VIP of the service, as it is now, has said that there are no connections any more.
+func (s *State) allQuiet(service string, quiet []QuietVIP) bool {
+	for _, name := range s.Config.Services[service].On() {
+		a := s.Assignments[s.Config.VIPs[name].Key()]
+		if a.Owner == "" || !slices.Contains(quiet, QuietVIP{name, a.Epoch}) {
+			return false
+		}
+	}
+	return true
+}
+
+// DrainingOn are the servers that are drained and that the node serves, with connections of which it has not said yet that they are gone: those that
+// it has to watch. Sorted.
 func (s *State) DrainingOn(node NodeID) []ServerKey {
 	var out []ServerKey
 	for k, st := range s.Servers {
-		if st.Admin == Drain && s.serves(node, k.Service) {
+		if st.Admin != Drain {
+			continue
+		}
+		if slices.ContainsFunc(s.serves(node, k.Service), func(q QuietVIP) bool { return !slices.Contains(st.Quiet, q) }) {
 			out = append(out, k)
 		}
 	}

@@ -23,9 +23,11 @@ func (c Config) needsOf() map[string]needs {
 		out[name] = needs{vip: v, plane: c.Settings.DataPlane, fast: c.Settings.Profile == Fast}
 	}
 	for _, s := range c.Services {
-		if n, ok := out[s.VIP]; ok {
-			n.services = append(n.services, s)
-			out[s.VIP] = n
+		for _, name := range s.On() {
+			if n, ok := out[name]; ok {
+				n.services = append(n.services, s)
+				out[name] = n
+			}
 		}
 	}
 	for _, n := range out {
@@ -54,6 +56,11 @@ func (n Node) misfit(need needs) string {
 	for _, s := range need.services {
 		if why := n.Facts.under(need.plane, s).cannot(s); why != "" {
 			return fmt.Sprintf("%s cannot do service %s: %s", n.ID, s.Name, why)
+		}
+		for _, r := range s.Addresses {
+			if link, p, near := n.Facts.linkInto(r); near {
+				return fmt.Sprintf("%s cannot do service %s: its %s has %v, where neighbours would ask for %v", n.ID, s.Name, link, p, r)
+			}
 		}
 	}
 	return ""

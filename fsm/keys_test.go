@@ -126,6 +126,12 @@ func setValue(t *testing.T, v reflect.Value) {
 	case netip.Prefix:
 		v.Set(reflect.ValueOf(netip.PrefixFrom(server.Addr(), 24)))
 		return
+	case PortRange:
+		v.Set(reflect.ValueOf(PortRange{80, 89}))
+		return
+	case AddressRange:
+		v.Set(reflect.ValueOf(AddressRange{server.Addr(), server.Addr()}))
+		return
 	case ServerKey:
 		v.Set(reflect.ValueOf(ServerKey{"x", server}))
 		return

@@ -41,7 +41,9 @@ type LocalRelease struct {
 // LocalService is a virtual service together with the servers that traffic may go to.
 type LocalService struct {
 	Service Service
-	Addr    netip.Addr // of the VIP
+	On      []string     // names of those of its VIPs for which it is here, sorted
+	Addrs   []netip.Addr // of these VIPs, in their order; at least one
+	Mark    uint32       // by which the kernel has it: the operator's, or of a compound service the one that the cluster has handed out; 0 = by address
 	// Servers are those that belong into the table, with the weight that counts now: 0 (configured, drained, down and inhibited) takes no new
 	// connections. While the quorum is lost, the sorry server is among them. Sorted by address.
 	Servers []Server
@@ -95,7 +97,9 @@ func (l Local) WithServices(s *State, keys []AddressKey) Local {
 	}
 	vips := map[string]bool{}
 	for _, svc := range l.Services {
-		vips[svc.Service.VIP] = true
+		for _, name := range svc.On {
+			vips[name] = true
+		}
 	}
 	for _, k := range keys {
 		if v, ok := s.VIPByKey(k); ok {
@@ -110,18 +114,41 @@ func (l Local) WithServices(s *State, keys []AddressKey) Local {
 func (s *State) servicesOn(vips map[string]bool) []LocalService {
 	var out []LocalService
 	for _, svc := range s.Config.Services {
-		if vips[svc.VIP] {
-			out = append(out, s.localService(svc))
+		if on := svc.onAny(vips); len(on) > 0 {
+			out = append(out, s.localService(svc, on))
 		}
 	}
 	slices.SortFunc(out, func(a, b LocalService) int { return strings.Compare(a.Service.Name, b.Service.Name) })
 	return out
 }
 
-// localService is a service by the agreed states of its servers. While its quorum is lost, nothing that takes new connections stays but the
+// onAny are the names of the service's VIPs that are among these.
+func (s Service) onAny(vips map[string]bool) []string {
+	if len(s.VIPs) == 0 {
+		if vips[s.VIP] {
+			return []string{s.VIP}
+		}
+		return nil
+	}
+	var out []string
+	for _, name := range s.VIPs {
+		if vips[name] {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// localService is a service on some of its VIPs by the agreed states of its servers. While its quorum is lost, nothing that takes new connections stays but the
 // sorry server; what takes none goes on with those it has: servers that are drained, or of weight 0, and with Inhibit all of them.
-func (s *State) localService(svc Service) LocalService {
-	out := LocalService{Service: svc, Addr: s.Config.VIPs[svc.VIP].Address.Addr()}
+func (s *State) localService(svc Service, on []string) LocalService {
+	out := LocalService{Service: svc, On: on, Mark: svc.Mark}
+	if svc.Compound() {
+		out.Mark = s.Marks[svc.Name]
+	}
+	for _, name := range on {
+		out.Addrs = append(out.Addrs, s.Config.VIPs[name].Address.Addr())
+	}
 	state, agreed := s.Services[svc.Name]
 	lost := agreed && !state.Quorum
 	for _, server := range svc.Servers {

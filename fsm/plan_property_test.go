@@ -193,6 +193,12 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 				Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}
 		}
 	}
+	if names := slices.Sorted(maps.Keys(c.VIPs)); hold && len(names) > 0 && rapid.Bool().Draw(rt, "compound") {
+		s := Service{Name: "s", Protocol: TCP, Forward: NAT, Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.2:0"), Weight: 1}},
+			VIPs:  rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID).Draw(rt, "on"),
+			Ports: []PortRange{{443, 443}, {8000, 8099}}, Addresses: []AddressRange{rangeOf(netip.MustParsePrefix("203.0.113.0/28"))}}
+		c.Services[s.Name] = s
+	}
 	return c
 }
 
@@ -210,6 +216,7 @@ func TestRandomHistory(t *testing.T) {
 			randomStep(rt, w)
 			before := snapshotOf(rt, w.s)
 			checkPlan(rt, w)
+			checkLocal(rt, w)
 			if !slices.Equal(before, snapshotOf(rt, w.s)) {
 				rt.Fatal("planning changed the state")
 			}
@@ -304,6 +311,32 @@ func randomStep(rt *rapid.T, w *world) {
 	}
 	if !slices.Equal(before, snapshotOf(w.t, old)) {
 		rt.Fatal("a published state was changed")
+	}
+}
+
+// checkLocal fails unless each VIP that somebody is to serve has all of its services at its owner, by the mark that they have everywhere, and nowhere
+// else unless it is on its way.
+func checkLocal(rt *rapid.T, w *world) {
+	serves := map[string][]NodeID{} // by service and VIP
+	for id := range w.s.Nodes {
+		for _, l := range LocalOf(w.s, id).Services {
+			for i, name := range l.On {
+				if l.Addrs[i] != w.s.Config.VIPs[name].Address.Addr() || l.Mark != w.s.Marks[l.Service.Name] || !slices.Contains(l.Service.On(), name) {
+					rt.Fatalf("%s has %+v", id, l)
+				}
+				serves[l.Service.Name+"/"+name] = append(serves[l.Service.Name+"/"+name], id)
+			}
+		}
+	}
+	for _, s := range w.s.Config.Services {
+		for _, name := range s.On() {
+			v := w.s.Config.VIPs[name]
+			a := w.s.Assignments[v.Key()]
+			here := serves[s.Name+"/"+name]
+			if owned := a.Owner != "" && a.Matches(v); a.Release == nil && (owned && !slices.Equal(here, []NodeID{a.Owner}) || !owned && len(here) > 0) {
+				rt.Fatalf("service %s on vip %s is at %v, and its owner is %q", s.Name, name, here, a.Owner)
+			}
+		}
 	}
 }
 

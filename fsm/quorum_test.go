@@ -161,7 +161,7 @@ func drawServerStep(rt *rapid.T, w *world) Command {
 func checkTable(t tb, s *State, svc Service) {
 	t.Helper()
 	got := map[netip.AddrPort]int{}
-	for _, x := range s.localService(svc).Servers {
+	for _, x := range s.localService(svc, svc.On()).Servers {
 		got[x.Address] = x.Weight
 	}
 	q := s.QuorumOf(svc.Name)

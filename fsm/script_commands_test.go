@@ -449,7 +449,11 @@ func localText(l Local) string {
 			}
 			servers = append(servers, text+"}")
 		}
-		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addr, s.Service.Port, servers)
+		if s.Service.Compound() {
+			fmt.Fprintf(&out, "service %s by mark %#x: %v ports %v %v\n", s.Service.Name, s.Mark, s.Addrs, s.Service.PortRanges(), servers)
+			continue
+		}
+		fmt.Fprintf(&out, "service %s %v:%d %v\n", s.Service.Name, s.Addrs[0], s.Service.Port, servers)
 	}
 	return out.String()
 }
@@ -477,6 +481,9 @@ func node(a args) Node {
 		}
 	case "none":
 		n.Facts.DataPlane, n.Facts.Forwards, n.Facts.Schedulers = "none", nil, nil
+	}
+	if v, ok := a.set["features"]; ok {
+		n.Facts.Features = splitList(v)
 	}
 	if addrs, ok := a.set["addresses"]; ok {
 		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(addrs)}

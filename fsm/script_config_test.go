@@ -12,7 +12,8 @@ import (
 //	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
 //	group g prefer=n1 preempt
 //	service http vip=web port=80 forward=dr scheduler=wlc check through servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
-//	set profile=fast observers=2
+//	service many vips=web,web2 ports=80,8000-8099 addresses=203.0.113.0/28,203.0.113.32-203.0.113.40 persistence=6m protocol=udp fwmark=7
+//	set profile=fast observers=2 fwmark_base=100
 func config(lines []string) Config {
 	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
 	for _, line := range lines {
@@ -27,6 +28,7 @@ func config(lines []string) Config {
 			c.Settings.Observers = int(a.num("observers", 3))
 			c.Settings.Rebalance = a.has("rebalance")
 			c.Settings.MaxMoves = int(a.num("max_moves_per_minute", 0))
+			c.Settings.MarkBase = uint32(a.num("fwmark_base", 0))
 			c.Settings.HoldDown, _ = time.ParseDuration(a.set["hold_down"])
 		case "vip":
 			p, err := netip.ParsePrefix(a.words[1])
@@ -39,6 +41,30 @@ func config(lines []string) Config {
 			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
 		case "service":
 			s := Service{Name: name, VIP: a.set["vip"], Port: uint16(a.num("port", 80)), Protocol: TCP, Scheduler: "rr", Forward: NAT}
+			if s.VIPs = splitList(a.set["vips"]); len(s.VIPs) > 0 {
+				s.VIP = ""
+			}
+			for _, text := range splitList(a.set["ports"]) {
+				r, err := ParsePortRange(text)
+				if err != nil {
+					panic(err)
+				}
+				s.Ports, s.Port = append(s.Ports, r), uint16(a.num("port", 0))
+			}
+			for _, text := range splitList(a.set["addresses"]) {
+				r, err := ParseAddressRange(text)
+				if err != nil {
+					panic(err)
+				}
+				s.Addresses = append(s.Addresses, r)
+			}
+			s.Persistence.Timeout = span(a.set["persistence"])
+			if v, ok := a.set["protocol"]; ok {
+				s.Protocol = Protocol(v)
+			}
+			if s.Mark = uint32(a.num("fwmark", 0)); s.Mark != 0 {
+				s.Port, s.Protocol = 0, ""
+			}
 			if v, ok := a.set["scheduler"]; ok {
 				s.Scheduler = v
 			}
@@ -56,7 +82,7 @@ func config(lines []string) Config {
 			if a.has("through") {
 				s.Checks = []Check{{Type: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3, Through: ThroughForwarding}}
 			}
-			for _, text := range strings.FieldsFunc(a.set["servers"], func(r rune) bool { return r == ',' }) {
+			for _, text := range splitList(a.set["servers"]) {
 				addr, weight, _ := strings.Cut(text, "*")
 				w := 1
 				if weight != "" {
@@ -88,6 +114,10 @@ func span(text string) time.Duration {
 		panic(err)
 	}
 	return d
+}
+
+func splitList(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
 }
 
 func nodeIDs(text string) []NodeID {

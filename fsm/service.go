@@ -28,11 +28,20 @@ const (
 )
 
 // Service is one virtual service: traffic to a port of a VIP, spread over real servers. What is marked so exists since schema 5.
+//
+// With VIPs, Ports or Addresses it is compound: it takes more than one port of one address. The kernels have such a service by a firewall mark
+// that the cluster hands out (State.Marks).
 type Service struct {
 	Name string `json:"name"`
-	VIP  string `json:"vip"` // name of the VIP; with a Mark it only says which node balances: the one that owns it
+	VIP  string `json:"vip,omitempty"` // name of the VIP; "" with VIPs. With a Mark it only says which node balances: the one that owns it
+	// VIPs in place of VIP, of one address family. They need not have one owner: each director balances what comes to those that it owns. Since schema 5.
+	VIPs []string `json:"vips,omitempty"`
 	// Port 0 = all ports, since schema 5: the connections of a client go to one server (Persistence).
-	Port uint16 `json:"port"`
+	Port uint16 `json:"port,omitempty"`
+	// Ports in place of Port, disjoint; a single PortRange{} is all ports. Since schema 5.
+	Ports []PortRange `json:"ports,omitempty"`
+	// Addresses besides those of the VIPs, disjoint: the network routes them to a VIP, and who owns that takes them in as its own. Since schema 5.
+	Addresses []AddressRange `json:"addresses,omitempty"`
 	// Mark takes the packets that carry this firewall mark, which rules of the operator's give them, in place of those to a port. Since schema 5.
 	Mark      uint32   `json:"fwmark,omitempty"`
 	Protocol  Protocol `json:"protocol"`  // "" with a Mark
@@ -67,6 +76,39 @@ type Service struct {
 
 	Checks  []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
 	Servers []Server `json:"servers,omitempty"`
+}
+
+// On are the names of the service's VIPs.
+func (s Service) On() []string {
+	if len(s.VIPs) == 0 {
+		return []string{s.VIP}
+	}
+	return s.VIPs
+}
+
+// Compound reports whether the service takes more than one port of one VIP, which the kernels have by a firewall mark.
+func (s Service) Compound() bool {
+	return s.Mark == 0 && (len(s.VIPs) > 0 || len(s.Ports) > 0 || len(s.Addresses) > 0)
+}
+
+// PortRanges are the ports that the service takes of each of its addresses; none when it goes by a firewall mark of the operator's.
+func (s Service) PortRanges() []PortRange {
+	switch {
+	case s.Mark != 0:
+		return nil
+	case len(s.Ports) > 0:
+		return s.Ports
+	default:
+		return []PortRange{{s.Port, s.Port}}
+	}
+}
+
+// OnlyPort is the one port that the service takes, or 0 when it takes more.
+func (s Service) OnlyPort() uint16 {
+	if r := s.PortRanges(); len(r) == 1 && r[0].From == r[0].To {
+		return r[0].From
+	}
+	return 0
 }
 
 // Persistence says how long, and by what, the connections of a client belong together. The zero value is none.
@@ -228,4 +270,12 @@ type ServerState struct {
 	Drain    uint64     `json:"drain,omitempty"`
 	Deadline time.Time  `json:"deadline,omitzero"`
 	Why      ReasonCode `json:"why,omitempty"` // it is disabled: drained or timeout; "" = an operator said so
+	// Quiet says of which of the service's VIPs the last connection to the drained server is gone, while others still have some. Sorted by VIP.
+	Quiet []QuietVIP `json:"quiet,omitempty"`
+}
+
+// QuietVIP is a VIP whose owner has seen the last connection go. What moves to another director counts anew.
+type QuietVIP struct {
+	VIP   string `json:"vip"`
+	Epoch Epoch  `json:"epoch"` // of the assignment
 }

@@ -8,7 +8,7 @@ import (
 
 // needs is the schema that has all that the service asks for on the VIP.
 func (s Service) needs(vip VIP) Schema {
-	plain := s.Mark == 0 && len(s.Flags) == 0 && !s.OnePacket && s.Persistence == Persistence{} && s.Encap == Encap{} &&
+	plain := s.Mark == 0 && !s.Compound() && len(s.Flags) == 0 && !s.OnePacket && s.Persistence == Persistence{} && s.Encap == Encap{} &&
 		s.Quorum == 0 && s.Hysteresis == 0 && s.Sorry == nil && !s.Inhibit && s.SlowStart == 0 && s.DrainTimeout == 0 && !s.NoSync &&
 		s.Protocol != SCTP
 	plain = plain && !slices.ContainsFunc(s.Checks, func(c Check) bool { return c.Through != "" })
@@ -32,7 +32,9 @@ func (s Service) Features() []string {
 		}
 	}
 	ask(s.Mark != 0, "fwmark")
-	ask(s.Mark == 0 && s.Port == 0, "port=0")
+	ask(s.Compound(), "ports")
+	ask(len(s.Addresses) > 0, "addresses")
+	ask(s.Mark == 0 && !s.Compound() && s.Port == 0, "port=0")
 	ask(s.Protocol == SCTP, "protocol=sctp")
 	ask(s.OnePacket, "one_packet")
 	ask(s.Persistence.Timeout != 0, "persistence")
@@ -75,9 +77,12 @@ func (e Encap) fields(f fields) {
 // fields are the settings of the service as text, without its checks and servers.
 func (s Service) fields(f fields) {
 	f.set("vip", s.VIP)
-	if s.Mark == 0 {
+	f.set("vips", join(s.VIPs, ", "))
+	if s.Mark == 0 && len(s.Ports) == 0 {
 		f.set("port", itoa(s.Port))
 	}
+	f.set("ports", join(s.Ports, ", "))
+	f.set("addresses", join(s.Addresses, ", "))
 	f.count("fwmark", int(s.Mark))
 	f.set("protocol", string(s.Protocol))
 	f.set("scheduler", s.Scheduler)

@@ -56,6 +56,9 @@ type Settings struct {
 	SetSysctls bool     `json:"set_sysctls,omitempty"`
 	Sync       Sync     `json:"sync,omitzero"`
 	Timeouts   Timeouts `json:"ipvs_timeouts,omitzero"`
+
+	// MarkBase is the first of the firewall marks that compound services get; 0 = DefaultMarkBase. Since schema 5.
+	MarkBase uint32 `json:"fwmark_base,omitempty"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -75,7 +78,7 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
-	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) || s.SetSysctls {
+	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) || s.SetSysctls || s.MarkBase != 0 {
 		return schemaLVS
 	}
 	if s.Rebalance || s.MaxMoves != 0 || s.HoldDown != 0 {
@@ -93,7 +96,7 @@ func (c Config) needs() Schema {
 		}
 	}
 	for _, s := range c.Services {
-		need = max(need, s.needs(c.VIPs[s.VIP]))
+		need = max(need, s.needs(c.VIPs[s.On()[0]]))
 	}
 	return need
 }

@@ -17,7 +17,8 @@ const (
 	schemaHold   Schema = 4 // VIP.QuorumLost, Assignment.Holders, HoldOff
 
 	// All of IPVS (Service.needs, Facts.Features); directors keep each other's connections (Settings.Sync, Service.NoSync, Facts.Unsynced); states
-	// of services, and servers that come and go (State.Services, Disabled, SetAdmin.Timeout, EndDrain, Event.Service).
+	// of services, and servers that come and go (State.Services, Disabled, SetAdmin.Timeout, EndDrain, Event.Service); services that take more than
+	// one port of one address (Service.Compound, State.Marks, Settings.MarkBase, ServerState.Quiet).
 	schemaLVS Schema = 5
 
 	// MaxSchema is the newest schema this build understands.
@@ -40,6 +41,8 @@ type State struct {
 	Servers     map[ServerKey]ServerState `json:"servers"`
 	// Services holds each configured service, since schema 5.
 	Services map[string]ServiceState `json:"services,omitempty"`
+	// Marks are the firewall marks of the compound services, by name; each keeps its own for as long as it exists and is compound. Since schema 5.
+	Marks map[string]uint32 `json:"fwmarks,omitempty"`
 	// Moves holds when the latest moves for preference or balance began, as many as the settings allow in a minute; oldest first.
 	Moves []time.Time `json:"moves,omitempty"`
 

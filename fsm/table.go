@@ -8,3 +8,12 @@ func (s *State) Table() []LocalService {
 	}
 	return s.servicesOn(vips)
 }
+
+// Carried is one service as in Table; ok is false when there is none of the name.
+func (s *State) Carried(service string) (l LocalService, ok bool) {
+	svc, ok := s.Config.Services[service]
+	if !ok {
+		return l, false
+	}
+	return s.localService(svc, svc.On()), true
+}

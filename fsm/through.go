@@ -24,17 +24,26 @@ func (s Service) ChecksThrough() bool {
 // ProbesThrough reports whether the node, as an observer, probes the server through the forwarding path where its service has a check that asks for it. The
 // other observers probe the server's own address in place of that, and count while none of these is alive (cluster's verdicts).
 //
-// The owner of the VIP cannot: the answer would come from one of its own addresses, which it takes for forged. Nor can a node without IPVS, and one that is
+// Of a service with several VIPs it probes to each that it does not own. The owner of a VIP cannot: the answer would come from one of its own addresses, which it takes for forged. Nor can a node without IPVS, and one that is
 // the server.
 func ProbesThrough(s *State, server ServerKey, node NodeID) bool {
+	return len(ThroughVIPs(s, server, node)) > 0
+}
+
+// ThroughVIPs are the VIPs of the server's service to which the node probes it through the forwarding path: those that it does not own.
+func ThroughVIPs(s *State, server ServerKey, node NodeID) (out []VIP) {
 	svc, ok := s.Config.Services[server.Service]
-	if !ok || !svc.ChecksThrough() {
-		return false
-	}
-	vip, ok := s.Config.VIPs[svc.VIP]
 	n := s.Nodes[node]
-	return ok && n.Facts.probesThrough() && s.Assignments[vip.Key()].Owner != node &&
-		!slices.Contains(n.Facts.Addresses, vip.Address.Addr()) && !slices.Contains(n.Facts.Addresses, server.Address.Addr())
+	if !ok || !svc.ChecksThrough() || !n.Facts.probesThrough() || slices.Contains(n.Facts.Addresses, server.Address.Addr()) {
+		return nil
+	}
+	for _, name := range svc.On() {
+		vip, ok := s.Config.VIPs[name]
+		if ok && s.Assignments[vip.Key()].Owner != node && !slices.Contains(n.Facts.Addresses, vip.Address.Addr()) {
+			out = append(out, vip)
+		}
+	}
+	return out
 }
 
 func (f Facts) probesThrough() bool { return slices.Contains(f.Features, throughFeature) }
@@ -50,7 +59,7 @@ func (s Service) validateThrough(ps *Problems, service string, transport string)
 		case c.Through != ThroughForwarding:
 			bad("this is not a known value", `use "forwarding", or leave it out`)
 			continue
-		case s.Port == 0 && c.Port == 0:
+		case s.OnlyPort() == 0 && c.Port == 0:
 			ps.add(object, "port", "0", "a probe through the forwarding path goes to one port of the VIP, and the service is for more", "set the check's port, e.g. port = 80")
 		}
 		for _, server := range s.Servers {
@@ -110,7 +119,7 @@ func (c Config) WarnNodes(nodes map[NodeID]Node) Problems {
 		for i, check := range s.Checks {
 			if check.Through == ThroughForwarding && len(able) == 1 {
 				ps.add("service."+name+".check."+strconv.Itoa(i), "through", string(check.Through),
-					fmt.Sprintf("%s is the only director that can probe so, and not while it owns vip %s: the servers' own addresses are probed then", able[0], s.VIP),
+					fmt.Sprintf("%s is the only director that can probe so, and not while it owns vip %s: the servers' own addresses are probed then", able[0], join(s.On(), ", ")),
 					"add a director that has ipvs")
 			}
 		}

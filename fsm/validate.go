@@ -37,10 +37,10 @@ func (c Config) Validate() Problems {
 		validateName(&ps, object, name, g.Name)
 		validatePrefer(&ps, object, g.Prefer)
 	}
-	ports := map[listenKey]string{}
+	ports, around := map[listenKey]string{}, c.surroundings()
 	servers := 0
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
-		c.validateService(&ps, name, ports)
+		c.validateService(&ps, name, ports, around)
 		servers += len(c.Services[name].Servers)
 	}
 	if servers > MaxServers {
@@ -59,6 +59,13 @@ func (c Config) validateSettings(ps *Problems) {
 	}
 	if s.HoldDown != 0 {
 		inRange(ps, "cluster", "hold_down", s.HoldDown, MinHoldDown, MaxHoldDown)
+	}
+	if s.MarkBase != 0 {
+		inRange(ps, "cluster", "fwmark_base", s.MarkBase, 1, maxMarkBase)
+		if first, last := s.Marks(); s.MarkBase <= maxMarkBase && first <= LastProbeMark && last >= FirstProbeMark {
+			ps.add("cluster", "fwmark_base", itoa(s.MarkBase), fmt.Sprintf("the 16384 marks from there on reach into those from %d to %d, which are for the probes of the directors", FirstProbeMark, LastProbeMark),
+				fmt.Sprintf("use %d or less, or %d or more", FirstProbeMark-markRange, LastProbeMark+1))
+		}
 	}
 	s.Sync.validate(ps)
 	s.Timeouts.validate(ps)
@@ -118,20 +125,11 @@ func validateVIPAddress(ps *Problems, object string, v VIP) {
 		bad("the prefix length is 0", "use the prefix length of the network, like /24")
 	case a.Is4() && v.Address.Bits() < 31 && a == v.Address.Masked().Addr():
 		bad("this is the address of the network itself", "use an address of a host in it")
-	case a.Is4() && v.Address.Bits() < 31 && a == broadcast(v.Address):
+	case a.Is4() && v.Address.Bits() < 31 && a == lastOf(v.Address):
 		bad("this is the broadcast address of the network", "use an address of a host in it")
 	case a.IsLinkLocalUnicast() && a.Is6() && v.Interface == "":
 		bad("a link-local address is on every interface", `name the one that is meant: interface = "eth0"`)
 	}
-}
-
-// broadcast is the last address of an IPv4 network.
-func broadcast(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for bit := p.Bits(); bit < 32; bit++ {
-		b[bit/8] |= 1 << (7 - bit%8)
-	}
-	return netip.AddrFrom4(b)
 }
 
 func validatePrefer(ps *Problems, object string, prefer []NodeID) {
@@ -194,7 +192,7 @@ func inRange[T cmp.Ordered](ps *Problems, object, key string, v, low, high T) {
 	}
 }
 
-// withDefaults fills what may be left out, and sorts servers, so that equal configurations are equal values.
+// withDefaults fills what may be left out, and sorts servers and what services take, so that equal configurations are equal values.
 func (c Config) withDefaults() Config {
 	d := DefaultSettings()
 	c.Settings.Profile = cmp.Or(c.Settings.Profile, d.Profile)
@@ -212,8 +210,14 @@ func (c Config) withDefaults() Config {
 	c.Services = maps.Clone(c.Services)
 	byAddress := func(a, b Server) int { return a.Address.Compare(b.Address) }
 	for name, s := range c.Services {
-		if !slices.IsSortedFunc(s.Servers, byAddress) {
+		sorted := slices.IsSortedFunc(s.Servers, byAddress)
+		if !sorted {
 			s.Servers = slices.SortedFunc(slices.Values(s.Servers), byAddress)
+		}
+		if s.Compound() {
+			s.VIPs, s.Ports, s.Addresses = slices.Sorted(slices.Values(s.VIPs)), sortedPorts(s.Ports), sortedAddresses(s.Addresses)
+		}
+		if !sorted || s.Compound() {
 			c.Services[name] = s
 		}
 	}

@@ -32,15 +32,17 @@ func SchedulerFlags(scheduler string) []string {
 	return []string{scheduler + "-fallback", scheduler + "-port"}
 }
 
-func (c Config) validateService(ps *Problems, name string, ports map[listenKey]string) {
+func (c Config) validateService(ps *Problems, name string, ports map[listenKey]string, around surroundings) {
 	s := c.Services[name]
 	object := "service." + name
 	validateName(ps, object, name, s.Name)
-	vip, ok := c.VIPs[s.VIP]
-	if !ok {
-		ps.add(object, "vip", s.VIP, "there is no such vip", fmt.Sprintf("add vip %q, or correct the name", s.VIP))
+	vips := c.validateVIPs(ps, object, s)
+	var vip VIP // what is the same for all of them: the address family
+	ok := len(vips) > 0
+	if ok {
+		vip = vips[0]
 	}
-	s.validateListener(ps, object)
+	s.validateListener(ps, object, vips, around)
 	s.validateScheduling(ps, object, vip)
 	oneOf(ps, object, "forward", string(s.Forward), string(NAT), string(DirectRouting), string(Tunnel))
 	s.Encap.validate(ps, object, s.Forward)
@@ -48,20 +50,24 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 		ps.add(object, "masquerade", "true", fmt.Sprintf("forward = %q leaves the packets' source as it is", s.Forward), `use forward = "nat", or leave masquerade out`)
 	}
 	s.validateAvailability(ps, object)
+	*ps = append(*ps, around.clashes[name]...)
 	k := listenKey{s.VIP, s.Port, s.Protocol, 0, false}
 	if s.Mark != 0 {
 		k = listenKey{mark: s.Mark, is4: vip.Address.Addr().Is4()}
 	}
-	if other, taken := ports[k]; taken && ok {
+	if other, taken := ports[k]; taken && ok && !s.Compound() {
 		if s.Mark != 0 {
 			ps.add(object, "fwmark", strconv.FormatUint(uint64(s.Mark), 10), fmt.Sprintf("service %q has the same firewall mark", other), "use another mark, or put the servers into one service")
 		} else {
 			ps.add(object, "port", itoa(s.Port), fmt.Sprintf("service %q has the same vip, port and protocol", other), "use another port, or put the servers into one service")
 		}
 	}
-	ports[k] = name
+	if !s.Compound() {
+		ports[k] = name
+	}
 	for i, check := range s.Checks {
 		validateCheck(ps, object+".check."+strconv.Itoa(i), check)
+		s.validateCheckPort(ps, object+".check."+strconv.Itoa(i), check)
 	}
 	s.validateThrough(ps, object, c.Settings.Sync.By())
 	for _, server := range s.all() {
@@ -74,39 +80,18 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 	}
 	seen := map[netip.AddrPort]bool{}
 	for _, server := range s.Servers {
-		s.validateServer(ps, serverObject(object, server), vip, server)
+		s.validateServer(ps, serverObject(object, server), vips, server)
 		if seen[server.Address] {
 			ps.add(serverObject(object, server), "address", server.Address.String(), "the server is listed twice", "list it once, with the sum of the weights")
 		}
 		seen[server.Address] = true
 	}
 	if s.Sorry != nil {
-		s.validateServer(ps, sorryObject(object, *s.Sorry), vip, *s.Sorry)
+		s.validateServer(ps, sorryObject(object, *s.Sorry), vips, *s.Sorry)
 		if seen[s.Sorry.Address] {
 			ps.add(sorryObject(object, *s.Sorry), "address", s.Sorry.Address.String(), "it is one of the servers that it is to stand in for", "use another server, or leave it out")
 		}
 	}
-}
-
-// validateListener checks what the service takes.
-func (s Service) validateListener(ps *Problems, object string) {
-	switch {
-	case s.Mark != 0:
-		if s.Port != 0 {
-			ps.add(object, "port", itoa(s.Port), "a service by firewall mark takes whatever carries the mark", "leave port out, or fwmark")
-		}
-		if s.Protocol != "" {
-			ps.add(object, "protocol", string(s.Protocol), "a service by firewall mark takes whatever carries the mark", "leave protocol out, or fwmark")
-		}
-		if s.Mark >= FirstProbeMark && s.Mark <= LastProbeMark {
-			ps.add(object, "fwmark", strconv.FormatUint(uint64(s.Mark), 10), fmt.Sprintf("the firewall marks from %#x to %#x are for the probes of the directors", FirstProbeMark, LastProbeMark),
-				"use another mark")
-		}
-		return
-	case s.Port == 0 && s.Persistence.Timeout == 0:
-		ps.add(object, "port", "0", "it stands for all ports, and the connections of a client would not come to one server", `use 1 to 65535, or set persistence = "6m"`)
-	}
-	oneOf(ps, object, "protocol", string(s.Protocol), string(TCP), string(UDP), string(SCTP))
 }
 
 // MaxDrainTimeout is the longest limit of a drain.
@@ -210,10 +195,15 @@ func sorryObject(service string, s Server) string {
 
 func serverObject(service string, s Server) string { return service + ".server." + s.Address.String() }
 
-func (s Service) validateServer(ps *Problems, object string, vip VIP, server Server) {
+func (s Service) validateServer(ps *Problems, object string, vips []VIP, server Server) {
 	a := server.Address.Addr()
 	forward, _ := s.Method(server)
-	anyPort := s.Mark != 0 || s.Port == 0
+	port := s.OnlyPort()
+	anyPort := port == 0
+	var vip VIP
+	if len(vips) > 0 {
+		vip = vips[0]
+	}
 	bad := func(what, cure string) { ps.add(object, "address", server.Address.String(), what, cure) }
 	switch {
 	case !server.Address.IsValid():
@@ -226,15 +216,15 @@ func (s Service) validateServer(ps *Problems, object string, vip VIP, server Ser
 		bad("this is an IPv4 address written as IPv6", fmt.Sprintf("write %s", netip.AddrPortFrom(a.Unmap(), server.Address.Port())))
 	case a.IsUnspecified(), a.IsMulticast():
 		bad("this is not the address of a host", "use a unicast address")
-	case vip.Address.IsValid() && a == vip.Address.Addr():
+	case slices.ContainsFunc(vips, func(v VIP) bool { return v.Address.IsValid() && a == v.Address.Addr() }):
 		bad("this is the VIP itself, so traffic would go round in circles", "use the server's own address")
 	case vip.Address.IsValid() && a.Is4() != vip.Address.Addr().Is4() && forward != Tunnel:
 		bad("the server and the VIP are of different address families", `use a server address of the VIP's family, or forward = "tun"`)
-	case forward != NAT && server.Address.Port() != s.Port && anyPort:
+	case forward != NAT && server.Address.Port() != port && anyPort:
 		bad(fmt.Sprintf("forward = %q cannot change the port, and the service is for more than one", forward), "use port 0")
-	case forward != NAT && server.Address.Port() != s.Port:
-		bad(fmt.Sprintf("forward = %q cannot change the port, so the server must listen on the service's port %d", forward, s.Port),
-			fmt.Sprintf(`use port %d, or forward = "nat"`, s.Port))
+	case forward != NAT && server.Address.Port() != port:
+		bad(fmt.Sprintf("forward = %q cannot change the port, so the server must listen on the service's port %d", forward, port),
+			fmt.Sprintf(`use port %d, or forward = "nat"`, port))
 	}
 	inRange(ps, object, "weight", server.Weight, 0, MaxWeight)
 	if server.Forward != "" {
@@ -244,6 +234,19 @@ func (s Service) validateServer(ps *Problems, object string, vip VIP, server Ser
 	if server.Lower != 0 && server.Lower >= server.Upper {
 		ps.add(object, "lower_threshold", strconv.FormatUint(uint64(server.Lower), 10), fmt.Sprintf("it is not below the upper threshold of %d", server.Upper),
 			"set upper_threshold above it, or leave it out: three quarters of the upper one are meant then")
+	}
+}
+
+// validateCheckPort demands a port to probe: a server that takes many has none of its own.
+func (s Service) validateCheckPort(ps *Problems, object string, c Check) {
+	if c.Port != 0 || s.OnlyPort() != 0 || c.Through == ThroughForwarding { // that one is said in validateThrough
+		return
+	}
+	for _, server := range s.Servers {
+		if server.Address.IsValid() && server.Address.Port() == 0 {
+			ps.add(object, "port", "0", fmt.Sprintf("server %s takes the port that the client asked for, so that there is none to probe", server.Address), "name one, as in port = 80")
+			return
+		}
 	}
 }
 

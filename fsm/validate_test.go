@@ -3,6 +3,7 @@ package fsm
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -334,5 +335,40 @@ func TestCheckJoin(t *testing.T) {
 	c.VIPs["twin"] = VIP{Name: "twin", Address: c.VIPs["web"].Address, Network: "dmz", Interface: "eth0"}
 	if err := c.CheckJoin(n); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "n9 could get 192.0.2.10 twice, as vip twin and vip web") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Addresses that are routed to a VIP are no machine's, and on no network of a director: it would answer who asks there, beside the others.
+func TestRoutedAddressesAreNobodys(t *testing.T) {
+	c := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}}, Services: map[string]Service{
+		"s": {Name: "s", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT, Addresses: []AddressRange{rangeOf(netip.MustParsePrefix("203.0.113.0/28"))}}}}
+	fine := director("n1", 1)
+	fine.Addr = "192.0.2.9:7300"
+	reached, has, near := fine, fine, fine
+	reached.Addr = "203.0.113.15:7300"
+	has.Facts.Addresses = []netip.Addr{netip.MustParseAddr("203.0.113.0")}
+	near.Facts.Links = append(slices.Clone(near.Facts.Links), Link{Name: "eth1", Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.1/30")}})
+	apart := near
+	apart.Role = Witness
+	for _, x := range []struct {
+		n      Node
+		join   string // "" = may
+		misfit string
+	}{
+		{fine, "", ""},
+		{apart, "", "is a witness"},
+		{reached, "node n1 is reached at 203.0.113.15, and service s takes what is sent to 203.0.113.0/28", ""},
+		{has, "node n1 has 203.0.113.0 for itself", ""},
+		{near, "node n1 has the network 203.0.113.0/30 on eth1", "n1 cannot do service s: its eth1 has 203.0.113.0/30"},
+	} {
+		err := c.CheckJoin(x.n)
+		ps := c.CheckNodes(map[NodeID]Node{"n1": x.n, "n2": director("n2", 1)})
+		if x.join == "" && (err != nil || len(ps) > 0) || x.join != "" && (!errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), x.join) || len(ps) != 1 || ps[0].Key != "addresses" ||
+			!strings.HasPrefix(x.join, ps[0].What[:20])) {
+			t.Errorf("want %q: %v; %v", x.join, err, ps)
+		}
+		if why := x.n.misfit(c.needsOf()["web"]); x.misfit == "" && why != "" || !strings.Contains(why, x.misfit) {
+			t.Errorf("misfit %q, want %q", why, x.misfit)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -122,7 +123,7 @@ func (w *world) fence(id NodeID) {
 
 // nftFacts are those of a node with interface eth0 in 192.0.2.0/24 and 2001:db8::/64, and the nft data plane.
 func nftFacts() Facts {
-	return Facts{Schema: MaxSchema, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"},
+	return Facts{Schema: MaxSchema, DataPlane: "nft", Forwards: []Forward{NAT}, Schedulers: []string{"rr", "sh", "wrr"}, Features: []string{"addresses", "ports"},
 		Links: []Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("2001:db8::/64")}}}}
 }
 
@@ -240,6 +241,7 @@ func checkStep(t tb, prev, next *State, c Command, res Result) {
 		}
 	}
 	checkServices(t, next, c)
+	checkMarks(t, prev, next, c)
 	if servers != len(next.Servers) {
 		t.Fatalf("%s: %d servers have %d states", c.Kind(), servers, len(next.Servers))
 	}
@@ -256,12 +258,12 @@ func checkServices(t tb, next *State, c Command) {
 	t.Helper()
 	if next.Schema < schemaLVS {
 		for k, st := range next.Servers {
-			if st != (ServerState{Verdict: st.Verdict, Admin: st.Admin, Detail: st.Detail, Since: st.Since}) || st.Admin == Disabled {
+			if !reflect.DeepEqual(st, ServerState{Verdict: st.Verdict, Admin: st.Admin, Detail: st.Detail, Since: st.Since}) || st.Admin == Disabled {
 				t.Fatalf("%s: server %v at schema %d: %+v", c.Kind(), k, next.Schema, st)
 			}
 		}
-		if len(next.Services) > 0 {
-			t.Fatalf("%s: services at schema %d: %v", c.Kind(), next.Schema, next.Services)
+		if len(next.Services) > 0 || len(next.Marks) > 0 {
+			t.Fatalf("%s: services at schema %d: %v, %v", c.Kind(), next.Schema, next.Services, next.Marks)
 		}
 		return
 	}
@@ -280,6 +282,30 @@ func checkServices(t tb, next *State, c Command) {
 	for k, st := range next.Servers {
 		if st.Admin != Drain && (st.Drain != 0 || !st.Deadline.IsZero()) || st.Admin != Disabled && st.Why != "" || st.Verdict != Up && !st.Recovered.IsZero() {
 			t.Fatalf("%s: server %v: %+v", c.Kind(), k, st)
+		}
+	}
+}
+
+// checkMarks fails unless each compound service, and no other one, has a firewall mark of its own that is the cluster's to give, and keeps it.
+func checkMarks(t tb, prev, next *State, c Command) {
+	t.Helper()
+	first, last := next.Config.Settings.Marks()
+	of := map[uint32]string{}
+	for name, m := range next.Marks {
+		if !next.Config.Services[name].Compound() || m < first || m > last || of[m] != "" {
+			t.Fatalf("%s: service %s has the mark %d, with %d to %d to give, and %q", c.Kind(), name, m, first, last, of[m])
+		}
+		of[m] = name
+	}
+	for name, s := range next.Config.Services {
+		was, had := prev.Marks[name]
+		if s.Compound() != (next.Marks[name] != 0) || had && s.Compound() && next.Marks[name] != was && was >= first && was <= last {
+			t.Fatalf("%s: service %s has the mark %d after %d", c.Kind(), name, next.Marks[name], was)
+		}
+	}
+	for name, m := range prev.Marks {
+		if now := of[m]; now != "" && now != name {
+			t.Fatalf("%s: the mark %d went from %s to %s at once", c.Kind(), m, name, now)
 		}
 	}
 }

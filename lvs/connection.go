@@ -26,8 +26,8 @@ type Connection struct {
 	Data     string        // that the engine goes by
 }
 
-// ConnectionsOf tells which connections belong to service s among all services of the same table. Those of a service by firewall mark cannot be told by what
-// the client asked for: they are those to its servers that belong to no service by address.
+// ConnectionsOf tells which connections belong to service s among all services of the same table. Those of a service whose packets others mark cannot be told by
+// what the client asked for: they are those to its servers that belong to no service by address and to none that has Matches.
 func ConnectionsOf(s Service, all []Service) func(Connection) bool {
 	k := s.Key()
 	other := make(map[Key]bool, len(all))
@@ -48,6 +48,21 @@ func ConnectionsOf(s Service, all []Service) func(Connection) bool {
 			}
 		}
 	}
+	if len(s.Matches) > 0 {
+		mine := NewMatchIndex(s.Matches)
+		return func(c Connection) bool {
+			if c.Mark != 0 {
+				return c.Mark == k.Mark && c.Client.Addr().Is4() == k.Addr.Addr().Is4()
+			}
+			_, is := mine.Find(c.Protocol, c.Virtual)
+			return is
+		}
+	}
+	var marked []Match
+	for _, o := range all {
+		marked = append(marked, o.Matches...)
+	}
+	known := NewMatchIndex(marked)
 	servers := make(map[netip.AddrPort]bool, len(s.Destinations))
 	for _, d := range s.Destinations {
 		servers[canonical(d.Addr)] = true
@@ -57,6 +72,9 @@ func ConnectionsOf(s Service, all []Service) func(Connection) bool {
 			return c.Mark == k.Mark && c.Client.Addr().Is4() == k.Addr.Addr().Is4()
 		}
 		if !servers[c.Server] && !servers[netip.AddrPortFrom(c.Server.Addr(), 0)] {
+			return false
+		}
+		if _, is := known.Find(c.Protocol, c.Virtual); is {
 			return false
 		}
 		whole := netip.AddrPortFrom(c.Virtual.Addr(), 0)

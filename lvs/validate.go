@@ -125,7 +125,7 @@ func (s Service) validateDestinations(f *faults) {
 		case s.Addr.IsValid() && a.Addr().Is4() != s.Addr.Unmap().Is4() && forward != Tunnel:
 			f.add("server %v is of another address family than %v, which forwarding method %s cannot cross: use servers of the same family, or forward = \"tun\"",
 				d.Addr, s.Addr, forward)
-		case forward != NAT && a.Port() != s.Port:
+		case forward != NAT && a.Port() != s.Port && s.Mark == 0: // by mark it is a name, as nobody but its author knows which port is marked
 			f.add("server %v: forwarding method %s cannot change the port: use port %d or forward = \"nat\"", d.Addr, forward, s.Port)
 		case d.Weight < 0 || d.Weight > MaxWeight:
 			f.add("server %v: weight %d: use 0 to %d", d.Addr, d.Weight, MaxWeight)

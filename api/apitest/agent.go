@@ -35,7 +35,7 @@ func (a *Agent) Options() api.Options {
 func (a *Agent) node() fsm.Node {
 	return fsm.Node{ID: a.name, Store: a.store, Addr: a.addr, Role: fsm.Director, Weight: 1, Facts: fsm.Facts{
 		Version: "0.0.0-model", Schema: fsm.MaxSchema, DataPlane: "nft", Forwards: []fsm.Forward{fsm.NAT}, Schedulers: []string{"rr", "sh", "wrr"},
-		Features: []string{"persistence", "scheduler_flags=sh-fallback", "scheduler_flags=sh-port"},
+		Features: []string{"addresses", "persistence", "ports", "scheduler_flags=sh-fallback", "scheduler_flags=sh-port"},
 		Links:    []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}}},
 	}}
 }

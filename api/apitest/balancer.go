@@ -122,7 +122,7 @@ func (a *Agent) Connections(ctx context.Context, node fsm.NodeID, q api.Connecti
 				return out, ctx.Err()
 			}
 			c := api.Connection{Protocol: string(s.Service.Protocol), Client: netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), uint16(1024+i)),
-				Virtual: netip.AddrPortFrom(s.Addr, s.Service.Port), Server: server.Address, State: "ESTABLISHED", ExpiresIn: 899, Origin: "local"}
+				Virtual: netip.AddrPortFrom(s.Addrs[0], s.Service.Port), Server: server.Address, State: "ESTABLISHED", ExpiresIn: 899, Origin: "local"}
 			if i%3 == 2 {
 				c.Origin = "sync"
 			}
@@ -146,7 +146,7 @@ func (a *Agent) IPVSAdm(ctx context.Context, node fsm.NodeID) (api.IPVSAdm, erro
 	}
 	out := api.IPVSAdm{Node: node}
 	for _, s := range services {
-		out.Text += fmt.Sprintf("-A -t %v -s %s\n", netip.AddrPortFrom(s.Addr, s.Service.Port), s.Service.Scheduler)
+		out.Text += fmt.Sprintf("-A -t %v -s %s\n", netip.AddrPortFrom(s.Addrs[0], s.Service.Port), s.Service.Scheduler)
 		if s.Service.Masquerade {
 			out.Left = append(out.Left, "service "+s.Service.Name+": ipvsadm has no masquerade")
 		}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,8 @@ func (a *app) connList() *cobra.Command {
 		Short:   "List who is connected to what",
 		Long: `List the connections of one service in the kernel of the VIP's owner (or of --node): client, server, state, how long
 the kernel remembers it if nothing comes, and where that director knows it from: local, or sync when another director
-told of it. PERSISTENT in place of a state is no connection but what persistence remembers of a client.
+told of it. PERSISTENT in place of a state is no connection but what persistence remembers of a client. Of a service
+with several VIPs all owners are asked, one after the other.
 
 They come in the kernel's order, and the table goes on changing while it is read: one may be missed or come twice. At
 most --limit are listed; 0 lists all of them. --output json prints one connection on each line.`,
@@ -72,31 +75,66 @@ most --limit are listed; 0 lists all of them. --output json prints one connectio
 	return cmd
 }
 
-// listConnections prints page after page, so that a large table takes little memory. All pages come from one director.
+// listConnections prints page after page, so that a large table takes little memory, of one director after the other.
 func (a *app) listConnections(cmd *cobra.Command, c *client.Client, node fsm.NodeID, q api.ConnectionQuery, limit int) error {
+	l := connLister{app: a, client: c, limit: limit}
+	others, err := l.of(cmd.Context(), node, q)
+	for len(others) > 0 && err == nil {
+		_, err = l.of(cmd.Context(), others[0], q)
+		others = others[1:]
+	}
+	switch {
+	case err != nil || a.output == "json":
+		return err
+	case l.more:
+		fmt.Fprintf(a.err, "quorate: there are more: --limit 0 lists all\n")
+	case l.listed == 0:
+		_, err = fmt.Fprintf(a.out, "%s knows of no such connections.\n", strings.Join(l.asked, ", "))
+	}
+	return err
+}
+
+// connLister is one run of conn list.
+type connLister struct {
+	app    *app
+	client *client.Client
+	limit  int // 0 = none
+	listed int
+	asked  []string
+	more   bool // than the limit
+}
+
+// of lists those of one director, and returns the others that have some.
+func (l *connLister) of(ctx context.Context, node fsm.NodeID, q api.ConnectionQuery) (others []fsm.NodeID, err error) {
 	for first := true; ; first = false {
 		q.Limit = connPage
-		if limit > 0 {
-			q.Limit = min(connPage, limit-q.Skip)
+		if l.limit > 0 {
+			q.Limit = min(connPage, max(1, l.limit-l.listed)) // at the limit, to see whether there are more
 		}
-		page, err := c.Connections(cmd.Context(), node, q)
+		page, err := l.client.Connections(ctx, node, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		node = page.Node
-		if err := a.writeConnections(page, first); err != nil {
-			return err
+		if node = page.Node; first {
+			others = page.Others
+			l.asked = append(l.asked, string(node))
 		}
+		if l.limit > 0 && l.listed >= l.limit {
+			l.more = l.more || len(page.Connections) > 0
+			return others, nil
+		}
+		if err := l.app.writeConnections(page, l.listed == 0); err != nil {
+			return nil, err
+		}
+		l.listed += len(page.Connections)
 		switch {
 		case page.Next == 0:
-			return nil
+			return others, nil
 		case page.Next <= q.Skip:
-			return fmt.Errorf("%s answers with connections again that it has given: its version is another one", node)
-		case limit > 0 && page.Next >= limit:
-			if a.output != "json" {
-				fmt.Fprintf(a.err, "quorate: there are more: --limit 0 lists all\n")
-			}
-			return nil
+			return nil, fmt.Errorf("%s answers with connections again that it has given: its version is another one", node)
+		case l.limit > 0 && l.listed >= l.limit:
+			l.more = true
+			return others, nil
 		}
 		q.Skip = page.Next
 	}
@@ -112,9 +150,8 @@ func (a *app) writeConnections(page api.Connections, first bool) error {
 		}
 		return nil
 	}
-	if first && len(page.Connections) == 0 {
-		_, err := fmt.Fprintf(a.out, "%s knows of no such connections.\n", page.Node)
-		return err
+	if len(page.Connections) == 0 {
+		return nil
 	}
 	// Columns of fixed width: a stream cannot align by what comes later.
 	line := func(tn tone, fields ...any) error {

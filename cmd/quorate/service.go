@@ -103,7 +103,7 @@ func (a *app) serviceTable(services []api.ServiceSummary) *table {
 		case s.In < s.Servers:
 			tn = warn
 		}
-		t.row(s.Name, s.VIP, listens(s), forwardText(s), s.Scheduler, s.Owner, cell{serversText(s), tn})
+		t.row(s.Name, vipText(s), listens(s), forwardText(s), s.Scheduler, ownerText(s), cell{serversText(s), tn})
 	}
 	return t
 }
@@ -124,10 +124,51 @@ func listens(s api.ServiceSummary) string {
 	if s.Mark != 0 {
 		return fmt.Sprintf("fwmark %d", s.Mark)
 	}
-	if !s.Address.IsValid() {
-		return fmt.Sprintf("%s port %d", s.Protocol, s.Port)
+	if s.Address.IsValid() && s.Given == 0 {
+		return fmt.Sprintf("%s %s", s.Protocol, netip.AddrPortFrom(s.Address, s.Port))
 	}
-	return fmt.Sprintf("%s %s", s.Protocol, netip.AddrPortFrom(s.Address, s.Port))
+	text := fmt.Sprintf("%s %s", s.Protocol, portsText(s))
+	if len(s.Addresses) > 0 {
+		text += " +" + texts(s.Addresses)
+	}
+	return text
+}
+
+// portsText is like "port 80", "ports 80, 8000-8099" or "all ports".
+func portsText(s api.ServiceSummary) string {
+	switch {
+	case len(s.Ports) == 0 && s.Port == 0, len(s.Ports) == 1 && s.Ports[0] == fsm.PortRange{}:
+		return "all ports"
+	case len(s.Ports) == 0:
+		return fmt.Sprintf("port %d", s.Port)
+	default:
+		return "ports " + texts(s.Ports)
+	}
+}
+
+// texts are the items of a list, with commas between them.
+func texts[T any](list []T) string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = fmt.Sprint(x)
+	}
+	return strings.Join(out, ", ")
+}
+
+// vipText are the names of the service's VIPs.
+func vipText(s api.ServiceSummary) string {
+	if len(s.VIPs) > 0 {
+		return strings.Join(s.VIPs, ", ")
+	}
+	return s.VIP
+}
+
+// ownerText are the directors that carry the service.
+func ownerText(s api.ServiceSummary) string {
+	if len(s.Owners) > 0 {
+		return texts(s.Owners)
+	}
+	return string(s.Owner)
 }
 
 func forwardText(s api.ServiceSummary) string {

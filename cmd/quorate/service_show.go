@@ -24,7 +24,8 @@ func (a *app) serviceShow() *cobra.Command {
 		Long: `Show everything about one virtual service: where it listens and how it is scheduled, its quorum and its checks; each
 real server with its verdict, admin state and weight (as configured / in the kernel); and what the kernel of the VIP's
 owner counts: connections (active, inactive, clients that persistence binds), those that came since it has the server,
-and packets and bytes with their rates. --node asks another director.
+and packets and bytes with their rates. --node asks another director. A service with several VIPs has them of each
+director that owns some.
 
 A kernel that estimates no rates (nftables) shows none here: see "quorate service top".`,
 		Example: `  quorate service show web-http
@@ -48,8 +49,11 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 		fmt.Fprintf(w, "%-11s  %s\n", label, oneLine(fmt.Sprintf(format, args...)))
 	}
 	line("Service", "%s", s.Name)
-	line("Listens", "%s (VIP %s)", listens(s.ServiceSummary), s.VIP)
-	line("Owner", "%s", orDash(string(s.Owner)))
+	line("Listens", "%s (VIP %s)", listens(s.ServiceSummary), vipText(s.ServiceSummary))
+	if s.Given != 0 {
+		line("Mark", "%d (%#x), which quorate gives its packets", s.Given, s.Given)
+	}
+	line("Owner", "%s", orDash(ownerText(s.ServiceSummary)))
 	line("Scheduler", "%s", schedulerText(s.Config))
 	line("Forward", "%s", strings.TrimSpace(forwardText(s.ServiceSummary)+" "+encapText(s.Config.Encap)))
 	if p := s.Config.Persistence; p.Timeout > 0 {
@@ -71,7 +75,11 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 	if s.Problem != "" {
 		problems = append(problems, s.Problem)
 	}
-	if t := s.Traffic; t != nil {
+	all := s.Elsewhere
+	if s.Traffic != nil {
+		all = append([]api.ServiceTraffic{*s.Traffic}, all...)
+	}
+	for _, t := range all {
 		if t.Present {
 			line("Kernel", "%s on %s, read at %s", t.Plane, t.Node, t.At.Local().Format(time.TimeOnly))
 			if t.Counted {
@@ -79,7 +87,7 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 			} else {
 				line("Connections", "%d in all; %s has not counted them by server: see `quorate conn list --service %s`", t.Connections, t.Node, s.Name)
 			}
-			if volumes(*t) {
+			if volumes(t) {
 				line("In", "%s", volumeText(t.Rates, t.InPackets, t.InBytes, t.InPacketRate, t.InByteRate))
 				line("Out", "%s", volumeText(t.Rates, t.OutPackets, t.OutBytes, t.OutPacketRate, t.OutByteRate))
 			}
@@ -95,41 +103,47 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 		fmt.Fprintln(w)
 		a.serverTable(s.RealServers, false).write(w, "")
 	}
-	if s.Traffic != nil && len(s.Traffic.Servers) > 0 {
+	for _, t := range all {
+		if len(t.Servers) == 0 {
+			continue
+		}
 		fmt.Fprintln(w)
-		a.loadTable(s).write(w, "")
+		if len(all) > 1 {
+			fmt.Fprintf(w, "On %s:\n", t.Node)
+		}
+		a.loadTable(s, t).write(w, "")
 	}
 	if len(problems) > 0 {
 		a.writeProblems(w, problems)
 	}
 }
 
-// loadTable is what the kernel has and counts of each server.
-func (a *app) loadTable(s api.Service) *table {
+// loadTable is what one kernel has and counts of each server.
+func (a *app) loadTable(s api.Service, traffic api.ServiceTraffic) *table {
 	weights := map[netip.AddrPort]string{}
 	for _, r := range s.RealServers {
 		weights[r.Address] = strconv.Itoa(r.Weight)
 	}
 	t := a.table("SERVER", "WEIGHT", "ACTIVE", "INACT", "PERSIST", "CONNS", "CONN/S", "IN", "IN/S", "OUT", "OUT/S")
-	for _, x := range s.Traffic.Servers {
+	for _, x := range traffic.Servers {
 		have := cell{weightText(x.Have), plain}
 		if (x.Have == nil) != (x.Want == nil) || x.Have != nil && *x.Have != *x.Want {
 			have.tone = warn
 		}
 		have.text = cmp.Or(weights[x.Address], "-") + "/" + have.text
 		volume := func(n uint64) string {
-			if !volumes(*s.Traffic) {
+			if !volumes(traffic) {
 				return "-"
 			}
 			return byteText(n)
 		}
 		rate := func(n uint64, unit func(uint64) string) string {
-			if !s.Traffic.Rates {
+			if !traffic.Rates {
 				return "-"
 			}
 			return unit(n)
 		}
-		if !s.Traffic.Counted {
+		if !traffic.Counted {
 			t.row(x.Address, have, "", "", "", "", "", "", "", "", "")
 			continue
 		}

@@ -22,26 +22,26 @@ import (
 
 // kernel is IPVS as a Plane: its sync daemons, and its connection table.
 type kernel struct {
-	inside  func(func() error) error // runs something in the network namespace
-	set     Settings
-	daemons *ipvs.Daemons
-	mark    *mark
-	flags   func(Conn) (uint32, bool)
-	loop    *loop                            // nil: the daemons speak to the network
-	ears    []*net.UDPConn                   // of the master's threads
-	mouth   *net.UDPConn                     // to the backup
-	masters atomic.Pointer[[]netip.AddrPort] // from where the master's threads send
-	foreign atomic.Uint64                    // datagrams on lo that are not the kernel's
-	drops   map[uint16]uint64                // by port, of the sockets between the daemons and us, as they were last seen
-	missed  func()                           // messages of peers have not got to the kernel
+	inside   func(func() error) error // runs something in the network namespace
+	set      Settings
+	daemons  *ipvs.Daemons
+	mark     *mark
+	complete func(*Conn) bool
+	loop     *loop                            // nil: the daemons speak to the network
+	ears     []*net.UDPConn                   // of the master's threads
+	mouth    *net.UDPConn                     // to the backup
+	masters  atomic.Pointer[[]netip.AddrPort] // from where the master's threads send
+	foreign  atomic.Uint64                    // datagrams on lo that are not the kernel's
+	drops    map[uint16]uint64                // by port, of the sockets between the daemons and us, as they were last seen
+	missed   func()                           // messages of peers have not got to the kernel
 }
 
 // procIPVS is IPVS's connection table; thread-self, because the network namespace is the thread's.
 const procIPVS = "/proc/thread-self/net/ip_vs_conn"
 
 // openKernel starts the daemons. Everything runs inside the network namespace into which inside leads.
-func openKernel(s Settings, m *mark, flags func(Conn) (uint32, bool), missed func(), inside func(func() error) error) (k *kernel, err error) {
-	k = &kernel{set: s, mark: m, flags: flags, missed: missed, inside: inside}
+func openKernel(s Settings, m *mark, complete func(*Conn) bool, missed func(), inside func(func() error) error) (k *kernel, err error) {
+	k = &kernel{set: s, mark: m, complete: complete, missed: missed, inside: inside}
 	if err := k.inside(k.open); err != nil {
 		return nil, errors.Join(err, k.release())
 	}
@@ -220,7 +220,7 @@ func (k *kernel) Table() iter.Seq2[Conn, error] {
 			yield(Conn{}, err)
 			return
 		}
-		foreign(connections(f, k.flags), own)(yield)
+		foreign(connections(f, k.complete), own)(yield)
 	}
 }
 
@@ -312,7 +312,7 @@ func (k *kernel) release() (err error) {
 	return err
 }
 
-// services implements source: what a connection is of is asked through flags.
+// services implements source: what a connection is of is asked through complete.
 func (k *kernel) services(*catalogue) {}
 
 // strangers implements source.

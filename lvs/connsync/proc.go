@@ -14,8 +14,8 @@ import (
 )
 
 // connections gives what ipvs.ReadConnections reads of /proc/net/ip_vs_conn or ip_vs_conn_sync as sync messages have it. What the file does not tell,
-// the forwarding method, flags says; a connection that it does not know is left out.
-func connections(r io.Reader, flags func(Conn) (uint32, bool)) iter.Seq2[Conn, error] {
+// the forwarding method and the mark, complete adds; a connection that it does not know is left out.
+func connections(r io.Reader, complete func(*Conn) bool) iter.Seq2[Conn, error] {
 	return func(yield func(Conn, error) bool) {
 		for x, err := range ipvs.ReadConnections(r) {
 			if errors.Is(err, ipvs.ErrLine) {
@@ -26,11 +26,9 @@ func connections(r io.Reader, flags func(Conn) (uint32, bool)) iter.Seq2[Conn, e
 				c, err = connOf(x)
 			}
 			if err == nil {
-				f, known := flags(c)
-				if !known {
+				if !complete(&c) {
 					continue
 				}
-				c.Flags |= f
 			}
 			if !yield(c, err) {
 				return

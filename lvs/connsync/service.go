@@ -3,6 +3,7 @@ package connsync
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +16,9 @@ type Service struct {
 	Addr     netip.Addr // invalid: by Mark
 	Port     uint16     // 0 = all
 	Mark     uint32
-	Forward  string // lvs.NAT, lvs.DirectRouting, lvs.Tunnel
+	// Matches are the packets that get the Mark from us; without them others mark what they will. None overlap.
+	Matches []lvs.Match
+	Forward string // lvs.NAT, lvs.DirectRouting, lvs.Tunnel
 	// Methods are of the servers whose forwarding method is another.
 	Methods map[netip.AddrPort]string
 	// Masquerade says that the source is rewritten too. Such a connection is bound to an address of the director's own.
@@ -37,11 +40,27 @@ func IPProtocol(name string) uint8 {
 	return 0
 }
 
+// protocolName is the inverse of IPProtocol.
+func protocolName(protocol uint8) string {
+	switch protocol {
+	case unix.IPPROTO_TCP:
+		return lvs.TCP
+	case unix.IPPROTO_UDP:
+		return lvs.UDP
+	case unix.IPPROTO_SCTP:
+		return lvs.SCTP
+	}
+	return ""
+}
+
 // catalogue finds the service of a connection.
 type catalogue struct {
 	byKey  map[serviceKey]*Service
 	byMark map[uint32]*Service
 	byAddr map[netip.Addr]*Service // any one of the address that is synced, else any one
+
+	matches *lvs.MatchIndex
+	matched []*Service // by the numbers that matches has
 }
 
 type serviceKey struct {
@@ -52,8 +71,12 @@ type serviceKey struct {
 
 func newCatalogue(services []Service) *catalogue {
 	c := &catalogue{byKey: make(map[serviceKey]*Service), byMark: make(map[uint32]*Service), byAddr: make(map[netip.Addr]*Service)}
+	var matches []lvs.Match
 	for i := range services {
 		s := &services[i]
+		for _, m := range s.Matches {
+			matches, c.matched = append(matches, m), append(c.matched, s)
+		}
 		if !s.Addr.IsValid() {
 			c.byMark[s.Mark] = s
 			continue
@@ -63,11 +86,16 @@ func newCatalogue(services []Service) *catalogue {
 			c.byAddr[s.Addr] = s
 		}
 	}
+	c.matches = lvs.NewMatchIndex(matches)
 	return c
 }
 
 // service of the connection, or nil. What persistence remembers may be of all ports of an address, and then names none.
 func (c *catalogue) service(x Conn) *Service {
+	// Before the mark: a service may be here for some of its matches and on another host for others.
+	if n, ok := c.matches.Find(protocolName(x.Protocol), x.Virtual); ok && !x.Template() {
+		return c.matched[n]
+	}
 	if x.Mark != 0 {
 		if s := c.byMark[x.Mark]; s != nil {
 			return s
@@ -105,7 +133,7 @@ func (c *catalogue) datagrams() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(c.matched, func(s *Service) bool { return s.Protocol != unix.IPPROTO_TCP && s.Sync })
 }
 
 // String is for messages.
@@ -123,21 +151,28 @@ const (
 	flagNoOutput = 0x0080
 )
 
-// flags of the forwarding method that the connection has.
-func (c *catalogue) flags(x Conn) (uint32, bool) {
-	s := c.service(x)
+// complete adds what the kernel's table does not say of a connection: the flags of its forwarding method, and the mark of its service, by which the
+// kernel that is told of it finds the destination. It reports false where the service is not known.
+func (c *catalogue) complete(x *Conn) bool {
+	s := c.service(*x)
 	if s == nil {
-		return 0, false
+		return false
 	}
 	method := s.Forward
-	if m, ok := s.Methods[x.Destination]; ok {
-		method = m
+	for _, to := range []netip.AddrPort{x.Destination, netip.AddrPortFrom(x.Destination.Addr(), 0)} {
+		if m, ok := s.Methods[to]; ok {
+			method = m
+			break
+		}
 	}
 	switch method {
 	case lvs.Tunnel:
-		return flagTunnel | flagNoOutput, true
+		x.Flags |= flagTunnel | flagNoOutput
 	case lvs.DirectRouting:
-		return flagRoute | flagNoOutput, true
+		x.Flags |= flagRoute | flagNoOutput
 	}
-	return 0, true
+	if len(s.Matches) > 0 {
+		x.Mark = s.Mark
+	}
+	return true
 }

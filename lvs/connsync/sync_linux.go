@@ -281,7 +281,7 @@ func (s *Sync) openPlane(m *mark, c Config, x *session) (source, error) {
 		return nil, err
 	}
 	s.note(notes)
-	k, err := openKernel(c.Settings, m, x.flags, x.missed, s.o.Inside)
+	k, err := openKernel(c.Settings, m, x.complete, x.missed, s.o.Inside)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +307,7 @@ func (c Config) limits() (notes []string) {
 			notes = append(notes, fmt.Sprintf("%v is synced although it says sync = false: by multicast the kernel tells of all its services; use transport = \"relay\"", v))
 		}
 	}
-	return notes
+	return slices.Compact(notes) // a service may be there twice, for what is here and what is not
 }
 
 func (x *session) configure(c Config) {
@@ -323,7 +323,7 @@ func (x *session) configure(c Config) {
 }
 
 func (x *session) wanted(c Conn) bool              { return x.catalog.Load().wanted(c) }
-func (x *session) flags(c Conn) (uint32, bool)     { return x.catalog.Load().flags(c) }
+func (x *session) complete(c *Conn) bool           { return x.catalog.Load().complete(c) }
 func (x *session) missed()                         { x.relay.Missed() }
 func (x *session) local(now time.Time, msg []byte) { x.relay.Local(now, msg) }
 

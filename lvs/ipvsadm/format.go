@@ -23,11 +23,22 @@ func Format(services []lvs.Service) (text string, left []string) {
 		if s.Masquerade {
 			left = append(left, fmt.Sprintf("service %v: ipvsadm has no masquerade: the servers' answers must come back through the director by themselves", s.Key()))
 		}
+		if n := len(s.Matches); n > 0 {
+			left = append(left, fmt.Sprintf("service %v: ipvsadm marks no packets: quorate gives this mark to %v%s", s.Key(), s.Matches[0], more(n-1)))
+		}
 		for _, d := range s.Destinations {
 			fmt.Fprintf(&b, "-a %s -r %v %s\n", listener, d.Addr, destination(s, d))
 		}
 	}
 	return b.String(), left
+}
+
+// more is the rest of a list that is not shown.
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
 }
 
 // words name the service.

@@ -34,9 +34,11 @@ func TestFormat(t *testing.T) {
 		{Addr: vip, Mark: 7, Scheduler: "rr", Forward: lvs.DirectRouting, Destinations: []lvs.Destination{{Addr: netip.MustParseAddrPort("10.0.0.1:0"), Weight: 1}}},
 		{Addr: vip6, Mark: 8, Scheduler: "mh", Flags: []string{"mh-port", "mh-fallback"}, Forward: lvs.DirectRouting},
 		{Addr: vip, Port: 99, Protocol: lvs.SCTP, Scheduler: "wrr", Forward: lvs.NAT},
+		{Addr: vip, Mark: 9, Scheduler: "rr", Forward: lvs.NAT, Matches: []lvs.Match{{First: vip, Last: vip, Protocol: lvs.TCP, FromPort: 80, ToPort: 89}, {First: vip, Last: vip, Protocol: lvs.TCP, FromPort: 443, ToPort: 443}}},
 	})
 	const want = `-A -f 7 -s rr
 -a -f 7 -r 10.0.0.1:0 -g -w 1
+-A -f 9 -s rr
 -A -t 192.0.2.10:0 -s rr -p 360
 -A -t 192.0.2.10:80 -s wlc
 -a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 3
@@ -59,7 +61,7 @@ func TestFormat(t *testing.T) {
 	if text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
-	if len(left) != 1 {
+	if len(left) != 2 || left[0] != "service fwmark 9: ipvsadm marks no packets: quorate gives this mark to tcp 192.0.2.10 ports 80-89 and 1 more" {
 		t.Errorf("left out: %q", left)
 	}
 }

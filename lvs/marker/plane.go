@@ -162,6 +162,9 @@ func (t *turn) going(ok []lvs.Service) (out []lvs.Service) {
 
 // balance has the inner plane do what it does.
 func (t *turn) balance(ok []lvs.Service) (err error) {
+	if c, counts := t.Plane.Plane.(interface{ Takes([]lvs.Service) }); counts {
+		c.Takes(withMatches(ok))
+	}
 	t.inner, err = t.Plane.Plane.Reconcile(t.scope, plain(ok))
 	t.changed, t.changes = t.changed+t.inner.Changed, append(t.changes, t.inner.Changes...)
 	return err

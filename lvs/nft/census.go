@@ -25,6 +25,9 @@ type census struct {
 	spent   time.Duration  // for it
 	last    map[flow]count // of the last that was read to its end; nil = none
 	next    time.Time      // for another one
+
+	taken   *lvs.MatchIndex // what services by firewall mark take, and
+	takenBy []lvs.Key       // which, by the numbers in taken
 }
 
 type count struct{ active, inactive int }
@@ -78,19 +81,38 @@ func (c *census) add(t tracked) {
 	c.flows[t.flow] = n
 }
 
+// takes says which services by firewall mark take what, of those whose packets are marked for them.
+func (c *census) takes(services []lvs.Service) {
+	var all []lvs.Match
+	c.takenBy = nil
+	for _, s := range services {
+		for _, m := range s.Matches {
+			all, c.takenBy = append(all, m), append(c.takenBy, s.Key())
+		}
+	}
+	c.taken = lvs.NewMatchIndex(all)
+}
+
 // of are the connections of each server of each service; nil when they are not known. A connection of a service by firewall mark says
-// nothing of the mark: it is known by its server.
+// nothing of the mark: it is known by what the service takes, or where others mark the packets by its server.
 func (c *census) of(services []lvs.Service) map[lvs.Key]map[netip.AddrPort]count {
 	if c.last == nil {
 		return nil
 	}
 	out := make(map[lvs.Key]map[netip.AddrPort]count, len(services))
 	byMark := make(map[netip.Addr]lvs.Key)
+	if c.taken == nil {
+		c.takes(nil)
+	}
+	matched := make(map[lvs.Key]bool, len(c.takenBy))
+	for _, k := range c.takenBy {
+		matched[k] = true
+	}
 	for _, s := range services {
 		servers := make(map[netip.AddrPort]count, len(s.Destinations))
 		for _, d := range s.Destinations {
 			servers[d.Addr] = count{}
-			if s.Mark != 0 {
+			if s.Mark != 0 && !matched[s.Key()] {
 				byMark[d.Addr.Addr()] = s.Key()
 			}
 		}
@@ -99,7 +121,9 @@ func (c *census) of(services []lvs.Service) map[lvs.Key]map[netip.AddrPort]count
 	for f, n := range c.last {
 		proto, _ := protocolName(f.proto)
 		keys := []lvs.Key{{Protocol: proto, Addr: f.vip}, {Protocol: proto, Addr: netip.AddrPortFrom(f.vip.Addr(), 0)}}
-		if k, ok := byMark[f.server.Addr()]; ok {
+		if i, ok := c.taken.Find(proto, f.vip); ok {
+			keys = []lvs.Key{c.takenBy[i]} // the mark goes before the address
+		} else if k, ok := byMark[f.server.Addr()]; ok {
 			keys = append(keys, k)
 		}
 		for _, k := range keys {

@@ -84,6 +84,13 @@ func (p *Plane) Close() error {
 	return nil
 }
 
+// Takes says what services by firewall mark take whose packets another one marks, by their matches: connections are counted by it. Safe for concurrent use.
+func (p *Plane) Takes(services []lvs.Service) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.census.takes(services)
+}
+
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
 const reconcileAttempts = 3
 
