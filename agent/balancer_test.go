@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,11 +114,11 @@ func TestPick(t *testing.T) {
 // dearPlane takes long to look at the kernel, as for a large table, and counts how often it does.
 type dearPlane struct {
 	lvs.Plane
-	looks *int
+	looks *atomic.Int64
 }
 
 func (p dearPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, error) {
-	*p.looks++
+	p.looks.Add(1)
 	time.Sleep(tableAge / 5)
 	return p.Plane.Reconcile(scope, want)
 }
@@ -126,7 +127,8 @@ func (p dearPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status, e
 func TestFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
-		looks, open := 0, b.open
+		var looks atomic.Int64
+		open := b.open
 		b.open = func(name string) (lvs.Plane, error) {
 			p, err := open(name)
 			return dearPlane{p, &looks}, err
@@ -140,7 +142,7 @@ func TestFresh(t *testing.T) {
 		go func() { done <- b.run(ctx) }()
 		time.Sleep(3 * compareEvery) // two looks
 		synctest.Wait()
-		began := looks
+		began := looks.Load()
 		time.Sleep(3 * tableAge) // by itself it looks again only after ten seconds
 		asked := time.Now()
 		for range 5 {
@@ -151,8 +153,8 @@ func TestFresh(t *testing.T) {
 			}()
 		}
 		time.Sleep(tableAge / 2)
-		if _, _, at := b.fresh(ctx); at.Before(asked) || looks != began+1 {
-			t.Errorf("%d looks for all who asked; read at %v", looks-began, at.Sub(asked))
+		if _, _, at := b.fresh(ctx); at.Before(asked) || looks.Load() != began+1 {
+			t.Errorf("%d looks for all who asked; read at %v", looks.Load()-began, at.Sub(asked))
 		}
 		stop()
 		<-done
@@ -170,7 +172,8 @@ func TestFresh(t *testing.T) {
 func TestLooksThoughMuchChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
-		looks, open := 0, b.open
+		var looks atomic.Int64
+		open := b.open
 		b.open = func(name string) (lvs.Plane, error) {
 			p, err := open(name)
 			return dearPlane{p, &looks}, err
@@ -181,7 +184,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		go func() { done <- b.run(ctx) }()
 		time.Sleep(3 * compareEvery) // two looks
 		synctest.Wait()
-		began, s := looks, bedService(false)
+		began, s := looks.Load(), bedService(false)
 		const often = compareEvery / 2
 		every := compareShare * tableAge / 5 // by what a look takes
 		for n := range int(6 * every / often) {
@@ -191,7 +194,7 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 		}
 		stop()
 		<-done
-		if n := looks - began; n < 5 || n > 6 {
+		if n := looks.Load() - began; n < 5 || n > 6 {
 			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
 		}
 	})
@@ -210,13 +213,16 @@ func (p glancePlane) Differs() (bool, bool) { return p.differs() }
 func TestGlance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
-		looks, glances, known, foreign, open := 0, 0, true, false, b.open
+		var looks atomic.Int64
+		open := b.open
+		var glances atomic.Int64
+		var blind, foreign atomic.Bool
 		var right []lvs.Service
 		b.open = func(name string) (lvs.Plane, error) {
 			p, err := open(name)
 			return glancePlane{dearPlane{p, &looks}, func() (bool, bool) {
-				glances++
-				return known && (foreign || !lvs.Equal(right, b.nft.Table())), known
+				glances.Add(1)
+				return !blind.Load() && (foreign.Load() || !lvs.Equal(right, b.nft.Table())), !blind.Load()
 			}}, err
 		}
 		b.carry("auto", bedService(false))
@@ -224,37 +230,32 @@ func TestGlance(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
-		after := func(d time.Duration) { // the plane is at rest when it returns; what follows is until the next call
-			b.busy.Unlock()
+		time.Sleep(3 * compareEvery) // two looks
+		synctest.Wait()
+		began := looks.Load()
+		step := func(what string, d time.Duration, wantLooks int64, repaired bool) {
+			t.Helper()
+			glances.Store(0)
 			time.Sleep(d)
 			synctest.Wait()
-			b.busy.Lock()
-		}
-		b.busy.Lock()
-		after(3 * compareEvery) // two looks
-		began := looks
-		step := func(what string, d time.Duration, wantLooks int, repaired bool) {
-			t.Helper()
-			glances = 0
-			after(d)
-			if looks-began != wantLooks || lvs.Equal(right, b.nft.Table()) != repaired || glances == 0 {
-				t.Errorf("%s: %d looks and %d glances, the table is %s", what, looks-began, glances, lvs.Text(b.nft.Table()))
+			if looks.Load()-began != wantLooks || lvs.Equal(right, b.nft.Table()) != repaired || glances.Load() == 0 {
+				t.Errorf("%s: %d looks and %d glances, the table is %s", what, looks.Load()-began, glances.Load(), lvs.Text(b.nft.Table()))
 			}
-			began = looks
+			began = looks.Load()
 		}
 		step("unchanged", 5*compareEvery, 0, true)
 		b.nft.Delete(right[0].Key())
 		step("another program was there", compareEvery+tableAge, 1, true)
-		foreign = true
+		foreign.Store(true)
 		step("another program changes its own all the time", 5*compareEvery, 1, true)
-		foreign = false
-		after(compareShare * tableAge / 5)
-		began = looks
-		known = false
+		foreign.Store(false)
+		time.Sleep(compareShare * tableAge / 5)
+		synctest.Wait()
+		began = looks.Load()
+		blind.Store(true)
 		b.nft.Delete(right[0].Key())
 		step("a glance does not tell", 3*compareEvery, 0, false)
 		step("the next look", compareShare*tableAge/5, 1, true)
-		b.busy.Unlock()
 		stop()
 		<-done
 	})

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,14 +64,6 @@ type wantedTable struct {
 func (t wantedTable) equal(o wantedTable) bool {
 	return t.setting == o.setting && t.timeouts == o.timeouts && slices.Equal(t.managed, o.managed) && lvs.Equal(t.services, o.services)
 }
-
-// compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
-// time. Where that is dear the worker does it less often, so that it takes a fiftieth of a processor at most, and in between glances at what the kernel can
-// show cheaply. A look that was late for once, on a busy machine, says nothing of how dear they are.
-const (
-	compareEvery = time.Second
-	compareShare = 50
-)
 
 // tellEvery is how often another program's changes come into the timeline; each is in the log.
 const tellEvery = 10 * time.Second
@@ -143,61 +134,6 @@ func (w *planeWorker) retire() {
 	if touched {
 		w.want(wantedTable{setting: "auto"})
 	}
-}
-
-// run carries out wanted tables at once, and compares them with the kernel afterwards and every now and then, since the kernel is the truth and
-// others may change it.
-func (w *planeWorker) run(ctx context.Context) error {
-	timer := time.NewTimer(compareEvery)
-	defer timer.Stop()
-	var took, before time.Duration // the last two looks
-	due := time.Now().Add(compareEvery)
-	trusted := true // no glance has made us look for nothing since a look that was due
-	for {
-		var look, seen bool
-		glanced := time.Duration(0)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-w.wake:
-			w.carryOut()
-			// A large table is not listed at every change, but in time also where there is one change after the other.
-			look = took < compareEvery/compareShare || !time.Now().Before(due)
-		case <-w.ask:
-			if look = w.stale(); !look {
-				continue // it was for the look before
-			}
-		case <-timer.C:
-			if look = !time.Now().Before(due); !look && trusted {
-				began := time.Now()
-				seen = w.differs()
-				look, glanced = seen, time.Since(began)
-			}
-		}
-		if look {
-			began := time.Now()
-			changed := w.compare()
-			before, took = took, time.Since(began)
-			// What a glance shows may be another program's own: one that always changes that must not have us look every second.
-			trusted = seen && changed || !seen && (trusted || !began.Before(due))
-			due = time.Now().Add(max(compareEvery, compareShare*min(before, took)))
-		}
-		timer.Reset(min(max(compareEvery, compareShare*glanced), time.Until(due)))
-	}
-}
-
-// differs reports whether a glance at the kernel shows that the table is not as it was when it was last compared. Not every plane has one.
-func (w *planeWorker) differs() bool {
-	w.busy.Lock()
-	defer w.busy.Unlock()
-	p, has := w.plane.(interface {
-		Differs() (differs, known bool)
-	})
-	if !has {
-		return false
-	}
-	differs, known := p.Differs()
-	return known && differs
 }
 
 // latest is the wanted table and its number; 0 = nothing has been said yet, so nothing may be touched.
