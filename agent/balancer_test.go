@@ -133,8 +133,9 @@ func TestFresh(t *testing.T) {
 			p, err := open(name)
 			return dearPlane{p, &looks}, err
 		}
-		if _, _, at := b.fresh(t.Context()); !at.IsZero() {
-			t.Errorf("a table of %v, before anything was said", at)
+		before := time.Now()
+		if _, _, at := b.fresh(t.Context()); !at.IsZero() || time.Since(before) > 0 {
+			t.Errorf("a table of %v after %v, before anything was said", at, time.Since(before))
 		}
 		b.carry("auto")
 		ctx, stop := context.WithCancel(t.Context())
@@ -160,7 +161,7 @@ func TestFresh(t *testing.T) {
 		<-done
 		// Nobody reads any more: who asks does not wait for ever.
 		time.Sleep(time.Minute)
-		before := time.Now()
+		before = time.Now()
 		if _, _, at := b.fresh(t.Context()); at.IsZero() || time.Since(before) != freshLimit {
 			t.Errorf("waited for %v, %v", time.Since(before), at)
 		}

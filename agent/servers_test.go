@@ -331,6 +331,33 @@ func TestDrainEnds(t *testing.T) {
 	})
 }
 
+// What was found before the last connection went, or by one and the same look, ends nothing.
+func TestDrainTakesTwoLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newServerBed(t, func(*fsm.Service) {})
+		b.admin(2, fsm.Drain)
+		zero := 0
+		key := lvs.Service{Addr: web.Addr, Port: 80, Protocol: lvs.TCP}.Key()
+		found, pass := lvs.Status{Services: []lvs.ServiceStatus{{Key: key, Destinations: []lvs.DestinationStatus{
+			{Addr: backend80(2), Want: &zero, Have: &zero, Counters: &lvs.Counters{}}}}}}, uint64(7)
+		w := &drainWatch{self: "n1"}
+		over := func() int {
+			s := b.State()
+			return len(w.over(s, s.DrainingOn("n1"), found, pass))
+		}
+		for range 3 {
+			if n := over(); n != 0 {
+				t.Fatalf("%d drains end by one look", n)
+			}
+			time.Sleep(drainQuiet)
+		}
+		pass++
+		if n := over(); n != 1 {
+			t.Errorf("%d drains end after another look", n)
+		}
+	})
+}
+
 // Of UDP every connection counts that the kernel remembers.
 func TestDrainOfUDP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ func TestFormThree(t *testing.T) {
 	}
 	t.Logf("three grantors after %v", time.Since(begin))
 	configure(t, nodes[2], vips(2))
-	until(t, 10*time.Second, "owners", func() bool { return allOwned(nodes[0].State()) })
+	until(t, 10*time.Second, "owners", func() bool { return len(nodes[0].State().Assignments) == 2 && allOwned(nodes[0].State()) })
 	t.Logf("VIPs owned after %v", time.Since(begin))
 	owners := map[fsm.NodeID]int{}
 	for _, a := range nodes[0].State().Assignments {

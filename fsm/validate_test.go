@@ -372,3 +372,33 @@ func TestRoutedAddressesAreNobodys(t *testing.T) {
 		}
 	}
 }
+
+// What a service asks of a data plane beyond a scheduler and a method is all named: what is not would be promised by a director that cannot do it.
+func TestFeatures(t *testing.T) {
+	at := netip.MustParseAddrPort("10.0.0.1:80")
+	for feature, s := range map[string]Service{
+		"fwmark":                     {Mark: 1},
+		"port=0":                     {},
+		"protocol=sctp":              {Port: 80, Protocol: SCTP},
+		"one_packet":                 {Port: 80, OnePacket: true},
+		"persistence":                {Port: 80, Persistence: Persistence{Timeout: time.Minute}},
+		"persistence_engine=sip":     {Port: 80, Persistence: Persistence{Engine: "sip"}},
+		"scheduler_flags=sh-port":    {Port: 80, Flags: []string{"sh-port"}},
+		"tunnel=gue":                 {Port: 80, Forward: Tunnel, Encap: Encap{Type: "gue"}, Servers: []Server{{Address: at}}},
+		"tunnel=gre,forward=tun":     {Port: 80, Forward: NAT, Servers: []Server{{Address: at, Forward: Tunnel, Encap: Encap{Type: "gre"}}}},
+		"forward=dr":                 {Port: 80, Forward: NAT, Sorry: &Server{Address: at, Forward: DirectRouting}},
+		"upper_threshold":            {Port: 80, Servers: []Server{{Address: at, Upper: 1}}},
+		"upper_threshold,forward=dr": {Port: 80, Forward: NAT, Servers: []Server{{Address: at}}, Sorry: &Server{Address: at, Forward: DirectRouting, Upper: 1}},
+		"":                           {Port: 80, Forward: Tunnel, Encap: Encap{Type: "ipip"}, Servers: []Server{{Address: at, Forward: Tunnel}}},
+	} {
+		want := slices.Sorted(slices.Values(strings.FieldsFunc(feature, func(r rune) bool { return r == ',' })))
+		if got := s.Features(); !slices.Equal(got, want) {
+			t.Errorf("%+v: %q, want %q", s, got, want)
+		}
+		if f := (Facts{DataPlane: "ipvs", Forwards: []Forward{s.Forward}, Schedulers: []string{s.Scheduler}, Features: want}); f.cannot(s) != "" {
+			t.Errorf("%q is not enough: %s", want, f.cannot(s))
+		} else if f.Features = nil; len(want) > 0 && !strings.Contains(f.cannot(s), want[0]) {
+			t.Errorf("without %q: %q", want, f.cannot(s))
+		}
+	}
+}

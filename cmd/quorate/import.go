@@ -52,6 +52,9 @@ the addresses (--prefix, --prefix6), and the checks.`,
 			for _, d := range im.Left {
 				fmt.Fprintf(a.err, "quorate: %s\n", oneLine(d.String()))
 			}
+			if len(im.Config.Services) == 0 { // a configuration without any would, when it is applied, remove all that there is
+				return fmt.Errorf("%s: no service in it can be taken over, so there is nothing to print: is it what `ipvsadm -Sn` writes?", name)
+			}
 			if err := a.print(im.Config, func(w io.Writer) { _, _ = w.Write(im.Format()) }); err != nil {
 				return err
 			}
