@@ -88,16 +88,29 @@ func TestServerLacksVIP(t *testing.T) {
 		return found
 	}
 	want := fmt.Sprintf("answers on %s, but not on the VIP %s:80 by dr (no answer within 1.5s): run quorate realserver check on it", servers[1], vip.Addr())
-	lacks := func() {
+	is := func(v fsm.Verdict) {
 		t.Helper()
 		must(t, lab.Await(within(t, time.Minute), 500*time.Millisecond, func(context.Context) error {
-			if s := detail(servers[1]); s.Verdict != fsm.Down || !strings.Contains(s.Detail, want) {
-				return fmt.Errorf("%+v\nwant %q", s, want)
+			if s := detail(servers[1]); s.Verdict != v {
+				return fmt.Errorf("%+v, want it %s", s, v)
 			}
 			return nil
 		}))
 	}
-	lacks()
+	for try := 0; ; try++ {
+		is(fsm.Down)
+		s := detail(servers[1])
+		if strings.Contains(s.Detail, want) {
+			break
+		}
+		if try == 2 || !strings.Contains(s.Detail, "no HTTP answer") {
+			t.Fatalf("%+v\nwant %q", s, want)
+		}
+		// The guest is so busy that the server did not answer in time on its own address either: once more.
+		must(t, w2.AnswerFor(vip.Addr()))
+		is(fsm.Up)
+		must(t, w2.CeaseFor(vip.Addr()))
+	}
 	if shown := says(t, first, "service", "show", "web"); !strings.Contains(shown, want) {
 		t.Errorf("service show does not say why:\n%s", shown)
 	}
