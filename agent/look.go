@@ -7,7 +7,7 @@ import (
 
 // compareEvery is how often the table is compared with the kernel though nothing is to be changed: what another program did is put right within that
 // time. Where that is dear the worker does it less often, so that it takes a fiftieth of a processor at most, and in between glances at what the kernel can
-// show cheaply. A look that was late for once, on a busy machine, says nothing of how dear they are.
+// show cheaply. A look or glance that was late for once, on a busy machine, says nothing of how dear they are.
 const (
 	compareEvery = time.Second
 	compareShare = 50
@@ -18,7 +18,7 @@ const (
 func (w *planeWorker) run(ctx context.Context) error {
 	timer := time.NewTimer(compareEvery)
 	defer timer.Stop()
-	var took, before time.Duration // the last two looks
+	var took, before, glance time.Duration // the last two looks, and the last glance
 	due := time.Now().Add(compareEvery)
 	trusted := true // no glance has made us look for nothing since a look that was due
 	for {
@@ -39,7 +39,7 @@ func (w *planeWorker) run(ctx context.Context) error {
 			if look = !time.Now().Before(due); !look && trusted {
 				began := time.Now()
 				seen = w.differs()
-				look, glanced = seen, time.Since(began)
+				look, glanced, glance = seen, min(glance, time.Since(began)), time.Since(began)
 			}
 		}
 		if look {

@@ -463,6 +463,22 @@ func TestPortThatIsUsedAgain(t *testing.T) {
 	}
 }
 
+// backup starts the backup daemon of the director for as long as the test lasts.
+func backup(t *testing.T, b *lvstest.Bed) {
+	t.Helper()
+	var d *Daemons
+	err := b.Director.Do(func() (err error) {
+		if d, err = OpenDaemons(); err == nil {
+			_, err = d.Reconcile(masterAndBackup()[1:], func(Daemon) bool { return false })
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+}
+
 // TestPreflight: each sysctl is asked for where a service needs it, and only there.
 func TestPreflight(t *testing.T) {
 	b := newBed(t)
@@ -476,13 +492,21 @@ func TestPreflight(t *testing.T) {
 	itself.Forward = lvs.DirectRouting
 	itself.Destinations = []lvs.Destination{{Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.1"), lvstest.Port), Weight: 1}}
 	many := lvstest.Large(910, 10)
+	asksNothing := func() bool {
+		st, err := p.Reconcile(lvs.Scope{}, []lvs.Service{plain})
+		return err == nil && !strings.Contains(strings.Join(st.Problems, "\n"), backupOnly)
+	}
+	if err := b.Director.Sysctl(strings.ReplaceAll(backupOnly, ".", "/"), "1"); err != nil || !asksNothing() {
+		t.Errorf("%s is asked for where no sync daemon is a backup; %v", backupOnly, err)
+	}
+	backup(t, b)
 	for _, x := range []struct {
 		sysctl, wrong, right string
 		needs, not           []lvs.Service
 	}{
 		{expireNodest, "0", "1", []lvs.Service{plain}, nil},
 		{sloppyTCP, "0", "1", []lvs.Service{hashed}, []lvs.Service{plain}},
-		{backupOnly, "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},
+		{backupOnly, "1", "0", []lvs.Service{plain}, nil},
 		{runEstimation, "1", "0", many, []lvs.Service{plain}},
 		{vsConntrack, "0", "1", []lvs.Service{translated}, []lvs.Service{itself}},
 		{"net.ipv4.conf.all.arp_ignore", "0", "1", []lvs.Service{itself}, []lvs.Service{plain}},

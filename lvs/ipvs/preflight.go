@@ -18,7 +18,9 @@ const (
 	expireNodest = "net.ipv4.vs.expire_nodest_conn"
 	// sloppyTCP: whether a packet that is no SYN may begin a connection.
 	sloppyTCP = "net.ipv4.vs.sloppy_tcp"
-	// backupOnly: whether a host whose sync daemon is a backup leaves packets alone that another director has sent it as a real server.
+	// backupOnly: whether a host on which a sync daemon is a backup balances nothing (ip_vs.h, sysctl_backup_only). It is meant for backups that
+	// are real servers, so that packets do not go round in circles; here every director is a backup, also the one that balances, and the
+	// others have no service that could send a packet on.
 	backupOnly = "net.ipv4.vs.backup_only"
 	// conntrack: whether the kernel tracks the connections that it balances by nat.
 	vsConntrack = "net.ipv4.vs.conntrack"
@@ -42,8 +44,8 @@ func (p *Plane) preflight(want []lvs.Service) (out []sysctl.Need) {
 	if slices.ContainsFunc(want, hashesTCP) {
 		out = append(out, sysctl.Ask(sloppyTCP, "a connection that another director began, and of which this one was not told, is refused after a failover, though the scheduler mh would send it to its server", "1")...)
 	}
-	if local := lvs.LocalAddrs(); slices.ContainsFunc(want, func(s lvs.Service) bool { return s.SendsToItself(local) }) {
-		out = append(out, sysctl.Ask(backupOnly, "packets that another director sends to this host as a real server may be balanced again, and go round in circles", "1")...)
+	if idle := sysctl.Ask(backupOnly, "IPVS balances nothing while a sync daemon is a backup on this host", "0"); len(idle) > 0 && p.backs() {
+		out = append(out, idle...)
 	}
 	if slices.ContainsFunc(want, translates) {
 		untracked := sysctl.Ask(vsConntrack, "the rules of this host that look at the state of what it forwards (ct state) take the servers' answers for invalid", "1")
@@ -55,6 +57,12 @@ func (p *Plane) preflight(want []lvs.Service) (out []sysctl.Need) {
 		out = append(out, sysctl.Ask(runEstimation, "the kernel holds packets up every two seconds to count what so many services do", "0")...)
 	}
 	return out
+}
+
+// backs reports whether a sync daemon is a backup here, or cannot be asked for.
+func (p *Plane) backs() bool {
+	list, err := dump(p.conn, command{cmd: cmdGetDaemon}, nil, decodeDaemon)
+	return err != nil || slices.ContainsFunc(list, func(d Daemon) bool { return d.State == Backup })
 }
 
 // hashesTCP reports whether every director sends a connection of the service to the same server, whoever began it.
