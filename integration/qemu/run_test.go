@@ -37,7 +37,7 @@ func TestRunCarriesOutputAndStatus(t *testing.T) {
 	need(t)
 	var out bytes.Buffer
 	status, err := qemu.Run(t.Context(), qemu.Program{
-		Path: busybox(t), Args: []string{"sh", "-c", `echo "$0 $GREETING"; cat /proc/sys/net/ipv4/vs/conntrack; ls /; exit 7`, "it's"},
+		Path: busybox(t), Args: []string{"sh", "-c", `echo "$0 $GREETING"; cat /proc/sys/net/ipv4/vs/conntrack; ls -1 /; exit 7`, "it's"},
 		Env: []string{"GREETING=hello  'there'"}, Stdout: &out,
 	})
 	if err != nil {

@@ -280,7 +280,7 @@ func direct(t *testing.T, open func() (lvs.Plane, error), forward string) {
 	b := NewBed(t)
 	p := b.Plane(t, open)
 	for _, s := range b.Servers[:2] {
-		if err := b.owns(s, forward); err != nil {
+		if err := errors.Join(b.owns(s, forward), b.answersPast(s)); err != nil {
 			t.Fatal(err)
 		}
 	}
