@@ -479,6 +479,34 @@ func backup(t *testing.T, b *lvstest.Bed) {
 	t.Cleanup(func() { d.Close() })
 }
 
+// TestBackupOnly: the preflight says it truly: with backup_only, a director on which a sync daemon is a backup balances nothing.
+func TestBackupOnly(t *testing.T) {
+	b := newBed(t)
+	s := lvs.Service{Addr: lvstest.VIP4, Port: 80, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT,
+		Destinations: []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}}}
+	if _, err := b.Plane(t, open).Reconcile(lvs.Scope{}, []lvs.Service{s}); err != nil {
+		t.Fatal(err)
+	}
+	answers := func(setting string) bool {
+		t.Helper()
+		if err := b.Director.Sysctl(strings.ReplaceAll(backupOnly, ".", "/"), setting); err != nil {
+			t.Fatal(err)
+		}
+		c, err := b.Client.Open(lvs.TCP, netip.AddrPortFrom(s.Addr, s.Port), netip.Addr{})
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+	if !answers("1") {
+		t.Error("it balances nothing though no sync daemon is a backup")
+	}
+	backup(t, b)
+	if answers("1") || !answers("0") {
+		t.Errorf("a backup with backup_only = 1 balances: %t; with 0: %t", answers("1"), answers("0"))
+	}
+}
+
 // TestPreflight: each sysctl is asked for where a service needs it, and only there.
 func TestPreflight(t *testing.T) {
 	b := newBed(t)

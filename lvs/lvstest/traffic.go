@@ -28,7 +28,7 @@ func Traffic(t *testing.T, b *Bed, p lvs.Plane) {
 				run  func(*testing.T)
 			}{
 				{"weights", f.weights}, {"udp", f.udp}, {"drain", f.drain}, {"remove", f.remove}, {"quorum", f.quorum}, {"edit", f.edit},
-				{"closed", f.closed}, {"source hash", f.sourceHash}, {"from the director", f.local},
+				{"closed", f.closed}, {"source hash", f.sourceHash}, {"from the director", f.local}, {"the director is a server", f.itself},
 				{"masquerade", f.masquerade}, {"repair", f.repair},
 			} {
 				t.Run(c.name, c.run)
@@ -252,6 +252,39 @@ func (f *traffic) sourceHash(t *testing.T) {
 	}
 	if len(counts) != 2 {
 		t.Errorf("16 sources on 2 servers: %v", counts)
+	}
+}
+
+// itself: the director is one of the servers. What goes to it by direct routing it takes as it comes, to the VIP.
+func (f *traffic) itself(t *testing.T) {
+	director := &Server{Host: f.bed.Director}
+	own := netip.MustParseAddr("10.9.0.1")
+	if f.vip.Is6() {
+		own = netip.MustParseAddr("fd00:9::1")
+	}
+	director.serveAt(t, lvs.TCP, netip.AddrPortFrom(own, Port))
+	director.serveAt(t, lvs.TCP, netip.AddrPortFrom(f.vip, 80))
+	for _, forward := range f.plane.Capabilities().Forwards {
+		if forward == lvs.Tunnel {
+			continue
+		}
+		s := f.service("rr", 1)
+		d := lvs.Destination{Addr: netip.AddrPortFrom(own, Port), Weight: 1}
+		if forward != lvs.NAT {
+			d.Addr, d.Forward = netip.AddrPortFrom(own, 80), forward
+		}
+		s.Destinations = append(s.Destinations, d)
+		if st, err := f.plane.Reconcile(lvs.Scope{Addrs: []netip.Addr{f.vip}}, []lvs.Service{s}); err != nil || st.Err() != nil {
+			t.Fatal(err, st.Err())
+		}
+		got := make(map[string]int)
+		for range 4 {
+			got[f.open(t).Server]++
+		}
+		expect(t, got, map[string]int{"s1": 2, director.Name: 2})
+		if st, err := f.plane.Reconcile(lvs.Scope{Addrs: []netip.Addr{f.vip}}, []lvs.Service{s}); err != nil || st.Changed != 0 {
+			t.Errorf("%s: what is as it should be was changed %d times: %v, %v", forward, st.Changed, st.Changes, err)
+		}
 	}
 }
 
