@@ -168,7 +168,7 @@ var serviceBlock = &block{
 		duration("drain_timeout", func(s *fsm.Service) *time.Duration { return &s.DrainTimeout },
 			"How long a drained server keeps its connections before it is taken out. Left out: as long as they last.").within("1s to 24h"),
 		unless("sync", func(s *fsm.Service) *bool { return &s.NoSync },
-			"Keep the connections on the other directors too, so that they go on when the VIP moves; see the block `sync`. Not needed with the schedulers `mh` and `sh`, by which all directors choose the same servers (the kernel's net.ipv4.vs.sloppy_tcp has to be 1 then)."),
+			"Keep the connections on the other directors too, so that they go on when the VIP moves; see the block `sync`. Hardly needed with the scheduler `mh`, by which all directors choose the same servers but for a client in a hundred after one has left and come back (the kernel's net.ipv4.vs.sloppy_tcp has to be 1 then)."),
 	},
 	blocks: []*block{checkBlock, serverBlock, sorryBlock},
 }
