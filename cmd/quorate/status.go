@@ -98,6 +98,9 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 	a.writeProblems(w, st.Problems)
 }
 
+// namedPeers is how many directors of which all is well are named.
+const namedPeers = 4
+
 // writeSync shows who has whose connections, and what the kernels should be told.
 func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 	t := a.table("CONNECTIONS OF", "ON", "STATE", "LAG", "RECEIVED", "LOST")
@@ -117,16 +120,28 @@ func (a *app) writeSync(w io.Writer, nodes []api.NodeSummary) {
 			}
 			of[note] = append(of[note], string(n.ID))
 		}
+		var here api.SyncPeer // those of which all is well, together
+		var names []string
 		for _, p := range n.Sync.Peers {
-			state := cell{"here", good}
-			switch {
-			case !p.Reached:
-				state = cell{"not heard", warn}
-			case !p.Synced:
+			if p.Reached && p.Synced {
+				names = append(names, string(p.Node))
+				here.LagMS, here.Connections, here.Lost = max(here.LagMS, p.LagMS), here.Connections+p.Connections, here.Lost+p.Lost
+				continue
+			}
+			state := cell{"not heard", warn}
+			if p.Reached {
 				state = cell{"coming", warn}
 			}
 			rows++
 			t.row(p.Node, n.ID, state, fmt.Sprintf("%d ms", p.LagMS), p.Connections, p.Lost)
+		}
+		if len(names) > 0 {
+			of := strings.Join(names, ", ")
+			if len(names) > namedPeers {
+				of = fmt.Sprintf("%d others", len(names))
+			}
+			rows++
+			t.row(of, n.ID, cell{"here", good}, fmt.Sprintf("%d ms", here.LagMS), here.Connections, here.Lost)
 		}
 	}
 	if rows > 0 {
