@@ -15,7 +15,8 @@ mkdir -p "$(dirname "$dir")"
 work=$(mktemp -d "$dir.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-(cd "$work" && apt-get download -qq "$image" busybox-static 2>"$work/log" || { cat "$work/log" >&2; exit 1; })
+download() { (cd "$work" && apt-get download -qq "$image" busybox-static 2>"$work/log"); }
+download || { [ "$(id -u)" = 0 ] && apt-get update -qq && download; } || { cat "$work/log" >&2; exit 1; } # what apt knows may be old
 for deb in "$work"/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
 root=$work/root
 [ -e "$root/lib/modules" ] || { mkdir -p "$root/lib" && ln -s ../usr/lib/modules "$root/lib/modules"; }
