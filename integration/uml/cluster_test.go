@@ -68,6 +68,7 @@ func TestWallClock(t *testing.T) {
 
 // TestServerLacksVIP runs that test of the hosts on a kernel that has IPVS.
 func TestServerLacksVIP(t *testing.T) {
+	t.Parallel()
 	need(t)
 	dir := t.TempDir()
 	build(t, dir, "quorate/cmd/quorate")
