@@ -2,13 +2,17 @@ package lvstest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Port is where the servers listen, TCP and UDP, on both families.
@@ -160,6 +164,17 @@ func (h *Host) Open(network string, service netip.AddrPort, from netip.Addr) (*C
 		return nil, err
 	}
 	return c, nil
+}
+
+// acknowledge sends the acknowledgement that may still be due on a TCP connection, which then has nothing to send by itself (tcp.c, tcp_sock_set_quickack).
+func (c *Conn) acknowledge() error {
+	raw, err := c.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) })
+	return errors.Join(err, set)
 }
 
 // Alive sends a line over a TCP connection and waits for its echo.
