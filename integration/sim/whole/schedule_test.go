@@ -19,7 +19,7 @@ import (
 var (
 	seed      = flag.Int64("seed", 0, "run this one schedule")
 	from      = flag.Int64("from", 1, "first seed")
-	schedules = flag.Int("schedules", 1000, "how many schedules to run")
+	schedules = flag.Int("schedules", 600, "how many schedules to run")
 	loud      = flag.Bool("log", false, "print the nodes' log")
 )
 
