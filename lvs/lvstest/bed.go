@@ -70,11 +70,7 @@ func NewBed(t testing.TB) *Bed {
 		}
 	}
 	must(b.Director.Do(func() error {
-		err := sysctl("net/ipv4/vs/expire_nodest_conn", "1")
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // no IPVS
-		}
-		return errors.Join(err, sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"))
+		return errors.Join(expireNodest("1"), sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"))
 	}))
 	must(b.switched.link(func(h *netlink.Handle) error {
 		br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
@@ -383,6 +379,16 @@ func (h *Host) mac(link string) (mac net.HardwareAddr, err error) {
 // Sysctl sets a sysctl of the host's network, "net/ipv4/ip_forward" for instance.
 func (h *Host) Sysctl(path, value string) error {
 	return h.Do(func() error { return sysctl(path, value) })
+}
+
+// expireNodest says whether connections end whose server is gone, where the kernel has IPVS: since 5.9 the first jiffy after (ip_vs_ctl.c,
+// ip_vs_enqueue_expire_nodest_conns).
+func expireNodest(value string) error {
+	err := sysctl("net/ipv4/vs/expire_nodest_conn", value)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
 }
 
 func sysctl(path, value string) error { return os.WriteFile("/proc/sys/"+path, []byte(value), 0) }

@@ -3,7 +3,6 @@ package lvstest
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -50,11 +49,7 @@ func NewFlat(t testing.TB) *Flat {
 		must(f.b.plug(d, "net"))
 		must(d.address("net", DirectorAddr(i).String()+"/24", fmt.Sprintf("2001:db8:2::%d/64", 2+i)))
 		must(d.Do(func() error {
-			err := sysctl("net/ipv4/vs/expire_nodest_conn", "1")
-			if errors.Is(err, fs.ErrNotExist) {
-				err = nil // no IPVS
-			}
-			return errors.Join(err, sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"),
+			return errors.Join(expireNodest("1"), sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv6/conf/all/forwarding", "1"),
 				sysctl("net/ipv4/conf/all/send_redirects", "0"), sysctl("net/ipv4/conf/net/send_redirects", "0"))
 		}))
 		f.Directors[i] = d

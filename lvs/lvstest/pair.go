@@ -3,7 +3,6 @@ package lvstest
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -83,11 +82,7 @@ func (p *Pair) director(t testing.TB, i int) error {
 		return err
 	}
 	err := d.Do(func() error {
-		err := sysctl("net/ipv4/vs/expire_nodest_conn", "1")
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // no IPVS
-		}
-		return errors.Join(err, sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv4/conf/all/send_redirects", "0"),
+		return errors.Join(expireNodest("1"), sysctl("net/ipv4/ip_forward", "1"), sysctl("net/ipv4/conf/all/send_redirects", "0"),
 			sysctl("net/ipv4/conf/net/send_redirects", "0"))
 	})
 	return errors.Join(err, d.address("net", DirectorAddr(i).String()+"/24", fmt.Sprintf("10.9.0.%d/24", 2+i)))

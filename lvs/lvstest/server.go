@@ -100,6 +100,30 @@ func (s *Server) accept(running *sync.WaitGroup) {
 	}
 }
 
+// settled reports whether a client has acknowledged all that the server has said on a TCP connection (tcp.7, TCP_INFO). from is the client's end, as
+// the server sees it.
+func (s *Server) settled(from net.Addr) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.RemoteAddr().String() != from.String() {
+			continue
+		}
+		raw, err := c.(syscall.Conn).SyscallConn()
+		if err != nil {
+			return false, err
+		}
+		var info *unix.TCPInfo
+		var asked error
+		err = raw.Control(func(fd uintptr) { info, asked = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+		if err = errors.Join(err, asked); err != nil {
+			return false, err
+		}
+		return info.Unacked == 0, nil
+	}
+	return false, fmt.Errorf("server %s has no connection from %v", s.Name, from)
+}
+
 func (s *Server) answer(p net.PacketConn) {
 	buf := make([]byte, 64)
 	for {
@@ -164,17 +188,6 @@ func (h *Host) Open(network string, service netip.AddrPort, from netip.Addr) (*C
 		return nil, err
 	}
 	return c, nil
-}
-
-// acknowledge sends the acknowledgement that may still be due on a TCP connection, which then has nothing to send by itself (tcp.c, tcp_sock_set_quickack).
-func (c *Conn) acknowledge() error {
-	raw, err := c.Conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	var set error
-	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) })
-	return errors.Join(err, set)
 }
 
 // Alive sends a line over a TCP connection and waits for its echo.
