@@ -2,17 +2,13 @@ package lvstest
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Port is where the servers listen, TCP and UDP, on both families.
@@ -98,30 +94,6 @@ func (s *Server) accept(running *sync.WaitGroup) {
 			}
 		})
 	}
-}
-
-// settled reports whether a client has acknowledged all that the server has said on a TCP connection (tcp.7, TCP_INFO). from is the client's end, as
-// the server sees it.
-func (s *Server) settled(from net.Addr) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		if c.RemoteAddr().String() != from.String() {
-			continue
-		}
-		raw, err := c.(syscall.Conn).SyscallConn()
-		if err != nil {
-			return false, err
-		}
-		var info *unix.TCPInfo
-		var asked error
-		err = raw.Control(func(fd uintptr) { info, asked = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-		if err = errors.Join(err, asked); err != nil {
-			return false, err
-		}
-		return info.Unacked == 0, nil
-	}
-	return false, fmt.Errorf("server %s has no connection from %v", s.Name, from)
 }
 
 func (s *Server) answer(p net.PacketConn) {
