@@ -128,37 +128,28 @@ func TestFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
 		var looks atomic.Int64
-		open := b.open
-		b.open = func(name string) (lvs.Plane, error) {
-			p, err := open(name)
-			return dearPlane{p, &looks}, err
-		}
+		b.wrap(func(p lvs.Plane) lvs.Plane { return dearPlane{p, &looks} })
 		before := time.Now()
 		if _, _, at := b.fresh(t.Context()); !at.IsZero() || time.Since(before) > 0 {
 			t.Errorf("a table of %v after %v, before anything was said", at, time.Since(before))
 		}
 		b.carry("auto")
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- b.run(ctx) }()
-		time.Sleep(3 * compareEvery) // two looks
-		synctest.Wait()
+		stop := b.work(t)
 		began := looks.Load()
 		time.Sleep(3 * tableAge) // by itself it looks again only after ten seconds
 		asked := time.Now()
 		for range 5 {
 			go func() {
-				if _, _, at := b.fresh(ctx); at.Before(asked) {
+				if _, _, at := b.fresh(t.Context()); at.Before(asked) {
 					t.Errorf("what was counted %v ago", asked.Sub(at))
 				}
 			}()
 		}
 		time.Sleep(tableAge / 2)
-		if _, _, at := b.fresh(ctx); at.Before(asked) || looks.Load() != began+1 {
+		if _, _, at := b.fresh(t.Context()); at.Before(asked) || looks.Load() != began+1 {
 			t.Errorf("%d looks for all who asked; read at %v", looks.Load()-began, at.Sub(asked))
 		}
 		stop()
-		<-done
 		// Nobody reads any more: who asks does not wait for ever.
 		time.Sleep(time.Minute)
 		before = time.Now()
@@ -174,17 +165,9 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
 		var looks atomic.Int64
-		open := b.open
-		b.open = func(name string) (lvs.Plane, error) {
-			p, err := open(name)
-			return dearPlane{p, &looks}, err
-		}
+		b.wrap(func(p lvs.Plane) lvs.Plane { return dearPlane{p, &looks} })
 		b.carry("auto", bedService(false))
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- b.run(ctx) }()
-		time.Sleep(3 * compareEvery) // two looks
-		synctest.Wait()
+		stop := b.work(t)
 		began, s := looks.Load(), bedService(false)
 		const often = compareEvery / 2
 		every := compareShare * tableAge / 5 // by what a look takes
@@ -194,7 +177,6 @@ func TestLooksThoughMuchChanges(t *testing.T) {
 			time.Sleep(often)
 		}
 		stop()
-		<-done
 		if n := looks.Load() - began; n < 5 || n > 6 {
 			t.Errorf("%d looks in %v, want one every %v", n, 6*every, every)
 		}
@@ -215,24 +197,18 @@ func TestGlance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("nft")
 		var looks atomic.Int64
-		open := b.open
 		var glances atomic.Int64
 		var blind, foreign atomic.Bool
 		var right []lvs.Service
-		b.open = func(name string) (lvs.Plane, error) {
-			p, err := open(name)
+		b.wrap(func(p lvs.Plane) lvs.Plane {
 			return glancePlane{dearPlane{p, &looks}, func() (bool, bool) {
 				glances.Add(1)
 				return !blind.Load() && (foreign.Load() || !lvs.Equal(right, b.nft.Table())), !blind.Load()
-			}}, err
-		}
+			}}
+		})
 		b.carry("auto", bedService(false))
 		right = b.nft.Table()
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- b.run(ctx) }()
-		time.Sleep(3 * compareEvery) // two looks
-		synctest.Wait()
+		stop := b.work(t)
 		began := looks.Load()
 		step := func(what string, d time.Duration, wantLooks int64, repaired bool) {
 			t.Helper()
@@ -258,6 +234,5 @@ func TestGlance(t *testing.T) {
 		step("a glance does not tell", 3*compareEvery, 0, false)
 		step("the next look", compareShare*tableAge/5, 1, true)
 		stop()
-		<-done
 	})
 }

@@ -75,7 +75,7 @@ type planeWorker struct {
 	open     func(name string) (lvs.Plane, error)
 	wake     chan struct{}
 	finished chan struct{} // a token after each change that was carried out
-	// removed gets a token when a service was taken out, and the kernel may have forgotten its connections.
+	// removed gets a token when a service was taken out, also by another program, and the kernel may have forgotten its connections.
 	removed chan struct{}
 	ask     chan struct{} // a token from each who wants to know what the kernel counts now
 
@@ -174,6 +174,9 @@ func (w *planeWorker) compare() (changed bool) {
 	})
 	if asLeft && st.Changed > 0 {
 		w.drifted(st)
+		if st.Returned {
+			signal(w.removed)
+		}
 	}
 	w.finish(t, gen, &st, errors.Join(err, w.tune(&st)))
 	return st.Changed > 0

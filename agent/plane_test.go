@@ -102,6 +102,31 @@ func (b *planeBed) carry(setting string, services ...lvs.Service) string {
 	return out
 }
 
+// wrap puts something around each plane that is opened from now on.
+func (b *planeBed) wrap(around func(lvs.Plane) lvs.Plane) {
+	open := b.open
+	b.open = func(name string) (lvs.Plane, error) {
+		p, err := open(name)
+		if err != nil {
+			return nil, err
+		}
+		return around(p), nil
+	}
+}
+
+// work lets the worker run, in a bubble of synctest, until stop is called; it has looked twice when work returns.
+func (b *planeBed) work(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.run(ctx) }()
+	time.Sleep(3 * compareEvery)
+	synctest.Wait()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
 func bedService(masquerade bool) lvs.Service {
 	return lvs.Service{
 		Addr: netip.MustParseAddr("192.0.2.10"), Port: 80, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT, Masquerade: masquerade,
@@ -320,18 +345,10 @@ func TestDriftIsPutRightAfterALateLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("ipvs")
 		var late atomic.Bool
-		open := b.open
-		b.open = func(name string) (lvs.Plane, error) {
-			p, err := open(name)
-			return latePlane{p, &late}, err
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- b.run(ctx) }()
+		b.wrap(func(p lvs.Plane) lvs.Plane { return latePlane{p, &late} })
 		svc := bedService(false)
 		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
-		time.Sleep(3 * compareEvery)
-		synctest.Wait()
+		defer b.work(t)()
 		late.Store(true)
 		time.Sleep(2 * compareEvery)
 		synctest.Wait()
@@ -340,23 +357,19 @@ func TestDriftIsPutRightAfterALateLook(t *testing.T) {
 		if synctest.Wait(); late.Load() || len(b.ipvs.Table()) != 1 {
 			t.Errorf("the table is %v", b.ipvs.Table())
 		}
-		cancel()
-		<-ended
 	})
 }
 
-// What another program does to the table is put right within a second, and told once in a while.
+// What another program does to the table is put right within a second, and told once in a while. Where it took something out, the kernel has forgotten
+// connections.
 func TestDriftIsPutRightAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPlaneBed("ipvs")
 		var told []string
 		b.told = func(text string) { told = append(told, text) }
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- b.run(ctx) }()
 		svc := bedService(false)
 		b.want(wantedTable{setting: "ipvs", managed: []netip.Addr{svc.Addr}, services: []lvs.Service{svc}})
-		time.Sleep(3 * compareEvery)
+		defer b.work(t)()
 		if len(told) != 0 || len(b.ipvs.Table()) != 1 {
 			t.Fatalf("told %q of its own work, table %v", told, b.ipvs.Table())
 		}
@@ -372,8 +385,14 @@ func TestDriftIsPutRightAndTold(t *testing.T) {
 		if len(told) != 1 || !strings.Contains(told[0], "edit destination tcp 192.0.2.10:80 10.0.0.1:80 weight 1") {
 			t.Errorf("told %q", told)
 		}
-		cancel()
-		<-ended
+		if len(b.removed) > 0 {
+			t.Error("for a weight connections are asked for again")
+		}
+		b.ipvs.Delete(svc.Key())
+		time.Sleep(compareEvery + time.Millisecond)
+		if len(b.ipvs.Table()) != 1 || len(b.removed) == 0 {
+			t.Errorf("the table is %v, and connections are asked for: %d", b.ipvs.Table(), len(b.removed))
+		}
 	})
 }
 

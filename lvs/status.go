@@ -16,6 +16,8 @@ type Status struct {
 	// Changed counts the changes that this Reconcile made; 0 = the kernel was already right. Changes are the first of them, for people.
 	Changed int      `json:"changed"`
 	Changes []string `json:"changes,omitempty"`
+	// Returned: some service or destination had gone and was added. The kernel may have forgotten its connections.
+	Returned bool `json:"-"`
 	// Problems are what the host lacks for the wanted services, each with its cure, e.g. IP forwarding that is off.
 	Problems []string `json:"problems,omitempty"`
 	// Needs are those of the problems that a setting of the kernel cures.
@@ -39,6 +41,7 @@ func (s *Status) Met(n sysctl.Need) {
 func (s *Status) Report(changes []Change) {
 	const shown = 5
 	s.Changed, s.Changes = len(changes), nil
+	s.Returned = slices.ContainsFunc(changes, func(c Change) bool { return c.Op == AddService || c.Op == AddDestination })
 	for _, c := range changes[:min(len(changes), shown)] {
 		s.Changes = append(s.Changes, c.String())
 	}
