@@ -139,6 +139,94 @@ func dump[T any](c *conn, cmd command, buf []T, decode func(payload []byte) (T, 
 	return out, err
 }
 
+// inquiry asks for a list.
+type inquiry struct {
+	command
+	items int // about so many are on it
+}
+
+// exchanger is a wire that carries many requests and their answers at once.
+type exchanger interface {
+	// exchange sends requests, aioRequests at most, and returns what was answered, in the order of the answers; they are good until the next call. A list
+	// of more than listItems may be cut, and the lists after it be refused with EBUSY, or missing: then also with an error, which tells why. Nothing of them comes later.
+	exchange(requests [][]byte) (datagrams [][]byte, err error)
+}
+
+// listItems fit into one datagram of slotSize: a destination takes some 400 bytes.
+const listItems = 32
+
+// lists is dump for many lists, most of which come together where the wire can do that. It calls done once for each, in any order; the list is good until
+// done returns.
+func lists[T any](c *conn, asked []inquiry, decode func(payload []byte) (T, error), done func(i int, list []T, err error)) {
+	answered := make([]bool, len(asked))
+	var buf []T
+	if x, can := c.wire.(exchanger); can && len(asked) > 1 {
+		short := make([]int, 0, len(asked))
+		for i, q := range asked {
+			if q.items <= listItems {
+				short = append(short, i)
+			}
+		}
+		for part := range slices.Chunk(short, aioRequests) {
+			buf = together(c, x, part, asked, buf, decode, func(i int, list []T, err error) {
+				answered[i] = true
+				done(i, list, err)
+			})
+		}
+	}
+	for i, q := range asked {
+		if !answered[i] {
+			var err error
+			buf, err = dump(c, q.command, buf, decode)
+			done(i, buf, err)
+		}
+	}
+}
+
+// together asks for some of the lists in one exchange and calls done for those that have come whole. The others have to be asked for alone: another program has changed
+// them meanwhile, or they are longer than was thought.
+func together[T any](c *conn, x exchanger, part []int, asked []inquiry, buf []T, decode func(payload []byte) (T, error), done func(i int, list []T, err error)) []T {
+	first := c.seq + 1
+	requests := make([][]byte, len(part))
+	for j, i := range part {
+		c.seq++
+		requests[j] = c.encode(nil, asked[i].command, unix.NLM_F_ACK|unix.NLM_F_DUMP)
+	}
+	datagrams, _ := x.exchange(requests) // without an answer they are asked for alone, which tells why
+	current, whole, failed := uint32(0), true, error(nil)
+	buf = buf[:0]
+	for _, b := range datagrams {
+		for len(b) >= unix.NLMSG_HDRLEN {
+			if seq := binary.NativeEndian.Uint32(b[8:]); seq != current { // of one that was cut, too
+				current, whole, failed, buf = seq, true, nil, buf[:0]
+			}
+			m, rest, err := cutReply(b)
+			if err != nil {
+				whole = false
+				break
+			}
+			b = rest
+			whole = whole && m.flags&unix.NLM_F_DUMP_INTR == 0
+			j := int(m.seq - first)
+			switch err := errno(m); {
+			case j >= len(part):
+			case m.kind != unix.NLMSG_ERROR && m.kind != unix.NLMSG_DONE:
+				if failed == nil {
+					var v T
+					v, failed = decode(m.data)
+					buf = append(buf, v)
+				}
+			case m.kind == unix.NLMSG_ERROR && errors.Is(err, unix.EBUSY) || !whole:
+			case err != nil:
+				done(part[j], nil, err)
+			default:
+				done(part[j], buf, failed)
+			}
+		}
+	}
+	return buf
+}
+
 // batch carries out commands in order, many in one system call, also after one has failed. It returns the error of
 // each; the second result is of the socket and leaves unknown how far the kernel came.
 func (c *conn) batch(commands []command) ([]error, error) {

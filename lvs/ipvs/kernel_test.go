@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -26,7 +27,8 @@ type kernel struct {
 	fail func(cmd uint8) syscall.Errno
 	// interrupt is how many dumps are to be marked as inconsistent.
 	interrupt int
-	calls     int // what would be system calls
+	calls     int  // what would be system calls
+	alone     bool // each list is read for itself
 	dumps     int
 }
 
@@ -110,6 +112,35 @@ func (k *kernel) send(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// exchange reads two datagrams after each request, and what is left in the end, as the socket's does.
+func (k *kernel) exchange(requests [][]byte) (out [][]byte, err error) {
+	if k.alone {
+		return nil, errors.ErrUnsupported
+	}
+	k.calls += 2
+	calls := k.calls
+	for _, r := range requests {
+		busy := len(k.queue) > 0
+		if busy { // a list is being read
+			m, err := syscall.ParseNetlinkMessage(r)
+			if err != nil {
+				return nil, err
+			}
+			k.acknowledge(m[0], unix.EBUSY)
+		} else if err := k.send(r); err != nil {
+			return nil, err
+		}
+		for _, room := range []int{slotSize, endSize} {
+			if len(k.queue) > 0 {
+				out = append(out, k.queue[0][:min(room, len(k.queue[0]))])
+				k.queue = k.queue[1:]
+			}
+		}
+	}
+	out, k.queue, k.calls = append(out, k.queue...), nil, calls
+	return out, nil
 }
 
 func (k *kernel) push(kind uint16, flags uint16, seq uint32, data []byte) {

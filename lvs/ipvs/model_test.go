@@ -217,6 +217,47 @@ func TestErrorsNameTheirService(t *testing.T) {
 	}
 }
 
+// TestListsTogether: many lists come in one exchange, also those that another program changes meanwhile, that are longer than was thought, and that are
+// refused while such a one is read.
+func TestListsTogether(t *testing.T) {
+	scope := lvs.Scope{Addrs: []netip.Addr{lvstest.VIP4}}
+	for _, x := range []struct {
+		name      string
+		calls     int // at most
+		more      int // destinations that another program adds to one service
+		interrupt int
+		alone     bool
+	}{
+		{name: "as they are wanted", calls: 2 + 4*2},
+		{name: "inconsistent", interrupt: 3, calls: 2 + 4*2 + 3*2},
+		{name: "longer", more: 500, calls: 2 + 4*2 + 40*2},
+		{name: "one by one", alone: true, calls: 2 + 100*2},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			k := newKernel()
+			p := k.plane(t)
+			want := lvstest.Large(100, 10)
+			if _, err := p.Reconcile(scope, want); err != nil {
+				t.Fatal(err)
+			}
+			there := lvstest.Clone(want)
+			for i := range x.more {
+				d := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), 80)
+				there[3].Destinations = append(there[3].Destinations, lvs.Destination{Addr: d, Weight: 1})
+			}
+			k.put(there[3])
+			k.calls, k.interrupt, k.alone = 0, x.interrupt, x.alone
+			have, foreign, err := p.list(p.owned(scope, want), lvs.Canonical(want))
+			if err != nil || len(foreign) > 0 || !equal(services(have), there) {
+				t.Errorf("%v, %v; the list is\n%s", foreign, err, lvs.Text(services(have)))
+			}
+			if k.calls > x.calls {
+				t.Errorf("%d calls, want %d at most", k.calls, x.calls)
+			}
+		})
+	}
+}
+
 // BenchmarkUpdateModel: one weight among 36,800 (2,300 services of 16 servers), from the wanted table to the end of the netlink exchange.
 func BenchmarkUpdateModel(b *testing.B) {
 	k := newKernel()

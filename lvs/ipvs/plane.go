@@ -262,28 +262,49 @@ func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign
 	if err != nil {
 		return nil, nil, err
 	}
-	var destinations []destination
-	out = make([]lvs.Observed, 0, len(want))
+	type known struct {
+		service
+		wanted lvs.Service
+	}
+	have := make([]known, 0, len(want))
+	asked := make([]inquiry, 0, len(want))
 	for _, s := range all {
-		var wanted lvs.Service
-		i, asked := slices.BinarySearchFunc(want, s.Key(), func(w lvs.Service, k lvs.Key) int { return w.Key().Compare(k) })
-		if asked {
-			wanted = want[i]
+		k := known{service: s}
+		i, named := slices.BinarySearchFunc(want, s.Key(), func(w lvs.Service, k lvs.Key) int { return w.Key().Compare(k) })
+		if named {
+			k.wanted = want[i]
 		}
 		if !ours.has(s.Service) {
-			if asked {
+			if named {
 				foreign = append(foreign, s.Key())
 			}
 			continue
 		}
-		destinations, err = listDestinations(p.conn, s.Service, destinations)
-		if errors.Is(err, unix.ESRCH) {
-			continue // removed by another program meanwhile
-		}
+		c, err := askDestinations(s.Service)
 		if err != nil {
 			return nil, nil, err
 		}
-		out = append(out, observe(s, destinations, wanted))
+		have, asked = append(have, k), append(asked, inquiry{c, len(k.wanted.Destinations)})
+	}
+	observed := make([]lvs.Observed, len(have))
+	there := make([]bool, len(have))
+	lists(p.conn, asked, decodeDestination, func(i int, destinations []destination, e error) {
+		switch {
+		case errors.Is(e, unix.ESRCH): // removed by another program meanwhile
+		case e != nil && err == nil:
+			err = fmt.Errorf("listing the destinations of %v: %w", have[i].Key(), permission(e))
+		default:
+			observed[i], there[i] = observe(have[i].service, destinations, have[i].wanted), true
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	out = observed[:0]
+	for i, o := range observed {
+		if there[i] {
+			out = append(out, o)
+		}
 	}
 	return out, foreign, nil
 }
@@ -315,18 +336,10 @@ func listServices(c *conn) ([]service, error) {
 	return out, nil
 }
 
-// listDestinations puts them into the place of buf.
-func listDestinations(c *conn, s lvs.Service, buf []destination) ([]destination, error) {
+func askDestinations(s lvs.Service) (command, error) {
 	s.Scheduler = "" // the identity alone
 	payload, err := appendService(make([]byte, 0, 64), s)
-	if err != nil {
-		return nil, err
-	}
-	out, err := dump(c, command{cmdGetDest, payload}, buf, decodeDestination)
-	if err != nil {
-		return nil, fmt.Errorf("listing the destinations of %v: %w", s.Key(), err)
-	}
-	return out, nil
+	return command{cmdGetDest, payload}, err
 }
 
 var commands = map[lvs.Op]uint8{
