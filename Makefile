@@ -62,7 +62,7 @@ test-hosts: need-root ## whole clusters of the real program on hosts in network 
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
-	$(GO) test -timeout 12m -count=1 ./integration/uml/...
+	$(GO) test -timeout 12m -count=1 ./integration/guest/... ./integration/uml/...
 
 .PHONY: test-stock
 test-stock: deps stock-kernel ## what needs IPVS beside nftables, on a stock Debian kernel (QEMU)

@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"quorate/integration/guest"
 )
 
 //go:embed init.sh
@@ -102,7 +104,7 @@ func (p Program) initramfs(k kernel, w io.Writer) error {
 	}
 	a.copy("/bin/busybox", filepath.Join(k.dir, "bin/busybox"))
 	a.add("/init", initScript)
-	a.add("/program.sh", []byte(p.script()))
+	a.add("/program.sh", []byte(guest.Script("/", p.Env, append([]string{p.inside()}, p.Args...)...)))
 	a.copy(p.inside(), p.Path)
 	names := p.Modules
 	if names == nil {
@@ -129,7 +131,7 @@ func (p Program) initramfs(k kernel, w io.Writer) error {
 
 // tool puts in a program of the host with the libraries that it needs, as ldd(1) lists them.
 func (a *archive) tool(name string) error {
-	from, err := lookPath(name)
+	from, err := guest.LookPath(name)
 	if err != nil {
 		return fmt.Errorf("%s is not installed: %w", name, err)
 	}
@@ -148,19 +150,3 @@ func (a *archive) tool(name string) error {
 
 // inside is the program's path in the guest. It keeps its name, by which some programs know what they are to do.
 func (p Program) inside() string { return "/program/" + filepath.Base(p.Path) }
-
-// script runs the program.
-func (p Program) script() string {
-	var b strings.Builder
-	b.WriteString("cd /\nexec env")
-	for _, e := range p.Env {
-		b.WriteString(" " + quote(e))
-	}
-	for _, w := range append([]string{p.inside()}, p.Args...) {
-		b.WriteString(" " + quote(w))
-	}
-	return b.String() + "\n"
-}
-
-// quote for the shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

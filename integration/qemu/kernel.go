@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"quorate/integration/guest"
 )
 
 const qemuName = "qemu-system-x86_64"
@@ -37,23 +39,13 @@ func Missing() string {
 	if runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
 		return "the guest's program is made for linux/amd64, and so must be this machine"
 	}
-	for _, x := range []struct{ program, pkg string }{{qemuName, "qemu-system-x86"}, {"modprobe", "kmod"}} {
-		if _, err := lookPath(x.program); err != nil {
-			return fmt.Sprintf("%s is not installed: run apt-get install %s", x.program, x.pkg)
-		}
+	if m := guest.Missing(guest.Tool{Name: qemuName, Package: "qemu-system-x86"}, guest.Tool{Name: "modprobe", Package: "kmod"}); m != "" {
+		return m
 	}
 	if _, err := findKernel(); err != nil {
 		return err.Error()
 	}
 	return ""
-}
-
-// lookPath also finds what only root has in its path.
-func lookPath(name string) (string, error) {
-	if p, err := exec.LookPath(name); err == nil {
-		return p, nil
-	}
-	return exec.LookPath("/usr/sbin/" + name)
 }
 
 // kernel is one that is unpacked.
@@ -79,7 +71,7 @@ func findKernel() (k kernel, err error) {
 
 // modules are the files of the named ones and of those that they need, in the order in which they can be loaded.
 func (k kernel) modules(names []string) (files []string, err error) {
-	modprobe, err := lookPath("modprobe")
+	modprobe, err := guest.LookPath("modprobe")
 	if err != nil {
 		return nil, err
 	}

@@ -10,14 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
-)
 
-// tailBytes of the guest's console are quoted when it dies.
-const tailBytes = 2000
+	"quorate/integration/guest"
+)
 
 // Program is what runs in the guest.
 type Program struct {
@@ -50,15 +47,7 @@ func Run(ctx context.Context, p Program) (status int, err error) {
 	}
 	err = p.boot(ctx, k, dir)
 	console, _ := os.ReadFile(filepath.Join(dir, "console"))
-	console = console[max(0, len(console)-tailBytes):]
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("the guest was killed: %w; the end of its console:\n%s", context.Cause(ctx), console)
-	}
-	b, _ := os.ReadFile(filepath.Join(dir, "status"))
-	if status, e := strconv.Atoi(strings.TrimSpace(string(b))); e == nil {
-		return status, nil
-	}
-	return 0, fmt.Errorf("the guest died without a status (%v); the end of its console:\n%s", err, console)
+	return guest.Outcome(ctx, filepath.Join(dir, "status"), err, console)
 }
 
 func (p Program) pack(k kernel, to string) error {
@@ -71,7 +60,7 @@ func (p Program) pack(k kernel, to string) error {
 
 // boot runs the guest until it ends.
 func (p Program) boot(ctx context.Context, k kernel, dir string) error {
-	program, err := lookPath(qemuName)
+	program, err := guest.LookPath(qemuName)
 	if err != nil {
 		return err
 	}

@@ -3,17 +3,16 @@ package qemu_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"os"
-	"os/exec"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"quorate/integration/guest"
+	"quorate/integration/guest/guesttest"
 	"quorate/integration/qemu"
-	"quorate/integration/uml"
 )
 
 func need(t *testing.T) {
@@ -51,64 +50,35 @@ func TestRunCarriesOutputAndStatus(t *testing.T) {
 // TestRunIsKilled: when the time is over nothing is left, neither a process nor a file.
 func TestRunIsKilled(t *testing.T) {
 	need(t)
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("the test has seen enough")
-	var up time.Time
-	_, err := qemu.Run(ctx, qemu.Program{Path: busybox(t), Args: []string{"sh", "-c", "echo up; exec sleep 1000"},
-		Stdout: writerFunc(func([]byte) { up = time.Now(); cancel(why) })})
-	if !errors.Is(err, why) {
-		t.Errorf("got %v, want %v", err, why)
-	}
+	up := guesttest.Killed(t, func(ctx context.Context, out io.Writer) error {
+		_, err := qemu.Run(ctx, qemu.Program{Path: busybox(t), Args: []string{"sh", "-c", "echo up; exec sleep 1000"}, Stdout: out})
+		return err
+	})
 	if up.IsZero() || time.Since(up) > time.Minute {
 		t.Errorf("it took %v to kill a guest that was up at %v", time.Since(up), up)
 	}
-	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range processes {
-		if b, err := os.ReadFile(f); err == nil && bytes.Contains(b, []byte(tmp)) {
-			t.Errorf("still running: %q", b)
-		}
-	}
 }
 
-type writerFunc func([]byte)
-
-func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
+// inGuest runs a program in a guest as p says.
+func inGuest(p qemu.Program) guesttest.Guest {
+	return func(ctx context.Context, program string, out io.Writer) (int, error) {
+		p.Path, p.Stdout = program, out
+		return qemu.Run(ctx, p)
+	}
+}
 
 // guestTest runs the tests of a package in a guest, all of which must pass; each of want has to be among them.
 func guestTest(t *testing.T, pkg string, p qemu.Program, want ...string) {
 	t.Helper()
 	need(t)
 	for _, tool := range p.Tools {
-		if _, err := exec.LookPath(tool); err != nil {
+		if _, err := guest.LookPath(tool); err != nil {
 			t.Skipf("%v: run apt-get install ipvsadm nftables", err)
 		}
 	}
-	p.Path = filepath.Join(t.TempDir(), "guest.test")
-	if err := uml.BuildTest(t.Context(), pkg, p.Path); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	var out bytes.Buffer
-	p.Stdout = &out
-	status, err := qemu.Run(ctx, p)
-	t.Logf("in the guest:\n%s", out.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status != 0 {
-		t.Errorf("exit status %d", status)
-	}
+	out := guesttest.Package(t, pkg, 5*time.Minute, inGuest(p))
 	for _, want := range want {
-		if !strings.Contains(out.String(), "--- PASS: "+want+" ") {
+		if !strings.Contains(out, "--- PASS: "+want+" ") {
 			t.Errorf("%s has not passed", want)
 		}
 	}

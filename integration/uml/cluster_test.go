@@ -1,15 +1,12 @@
 package uml_test
 
 import (
-	"bytes"
-	"context"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"quorate/integration/guest/guesttest"
 	"quorate/integration/uml"
 )
 
@@ -18,44 +15,21 @@ import (
 // renewals nor 500 requests/s.
 func TestCluster(t *testing.T) {
 	need(t)
-	dir := t.TempDir()
-	build(t, dir, "quorate/cmd/quorate", "quorate/cmd/quorate-lab")
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	var out bytes.Buffer
-	status, err := uml.Run(ctx, uml.Program{
-		Path: filepath.Join(dir, "quorate-lab"),
+	dir := guesttest.Build(t, "quorate/cmd/quorate", "quorate/cmd/quorate-lab")
+	out := guesttest.Program(t, filepath.Join(dir, "quorate-lab"), 4*time.Minute, inGuest(uml.Program{
 		Args: []string{"demo", "--data-plane", "ipvs", "--profile", "wan", "--rate", "25", "--patience", "6", "--logs"},
 		Env:  []string{"TMPDIR=/run", "GOGC=400"}, // /run is the guest's own; a guest has memory, but page faults are dear
-		Dir:  "/", Memory: "2G", Stdout: &out,
-	})
-	t.Logf("in the guest:\n%s", out.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	if !strings.Contains(out.String(), "IPVS carries it") {
+		Dir:  "/", Memory: "2G",
+	}))
+	if !strings.Contains(out, "IPVS carries it") {
 		t.Error("the demo has not looked into IPVS")
-	}
-}
-
-// build makes programs for a guest.
-func build(t *testing.T, dir string, packages ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", dir}, packages...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
 	}
 }
 
 // TestWallClock runs that test of the hosts on a machine whose clock is its own to set.
 func TestWallClock(t *testing.T) {
 	need(t)
-	dir := t.TempDir()
-	build(t, dir, "quorate/cmd/quorate")
+	dir := guesttest.Build(t, "quorate/cmd/quorate")
 	out := guestTest(t, "quorate/integration", 4*time.Minute, uml.Program{
 		Args: []string{"-test.run=^TestWallClock$", "-test.v", "-test.timeout=3m"},
 		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_MAY_SET_CLOCK=1"},
@@ -70,8 +44,7 @@ func TestWallClock(t *testing.T) {
 func TestServerLacksVIP(t *testing.T) {
 	t.Parallel()
 	need(t)
-	dir := t.TempDir()
-	build(t, dir, "quorate/cmd/quorate")
+	dir := guesttest.Build(t, "quorate/cmd/quorate")
 	out := guestTest(t, "quorate/integration", 6*time.Minute, uml.Program{
 		Args: []string{"-test.run=^TestServerLacksVIP$", "-test.v", "-test.timeout=5m"},
 		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate")},
@@ -86,8 +59,7 @@ func TestServerLacksVIP(t *testing.T) {
 // what happens to services and their servers.
 func TestAgents(t *testing.T) {
 	need(t)
-	dir := t.TempDir()
-	build(t, dir, "quorate/cmd/quorate")
+	dir := guesttest.Build(t, "quorate/cmd/quorate")
 	for _, c := range []struct{ test, says string }{
 		{"TestConnectionsOutliveTheirDirector", "planned move: "}, {"TestServices", "--- PASS: TestServices/drift"},
 	} {

@@ -12,17 +12,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"quorate/integration/guest"
 )
 
 const (
 	kernelName = "linux.uml"
 	modulesDir = "/usr/lib/uml/modules"
-	// tailBytes of the kernel's console are quoted when the guest dies.
-	tailBytes = 2000
 )
 
 //go:embed init.sh
@@ -54,23 +53,14 @@ func Missing() string {
 	if runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
 		return "User-Mode Linux runs on linux/amd64 only"
 	}
-	for _, x := range []struct{ program, pkg string }{{kernelName, "user-mode-linux"}, {"modprobe", "kmod"}, {"depmod", "kmod"}} {
-		if _, err := lookPath(x.program); err != nil {
-			return fmt.Sprintf("%s is not installed: run apt-get install %s", x.program, x.pkg)
-		}
+	if m := guest.Missing(guest.Tool{Name: kernelName, Package: "user-mode-linux"}, guest.Tool{Name: "modprobe", Package: "kmod"},
+		guest.Tool{Name: "depmod", Package: "kmod"}); m != "" {
+		return m
 	}
 	if _, err := modulesVersion(); err != nil {
 		return err.Error()
 	}
 	return ""
-}
-
-// lookPath also finds what only root has in its path.
-func lookPath(name string) (string, error) {
-	if p, err := exec.LookPath(name); err == nil {
-		return p, nil
-	}
-	return exec.LookPath("/usr/sbin/" + name)
 }
 
 func modulesVersion() (string, error) {
@@ -97,19 +87,7 @@ func Run(ctx context.Context, p Program) (status int, err error) {
 		return 0, fmt.Errorf("preparing the guest: %w", err)
 	}
 	console, err := p.boot(ctx, dir)
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("the guest was killed: %w; the end of its console:\n%s", context.Cause(ctx), console)
-	}
-	// The guest's own status says how it ended, not that of its kernel.
-	b, rerr := os.ReadFile(filepath.Join(dir, "status"))
-	if rerr != nil {
-		return 0, fmt.Errorf("the guest died without a status (%v); the end of its console:\n%s", err, console)
-	}
-	status, err = strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return 0, fmt.Errorf("the guest's status: %w", err)
-	}
-	return status, nil
+	return guest.Outcome(ctx, filepath.Join(dir, "status"), err, console)
 }
 
 // prepare fills the directory that the guest's first process reads.
@@ -124,20 +102,13 @@ func (p Program) prepare(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	var script strings.Builder
-	fmt.Fprintf(&script, "cd %s || exit 1\nexec env", quote(cwd))
-	for _, e := range p.Env {
-		script.WriteString(" " + quote(e))
-	}
-	for _, a := range append([]string{path}, p.Args...) {
-		script.WriteString(" " + quote(a))
-	}
+	script := guest.Script(cwd, p.Env, append([]string{path}, p.Args...)...)
 	modules := p.Modules
 	if modules == nil {
 		modules = Modules
 	}
 	for name, content := range map[string]string{
-		"init": string(initScript), "program": script.String() + "\n", "modules": strings.Join(modules, "\n") + "\n",
+		"init": string(initScript), "program": script, "modules": strings.Join(modules, "\n") + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
 			return err
@@ -170,7 +141,7 @@ func indexModules(ctx context.Context, dir string) error {
 	if indexed {
 		return nil
 	}
-	depmod, err := lookPath("depmod")
+	depmod, err := guest.LookPath("depmod")
 	if err != nil {
 		return err
 	}
@@ -180,11 +151,11 @@ func indexModules(ctx context.Context, dir string) error {
 	return nil
 }
 
-// boot runs the guest until it ends and returns the end of its console.
-func (p Program) boot(ctx context.Context, dir string) (console string, err error) {
-	kernel, err := lookPath(kernelName)
+// boot runs the guest until it ends and returns its console.
+func (p Program) boot(ctx context.Context, dir string) (console []byte, err error) {
+	kernel, err := guest.LookPath(kernelName)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	memory := p.Memory
 	if memory == "" {
@@ -192,19 +163,19 @@ func (p Program) boot(ctx context.Context, dir string) (console string, err erro
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer read.Close()
-	var tail bytes.Buffer
+	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, kernel,
 		"mem="+memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet",
 		"init="+filepath.Join(dir, "init"), "QUORATE_UML="+dir, "uml_dir="+filepath.Join(dir, "umid"),
 		"con=null", "con0=null,fd:1", "con1=null,fd:3", // fd 3 is the first of ExtraFiles
 	)
 	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = &tail, &tail
+	cmd.Stdout, cmd.Stderr = &said, &said
 	if p.Console != nil {
-		cmd.Stdout = io.MultiWriter(&tail, p.Console)
+		cmd.Stdout = io.MultiWriter(&said, p.Console)
 		cmd.Stderr = cmd.Stdout
 	}
 	cmd.ExtraFiles = []*os.File{write}
@@ -222,7 +193,7 @@ func (p Program) boot(ctx context.Context, dir string) (console string, err erro
 	err = onOneCPU(cmd.Start)
 	write.Close()
 	if err != nil {
-		return "", fmt.Errorf("starting %s: %w", kernel, err)
+		return nil, fmt.Errorf("starting %s: %w", kernel, err)
 	}
 	copied := make(chan struct{})
 	go func() {
@@ -236,9 +207,5 @@ func (p Program) boot(ctx context.Context, dir string) (console string, err erro
 	err = cmd.Wait()
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the kernel's end has left of the group; usually nothing
 	<-copied
-	text := tail.String()
-	return text[max(0, len(text)-tailBytes):], err
+	return said.Bytes(), err
 }
-
-// quote for the shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -3,14 +3,13 @@ package uml_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"quorate/integration/guest/guesttest"
 	"quorate/integration/uml"
 )
 
@@ -40,67 +39,29 @@ func TestRunCarriesOutputAndStatus(t *testing.T) {
 // TestRunIsKilled: when the time is over nothing is left, neither a process nor a file.
 func TestRunIsKilled(t *testing.T) {
 	need(t)
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("the test has seen enough")
-	started := writerFunc(func([]byte) { cancel(why) })
 	begin := time.Now()
-	_, err := uml.Run(ctx, uml.Program{Path: "/bin/sh", Args: []string{"-c", "echo up; exec sleep 1000"}, Stdout: started})
-	if !errors.Is(err, why) {
-		t.Errorf("got %v, want %v", err, why)
-	}
+	guesttest.Killed(t, func(ctx context.Context, out io.Writer) error {
+		_, err := uml.Run(ctx, uml.Program{Path: "/bin/sh", Args: []string{"-c", "echo up; exec sleep 1000"}, Stdout: out})
+		return err
+	})
 	if time.Since(begin) > time.Minute {
 		t.Errorf("it took %v", time.Since(begin))
 	}
-	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-	if p := processesWith(t, tmp); len(p) > 0 {
-		t.Errorf("still running: %v", p)
-	}
 }
 
-// processesWith lists the processes that have a text in their command line.
-func processesWith(t *testing.T, text string) (out []string) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
+// inGuest runs a program in a guest as p says.
+func inGuest(p uml.Program) guesttest.Guest {
+	return func(ctx context.Context, program string, out io.Writer) (int, error) {
+		p.Path, p.Stdout = program, out
+		return uml.Run(ctx, p)
 	}
-	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil && bytes.Contains(b, []byte(text)) {
-			out = append(out, string(b))
-		}
-	}
-	return out
 }
-
-type writerFunc func([]byte)
-
-func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
 // guestTest runs the tests of a package in a guest, all of which must pass, and returns what they said.
 func guestTest(t *testing.T, pkg string, limit time.Duration, p uml.Program) string {
 	t.Helper()
 	need(t)
-	p.Path = filepath.Join(t.TempDir(), "guest.test")
-	if err := uml.BuildTest(t.Context(), pkg, p.Path); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	var out bytes.Buffer
-	p.Stdout = &out
-	status, err := uml.Run(ctx, p)
-	t.Logf("in the guest:\n%s", out.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	return out.String()
+	return guesttest.Package(t, pkg, limit, inGuest(p))
 }
 
 // TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
