@@ -84,6 +84,12 @@ func guestTest(t *testing.T, pkg string, p qemu.Program, want ...string) {
 	}
 }
 
+// TestConntrack: net.ipv4.vs.conntrack beside a firewall, for which User-Mode Linux has no tables.
+func TestConntrack(t *testing.T) {
+	guestTest(t, "quorate/lvs/ipvs", qemu.Program{Args: []string{"-test.run=^TestConntrack", "-test.v", "-test.timeout=4m"}, Tools: []string{"nft"}},
+		"TestConntrackTraffic", "TestConntrackDoesHarm")
+}
+
 // TestMarker runs the tests of lvs/marker, of which the host's kernel may do only those on nftables, on a kernel that has IPVS, too.
 func TestMarker(t *testing.T) {
 	guestTest(t, "quorate/lvs/marker", qemu.Program{Args: []string{"-test.v", "-test.timeout=4m"}, Tools: []string{"ipvsadm", "nft"}},

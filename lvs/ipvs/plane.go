@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,11 +25,8 @@ type Plane struct {
 	known bool // left is
 	// glance is at what Reconcile has left.
 	glance glance
-	// firewall is when and whether it was seen that the host's rules look at the state of what it forwards.
-	firewall struct {
-		at       time.Time
-		stateful bool
-	}
+	// firewall is as it was when it was looked at last.
+	firewall firewall
 }
 
 // New opens the IPVS of the network namespace of the calling thread and asks the kernel what it can do. It returns

@@ -512,7 +512,7 @@ func TestPreflight(t *testing.T) {
 	b := newBed(t)
 	var inside *Plane
 	p := b.Plane(t, func() (_ lvs.Plane, err error) { inside, err = New(); return inside, err })
-	inside.firewall.at, inside.firewall.stateful = time.Now().Add(time.Hour), true // as it is where rules look at the state: see TestStatefulForward
+	inside.firewall = firewall{at: time.Now().Add(time.Hour), v4: rules{hooks: []string{"forward"}}} // for what rules that is so: see TestFirewall
 	plain := lvs.Service{Addr: lvstest.VIP4, Port: lvstest.Port, Protocol: lvs.TCP, Scheduler: "rr", Forward: lvs.NAT}
 	hashed, itself, translated := plain, plain, plain
 	translated.Destinations = []lvs.Destination{{Addr: b.Servers[0].Addr(lvstest.VIP4), Weight: 1}}

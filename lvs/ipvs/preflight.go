@@ -3,7 +3,6 @@ package ipvs
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +21,7 @@ const (
 	// are real servers, so that packets do not go round in circles; here every director is a backup, also the one that balances, and the
 	// others have no service that could send a packet on.
 	backupOnly = "net.ipv4.vs.backup_only"
-	// conntrack: whether the kernel tracks the connections that it balances by nat.
+	// conntrack: whether the kernel tracks the connections that it balances.
 	vsConntrack = "net.ipv4.vs.conntrack"
 	// runEstimation: whether a timer brings the rates of all services and destinations up to date every two seconds.
 	runEstimation = "net.ipv4.vs.run_estimation"
@@ -47,12 +46,7 @@ func (p *Plane) preflight(want []lvs.Service) (out []sysctl.Need) {
 	if idle := sysctl.Ask(backupOnly, "IPVS balances nothing while a sync daemon is a backup on this host", "0"); len(idle) > 0 && p.backs() {
 		out = append(out, idle...)
 	}
-	if slices.ContainsFunc(want, translates) {
-		untracked := sysctl.Ask(vsConntrack, "the rules of this host that look at the state of what it forwards (ct state) take the servers' answers for invalid", "1")
-		if len(untracked) > 0 && p.looksAtState() {
-			out = append(out, untracked...)
-		}
-	}
+	out = append(out, p.tracking(want)...)
 	if estimators(want) >= manyEstimators && before62() {
 		out = append(out, sysctl.Ask(runEstimation, "the kernel holds packets up every two seconds to count what so many services do", "0")...)
 	}
@@ -67,25 +61,6 @@ func (p *Plane) backs() bool {
 
 // hashesTCP reports whether every director sends a connection of the service to the same server, whoever began it.
 func hashesTCP(s lvs.Service) bool { return s.Scheduler == "mh" && s.Protocol == lvs.TCP }
-
-// translates reports whether the answers of servers of the service come back through this host.
-func translates(s lvs.Service) bool {
-	return slices.ContainsFunc(s.Destinations, func(d lvs.Destination) bool {
-		forward, _ := s.Method(d)
-		return forward == lvs.NAT
-	})
-}
-
-// lookAtRules is how often the host's rules are looked at, while it matters.
-const lookAtRules = 30 * time.Second
-
-// looksAtState reports whether the host's rules look at the state of what it forwards, as of a moment ago.
-func (p *Plane) looksAtState() bool {
-	if f := &p.firewall; time.Since(f.at) >= lookAtRules {
-		f.at, f.stateful = time.Now(), statefulForward()
-	}
-	return p.firewall.stateful
-}
 
 func estimators(want []lvs.Service) int {
 	n := len(want)
