@@ -1,4 +1,5 @@
-// Package durable replaces files so that after a crash of the process or of the host there is the old content or the new one, never a part of one.
+// Package durable replaces files so that after a crash of the process or of the host there is the old content or the new one, never a part of one,
+// and keeps in them what is worth something in one [Place] alone.
 package durable
 
 import (
