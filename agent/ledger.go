@@ -2,13 +2,11 @@ package agent
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"strings"
 
 	"quorate/lvs"
+	"quorate/lvs/durable"
 )
 
 // ledgerFile is the ledger's name in the data directory.
@@ -28,8 +26,7 @@ type ledger struct {
 
 // page is the content of the file.
 type page struct {
-	Boot      string `json:"boot"`
-	Namespace string `json:"namespace"`
+	durable.Place
 	lvs.Scope
 	Timeouts lvs.Timeouts `json:"timeouts_before,omitzero"` // zero = they are as they were
 }
@@ -37,28 +34,14 @@ type page struct {
 // openLedger reads the ledger at path, if it is of this boot and network namespace. One that cannot be read is taken to be
 // empty, with an error that says so.
 func openLedger(path string) (*ledger, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	here, err := durable.Here()
 	if err != nil {
-		return nil, fmt.Errorf("identity of this boot: %w", err)
+		return nil, err
 	}
-	space, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		return nil, fmt.Errorf("identity of the network namespace: %w", err)
-	}
-	l := &ledger{path: path, page: page{Boot: strings.TrimSpace(string(boot)), Namespace: space}}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
-	var p page
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
+	p, err := durable.Recall(path, page{Place: here})
+	l := &ledger{path: path, page: p}
 	if err != nil {
 		return l, fmt.Errorf("%s: services of an agent that was killed may stay in the kernel: %w", path, err)
-	}
-	if p.Boot == l.Boot && p.Namespace == l.Namespace {
-		l.Scope, l.Timeouts = p.Scope, p.Timeouts
 	}
 	return l, nil
 }

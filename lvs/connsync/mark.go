@@ -1,13 +1,10 @@
 package connsync
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
-	"strings"
 
 	"quorate/lvs/durable"
 	"quorate/lvs/ipvs"
@@ -24,51 +21,26 @@ type mark struct {
 }
 
 type page struct {
-	Boot      string        `json:"boot"`
-	Namespace string        `json:"namespace"`
-	Daemons   []ipvs.Daemon `json:"daemons,omitempty"`
+	durable.Place
+	Daemons []ipvs.Daemon `json:"daemons,omitempty"`
 }
 
 // openMark reads the mark at path. One that cannot be read is taken to be empty, with an error that says so.
 func openMark(path string) (*mark, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	here, err := durable.Here()
 	if err != nil {
-		return nil, fmt.Errorf("identity of this boot: %w", err)
+		return nil, err
 	}
-	space, err := os.Readlink("/proc/thread-self/ns/net")
-	if err != nil {
-		return nil, fmt.Errorf("identity of the network namespace: %w", err)
-	}
-	m := &mark{path: path, page: page{Boot: strings.TrimSpace(string(boot)), Namespace: space}}
-	if path == "" {
-		return m, nil
-	}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
-	}
-	var p page
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
+	p, err := durable.Recall(path, page{Place: here})
+	m := &mark{path: path, page: p}
 	if err != nil {
 		return m, fmt.Errorf("%s: sync daemons of an agent that was killed may be taken for another program's: %w", path, err)
-	}
-	if p.Boot == m.Boot && p.Namespace == m.Namespace {
-		m.page = p
 	}
 	return m, nil
 }
 
 func (m *mark) write() error {
-	if m.path == "" {
-		return nil
-	}
-	b, err := json.Marshal(m.page)
-	if err == nil {
-		err = durable.Replace(m.path, b)
-	}
-	if err != nil {
+	if err := durable.Keep(m.path, m.page); err != nil {
 		return fmt.Errorf("note what connection sync changes: %w", err)
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/durable"
 )
 
 // Open returns this host, of the calling thread's network namespace, with the record of what was made in the file state;
@@ -28,15 +30,11 @@ func Open(state string) (*Server, error) {
 type linux struct{}
 
 func (linux) identity() (string, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	here, err := durable.Here()
 	if err != nil {
-		return "", fmt.Errorf("tell whether the host was booted since: %w", err)
+		return "", fmt.Errorf("tell whether what was made is there still: %w", err)
 	}
-	ns, err := os.Readlink("/proc/thread-self/ns/net")
-	if err != nil {
-		return "", fmt.Errorf("tell which network namespace this is: %w", err)
-	}
-	return strings.TrimSpace(string(boot)) + " " + ns, nil
+	return here.Boot + " " + here.Namespace, nil
 }
 
 func (linux) read(sysctls []string, listeners bool) (host, error) {

@@ -1,13 +1,10 @@
 package sysctl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"quorate/lvs/durable"
@@ -30,9 +27,8 @@ type Book struct {
 }
 
 type page struct {
-	Boot      string   `json:"boot"`
-	Namespace string   `json:"namespace"`
-	Changed   []Change `json:"changed,omitempty"`
+	durable.Place
+	Changed []Change `json:"changed,omitempty"`
 }
 
 // Open reads the book in a file, or begins it; "" is a book that is forgotten with the process. One that cannot be read is taken to be empty,
@@ -42,28 +38,13 @@ func Open(file string) (*Book, error) {
 	if file == "" {
 		return b, nil
 	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	here, err := durable.Here()
 	if err != nil {
-		return b, fmt.Errorf("identity of this boot: %w", err)
+		return b, err
 	}
-	space, err := os.Readlink("/proc/thread-self/ns/net")
-	if err != nil {
-		return b, fmt.Errorf("identity of the network namespace: %w", err)
-	}
-	b.page = page{Boot: strings.TrimSpace(string(boot)), Namespace: space}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return b, nil
-	}
-	var p page
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
+	b.page, err = durable.Recall(file, page{Place: here})
 	if err != nil {
 		return b, fmt.Errorf("%s: kernel settings that an agent has set may not be put back: %w", file, err)
-	}
-	if p.Boot == b.Boot && p.Namespace == b.Namespace {
-		b.page = p
 	}
 	return b, nil
 }
@@ -132,14 +113,7 @@ func (b *Book) Changes() []Change {
 
 // keep writes the book.
 func (b *Book) keep() error {
-	if b.file == "" {
-		return nil
-	}
-	text, err := json.Marshal(b.page)
-	if err == nil {
-		err = durable.Replace(b.file, text)
-	}
-	if err != nil {
+	if err := durable.Keep(b.file, b.page); err != nil {
 		return fmt.Errorf("note which kernel settings are set: %w", err)
 	}
 	return nil
