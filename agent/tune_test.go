@@ -3,13 +3,11 @@ package agent
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"quorate/lvs"
+	"quorate/lvs/lvstest"
 	"quorate/lvs/sysctl"
 )
 
@@ -25,21 +23,7 @@ func (p askingPlane) Reconcile(scope lvs.Scope, want []lvs.Service) (lvs.Status,
 // TestTune: what the services need of the kernel is set where that is allowed, shown, and put back when it is allowed no more, when the node is in no
 // cluster any more, and by the process that comes after one that was killed; where it is not allowed it is asked for and nothing is set.
 func TestTune(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("no root: a network namespace cannot be made")
-	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			tune(t)
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	lvstest.Alone(t, func() { tune(t) })
 }
 
 // tune is TestTune in a network namespace of its own.

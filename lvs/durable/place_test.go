@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"quorate/lvs/durable"
+	"quorate/lvs/lvstest"
 )
 
 type page struct {
@@ -87,4 +88,18 @@ func TestForgotten(t *testing.T) {
 	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// TestHere: a thread in another network namespace is elsewhere, in the same boot.
+func TestHere(t *testing.T) {
+	outside, err := durable.Here()
+	if err != nil || outside.Boot == "" || strings.TrimSpace(outside.Boot) != outside.Boot || !strings.HasPrefix(outside.Namespace, "net:[") {
+		t.Errorf("%+v, %v", outside, err)
+	}
+	lvstest.Alone(t, func() {
+		inside, err := durable.Here()
+		if again, _ := durable.Here(); err != nil || again != inside || inside.Boot != outside.Boot || inside.Namespace == outside.Namespace {
+			t.Errorf("%+v and %+v outside, %v", inside, outside, err)
+		}
+	})
 }

@@ -1,62 +1,42 @@
-package sysctl
+package sysctl_test
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"quorate/lvs/lvstest"
+	"quorate/lvs/sysctl"
 )
 
 // These settings belong to the network namespace.
 const first, second = "net.ipv4.ip_forward", "net.ipv4.conf.all.arp_announce"
 
-// alone runs f in a network namespace of its own.
-func alone(t *testing.T, f func()) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("no root: a network namespace cannot be made")
-	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
 func expect(t *testing.T, name, want string) {
 	t.Helper()
-	if got, err := Read(name); err != nil || got != want {
+	if got, err := sysctl.Read(name); err != nil || got != want {
 		t.Errorf("%s is %q, %v; want %q", name, got, err, want)
 	}
 }
 
 func put(t *testing.T, name, value string) {
 	t.Helper()
-	if err := write(name, value); err != nil {
+	if err := os.WriteFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestBook: what was set is put back, by the next process too, and only that.
 func TestBook(t *testing.T) {
-	alone(t, func() {
+	lvstest.Alone(t, func() {
 		put(t, first, "0")
 		put(t, second, "0")
 		file := filepath.Join(t.TempDir(), "sysctls.json")
-		open := func() *Book {
-			b, err := Open(file)
+		open := func() *sysctl.Book {
+			b, err := sysctl.Open(file)
 			if err != nil {
 				t.Error(err)
 			}
@@ -73,7 +53,7 @@ func TestBook(t *testing.T) {
 		do(b.Set("lvs", first, "1"))
 		do(b.Set("sync", second, "1"))
 		do(b.Set("sync", second, "2")) // another value, and what it was stays
-		want := []Change{{first, "lvs", "0", "1"}, {second, "sync", "0", "2"}}
+		want := []sysctl.Change{{first, "lvs", "0", "1"}, {second, "sync", "0", "2"}}
 		if got := b.Changes(); !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
@@ -94,10 +74,10 @@ func TestBook(t *testing.T) {
 		if err := b.Set("lvs", "net.ipv4.no_such_thing", "1"); err == nil || len(b.Changes()) != 0 {
 			t.Errorf("%v, %v", err, b.Changes())
 		}
-		if err := b.Set("lvs", "kernel.ostype", "Minix"); !errors.Is(err, ErrNotSet) || len(open().Changes()) != 0 { // 0444: nobody can
+		if err := b.Set("lvs", "kernel.ostype", "Minix"); !errors.Is(err, sysctl.ErrNotSet) || len(open().Changes()) != 0 { // 0444: nobody can
 			t.Errorf("%v, %v", err, open().Changes())
 		}
-		b.Changed = []Change{{"net.ipv4.no_such_thing", "lvs", "0", "1"}} // its module has gone
+		b.Changed = []sysctl.Change{{"net.ipv4.no_such_thing", "lvs", "0", "1"}} // its module has gone
 		if err := b.Restore("lvs"); err != nil || len(b.Changes()) != 0 {
 			t.Errorf("%v, %v", err, b.Changes())
 		}
@@ -110,22 +90,22 @@ func TestBookOfAnother(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"boot":"x","namespace":"net:[1]","changed":[{"name":"net.ipv4.ip_forward","for":"lvs","was":"0","set":"1"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := Open(file); err != nil || len(b.Changes()) != 0 {
+	if b, err := sysctl.Open(file); err != nil || len(b.Changes()) != 0 {
 		t.Errorf("%v, %v", err, b.Changes())
 	}
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := Open(file); b == nil || err == nil || !strings.Contains(err.Error(), file) {
+	if b, err := sysctl.Open(file); b == nil || err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v", err)
 	}
 }
 
 // TestNoBook: what cannot be noted is not changed.
 func TestNoBook(t *testing.T) {
-	alone(t, func() {
+	lvstest.Alone(t, func() {
 		put(t, first, "0")
-		b, err := Open(filepath.Join(t.TempDir(), "gone", "sysctls.json"))
+		b, err := sysctl.Open(filepath.Join(t.TempDir(), "gone", "sysctls.json"))
 		if err != nil {
 			t.Error(err)
 		}
@@ -137,17 +117,17 @@ func TestNoBook(t *testing.T) {
 }
 
 func TestAsk(t *testing.T) {
-	alone(t, func() {
+	lvstest.Alone(t, func() {
 		put(t, second, "0")
-		n := Ask(second, "it goes wrong", "2", "1")
+		n := sysctl.Ask(second, "it goes wrong", "2", "1")
 		if len(n) != 1 || n[0].Want != "2" || !strings.Contains(n[0].String(), "is 0, so it goes wrong: run sysctl -w "+second+"=2 ") {
 			t.Errorf("%v", n)
 		}
 		put(t, second, "1")
-		if n := Ask(second, "it goes wrong", "2", "1"); n != nil {
+		if n := sysctl.Ask(second, "it goes wrong", "2", "1"); n != nil {
 			t.Errorf("%v", n)
 		}
-		if n := Ask("net.ipv4.no_such_thing", "", "1"); n != nil {
+		if n := sysctl.Ask("net.ipv4.no_such_thing", "", "1"); n != nil {
 			t.Errorf("%v", n)
 		}
 	})
