@@ -24,16 +24,22 @@ import (
 func everyPlane(t *testing.T, test func(t *testing.T, open func() (lvs.Plane, error))) {
 	t.Run("nft", func(t *testing.T) { test(t, openNFT) })
 	t.Run("ipvs", func(t *testing.T) {
-		p, err := ipvs.New()
-		if errors.Is(err, ipvs.ErrNotLoaded) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Close()
+		needIPVS(t)
 		test(t, openIPVS)
 	})
+}
+
+// needIPVS skips the test on a kernel without it.
+func needIPVS(t *testing.T) {
+	t.Helper()
+	p, err := ipvs.New()
+	if errors.Is(err, ipvs.ErrNotLoaded) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
 }
 
 func openNFT() (lvs.Plane, error) {
@@ -63,7 +69,7 @@ func TestContract(t *testing.T) {
 		lvstest.Contract(t, lvstest.Subject{
 			Plane: p,
 			Foreign: func(t *testing.T) func(*testing.T) {
-				change(t, b, func(c *nftables.Conn) error {
+				b.Director.Nftables(t, func(c *nftables.Conn) error {
 					c.AddTable(marked)
 					c.AddChain(&nftables.Chain{Table: marked, Name: "prerouting", Type: nftables.ChainTypeFilter,
 						Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle})
@@ -83,7 +89,7 @@ func TestContract(t *testing.T) {
 			},
 			Tamper: map[string]func(*testing.T){
 				"marks deleted": func(t *testing.T) {
-					change(t, b, func(c *nftables.Conn) error {
+					b.Director.Nftables(t, func(c *nftables.Conn) error {
 						c.AddTable(ours) // it may not be there
 						c.AddRule(&nftables.Rule{Table: ours, Exprs: []expr.Any{&expr.Counter{}}, Chain: c.AddChain(&nftables.Chain{Table: ours, Name: "intruder"})})
 						return nil
@@ -178,14 +184,7 @@ func TestRefusesNeighbours(t *testing.T) {
 
 // TestTakenMark: packets are not marked for a service that another program has.
 func TestTakenMark(t *testing.T) {
-	p, err := ipvs.New()
-	if errors.Is(err, ipvs.ErrNotLoaded) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Close()
+	needIPVS(t)
 	b := lvstest.NewBed(t)
 	foreign, ours := b.Plane(t, func() (lvs.Plane, error) { return ipvs.New() }), b.Plane(t, openIPVS)
 	s := lvs.Service{Addr: lvstest.VIP4, Mark: 77, Scheduler: "rr", Forward: lvs.NAT}
@@ -213,7 +212,7 @@ func nothing(t *testing.T, b *lvstest.Bed, others ...string) {
 func tables(t *testing.T, b *lvstest.Bed) string {
 	t.Helper()
 	var names []string
-	change(t, b, func(c *nftables.Conn) error {
+	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		list, err := c.ListTables()
 		for _, x := range list {
 			names = append(names, x.Name)
@@ -221,23 +220,6 @@ func tables(t *testing.T, b *lvstest.Bed) string {
 		return err
 	})
 	return strings.Join(names, " ")
-}
-
-func change(t *testing.T, b *lvstest.Bed, f func(*nftables.Conn) error) {
-	t.Helper()
-	err := b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err == nil {
-			err = f(c)
-		}
-		if err == nil {
-			err = c.Flush()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func route(t *testing.T, b *lvstest.Bed, r *netlink.Route, do func(*netlink.Route) error) {

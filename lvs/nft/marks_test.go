@@ -108,19 +108,7 @@ func TestMarks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set(t, nil) // so that it is the first of the two maps that is asked
 			set(t, want)
-			err := b.Director.Do(func() error {
-				c, err := nftables.New()
-				if err == nil {
-					err = tamper(c)
-				}
-				if err == nil {
-					err = c.Flush()
-				}
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b.Director.Nftables(t, tamper)
 			if set(t, want) == 0 {
 				t.Error("it was not seen")
 			}
@@ -130,20 +118,13 @@ func TestMarks(t *testing.T) {
 	t.Run("shown by nft", func(t *testing.T) { shown(t, b) })
 	set(t, nil)
 	intact(t)
-	err := b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
+	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		tables, err := c.ListTables()
 		if len(tables) != 1 {
 			t.Errorf("left behind: %d tables", len(tables)-1)
 		}
 		return err
 	})
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 // shown: the administrator's tool lists the table, and says what it does.

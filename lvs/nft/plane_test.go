@@ -26,19 +26,7 @@ func TestContract(t *testing.T) {
 	change := func(f func(c *nftables.Conn) error) func(*testing.T) {
 		return func(t *testing.T) {
 			t.Helper()
-			err := b.Director.Do(func() error {
-				c, err := nftables.New()
-				if err != nil {
-					return err
-				}
-				if err := f(c); err != nil {
-					return err
-				}
-				return c.Flush()
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b.Director.Nftables(t, f)
 		}
 	}
 	lvstest.Contract(t, lvstest.Subject{
@@ -89,37 +77,22 @@ func TestContract(t *testing.T) {
 // foreignTable makes a table of another program with a chain on our hook.
 func foreignTable(t *testing.T, b *lvstest.Bed) func(*testing.T) {
 	foreign := &nftables.Table{Name: "foreign", Family: nftables.TableFamilyINet}
-	count := func() (n int, err error) {
-		err = b.Director.Do(func() error {
-			c, err := nftables.New()
-			if err != nil {
-				return err
-			}
-			rules, err := c.GetRules(foreign, &nftables.Chain{Name: "prerouting"})
-			n = len(rules)
-			return err
-		})
-		return n, err
-	}
-	err := b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
+	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		c.AddTable(foreign)
 		ch := c.AddChain(&nftables.Chain{Table: foreign, Name: "prerouting", Type: nftables.ChainTypeNAT,
 			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest, Policy: &policyAccept})
 		c.AddRule(&nftables.Rule{Table: foreign, Chain: ch, Exprs: byPort.lookup(inet4)})
-		return c.Flush()
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return func(t *testing.T) {
 		t.Helper()
-		if n, err := count(); err != nil || n != 1 {
-			t.Errorf("the foreign table has %d rules (%v), want 1", n, err)
-		}
+		b.Director.Nftables(t, func(c *nftables.Conn) error {
+			rules, err := c.GetRules(foreign, &nftables.Chain{Name: "prerouting"})
+			if len(rules) != 1 {
+				t.Errorf("the foreign table has %d rules, want 1", len(rules))
+			}
+			return err
+		})
 	}
 }
 
@@ -165,11 +138,7 @@ func TestBound(t *testing.T) {
 // markPort marks what comes to TCP port 9000 with 7, ahead of our table, in one of another program's.
 func markPort(t *testing.T, b *lvstest.Bed) {
 	t.Helper()
-	err := b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
+	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		table := c.AddTable(&nftables.Table{Name: "marks", Family: nftables.TableFamilyINet})
 		c.FlushTable(table)
 		ch := c.AddChain(&nftables.Chain{Table: table, Name: "prerouting", Type: nftables.ChainTypeFilter,
@@ -182,11 +151,8 @@ func markPort(t *testing.T, b *lvstest.Bed) {
 			&expr.Immediate{Register: 1, Data: []byte{7, 0, 0, 0}},
 			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 		}})
-		return c.Flush()
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestProbeLeavesNothing: the probe that New makes succeeds here, again and again, and leaves no table.
