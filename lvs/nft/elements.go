@@ -7,6 +7,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/nlattr"
 )
 
 // element of a set or a map.
@@ -48,11 +50,11 @@ func parseElements(out []element, data []byte) ([]element, error) {
 	if len(data) < 4 {
 		return out, errShort
 	}
-	err := attributes(data[4:], func(kind uint16, list []byte) error {
+	err := nlattr.Each(data[4:], func(kind uint16, list []byte) error {
 		if kind != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			return nil
 		}
-		return attributes(list, func(_ uint16, v []byte) error {
+		return nlattr.Each(list, func(_ uint16, v []byte) error {
 			e, err := parseElement(v)
 			out = append(out, e)
 			return err
@@ -62,20 +64,20 @@ func parseElements(out []element, data []byte) ([]element, error) {
 }
 
 func parseElement(b []byte) (e element, err error) {
-	err = attributes(b, func(kind uint16, v []byte) error {
+	err = nlattr.Each(b, func(kind uint16, v []byte) error {
 		switch kind {
 		case unix.NFTA_SET_ELEM_KEY:
-			return attributes(v, func(_ uint16, v []byte) error { e.key = v; return nil })
+			return nlattr.Each(v, func(_ uint16, v []byte) error { e.key = v; return nil })
 		case nftables.NFTA_SET_ELEM_KEY_END:
-			return attributes(v, func(_ uint16, v []byte) error { e.end = v; return nil })
+			return nlattr.Each(v, func(_ uint16, v []byte) error { e.end = v; return nil })
 		case unix.NFTA_SET_ELEM_DATA: // a value or a verdict
-			return attributes(v, func(_ uint16, v []byte) error { e.value = v; return nil })
+			return nlattr.Each(v, func(_ uint16, v []byte) error { e.value = v; return nil })
 		case unix.NFTA_SET_ELEM_EXPR: // of ours a counter
-			return attributes(v, func(kind uint16, v []byte) error {
+			return nlattr.Each(v, func(kind uint16, v []byte) error {
 				if kind != unix.NFTA_EXPR_DATA {
 					return nil
 				}
-				return attributes(v, func(kind uint16, v []byte) error {
+				return nlattr.Each(v, func(kind uint16, v []byte) error {
 					if kind == unix.NFTA_COUNTER_PACKETS && len(v) == 8 {
 						e.packets = binary.BigEndian.Uint64(v)
 					}
