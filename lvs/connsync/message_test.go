@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"quorate/lvs/conntrack"
 	"quorate/lvs/ipvs"
 )
 
@@ -160,32 +161,32 @@ func FuzzConnection(f *testing.F) {
 // TestFlow: what is written for the kernel reads back as the connection that it was.
 func TestFlow(t *testing.T) {
 	c := conn4(7)
-	f, err := decodeFlow(appendFlow(nil, c, true))
+	f, err := conntrack.Decode(flowOf(c).AppendNew(nil, c.Destination))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.reply.src != c.Virtual.Addr() || f.status != ipsConfirmed|ipsSeenReply|ipsAssured {
+	if f.Reply.Src != c.Virtual || f.Status != conntrack.Confirmed|conntrack.SeenReply|conntrack.Assured {
 		t.Errorf("%+v", f)
 	}
-	f.status |= ipsDstNAT // as the kernel has it then
-	f.reply.src, f.reply.from = c.Destination.Addr(), c.Destination.Port()
-	got, ok := f.conn()
+	f.Status |= conntrack.DstNAT // as the kernel has it then
+	f.Reply.Src = c.Destination
+	got, ok := connectionOf(f)
 	c.Options = nil
 	if !ok || !reflect.DeepEqual(got, c) {
 		t.Errorf("%+v, %v, want %+v", got, ok, c)
 	}
-	f.status |= ipsSrcNAT
-	if _, ok := f.conn(); ok {
+	f.Status |= conntrack.SrcNAT
+	if _, ok := connectionOf(f); ok {
 		t.Error("a masqueraded connection is taken")
 	}
 }
 
 // FuzzFlow: no message of connection tracking makes the decoder panic.
 func FuzzFlow(f *testing.F) {
-	f.Add(appendFlow(nil, conn4(1), true))
+	f.Add(flowOf(conn4(1)).AppendNew(nil, conn4(1).Destination))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if x, err := decodeFlow(b); err == nil {
-			x.conn()
+		if x, err := conntrack.Decode(b); err == nil {
+			connectionOf(x)
 		}
 	})
 }

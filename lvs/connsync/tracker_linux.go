@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/conntrack"
 )
 
 // tracker is the kernel's connection tracking as a Plane: what nftables balances is nothing but a tracked connection with a translation. It
@@ -36,11 +38,8 @@ type tracker struct {
 	buf []byte
 }
 
-// Messages of the subsystem (IPCTNL_MSG_CT_*) and groups (NFNLGRP_CONNTRACK_*).
+// The groups of events (NFNLGRP_CONNTRACK_*).
 const (
-	ctNew = unix.NFNL_SUBSYS_CTNETLINK << 8
-	ctGet = ctNew | 1
-
 	groupNew    = 1
 	groupUpdate = 2
 )
@@ -166,12 +165,12 @@ func (t *tracker) Table() iter.Seq2[Conn, error] {
 			return
 		}
 		defer unix.Close(d.fd)
-		err := d.request(ctGet, unix.NLM_F_DUMP, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, func(b []byte) bool {
-			f, err := decodeFlow(b)
+		err := d.request(conntrack.Get, unix.NLM_F_DUMP, []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0}, func(b []byte) bool {
+			f, err := conntrack.Decode(b)
 			if err != nil {
 				return yield(Conn{}, fmt.Errorf("%w: %w", errOne, err))
 			}
-			c, ok := f.conn()
+			c, ok := connectionOf(f)
 			return !ok || !settled(c) || t.catalog.Load().service(c) == nil || yield(c, nil)
 		})
 		if err != nil {
@@ -207,9 +206,9 @@ func (t *tracker) Replay(message []byte) error {
 
 // put makes a tracked connection, or changes it.
 func (t *tracker) put(c Conn) error {
-	err := t.request(ctNew, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, appendFlow(nil, c, true), nil)
+	err := t.request(conntrack.New, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, flowOf(c).AppendNew(nil, c.Destination), nil)
 	if errors.Is(err, unix.EEXIST) {
-		err = t.request(ctNew, unix.NLM_F_ACK, appendFlow(nil, c, false), nil)
+		err = t.request(conntrack.New, unix.NLM_F_ACK, flowOf(c).AppendChange(nil), nil)
 	}
 	return err
 }
@@ -248,12 +247,12 @@ func (t *tracker) listen(ctx context.Context, heard chan<- Conn, failed func(err
 			return fmt.Errorf("events of connection tracking: %w", err)
 		}
 		for _, m := range messages {
-			f, err := decodeFlow(m.Data)
+			f, err := conntrack.Decode(m.Data)
 			if err != nil {
 				failed(err)
 				continue
 			}
-			c, ok := f.conn()
+			c, ok := connectionOf(f)
 			if !ok || !settled(c) || !t.catalog.Load().here(c) {
 				continue
 			}

@@ -69,16 +69,16 @@ func (c *census) close() {
 }
 
 func (c *census) add(t tracked) {
-	if !t.dnat {
+	if !t.translated() {
 		return
 	}
-	n := c.flows[t.flow]
-	if t.active {
+	n := c.flows[t.flow()]
+	if t.active() {
 		n.active++
 	} else {
 		n.inactive++
 	}
-	c.flows[t.flow] = n
+	c.flows[t.flow()] = n
 }
 
 // takes says which services by firewall mark take what, of those whose packets are marked for them.

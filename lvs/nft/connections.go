@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/conntrack"
 )
 
 // The names of the protocols, and of the states by number (linux/netfilter/nf_conntrack_tcp.h, nf_conntrack_sctp.h).
@@ -53,25 +54,25 @@ func Connections() iter.Seq2[lvs.Connection, error] {
 
 // connection is t as a connection that is balanced; false when it is none.
 func (t tracked) connection() (lvs.Connection, bool) {
-	name := transports[t.proto]
-	if !t.dnat || name == "" || !t.client.IsValid() || !t.vip.IsValid() || !t.server.IsValid() {
+	name := transports[t.Orig.Protocol]
+	if !t.translated() || name == "" || !t.Orig.Src.IsValid() || !t.Orig.Dst.IsValid() || !t.Reply.Src.IsValid() {
 		return lvs.Connection{}, false
 	}
-	return lvs.Connection{Protocol: name, Client: t.client, Virtual: t.vip, Server: t.server, State: t.stateName(),
-		Expires: time.Duration(t.timeout) * time.Second}, true
+	return lvs.Connection{Protocol: name, Client: t.Orig.Src, Virtual: t.Orig.Dst, Server: t.Reply.Src, State: t.stateName(),
+		Expires: time.Duration(t.Timeout) * time.Second}, true
 }
 
 // stateName is what conntrack(8) calls the state; a protocol without states is as far as its packets tell.
 func (t tracked) stateName() string {
-	names, has := stateNames[t.proto]
+	names, has := stateNames[t.Orig.Protocol]
 	switch {
-	case has && int(t.state) < len(names):
-		return names[t.state]
+	case has && int(t.State) < len(names):
+		return names[t.State]
 	case has:
-		return fmt.Sprintf("STATE-%d", t.state)
-	case t.status&statusAssured != 0:
+		return fmt.Sprintf("STATE-%d", t.State)
+	case t.Status&conntrack.Assured != 0:
 		return "ASSURED"
-	case t.status&statusReplied != 0:
+	case t.Status&conntrack.SeenReply != 0:
 		return "REPLIED"
 	default:
 		return "UNREPLIED"

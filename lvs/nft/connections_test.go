@@ -8,21 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/conntrack"
 	"quorate/lvs/lvstest"
 )
 
 func TestConnectionOf(t *testing.T) {
 	a := netip.MustParseAddrPort
-	whole := tracked{flow: flow{unix.IPPROTO_TCP, a("192.0.2.10:80"), a("10.9.0.11:8080")}, dnat: true, client: a("192.0.2.100:40000"), state: tcpEstablished, timeout: 120}
+	whole := tracked{Orig: conntrack.Tuple{Protocol: unix.IPPROTO_TCP, Src: a("192.0.2.100:40000"), Dst: a("192.0.2.10:80")},
+		Reply: conntrack.Tuple{Src: a("10.9.0.11:8080")}, Status: conntrack.DstNAT, State: tcpEstablished, Timeout: 120}
 	want := lvs.Connection{Protocol: "tcp", Client: a("192.0.2.100:40000"), Virtual: a("192.0.2.10:80"), Server: a("10.9.0.11:8080"), State: "ESTABLISHED", Expires: 2 * time.Minute}
 	if c, ok := whole.connection(); !ok || c != want {
 		t.Errorf("%+v, %t", c, ok)
 	}
 	for state, x := range map[string]func(*tracked){
-		"CLOSE": func(x *tracked) { x.state = 8 }, "STATE-99": func(x *tracked) { x.state = 99 }, "HEARTBEAT_ACKED": func(x *tracked) { x.proto, x.state = unix.IPPROTO_SCTP, 9 },
-		"UNREPLIED": func(x *tracked) { x.proto = unix.IPPROTO_UDP }, "REPLIED": func(x *tracked) { x.proto, x.status = unix.IPPROTO_UDP, statusReplied },
-		"ASSURED": func(x *tracked) { x.proto, x.status = unix.IPPROTO_UDP, statusReplied|statusAssured },
-		"":        func(x *tracked) { x.dnat = false },
+		"CLOSE": func(x *tracked) { x.State = 8 }, "STATE-99": func(x *tracked) { x.State = 99 }, "HEARTBEAT_ACKED": func(x *tracked) { x.Orig.Protocol, x.State = unix.IPPROTO_SCTP, 9 },
+		"UNREPLIED": func(x *tracked) { x.Orig.Protocol = unix.IPPROTO_UDP }, "REPLIED": func(x *tracked) { x.Orig.Protocol, x.Status = unix.IPPROTO_UDP, conntrack.DstNAT|conntrack.SeenReply },
+		"ASSURED": func(x *tracked) {
+			x.Orig.Protocol, x.Status = unix.IPPROTO_UDP, conntrack.DstNAT|conntrack.SeenReply|conntrack.Assured
+		},
+		"": func(x *tracked) { x.Status = 0 },
 	} {
 		other := whole
 		x(&other)
@@ -31,8 +35,8 @@ func TestConnectionOf(t *testing.T) {
 		}
 	}
 	for _, x := range []func(*tracked){
-		func(x *tracked) { x.proto = unix.IPPROTO_ICMP }, func(x *tracked) { x.client = netip.AddrPort{} }, func(x *tracked) { x.vip = netip.AddrPort{} },
-		func(x *tracked) { x.server = netip.AddrPort{} },
+		func(x *tracked) { x.Orig.Protocol = unix.IPPROTO_ICMP }, func(x *tracked) { x.Orig.Src = netip.AddrPort{} }, func(x *tracked) { x.Orig.Dst = netip.AddrPort{} },
+		func(x *tracked) { x.Reply.Src = netip.AddrPort{} },
 	} {
 		other := whole
 		x(&other)

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"quorate/lvs"
+	"quorate/lvs/conntrack"
 	"quorate/lvs/lvstest"
 )
 
@@ -14,8 +17,8 @@ func FuzzParseTracked(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 52, 0, 1, 128, 20, 0, 1, 128, 8, 0, 1, 0, 192, 0, 2, 100, 8, 0, 2, 0, 192, 0, 2, 10, 28, 0, 2, 128, 5, 0, 1, 0, 6, 0, 0, 0, 6, 0, 2, 0, 1, 2, 0, 0, 6, 0, 3, 0, 0, 80, 0, 0,
 		8, 0, 3, 0, 0, 0, 0, 32, 16, 0, 4, 128, 12, 0, 1, 128, 5, 0, 1, 0, 3, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if tr, err := parseTracked(b); err == nil {
-			if c, ok := tr.connection(); ok && c.State == "" {
+		if f, err := conntrack.Decode(b); err == nil {
+			if c, ok := tracked(f).connection(); ok && c.State == "" {
 				t.Fatalf("%+v", c)
 			}
 		}
@@ -23,16 +26,15 @@ func FuzzParseTracked(f *testing.F) {
 	})
 }
 
-func TestParseTracked(t *testing.T) {
-	got, err := parseTracked([]byte{2, 0, 0, 0, 52, 0, 1, 128, 20, 0, 1, 128, 8, 0, 1, 0, 192, 0, 2, 100, 8, 0, 2, 0, 192, 0, 2, 10, 28, 0, 2, 128, 5, 0, 1, 0, 6, 0, 0, 0, 6, 0, 2, 0, 1, 2, 0, 0, 6, 0, 3, 0, 0, 80, 0, 0,
-		8, 0, 3, 0, 0, 0, 0, 32, 16, 0, 4, 128, 12, 0, 1, 128, 5, 0, 1, 0, 3, 0, 0, 0})
-	want := tracked{flow: flow{proto: 6, vip: netip.MustParseAddrPort("192.0.2.10:80")}, dnat: true, active: true,
-		client: netip.MustParseAddrPort("192.0.2.100:258"), status: statusDNAT, state: tcpEstablished}
-	if err != nil || got != want {
-		t.Errorf("got %+v, %v, want %+v", got, err, want)
-	}
-	if _, err := parseTracked([]byte{2, 0, 0, 0, 52, 0, 1, 128}); err == nil {
-		t.Error("an attribute that is cut short was taken")
+func TestActive(t *testing.T) {
+	for _, c := range []struct {
+		protocol, state byte
+		want            bool
+	}{{unix.IPPROTO_TCP, tcpEstablished, true}, {unix.IPPROTO_TCP, sctpEstablished, false}, {unix.IPPROTO_SCTP, sctpEstablished, true},
+		{unix.IPPROTO_SCTP, tcpEstablished, false}, {unix.IPPROTO_UDP, tcpEstablished, false}, {unix.IPPROTO_UDP, 0, false}} {
+		if got := (tracked{Orig: conntrack.Tuple{Protocol: c.protocol}, State: c.state}).active(); got != c.want {
+			t.Errorf("protocol %d in state %d: %t", c.protocol, c.state, got)
+		}
 	}
 }
 
@@ -99,14 +101,5 @@ func TestCounters(t *testing.T) {
 				counted("two more, and the earlier ones", 4, 4)
 			}
 		})
-	}
-}
-
-// BenchmarkParseTracked is one tracked connection of the 100,000 that there may be.
-func BenchmarkParseTracked(b *testing.B) {
-	raw := []byte{2, 0, 0, 0, 52, 0, 1, 128, 20, 0, 1, 128, 8, 0, 1, 0, 192, 0, 2, 100, 8, 0, 2, 0, 192, 0, 2, 10, 28, 0, 2, 128, 5, 0, 1, 0, 6, 0, 0, 0, 6, 0, 2, 0, 1, 2, 0, 0, 6, 0, 3, 0, 0, 80, 0, 0,
-		8, 0, 3, 0, 0, 0, 0, 32, 16, 0, 4, 128, 12, 0, 1, 128, 5, 0, 1, 0, 3, 0, 0, 0}
-	for b.Loop() {
-		parseTracked(raw)
 	}
 }
