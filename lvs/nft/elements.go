@@ -22,16 +22,9 @@ type element struct {
 // listElements reads a set of our table. The library's GetSetElements is not used: it takes several times as long, which counts where each
 // service has a map of its own.
 func listElements(c *netlink.Conn, table, name string) ([]element, error) {
-	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
-	ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
-	attrs, err := ae.Encode()
-	if err != nil {
-		return nil, err
-	}
-	answers, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETSETELEM, Flags: netlink.Request | netlink.Dump},
-		Data:   append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, attrs...), // struct nfgenmsg
+	answers, err := listAll(c, unix.NFT_MSG_GETSETELEM, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
+		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set %s: %w", name, err)

@@ -21,16 +21,7 @@ func listRules(table string, anonymous map[string]slots) (map[string][]rule, err
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
 	}
 	defer c.Close()
-	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.NFTA_RULE_TABLE, table)
-	attrs, err := ae.Encode()
-	if err != nil {
-		return nil, err
-	}
-	answers, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETRULE, Flags: netlink.Request | netlink.Dump},
-		Data:   append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, attrs...), // struct nfgenmsg
-	})
+	answers, err := listAll(c, unix.NFT_MSG_GETRULE, func(ae *netlink.AttributeEncoder) { ae.String(unix.NFTA_RULE_TABLE, table) })
 	if err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
@@ -50,6 +41,20 @@ func listRules(table string, anonymous map[string]slots) (map[string][]rule, err
 		out[name] = append(out[name], r)
 	}
 	return out, nil
+}
+
+// listAll asks for all things of a kind of which the attributes say where they are, in the family inet.
+func listAll(c *netlink.Conn, message netlink.HeaderType, where func(*netlink.AttributeEncoder)) ([]netlink.Message, error) {
+	ae := netlink.NewAttributeEncoder()
+	where(ae)
+	attrs, err := ae.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return c.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | message, Flags: netlink.Request | netlink.Dump},
+		Data:   append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, attrs...), // struct nfgenmsg
+	})
 }
 
 var errShort = errors.New("message too short")
