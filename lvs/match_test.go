@@ -40,13 +40,7 @@ func TestCheckMatches(t *testing.T) {
 		{"protocol", marked(1, lvs.Match{First: netip.MustParseAddr("192.0.2.10"), Last: netip.MustParseAddr("192.0.2.10"), Protocol: "icmp"}), `protocol "icmp"`},
 		{"overlap", marked(1, match("192.0.2.10", "192.0.2.12", 80, 89), match("192.0.2.12", "192.0.2.12", 89, 99)), "give each packet to one"},
 	} {
-		err := wide.Check(c.service)
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.name, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: %v, want it to say %q", c.name, err, c.want)
-		}
+		says(t, c.name, wide.Check(c.service), c.want)
 	}
 }
 

@@ -23,6 +23,17 @@ func web(change func(s *lvs.Service)) lvs.Service {
 	return s
 }
 
+// says holds an error to saying something; "" = there is none.
+func says(t *testing.T, name string, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("%s: %v", name, err)
+	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+		t.Errorf("%s: %v, want it to say %q", name, err, want)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -43,13 +54,7 @@ func TestCheck(t *testing.T) {
 		{"protocol", func(s *lvs.Service) { s.Protocol = "sctp" }, `protocol "sctp"`},
 		{"masquerade", func(s *lvs.Service) { s.Masquerade = true }, "masquerade is not possible on nft in this version"},
 	} {
-		err := narrow.Check(web(c.change))
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.name, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: %v, want it to say %q", c.name, err, c.want)
-		}
+		says(t, c.name, narrow.Check(web(c.change)), c.want)
 	}
 }
 
