@@ -108,33 +108,12 @@ func policy[T any, S ~string](name, word string, field func(*T) *S, doc string) 
 }
 
 func list[T any, S ~string](name string, field func(*T) *[]S, doc string) key {
-	return key{
-		name: name, kind: "list of strings", doc: doc,
-		item: func(v cty.Value) string {
-			s, _ := stringOf(v)
-			return s
-		},
-		read: func(dst any, v cty.Value) error {
-			var out []S
-			err := eachOf(v, `["n1", "n2"]`, func(item cty.Value) error {
-				s, err := stringOf(item)
-				out = append(out, S(s))
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			*field(dst.(*T)) = out
-			return nil
-		},
-		write: func(src any) cty.Value {
-			var out []cty.Value
-			for _, s := range *field(src.(*T)) {
-				out = append(out, cty.StringVal(string(s)))
-			}
-			return cty.TupleVal(out)
-		},
+	parse := func(v cty.Value) (S, error) {
+		s, err := stringOf(v)
+		return S(s), err
 	}
+	text := func(s S) string { return string(s) }
+	return items(name, "list of strings", `["n1", "n2"]`, doc, field, parse, text, text)
 }
 
 func statuses[T any](name string, field func(*T) *[]fsm.StatusRange, doc string) key {
