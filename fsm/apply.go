@@ -121,31 +121,27 @@ func (e *entry) admit(c Command) error {
 
 // nodes, assignments, servers and services are the maps of the next state, to be written.
 func (e *entry) nodes() map[NodeID]Node {
-	if !e.copied.nodes {
-		e.next.Nodes, e.copied.nodes = cloneMap(e.next.Nodes), true
-	}
-	return e.next.Nodes
+	return own(&e.next.Nodes, &e.copied.nodes)
 }
 
 func (e *entry) assignments() map[AddressKey]Assignment {
-	if !e.copied.assignments {
-		e.next.Assignments, e.copied.assignments = cloneMap(e.next.Assignments), true
-	}
-	return e.next.Assignments
+	return own(&e.next.Assignments, &e.copied.assignments)
 }
 
 func (e *entry) servers() map[ServerKey]ServerState {
-	if !e.copied.servers {
-		e.next.Servers, e.copied.servers = cloneMap(e.next.Servers), true
-	}
-	return e.next.Servers
+	return own(&e.next.Servers, &e.copied.servers)
 }
 
 func (e *entry) services() map[string]ServiceState {
-	if !e.copied.services {
-		e.next.Services, e.copied.services = cloneMap(e.next.Services), true
+	return own(&e.next.Services, &e.copied.services)
+}
+
+// own makes a map of the state before this one into one of the next state's own, once.
+func own[K comparable, V any](m *map[K]V, copied *bool) map[K]V {
+	if !*copied {
+		*m, *copied = cloneMap(*m), true
 	}
-	return e.next.Services
+	return *m
 }
 
 // cloneMap is maps.Clone that makes a map of a nil one.
