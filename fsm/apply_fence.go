@@ -5,13 +5,11 @@ import "fmt"
 // fenced raises the node's epoch, gives its addresses to others and clears the rest, all in one entry: with an index
 // after this one the node owns nothing, and with an earlier one nobody else does.
 func (e *entry) fenced(c Fenced) error {
-	n, ok := e.next.Nodes[c.Node]
-	switch {
-	case !ok:
-		return fmt.Errorf("fence of node %s: %w", clip(string(c.Node), 80), ErrUnknown)
-	case n.Epoch != c.Epoch:
-		return fmt.Errorf("fence of node %s: %w: its epoch is %d, not %d", n.ID, ErrStale, n.Epoch, c.Epoch)
-	case e.next.Grantors.Index != c.GrantorIndex:
+	n, err := e.under(c.Node, c.Epoch)
+	if err != nil {
+		return fmt.Errorf("fence of %w", err)
+	}
+	if e.next.Grantors.Index != c.GrantorIndex {
 		return fmt.Errorf("fence of node %s: %w: the grantor set is that of entry %d, not %d", n.ID, ErrStale, e.next.Grantors.Index, c.GrantorIndex)
 	}
 	n.Epoch = Epoch(e.index)
@@ -64,12 +62,9 @@ func (e *entry) fenced(c Fenced) error {
 
 // raise answers an orphaned promise: some grantor refuses the node's epoch for ever, and no fence took anything from it.
 func (e *entry) raise(c Raise) error {
-	n, ok := e.next.Nodes[c.Node]
-	if !ok {
-		return fmt.Errorf("raise of node %s: %w", clip(string(c.Node), 80), ErrUnknown)
-	}
-	if n.Epoch != c.Epoch {
-		return fmt.Errorf("raise of node %s: %w: its epoch is %d, not %d", n.ID, ErrStale, n.Epoch, c.Epoch)
+	n, err := e.under(c.Node, c.Epoch)
+	if err != nil {
+		return fmt.Errorf("raise of %w", err)
 	}
 	n.Epoch = Epoch(e.index)
 	e.nodes()[n.ID] = n

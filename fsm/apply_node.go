@@ -185,6 +185,18 @@ func (e *entry) member(id NodeID, store StoreID) (Node, error) {
 	return n, nil
 }
 
+// under is a node that has this epoch still.
+func (e *entry) under(id NodeID, epoch Epoch) (Node, error) {
+	n, ok := e.next.Nodes[id]
+	switch {
+	case !ok:
+		return n, fmt.Errorf("node %s: %w", clip(string(id), 80), ErrUnknown)
+	case n.Epoch != epoch:
+		return n, fmt.Errorf("node %s: %w: its epoch is %d, not %d", n.ID, ErrStale, n.Epoch, epoch)
+	}
+	return n, nil
+}
+
 func (e *entry) removeNode(c RemoveNode) error {
 	n, err := e.member(c.Node, c.Store)
 	if err != nil {

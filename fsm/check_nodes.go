@@ -25,18 +25,23 @@ func (n Node) tooSlow() string {
 	return ""
 }
 
+// directorsOf are the directors that are not leaving, by name.
+func directorsOf(nodes map[NodeID]Node) (out []Node) {
+	for _, id := range slices.Sorted(maps.Keys(nodes)) {
+		if n := nodes[id]; n.Role == Director && !n.Leaving {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // CheckNodes checks what only the nodes can tell: that some director that is not leaving has the subnet of each VIP, that
 // a data plane can do each service, that one node fits all VIPs of a group, that no machine has a VIP's address, that
 // none could get one address on two networks, and that preferred nodes exist. Apply does not ask for it, because nodes come
 // and go; whoever proposes a configuration does.
 func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	var ps Problems
-	var directors []Node
-	for _, id := range slices.Sorted(maps.Keys(nodes)) {
-		if n := nodes[id]; n.Role == Director && !n.Leaving {
-			directors = append(directors, n)
-		}
-	}
+	directors := directorsOf(nodes)
 	all, same, servers := c.needsOf(), c.byAddress(), c.serversAt()
 	if c.Settings.Profile == Fast {
 		var slow []string

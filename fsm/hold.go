@@ -124,12 +124,9 @@ func (e *entry) matchHolders() {
 }
 
 func (e *entry) holdOff(c HoldOff) error {
-	n, ok := e.next.Nodes[c.Node]
-	switch {
-	case !ok:
-		return fmt.Errorf("node %s: %w", clip(string(c.Node), 80), ErrUnknown)
-	case n.Epoch != c.Epoch:
-		return fmt.Errorf("node %s: %w: its epoch is %d, not %d", n.ID, ErrStale, n.Epoch, c.Epoch)
+	n, err := e.under(c.Node, c.Epoch)
+	if err != nil {
+		return err
 	}
 	if names := e.dropHolders(n.ID, c.Index); len(names) > 0 {
 		e.event(Event{Kind: EventNode, Node: n.ID,

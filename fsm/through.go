@@ -107,12 +107,7 @@ func (s Service) able(directors []Node, setting string) (out []NodeID) {
 // WarnNodes are what is accepted in a configuration and does not do what its words say with these nodes.
 func (c Config) WarnNodes(nodes map[NodeID]Node) Problems {
 	var ps Problems
-	var directors []Node
-	for _, id := range slices.Sorted(maps.Keys(nodes)) {
-		if n := nodes[id]; n.Role == Director && !n.Leaving {
-			directors = append(directors, n)
-		}
-	}
+	directors := directorsOf(nodes)
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		able := s.able(directors, c.Settings.DataPlane)

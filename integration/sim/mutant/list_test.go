@@ -87,7 +87,7 @@ var mutants = []mutant{
 	{
 		name: "epoch-not-compared", rule: "Apply demands that n's epoch is still e",
 		situation: "raise-before-fence",
-		edits:     []edit{{fenceGo, "	case n.Epoch != c.Epoch:\n		return fmt.Errorf(\"fence of node", "	case false:\n		return fmt.Errorf(\"fence of node"}},
+		edits:     []edit{{fenceGo, "c.Epoch)\n	if err != nil {\n		return fmt.Errorf(\"fence of", "e.next.Nodes[c.Node].Epoch)\n	if err != nil {\n		return fmt.Errorf(\"fence of"}},
 	},
 	{
 		name: "raise-and-move-apart", rule: "one entry raises the epoch and moves the VIPs",
