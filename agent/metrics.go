@@ -1,12 +1,16 @@
 package agent
 
 import (
+	"iter"
+	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"quorate/api"
 	"quorate/cluster/lease"
 	"quorate/fsm"
 )
@@ -90,31 +94,16 @@ func newMetrics(a *Agent) *metrics {
 		gateDrops{a.fence},
 		syncCounts{a},
 		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
-			n := 0
-			for _, x := range a.local().Addresses {
-				if x.Present {
-					n++
-				}
-			}
-			return float64(n)
+			return count(slices.Values(a.local().Addresses), func(x api.Address) bool { return x.Present })
 		}),
 		gauge(metricServices, "Services in this node's data plane.", func() float64 {
-			n := 0
-			for _, x := range a.local().Services {
-				if x.Present {
-					n++
-				}
-			}
-			return float64(n)
+			return count(slices.Values(a.local().Services), func(x api.Carried) bool { return x.Present })
 		}),
 		gauge(metricProblems, "Things that this node complains about; see quorate status.", func() float64 { return float64(len(a.local().Problems)) }),
 		gauge(metricVIPs, "Configured VIPs.", func() float64 { return float64(len(a.node.State().Config.VIPs)) }),
 		gauge(metricUnowned, "Configured VIPs that no node owns, by the state applied on this node.", func() float64 {
-			s, n := a.node.State(), 0
-			for _, v := range s.Config.VIPs {
-				n += int(number(s.Assignments[v.Key()].Owner == ""))
-			}
-			return float64(n)
+			s := a.node.State()
+			return count(maps.Values(s.Config.VIPs), func(v fsm.VIP) bool { return s.Assignments[v.Key()].Owner == "" })
 		}),
 		gauge(metricUnguarded, "VIPs that this node claims without a quorum: another node may claim them too.", func() float64 {
 			if act := a.actuator.Load(); act != nil {
@@ -126,25 +115,13 @@ func newMetrics(a *Agent) *metrics {
 		}),
 		gauge(metricServers, "Configured real servers.", func() float64 { return float64(len(a.node.State().Servers)) }),
 		gauge(metricQuorumLost, "Services whose servers do not make up their quorum: the sorry server serves, or nobody.", func() float64 {
-			n := 0
-			for _, x := range a.node.State().Services {
-				n += int(number(!x.Quorum))
-			}
-			return float64(n)
+			return count(maps.Values(a.node.State().Services), func(x fsm.ServiceState) bool { return !x.Quorum })
 		}),
 		gauge(metricDraining, "Real servers that are drained and may still have connections.", func() float64 {
-			n := 0
-			for _, x := range a.node.State().Servers {
-				n += int(number(x.Admin == fsm.Drain))
-			}
-			return float64(n)
+			return count(maps.Values(a.node.State().Servers), func(x fsm.ServerState) bool { return x.Admin == fsm.Drain })
 		}),
 		gauge(metricServersUp, "Real servers whose agreed verdict is up.", func() float64 {
-			n := 0
-			for _, x := range a.node.State().Servers {
-				n += int(number(x.Verdict == "up"))
-			}
-			return float64(n)
+			return count(maps.Values(a.node.State().Servers), func(x fsm.ServerState) bool { return x.Verdict == "up" })
 		}),
 	)
 	return m
@@ -184,6 +161,17 @@ func number(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// count is how many there are of which that is true.
+func count[T any](all iter.Seq[T], is func(T) bool) float64 {
+	n := 0
+	for x := range all {
+		if is(x) {
+			n++
+		}
+	}
+	return float64(n)
 }
 
 // gateDrops reads the gate's counters from the kernel when it is asked.
