@@ -675,31 +675,20 @@ func TestNFTFrozen(t *testing.T) {
 // inDirector changes nftables as another program would.
 func (b nftBed) inDirector(t testing.TB, f func(*nftables.Conn)) {
 	t.Helper()
-	nftMust(t, b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
-		f(c)
-		return c.Flush()
-	}))
+	b.Director.Nftables(t, func(c *nftables.Conn) error { f(c); return nil })
 }
 
 // tables are the names of all tables.
 func (b nftBed) tables(t testing.TB) (names []string) {
 	t.Helper()
-	nftMust(t, b.Director.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
+	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		list, err := c.ListTables()
 		for _, x := range list {
 			names = append(names, fmt.Sprintf("%d %s", x.Family, x.Name))
 		}
 		slices.Sort(names)
 		return err
-	}))
+	})
 	return names
 }
 
@@ -717,20 +706,18 @@ func TestNFTOthers(t *testing.T) {
 		}
 	})
 	rules := func() (n int) {
-		nftMust(t, b.Director.Do(func() error {
-			return withTestConn(func(c *nftables.Conn) error {
-				for _, f := range []nftables.TableFamily{famINet, famARP} {
-					for _, name := range []string{"quorate", "quorate-gates", "filter"} {
-						r, err := c.GetRules(&nftables.Table{Name: name, Family: f}, &nftables.Chain{Name: "prerouting"})
-						if err != nil {
-							return err
-						}
-						n += len(r)
+		b.Director.Nftables(t, func(c *nftables.Conn) error {
+			for _, f := range []nftables.TableFamily{famINet, famARP} {
+				for _, name := range []string{"quorate", "quorate-gates", "filter"} {
+					r, err := c.GetRules(&nftables.Table{Name: name, Family: f}, &nftables.Chain{Name: "prerouting"})
+					if err != nil {
+						return err
 					}
+					n += len(r)
 				}
-				return nil
-			})
-		}))
+			}
+			return nil
+		})
 		return n
 	}
 	before := b.tables(t)
@@ -751,14 +738,6 @@ func TestNFTOthers(t *testing.T) {
 	if err := b.gate.Set(nil); !errors.Is(err, errRemoved) {
 		t.Errorf("Set after Remove: %v", err)
 	}
-}
-
-func withTestConn(f func(*nftables.Conn) error) error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	return f(c)
 }
 
 // TestNFTCheckMends: whatever another program does to the tables is found and mended. Until the next renewal all is closed.
