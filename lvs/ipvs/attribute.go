@@ -7,44 +7,35 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
-)
 
-// appendAttr appends one attribute, padded.
-func appendAttr(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	for len(b)%unix.NLA_ALIGNTO != 0 {
-		b = append(b, 0)
-	}
-	return b
-}
+	"quorate/lvs/nlattr"
+)
 
 func append16(b []byte, kind, v uint16) []byte {
 	var value [2]byte
 	binary.NativeEndian.PutUint16(value[:], v)
-	return appendAttr(b, kind, value[:])
+	return nlattr.Append(b, kind, value[:]...)
 }
 
 func append32(b []byte, kind uint16, v uint32) []byte {
 	var value [4]byte
 	binary.NativeEndian.PutUint32(value[:], v)
-	return appendAttr(b, kind, value[:])
+	return nlattr.Append(b, kind, value[:]...)
 }
 
 // appendAddrPort appends the attributes of an address and a port.
 func appendAddrPort(b []byte, addr, port uint16, a netip.AddrPort) []byte {
 	if ip := a.Addr(); ip.Is4() {
 		v := ip.As4()
-		b = appendAttr(b, addr, v[:])
+		b = nlattr.Append(b, addr, v[:]...)
 	} else {
 		v := ip.As16()
-		b = appendAttr(b, addr, v[:])
+		b = nlattr.Append(b, addr, v[:]...)
 	}
-	return appendAttr(b, port, []byte{byte(a.Port() >> 8), byte(a.Port())})
+	return nlattr.Append(b, port, byte(a.Port()>>8), byte(a.Port()))
 }
 
-// nest closes an attribute that was opened at from with appendAttr(b, kind, nil): it holds what was appended since.
+// nest closes an attribute that was opened at from with nlattr.Append(b, kind): it holds what was appended since.
 func nest(b []byte, from int) []byte {
 	binary.NativeEndian.PutUint16(b[from:], uint16(len(b)-from))
 	return b

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/nlattr"
 )
 
 // ErrNotLoaded says that the kernel does not offer IPVS.
@@ -65,7 +67,7 @@ func (c *conn) close() error { return c.wire.close() }
 
 // resolve asks for the number of the family, which exists as soon as ip_vs is loaded. Some kernels load it on being asked.
 func (c *conn) resolve() error {
-	payload := appendAttr(nil, unix.CTRL_ATTR_FAMILY_NAME, []byte(familyName+"\x00"))
+	payload := nlattr.Append(nil, unix.CTRL_ATTR_FAMILY_NAME, []byte(familyName+"\x00")...)
 	c.family = unix.GENL_ID_CTRL
 	var id uint16
 	err := c.request(command{unix.CTRL_CMD_GETFAMILY, payload}, 0, func(answer []byte) error {

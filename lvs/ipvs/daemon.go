@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"quorate/lvs/nlattr"
 )
 
 // Commands and attributes of the kernel's sync daemons (include/uapi/linux/ip_vs.h). All numbers, the port too, are in the host's byte
@@ -223,23 +225,23 @@ func daemonCure(x Daemon, err error) error {
 
 func appendDaemon(b []byte, d Daemon) []byte {
 	from := len(b)
-	b = appendAttr(b, attrDaemon|unix.NLA_F_NESTED, nil)
+	b = nlattr.Append(b, attrDaemon|unix.NLA_F_NESTED)
 	b = append32(b, daemonState, uint32(d.State))
-	b = appendAttr(b, daemonInterface, append([]byte(d.Interface), 0))
+	b = nlattr.Append(b, daemonInterface, append([]byte(d.Interface), 0)...)
 	b = append32(b, daemonSyncID, uint32(d.SyncID))
 	if d.MaxLen != 0 {
 		b = append16(b, daemonMaxLen, d.MaxLen)
 	}
 	if g := d.Group.Unmap(); g.Is4() {
-		b = appendAttr(b, daemonGroup4, g.AsSlice())
+		b = nlattr.Append(b, daemonGroup4, g.AsSlice()...)
 	} else if g.Is6() {
-		b = appendAttr(b, daemonGroup6, g.AsSlice())
+		b = nlattr.Append(b, daemonGroup6, g.AsSlice()...)
 	}
 	if d.Port != 0 {
 		b = append16(b, daemonPort, d.Port)
 	}
 	if d.TTL != 0 {
-		b = appendAttr(b, daemonTTL, []byte{d.TTL})
+		b = nlattr.Append(b, daemonTTL, d.TTL)
 	}
 	return nest(b, from)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/nlattr"
 )
 
 // kernel is a model of the kernel's side of the netlink family: it holds a table, refuses what the kernel refuses (ip_vs_ctl.c), and can be
@@ -82,7 +83,7 @@ func (k *kernel) send(b []byte) error {
 		cmd := m.Data[0]
 		if m.Header.Type == unix.GENL_ID_CTRL {
 			id := binary.NativeEndian.AppendUint16(nil, modelFamily)
-			k.answer(m, append([]byte{unix.CTRL_CMD_NEWFAMILY, 1, 0, 0}, appendAttr(nil, unix.CTRL_ATTR_FAMILY_ID, id)...), 0)
+			k.answer(m, append([]byte{unix.CTRL_CMD_NEWFAMILY, 1, 0, 0}, nlattr.Append(nil, unix.CTRL_ATTR_FAMILY_ID, id...)...), 0)
 			k.acknowledge(m, 0)
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quorate/lvs"
+	"quorate/lvs/nlattr"
 )
 
 // Commands and attributes of the family "IPVS" (include/uapi/linux/ip_vs.h). Numbers are in the host's byte order, ports
@@ -112,7 +113,7 @@ func inetFamily(a netip.Addr) uint16 {
 // appendService encodes what identifies a service, and with a scheduler also what it is like.
 func appendService(b []byte, s lvs.Service) ([]byte, error) {
 	from := len(b)
-	b = appendAttr(b, attrService|unix.NLA_F_NESTED, nil)
+	b = nlattr.Append(b, attrService|unix.NLA_F_NESTED)
 	b = append16(b, svcFamily, inetFamily(s.Addr))
 	if s.Mark != 0 {
 		b = append32(b, svcMark, s.Mark)
@@ -142,12 +143,12 @@ func appendKind(b []byte, s lvs.Service) []byte {
 	for _, f := range s.Flags {
 		set |= flags[f]
 	}
-	b = appendAttr(b, svcSched, append([]byte(s.Scheduler), 0))
-	b = appendAttr(b, svcFlags, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, set), ^uint32(0))) // {flags, mask}: no others
+	b = nlattr.Append(b, svcSched, append([]byte(s.Scheduler), 0)...)
+	b = nlattr.Append(b, svcFlags, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, set), ^uint32(0))...) // {flags, mask}: no others
 	b = append32(b, svcTimeout, uint32(s.Persistence.Timeout/time.Second))
 	b = append32(b, svcNetmask, netmask(s))
 	if s.Persistence.Engine != "" {
-		b = appendAttr(b, svcEngine, append([]byte(s.Persistence.Engine), 0))
+		b = nlattr.Append(b, svcEngine, append([]byte(s.Persistence.Engine), 0)...)
 	}
 	return b
 }
@@ -193,7 +194,7 @@ func protocolNumber(name string) (uint16, error) {
 // appendDestination encodes a destination whose method is spelled out.
 func appendDestination(b []byte, d lvs.Destination) []byte {
 	from := len(b)
-	b = appendAttr(b, attrDest|unix.NLA_F_NESTED, nil)
+	b = nlattr.Append(b, attrDest|unix.NLA_F_NESTED)
 	b = append16(b, dstFamily, inetFamily(d.Addr.Addr()))
 	b = appendAddrPort(b, dstAddr, dstPort, d.Addr)
 	b = append32(b, dstForward, forwards[d.Forward])
@@ -201,8 +202,8 @@ func appendDestination(b []byte, d lvs.Destination) []byte {
 	b = append32(b, dstUpper, d.Upper)
 	b = append32(b, dstLower, d.Lower)
 	if d.Encap != (lvs.Encap{}) {
-		b = appendAttr(b, dstTunType, []byte{tunnels[d.Encap.Type]})
-		b = appendAttr(b, dstTunPort, []byte{byte(d.Encap.Port >> 8), byte(d.Encap.Port)})
+		b = nlattr.Append(b, dstTunType, tunnels[d.Encap.Type])
+		b = nlattr.Append(b, dstTunPort, byte(d.Encap.Port>>8), byte(d.Encap.Port))
 		b = append16(b, dstTunFlags, sums[d.Encap.Checksum])
 	}
 	return nest(b, from)

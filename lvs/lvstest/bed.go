@@ -248,6 +248,7 @@ func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		defer close(done)      // also where f ends the test
 		done <- f()
 	}()
 	return <-done
