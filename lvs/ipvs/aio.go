@@ -46,8 +46,10 @@ type iocb struct {
 
 // ioEvent is struct io_event of linux/aio_abi.h.
 type ioEvent struct {
-	data, object  uint64
-	result, extra int64
+	data   uint64 // of the iocb
+	_      uint64 // its address
+	result int64  // bytes, or an errno below zero
+	_      int64
 }
 
 // openAIO may fail where aio is not compiled in, is forbidden, or where fs.aio-max-nr is used up.
