@@ -30,23 +30,8 @@ func TestConnectionsOutliveTheirDirector(t *testing.T) {
 		VIP("web", lab.VIP(1), `group = "front"`).VIP("wayback", lab.VIP(2), `group = "front"`).
 		RoutedWeb("web", "web", bed.ServerAddr(0), bed.ServerAddr(1))
 	apply(t, d[0], c)
-	wayBack(t, bed, lab.VIP(2).Addr())
-	healthy := func(what string) {
-		t.Helper()
-		must(t, bed.AwaitStatus(within(t, 20*time.Second*p.times), what, func(st api.Status) error {
-			for _, v := range st.Services {
-				if v.Up < 2 {
-					return fmt.Errorf("service %+v", v)
-				}
-			}
-			for _, n := range st.Nodes {
-				if n.Reached && (n.Sync == nil || !n.Sync.Synced || len(n.Problems) > 0) {
-					return fmt.Errorf("%s: %+v, problems %q", n.ID, n.Sync, n.Problems)
-				}
-			}
-			return nil
-		}))
-	}
+	wayBack(t, bed, bed.Client, lab.VIP(2).Addr())
+	healthy := func(what string) { t.Helper(); synced(t, bed, p, what) }
 	healthy("all is well")
 	owner := func() *lab.Director {
 		t.Helper()
@@ -55,7 +40,7 @@ func TestConnectionsOutliveTheirDirector(t *testing.T) {
 		return on
 	}
 
-	k := talk(t, bed, netip.AddrPortFrom(lab.VIP(1).Addr(), 80), p)
+	k := talk(t, bed.Client, p, netip.AddrPortFrom(lab.VIP(1).Addr(), 80))
 	<-time.After(3500 * time.Millisecond) // so old are the connections to be
 	first := owner()
 	must(t, first.PowerOff())
@@ -79,8 +64,26 @@ func TestConnectionsOutliveTheirDirector(t *testing.T) {
 	t.Log(says(t, owner(), "status"))
 }
 
-// wayBack makes the servers' way to the client lead through an address.
-func wayBack(t *testing.T, bed *lab.Bed, through netip.Addr) {
+// synced waits until the servers are well and all directors that run have each other's connections, and nothing is wrong with them.
+func synced(t *testing.T, bed *lab.Bed, p pace, what string) {
+	t.Helper()
+	must(t, bed.AwaitStatus(within(t, 20*time.Second*p.times), what, func(st api.Status) error {
+		for _, v := range st.Services {
+			if v.Up < 2 {
+				return fmt.Errorf("service %+v", v)
+			}
+		}
+		for _, n := range st.Nodes {
+			if n.Reached && (n.Sync == nil || !n.Sync.Synced || len(n.Problems) > 0) {
+				return fmt.Errorf("%s: %+v, problems %q", n.ID, n.Sync, n.Problems)
+			}
+		}
+		return nil
+	}))
+}
+
+// wayBack makes the servers' way to a client lead through an address.
+func wayBack(t *testing.T, bed *lab.Bed, client *lab.Host, through netip.Addr) {
 	t.Helper()
 	for i := range bed.Servers {
 		h := bed.Servers[i].Host()
@@ -91,7 +94,7 @@ func wayBack(t *testing.T, bed *lab.Bed, through netip.Addr) {
 		eth0, err := links.LinkByName("eth0")
 		must(t, err)
 		must(t, links.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: through.AsSlice(),
-			Dst: &net.IPNet{IP: bed.Client.Addr().AsSlice(), Mask: net.CIDRMask(32, 32)}}))
+			Dst: &net.IPNet{IP: client.Addr().AsSlice(), Mask: net.CIDRMask(32, 32)}}))
 	}
 }
 
@@ -102,19 +105,21 @@ type talkers struct {
 	ended []bool
 	news  chan struct{}
 	alive int // when they were counted last
+	end   func()
 }
 
-// talk opens connections to a service, as many as the machine bears. They end with the test.
-func talk(t *testing.T, bed *lab.Bed, to netip.AddrPort, p pace) *talkers {
+// talk opens connections to a service, as many as the machine bears, to its addresses by turns. They end with the test, or when it calls end.
+func talk(t *testing.T, from *lab.Host, p pace, to ...netip.AddrPort) *talkers {
 	t.Helper()
 	k := &talkers{last: make([]time.Time, p.conns), ended: make([]bool, p.conns), news: make(chan struct{}, 1), alive: p.conns}
 	var done sync.WaitGroup
 	stop := make(chan struct{})
-	t.Cleanup(func() { close(stop); done.Wait() })
+	k.end = sync.OnceFunc(func() { close(stop); done.Wait() })
+	t.Cleanup(k.end)
 	for i := range p.conns {
 		var c net.Conn
-		must(t, bed.Client.Do(func() (err error) {
-			c, err = net.DialTimeout("tcp", to.String(), 5*time.Second*p.times)
+		must(t, from.Do(func() (err error) {
+			c, err = net.DialTimeout("tcp", to[i%len(to)].String(), 5*time.Second*p.times)
 			return err
 		}))
 		done.Go(func() {

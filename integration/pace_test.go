@@ -18,15 +18,17 @@ type pace struct {
 	times   time.Duration // by this patience is multiplied
 	conns   int           // at once, each of which asks every so often
 	every   time.Duration
+	rate    int           // new ones per second, of each client
+	answer  time.Duration // so long a client waits for an answer
 	checks  time.Duration // interval of health checks
 	poll    time.Duration
 }
 
 func paceOf() pace {
 	if os.Getenv(slowVariable) != "" {
-		return pace{profile: "wan", times: 6, conns: 100, every: 4 * time.Second, checks: time.Second, poll: 100 * time.Millisecond}
+		return pace{profile: "wan", times: 6, conns: 100, every: 4 * time.Second, rate: 2, answer: 3 * time.Second, checks: time.Second, poll: 100 * time.Millisecond}
 	}
-	return pace{times: 1, conns: 200, every: 500 * time.Millisecond, checks: 200 * time.Millisecond}
+	return pace{times: 1, conns: 200, every: 500 * time.Millisecond, rate: 100, answer: time.Second, checks: 200 * time.Millisecond}
 }
 
 // settings are the lines of the block of cluster-wide settings.

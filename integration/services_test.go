@@ -81,7 +81,7 @@ func TestServices(t *testing.T) {
 	text := fmt.Sprintf(servicesText, append([]any{strings.Join(p.settings(), "\n"), lab.VIP(1), lab.VIP(2), check}, at...)...)
 	_, err := bed.Directors[0].Apply(within(t, 30*time.Second*p.times), "cluster.hcl", text)
 	must(t, err)
-	wayBack(t, bed, lab.VIP(2).Addr())
+	wayBack(t, bed, bed.Client, lab.VIP(2).Addr())
 	for _, service := range []string{"web", "both"} {
 		must(t, bed.AwaitServers(within(t, 30*time.Second*p.times), service, 2))
 	}

@@ -34,8 +34,16 @@ func (b *Bed) Start(ctx context.Context) error {
 }
 
 // Form makes a cluster of the directors as a user would: agents started, `quorate bootstrap` on the first, and the join
-// command that it printed on the others. It returns when each of them is ready.
+// command that it printed on the others. It returns when the cluster can bear a fault.
 func (b *Bed) Form(ctx context.Context) error {
+	if err := b.Join(ctx); err != nil {
+		return err
+	}
+	return b.AwaitReady(ctx)
+}
+
+// Join is Form without the last wait: each member is ready to serve, but may have no vote yet, and it takes some leases until it grants them to others.
+func (b *Bed) Join(ctx context.Context) error {
 	if err := b.Start(ctx); err != nil {
 		return err
 	}
@@ -56,5 +64,10 @@ func (b *Bed) Form(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.AwaitReady(ctx)
+	for _, d := range b.Directors {
+		if err := d.AwaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
