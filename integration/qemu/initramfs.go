@@ -104,8 +104,10 @@ func (p Program) initramfs(k kernel, w io.Writer) error {
 	}
 	a.copy("/bin/busybox", filepath.Join(k.dir, "bin/busybox"))
 	a.add("/init", initScript)
-	a.add("/program.sh", []byte(guest.Script("/", p.Env, append([]string{p.inside()}, p.Args...)...)))
-	a.copy(p.inside(), p.Path)
+	a.add("/program.sh", []byte(guest.Script("/", p.Env, append([]string{Inside(p.Path)}, p.Args...)...)))
+	for _, f := range append([]string{p.Path}, p.Beside...) {
+		a.copy(Inside(f), f)
+	}
 	names := p.Modules
 	if names == nil {
 		names = Modules
@@ -148,5 +150,5 @@ func (a *archive) tool(name string) error {
 	return nil
 }
 
-// inside is the program's path in the guest. It keeps its name, by which some programs know what they are to do.
-func (p Program) inside() string { return "/program/" + filepath.Base(p.Path) }
+// Inside is the path that the program, or a file beside it, has in the guest. It keeps its name, by which some programs know what they are to do.
+func Inside(file string) string { return "/program/" + filepath.Base(file) }

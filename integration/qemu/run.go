@@ -22,6 +22,7 @@ type Program struct {
 	Args    []string
 	Env     []string  // NAME=value; nothing is inherited but PATH, HOME and TMPDIR, which the guest sets
 	Tools   []string  // programs of the host that it calls, by name
+	Beside  []string  // files of the host that it needs; Inside tells where it finds them
 	Stdout  io.Writer // standard output and standard error, as they come; nil = discarded
 	Memory  string    // of the guest, e.g. "2G"; empty = "1G"
 	Modules []string  // nil = Modules
