@@ -78,6 +78,7 @@ func TestIPVS(t *testing.T) {
 
 // TestGate: the ownership gate on a kernel that has no tcx, with interpreted programs, and with VLANs.
 func TestGate(t *testing.T) {
+	t.Parallel()
 	out := guestTest(t, "quorate/vip/gate", 4*time.Minute, uml.Program{
 		Args:    []string{"-test.v", "-test.timeout=3m", "-test.skip=NFT"}, // it has no inet and arp tables
 		Modules: []string{"veth", "bridge", "macvlan", "8021q", "ipv6", "sch_ingress", "cls_bpf"},
@@ -91,6 +92,7 @@ func TestGate(t *testing.T) {
 
 // TestRealServer: every kind of tunnel, none of which the host's kernel may have.
 func TestRealServer(t *testing.T) {
+	t.Parallel()
 	out := guestTest(t, "quorate/lvs/realserver", 4*time.Minute, uml.Program{
 		Args:    []string{"-test.v", "-test.timeout=3m", "-test.run=FailedSetup|EveryForward|Traffic|Silent"},
 		Modules: []string{"veth", "bridge", "ipv6", "ipip", "ip6_tunnel", "ip_gre", "ip6_gre", "fou", "fou6"},
@@ -117,6 +119,7 @@ func TestConnSync(t *testing.T) {
 
 // TestProbePath: probes that come to a server as its clients do, by every way of forwarding.
 func TestProbePath(t *testing.T) {
+	t.Parallel()
 	out := guestTest(t, "quorate/lvs/probepath", 4*time.Minute, uml.Program{
 		Args:    []string{"-test.v", "-test.timeout=3m", "-test.skip=Firewall"}, // it has no ip tables
 		Modules: slices.Concat(uml.Modules, []string{"ipv6", "ip_gre", "ip6_gre", "fou", "fou6"}),
