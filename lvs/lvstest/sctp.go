@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -97,6 +98,9 @@ func (s *Server) ServeSCTP(t testing.TB, a netip.Addr) {
 	})
 }
 
+// sctpClients counts those who asked: each has a port of its own, because IPVS takes two from one port for the same connection.
+var sctpClients atomic.Uint32
+
 // AskSCTP begins an association with a service and says who answered. from may be the zero Addr.
 func (h *Host) AskSCTP(service netip.AddrPort, from netip.Addr) (server string, err error) {
 	if !from.IsValid() {
@@ -107,7 +111,7 @@ func (h *Host) AskSCTP(service netip.AddrPort, from netip.Addr) (server string, 
 		return "", err
 	}
 	defer c.Close()
-	port := uint16(20000 + rand.IntN(40000))
+	port := uint16(20000 + sctpClients.Add(1)%40000)
 	to := &net.IPAddr{IP: service.Addr().AsSlice()}
 	if _, err := c.WriteToIP(sctpPacket(port, service.Port(), 0, chunkInit, ""), to); err != nil {
 		return "", err

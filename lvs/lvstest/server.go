@@ -96,6 +96,13 @@ func (s *Server) accept(running *sync.WaitGroup) {
 	}
 }
 
+// open counts the TCP connections that the server has.
+func (s *Server) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 func (s *Server) answer(p net.PacketConn) {
 	buf := make([]byte, 64)
 	for {
