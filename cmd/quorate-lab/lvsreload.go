@@ -115,7 +115,11 @@ func (k *balancer) write(services []lvs.Service) error {
 		}
 		w.WriteString("}\n")
 	}
-	return os.WriteFile(k.conf, []byte(w.String()), 0o644)
+	// In one step: keepalived may be reading it still, for the signal before.
+	if err := os.WriteFile(k.conf+".new", []byte(w.String()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(k.conf+".new", k.conf)
 }
 
 // reload has keepalived read its file again, and returns how long it takes until the kernel has what is new in it.
