@@ -258,17 +258,17 @@ func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign
 	if err != nil {
 		return nil, nil, err
 	}
-	type known struct {
+	type pair struct {
 		service
 		wanted lvs.Service
 	}
-	have := make([]known, 0, len(want))
+	have := make([]pair, 0, len(want))
 	asked := make([]inquiry, 0, len(want))
 	for _, s := range all {
-		k := known{service: s}
+		h := pair{service: s}
 		i, named := slices.BinarySearchFunc(want, s.Key(), func(w lvs.Service, k lvs.Key) int { return w.Key().Compare(k) })
 		if named {
-			k.wanted = want[i]
+			h.wanted = want[i]
 		}
 		if !ours.has(s.Service) {
 			if named {
@@ -280,15 +280,17 @@ func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign
 		if err != nil {
 			return nil, nil, err
 		}
-		have, asked = append(have, k), append(asked, inquiry{c, len(k.wanted.Destinations)})
+		have, asked = append(have, h), append(asked, inquiry{c, len(h.wanted.Destinations)})
 	}
 	observed := make([]lvs.Observed, len(have))
 	there := make([]bool, len(have))
 	lists(p.conn, asked, decodeDestination, func(i int, destinations []destination, e error) {
 		switch {
 		case errors.Is(e, unix.ESRCH): // removed by another program meanwhile
-		case e != nil && err == nil:
-			err = fmt.Errorf("listing the destinations of %v: %w", have[i].Key(), permission(e))
+		case e != nil:
+			if err == nil {
+				err = fmt.Errorf("listing the destinations of %v: %w", have[i].Key(), permission(e))
+			}
 		default:
 			observed[i], there[i] = observe(have[i].service, destinations, have[i].wanted), true
 		}
