@@ -151,27 +151,6 @@ func (o *observer) combine(key fsm.ServerKey, a probing) (cluster.Observation, b
 	return obs, true
 }
 
-// target is the probe of one check at one server. Its ID names everything that matters, so that equal probes coincide and
-// a changed check is a new probe.
-func target(c fsm.Check, server netip.AddrPort) health.Target {
-	addr := server
-	if c.Port != 0 {
-		addr = netip.AddrPortFrom(server.Addr(), c.Port)
-	}
-	t := health.Target{
-		Type: health.Type(c.Type), Addr: addr,
-		Interval: c.Interval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
-	}
-	if c.HTTP != nil {
-		t.HTTP.Path, t.HTTP.Host = c.HTTP.Path, c.HTTP.Host
-		for _, r := range c.HTTP.Status {
-			t.HTTP.Status = append(t.HTTP.Status, health.StatusRange{From: r.From, To: r.To})
-		}
-	}
-	t.ID = fmt.Sprintf("%s %s %v/%v %d/%d %+v", c.Type, addr, c.Interval, c.Timeout, c.Rise, c.Fall, t.HTTP)
-	return t
-}
-
 // throughTarget is the probe t of a server's own address as one of the VIP, led there by the path. Services that share the VIP, port, server and method
 // share it.
 func throughTarget(t health.Target, vip netip.Addr, port uint16, path probepath.Path) health.Target {

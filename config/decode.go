@@ -102,7 +102,7 @@ func (d *decoder) claim(c child, object, what, cure string) (inner *decoder, fir
 func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst any) {
 	written := map[string]attr{}
 	for _, a := range n.attrs {
-		k, known := b.key(a.name)
+		k, known := b.key(a.name, label)
 		switch {
 		case !known:
 			d.report(a.at, object, "", "", d.unknownKey(b, a, label))
@@ -112,7 +112,7 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		case !k.in(label) && !b.takes(label):
 			// That the label is wrong is said elsewhere; what the key may be under the right one is not known.
 		case !k.in(label):
-			d.report(a.at, object, a.name, "", faultf(fmt.Sprintf("use %s %q, or leave the key out", b.name, k.only), "only %s %q has this key", b.name, k.only))
+			d.report(a.at, object, a.name, "", faultf(fmt.Sprintf("use %s, or leave the key out", b.having(k)), "only %s has this key", b.having(k)))
 		default:
 			if _, twice := written[a.name]; !twice {
 				written[a.name] = a
@@ -229,7 +229,7 @@ func (k known) label() string {
 }
 
 func (d *decoder) unknownBlock(b *block, c child) error {
-	if k, ok := b.key(c.name); ok {
+	if k, ok := b.key(c.name, ""); ok {
 		return faultf(fmt.Sprintf("write %s = …, %s", k.name, aOrAn(k.kind)), "%s is a key, not a block", c.name)
 	}
 	return faultf(suggest(c.name, b.blockNames()), "there is no block %q here", clip(c.name, 40))

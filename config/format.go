@@ -39,9 +39,7 @@ func Format(c fsm.Config) []byte {
 		s := c.Services[name]
 		w.block(serviceBlock, name, &s, func() {
 			for _, check := range s.Checks {
-				if check.HTTP == nil {
-					check.HTTP = &fsm.HTTPCheck{} // only a valid http check has these keys; others do not show them
-				}
+				check = check.Whole() // what an invalid one lacks is not shown
 				w.block(checkBlock, string(check.Type), &check, nil)
 			}
 			for _, server := range s.Servers {

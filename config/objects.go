@@ -94,10 +94,7 @@ func (d *decoder) service(x known, c *fsm.Config) {
 }
 
 func (d *decoder) check(x known, service string, s *fsm.Service) {
-	c := fsm.Check{Type: fsm.CheckType(x.label())}
-	if c.Type == fsm.CheckHTTP {
-		c.HTTP = &fsm.HTTPCheck{}
-	}
+	c := fsm.NewCheck(fsm.CheckType(x.label()))
 	object := service + ".check." + strconv.Itoa(len(s.Checks))
 	d.note(object, "", place{at: x.at})
 	d.leaf(x, object, &c)

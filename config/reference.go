@@ -124,8 +124,8 @@ func referenceDefault(k key) string {
 
 func referenceDoc(b *block, k key) string {
 	doc := k.doc
-	if k.only != "" {
-		doc = fmt.Sprintf("Only with `%s \"%s\"`. ", b.name, k.only) + doc
+	if k.only != nil {
+		doc = fmt.Sprintf("Only with `%s`. ", b.having(k)) + doc
 	}
 	return strings.ReplaceAll(doc, "|", "\\|")
 }

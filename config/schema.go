@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -30,7 +31,7 @@ type key struct {
 	fallback cty.Value // what it is when it is left out; NilVal = nothing
 	values   []string  // what it may be; nil = see span
 	span     string    // its range, for a person
-	only     string    // the block's label with which the key exists; "" = any
+	only     []string  // the block's labels with which the key exists; nil = any
 
 	read  func(dst any, v cty.Value) error // errors are faults
 	write func(src any) cty.Value
@@ -67,14 +68,8 @@ func (k key) within(span string) key {
 	return k
 }
 
-// when makes the key exist only in blocks with that label.
-func (k key) when(label string) key {
-	k.only = label
-	return k
-}
-
 // in reports whether the key exists in a block with the label.
-func (k key) in(label string) bool { return k.only == "" || k.only == label }
+func (k key) in(label string) bool { return k.only == nil || slices.Contains(k.only, label) }
 
 // omitted reports whether Format leaves the key out: it says nothing that its absence does not say.
 func (k key) omitted(v cty.Value) bool {
@@ -106,8 +101,25 @@ func (b *block) takes(label string) bool {
 	return !strings.Contains(b.label, "|") || slices.Contains(strings.Split(b.label, "|"), label)
 }
 
-func (b *block) key(name string) (key, bool) {
-	i := slices.IndexFunc(b.keys, func(k key) bool { return k.name == name })
+// having are the blocks that have the key, where its label decides that: check "http" or "https".
+func (b *block) having(k key) string {
+	quoted := make([]string, len(k.only))
+	for i, label := range k.only {
+		quoted[i] = strconv.Quote(label)
+	}
+	last := len(quoted) - 1
+	if last == 0 {
+		return b.name + " " + quoted[0]
+	}
+	return b.name + " " + strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
+// key is the one of that name that blocks with the label have, or else any of that name.
+func (b *block) key(name, label string) (key, bool) {
+	i := slices.IndexFunc(b.keys, func(k key) bool { return k.name == name && k.in(label) })
+	if i < 0 {
+		i = slices.IndexFunc(b.keys, func(k key) bool { return k.name == name })
+	}
 	if i < 0 {
 		return key{}, false
 	}

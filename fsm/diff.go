@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -166,24 +165,4 @@ func (c Config) fields() map[string]fields {
 		}
 	}
 	return out
-}
-
-func (c Check) fields(f fields) {
-	f.set("type", string(c.Type))
-	f.count("port", int(c.Port))
-	f.set("interval", c.Interval.String())
-	f.set("timeout", c.Timeout.String())
-	f.set("rise", strconv.Itoa(c.Rise))
-	f.set("fall", strconv.Itoa(c.Fall))
-	f.set("through", string(c.Through))
-	if c.HTTP == nil {
-		return
-	}
-	f.set("path", c.HTTP.Path)
-	f.set("host", c.HTTP.Host)
-	var ranges []string
-	for _, r := range c.HTTP.Status {
-		ranges = append(ranges, strconv.Itoa(r.From)+"-"+strconv.Itoa(r.To))
-	}
-	f.set("status", strings.Join(ranges, ", "))
 }

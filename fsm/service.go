@@ -146,48 +146,6 @@ func (s Service) Method(server Server) (Forward, Encap) {
 	return server.Forward, server.Encap
 }
 
-// CheckType names a kind of probe.
-type CheckType string
-
-// The kinds of probe.
-const (
-	CheckTCP  CheckType = "tcp"  // connect
-	CheckHTTP CheckType = "http" // GET, status in range
-)
-
-// Check says how the servers of a service are probed.
-type Check struct {
-	Type     CheckType     `json:"type"`
-	Port     uint16        `json:"port,omitempty"` // 0 = the server's
-	Interval time.Duration `json:"interval"`
-	Timeout  time.Duration `json:"timeout"`
-	Rise     int           `json:"rise"` // successes in a row until up
-	Fall     int           `json:"fall"` // failures in a row until down
-	HTTP     *HTTPCheck    `json:"http,omitempty"`
-	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
-	Through Through `json:"through,omitempty"`
-}
-
-// Through names what a probe comes through.
-type Through string
-
-// ThroughForwarding is a connection to the VIP that reaches this one server by its own forwarding method, as those of clients do: a server that lacks the
-// VIP or the tunnel does not answer. Directors that do not have the VIP probe so, see ProbesThrough.
-const ThroughForwarding Through = "forwarding"
-
-// HTTPCheck is the part of a Check that only HTTP has.
-type HTTPCheck struct {
-	Path   string        `json:"path"`
-	Host   string        `json:"host,omitempty"`
-	Status []StatusRange `json:"status"`
-}
-
-// StatusRange is an inclusive range of HTTP status codes.
-type StatusRange struct {
-	From int `json:"from"`
-	To   int `json:"to"`
-}
-
 // ServerKey identifies a real server within the cluster. Its text form is "service/10.0.0.11:8080".
 type ServerKey struct {
 	Service string

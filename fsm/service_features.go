@@ -11,15 +11,18 @@ func (s Service) needs(vip VIP) Schema {
 	plain := s.Mark == 0 && !s.Compound() && len(s.Flags) == 0 && !s.OnePacket && s.Persistence == Persistence{} && s.Encap == Encap{} &&
 		s.Quorum == 0 && s.Hysteresis == 0 && s.Sorry == nil && !s.Inhibit && s.SlowStart == 0 && s.DrainTimeout == 0 && !s.NoSync &&
 		s.Protocol != SCTP
-	plain = plain && !slices.ContainsFunc(s.Checks, func(c Check) bool { return c.Through != "" })
 	for _, server := range s.Servers {
 		sameFamily := server.Address.Addr().Is4() == vip.Address.Addr().Is4()
 		plain = plain && server == Server{Address: server.Address, Weight: server.Weight} && (s.Forward != Tunnel || sameFamily)
 	}
-	if plain {
-		return schemaFirst
+	need := schemaFirst
+	if !plain {
+		need = schemaLVS
 	}
-	return schemaLVS
+	for _, c := range s.Checks {
+		need = max(need, c.needs())
+	}
+	return need
 }
 
 // Features are what the service asks of a data plane beyond a scheduler and a forwarding method, as key or key=value of a configuration

@@ -67,8 +67,8 @@ func TestRestoreRefuses(t *testing.T) {
 		{"flipped bit", flipped, "checksum"},
 		{"too long", long, "limit"},
 		{"newer format", newer, "use the version that wrote it"},
-		{"newer schema", edit(`"schema":5`, `"schema":6`), "upgrade quorate"},
-		{"unknown field", edit(`"schema":5`, `"schema":5,"leases":1`), "leases"},
+		{"newer schema", edit(`"schema":6`, `"schema":99`), "upgrade quorate"},
+		{"unknown field", edit(`"schema":6`, `"schema":6,"leases":1`), "leases"},
 		{"two values", sealed([]byte(body + body)), "more after the end"},
 		{"misfiled node", edit(`"n2":{"id":"n2"`, `"n9":{"id":"n2"`), "filed under"},
 		{"misfiled VIP", edit(`"v0000":{"name"`, `"v9":{"name"`), "filed under"},
@@ -99,7 +99,7 @@ func TestEncodeAndDecode(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`{"schema":6}`:          "upgrade quorate",
+		`{"schema":99}`:          "upgrade quorate",
 		`{"sing":{}}`:           "sing",
 		`{} {}`:                 "more after the end",
 		`{"decide":{"assign":1`: "EOF",
@@ -109,7 +109,7 @@ func TestEncodeAndDecode(t *testing.T) {
 			t.Errorf("decode %s: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := Decode([]byte(`{"schema":6}`)); !errors.Is(err, ErrSchema) {
+	if _, err := Decode([]byte(`{"schema":99}`)); !errors.Is(err, ErrSchema) {
 		t.Errorf("a newer schema: %v", err)
 	}
 	// What Decode would not read must not get into the log.

@@ -21,8 +21,12 @@ const (
 	// one port of one address (Service.Compound, State.Marks, Settings.MarkBase, ServerState.Quiet).
 	schemaLVS Schema = 5
 
+	// Health that can be believed: all types of checks and what is common to them, verdicts by policy, weights that servers ask for, checks of nodes,
+	// notifications.
+	schemaHealth Schema = 6
+
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaLVS
+	MaxSchema = schemaHealth
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.

@@ -66,7 +66,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 		ports[k] = name
 	}
 	for i, check := range s.Checks {
-		validateCheck(ps, object+".check."+strconv.Itoa(i), check)
+		check.validate(ps, object+".check."+strconv.Itoa(i))
 		s.validateCheckPort(ps, object+".check."+strconv.Itoa(i), check)
 	}
 	s.validateThrough(ps, object, c.Settings.Sync.By())
@@ -248,44 +248,4 @@ func (s Service) validateCheckPort(ps *Problems, object string, c Check) {
 			return
 		}
 	}
-}
-
-func validateCheck(ps *Problems, object string, c Check) {
-	oneOf(ps, object, "type", string(c.Type), string(CheckTCP), string(CheckHTTP))
-	inRange(ps, object, "interval", c.Interval, 50*time.Millisecond, time.Hour)
-	if inRange(ps, object, "timeout", c.Timeout, time.Millisecond, time.Hour); c.Timeout > c.Interval {
-		ps.add(object, "timeout", c.Timeout.String(), fmt.Sprintf("it is longer than the interval of %v", c.Interval), "use a shorter timeout or a longer interval")
-	}
-	inRange(ps, object, "rise", c.Rise, 1, 100)
-	inRange(ps, object, "fall", c.Fall, 1, 100)
-	switch {
-	case c.Type == CheckHTTP && c.HTTP == nil:
-		ps.add(object, "path", "", "an http check needs a path", `add path = "/"`)
-	case c.Type != CheckHTTP && c.HTTP != nil:
-		ps.add(object, "path", c.HTTP.Path, "only an http check has a path", `use check "http", or leave path, host and status out`)
-	case c.HTTP != nil:
-		validateHTTP(ps, object, *c.HTTP)
-	}
-}
-
-func validateHTTP(ps *Problems, object string, h HTTPCheck) {
-	if !strings.HasPrefix(h.Path, "/") || !plainText(h.Path) || strings.Contains(h.Path, " ") || len(h.Path) > 2048 {
-		ps.add(object, "path", h.Path, "this is no path of a URL", `begin it with "/" and escape blanks as %20`)
-	}
-	if !plainText(h.Host) || strings.ContainsAny(h.Host, "/ ") || len(h.Host) > 255 {
-		ps.add(object, "host", h.Host, "this is no host name", `write it like "www.example.org"`)
-	}
-	if len(h.Status) == 0 {
-		ps.add(object, "status", "", "it is empty", `add status = ["200-299"]`)
-	}
-	for _, r := range h.Status {
-		if r.From < 100 || r.To > 599 || r.From > r.To {
-			ps.add(object, "status", fmt.Sprintf("%d-%d", r.From, r.To), "this is no range of HTTP status codes", `use codes of 100 to 599, like "200-299"`)
-		}
-	}
-}
-
-// plainText reports whether s is printable ASCII.
-func plainText(s string) bool {
-	return !slices.ContainsFunc([]byte(s), func(b byte) bool { return b < 0x20 || b > 0x7e })
 }

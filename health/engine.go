@@ -63,7 +63,7 @@ type outcome struct {
 	entry  *entry
 	start  time.Time
 	took   time.Duration
-	detail string
+	answer Answer
 	err    error
 }
 
@@ -267,13 +267,13 @@ func (g *Engine) notePace(e *entry, now time.Time) {
 // probe asks once.
 func (g *Engine) probe(ctx context.Context, e *entry, t Target) outcome {
 	o := outcome{entry: e, start: time.Now()}
-	o.detail, o.err = g.ask(ctx, t)
+	o.answer, o.err = g.ask(ctx, t)
 	o.took = time.Since(o.start)
 	return o
 }
 
 // ask has the target's prober ask it, within its timeout.
-func (g *Engine) ask(ctx context.Context, t Target) (string, error) {
+func (g *Engine) ask(ctx context.Context, t Target) (Answer, error) {
 	p, ok := g.probers[t.Type]
 	if !ok {
 		p = unknownProber{}

@@ -23,7 +23,20 @@ type ThroughFunc func(ctx context.Context, t Target) (net.Conn, error)
 // Prober asks a target once. ctx carries the deadline (the target's Timeout) and ends the probe wherever it is. A nil
 // error is a success; both the detail of a success and the text of an error are sentences for a person.
 type Prober interface {
-	Probe(ctx context.Context, t Target) (detail string, err error)
+	Probe(ctx context.Context, t Target) (Answer, error)
+}
+
+// Answer is what a target that is well said.
+type Answer struct {
+	Detail string // a sentence for a person
+	Weight Weight // that it asks for
+}
+
+// Weight is the share of new connections that a target asks for itself. The zero value is none: it asks for nothing.
+type Weight struct {
+	Asked   bool `json:"asked,omitempty"`
+	Percent bool `json:"percent,omitempty"` // of its configured weight; else in its place
+	Value   int  `json:"value,omitempty"`   // 0 = no new connections
 }
 
 // ErrNotAsked is in the chain of an error that tells of this machine, not of the target: no file descriptor, no local
@@ -50,8 +63,8 @@ func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
 // unknownProber stands for a type that this version does not have.
 type unknownProber struct{}
 
-func (unknownProber) Probe(_ context.Context, t Target) (string, error) {
-	return "", fmt.Errorf("%w: this version has no check of type %q", ErrNotAsked, t.Type)
+func (unknownProber) Probe(_ context.Context, t Target) (Answer, error) {
+	return Answer{}, fmt.Errorf("%w: this version has no check of type %q", ErrNotAsked, t.Type)
 }
 
 // connect dials the target and puts the error into words.

@@ -24,15 +24,15 @@ const maxAnswer = 64 << 10
 // leave no goroutine behind, and the errors have to say how far the server came.
 type httpProber struct{ dial ThroughFunc }
 
-func (p httpProber) Probe(ctx context.Context, t Target) (string, error) {
+func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	req, err := request(ctx, t)
 	if err != nil {
-		return "", err
+		return Answer{}, err
 	}
 	start := time.Now()
 	c, err := connect(ctx, p.dial, t)
 	if err != nil {
-		return "", err
+		return Answer{}, err
 	}
 	defer c.Close()
 	// A deadline in the past wakes whatever the probe is blocked in, whether time ran out or the caller gave up.
@@ -42,14 +42,14 @@ func (p httpProber) Probe(ctx context.Context, t Target) (string, error) {
 	status, err := exchange(c, req)
 	if err != nil {
 		if timedOut(ctx, err) {
-			return "", late(status, t.Timeout)
+			return Answer{}, late(status, t.Timeout)
 		}
-		return "", err
+		return Answer{}, err
 	}
 	if !t.HTTP.accepts(status) {
-		return "", refusal(status, t.HTTP)
+		return Answer{}, refusal(status, t.HTTP)
 	}
-	return fmt.Sprintf("status %d in %v", status, since(start)), nil
+	return Answer{Detail: fmt.Sprintf("status %d in %v", status, since(start))}, nil
 }
 
 // request is the GET, on its way to the target's address whatever the Host header says.

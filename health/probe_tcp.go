@@ -10,13 +10,13 @@ import (
 // its mind rather than a reset.
 type tcpProber struct{ dial ThroughFunc }
 
-func (p tcpProber) Probe(ctx context.Context, t Target) (string, error) {
+func (p tcpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	start := time.Now()
 	c, err := connect(ctx, p.dial, t)
 	if err != nil {
-		return "", err
+		return Answer{}, err
 	}
 	// The handshake was the question; what closing says of the server is none of its health.
 	_ = c.Close()
-	return fmt.Sprintf("connected in %v", since(start)), nil
+	return Answer{Detail: fmt.Sprintf("connected in %v", since(start))}, nil
 }

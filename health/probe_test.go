@@ -24,7 +24,8 @@ func ask(t *testing.T, target Target) (string, error) {
 	target = target.withDefaults()
 	ctx, cancel := context.WithTimeout(t.Context(), target.Timeout)
 	defer cancel()
-	return probers((&net.Dialer{}).DialContext, nil)[target.Type].Probe(ctx, target)
+	a, err := probers((&net.Dialer{}).DialContext, nil)[target.Type].Probe(ctx, target)
+	return a.Detail, err
 }
 
 // wantText matches the outcome of a probe with a pattern that holds for the whole text; "ok: " before it means success.

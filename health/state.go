@@ -23,7 +23,7 @@ type State struct {
 
 // observe notes an outcome; the verdict is the tracker's.
 func (s *State) observe(o outcome, now time.Time) {
-	s.Probed, s.Latency, s.Detail = o.start, o.took, tidy(o.detail)
+	s.Probed, s.Latency, s.Detail = o.start, o.took, tidy(o.answer.Detail)
 	if o.err != nil {
 		s.Detail = tidy(o.err.Error())
 		s.LastError, s.LastErrorAt = s.Detail, now

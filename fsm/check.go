@@ -1,0 +1,172 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// CheckType names a kind of probe.
+type CheckType string
+
+// The kinds of probe.
+const (
+	CheckTCP  CheckType = "tcp"  // connect
+	CheckHTTP CheckType = "http" // GET, status in range
+)
+
+// Check says how the servers of a service are probed. What only some types have is in a part of its own, which is there for these types alone.
+type Check struct {
+	Type     CheckType     `json:"type"`
+	Port     uint16        `json:"port,omitempty"` // 0 = the server's
+	Interval time.Duration `json:"interval"`
+	Timeout  time.Duration `json:"timeout"`
+	Rise     int           `json:"rise"` // successes in a row until up
+	Fall     int           `json:"fall"` // failures in a row until down
+	HTTP     *HTTPCheck    `json:"http,omitempty"`
+	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
+	Through Through `json:"through,omitempty"`
+}
+
+// Through names what a probe comes through.
+type Through string
+
+// ThroughForwarding is a connection to the VIP that reaches this one server by its own forwarding method, as those of clients do: a server that lacks the
+// VIP or the tunnel does not answer. Directors that do not have the VIP probe so, see ProbesThrough.
+const ThroughForwarding Through = "forwarding"
+
+// checkPart is what some types of checks have besides that which all have.
+type checkPart interface {
+	validate(ps *Problems, object string)
+	fields(f fields)
+}
+
+// part is one line for each part of a Check.
+type part struct {
+	name  string      // for a person: "the settings of http"
+	types []CheckType // that have it
+	since Schema
+	make  func(*Check)           // gives a check an empty part, if it has none
+	of    func(*Check) checkPart // nil when the check has none
+}
+
+// checkKind is one line for each type of check.
+type checkKind struct {
+	Type  CheckType
+	since Schema
+}
+
+var checkKinds = []checkKind{
+	{CheckTCP, schemaFirst},
+	{CheckHTTP, schemaFirst},
+}
+
+var checkParts = []part{
+	{"http", []CheckType{CheckHTTP}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
+}
+
+// CheckTypes are all types of checks, as a configuration names them.
+func CheckTypes() []string {
+	out := make([]string, len(checkKinds))
+	for i, k := range checkKinds {
+		out[i] = string(k.Type)
+	}
+	return out
+}
+
+// NewCheck is a check of the type with the parts that the type has, all empty.
+func NewCheck(t CheckType) Check {
+	c := Check{Type: t}
+	for _, p := range checkParts {
+		if slices.Contains(p.types, t) {
+			p.make(&c)
+		}
+	}
+	return c
+}
+
+// Whole is the check with all parts that there are, so that any may be read; those that it does not have are empty.
+func (c Check) Whole() Check {
+	for _, p := range checkParts {
+		p.make(&c)
+	}
+	return c
+}
+
+// put makes a part that is not there.
+func put[T any](p **T) {
+	if *p == nil {
+		*p = new(T)
+	}
+}
+
+// have is the part, or a nil interface.
+func have[T any, P interface {
+	*T
+	checkPart
+}](p P) checkPart {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// needs is the schema that has all that the check says.
+func (c Check) needs() Schema {
+	need := schemaFirst
+	if c.Through != "" {
+		need = schemaLVS
+	}
+	for _, k := range checkKinds {
+		if k.Type == c.Type {
+			need = max(need, k.since)
+		}
+	}
+	for _, p := range checkParts {
+		if p.of(&c) != nil {
+			need = max(need, p.since)
+		}
+	}
+	return need
+}
+
+func (c Check) validate(ps *Problems, object string) {
+	oneOf(ps, object, "type", string(c.Type), CheckTypes()...)
+	inRange(ps, object, "interval", c.Interval, 50*time.Millisecond, time.Hour)
+	if inRange(ps, object, "timeout", c.Timeout, time.Millisecond, time.Hour); c.Timeout > c.Interval {
+		ps.add(object, "timeout", c.Timeout.String(), fmt.Sprintf("it is longer than the interval of %v", c.Interval), "use a shorter timeout or a longer interval")
+	}
+	inRange(ps, object, "rise", c.Rise, 1, 100)
+	inRange(ps, object, "fall", c.Fall, 1, 100)
+	for _, p := range checkParts {
+		switch part, has := p.of(&c), slices.Contains(p.types, c.Type); {
+		case part == nil && has:
+			ps.add(object, "type", string(c.Type), "it needs the settings of "+p.name, "add them")
+		case part != nil && !has:
+			ps.add(object, "type", string(c.Type), "it has no settings of "+p.name, "leave them out, or use another type")
+		case part != nil:
+			part.validate(ps, object)
+		}
+	}
+}
+
+func (c Check) fields(f fields) {
+	f.set("type", string(c.Type))
+	f.count("port", int(c.Port))
+	f.set("interval", c.Interval.String())
+	f.set("timeout", c.Timeout.String())
+	f.set("rise", strconv.Itoa(c.Rise))
+	f.set("fall", strconv.Itoa(c.Fall))
+	f.set("through", string(c.Through))
+	for _, p := range checkParts {
+		if part := p.of(&c); part != nil {
+			part.fields(f)
+		}
+	}
+}
+
+// plainText reports whether s is printable ASCII.
+func plainText(s string) bool {
+	return !slices.ContainsFunc([]byte(s), func(b byte) bool { return b < 0x20 || b > 0x7e })
+}
