@@ -23,6 +23,9 @@ func target(c fsm.Check, server netip.AddrPort) health.Target {
 	if c.HTTP != nil {
 		t.HTTP = httpOf(*c.HTTP)
 	}
+	if c.TLS != nil {
+		t.TLS = health.TLS(*c.TLS)
+	}
 	t.ID = fmt.Sprintf("%s %s %v/%v %d/%d%s", c.Type, addr, c.Interval, c.Timeout, c.Rise, c.Fall, rest(c))
 	return t
 }

@@ -175,6 +175,9 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 				from := rapid.IntRange(100, 599).Draw(t, "from")
 				c.HTTP.Status = append(c.HTTP.Status, fsm.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")})
 			}
+			if rapid.Bool().Draw(t, "https") {
+				c.Type, c.TLS = fsm.CheckHTTPS, drawTLS(t)
+			}
 		}
 		s.Checks = append(s.Checks, c)
 	}
@@ -182,6 +185,18 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i, cross))
 	}
 	return s
+}
+
+func drawTLS(t *rapid.T) *fsm.TLSCheck {
+	file := rapid.SampledFrom([]string{"/etc/ssl/a.pem", "/b c/${x}"})
+	c := &fsm.TLSCheck{ServerName: rapid.SampledFrom([]string{"", "a.example", "2001:db8::1"}).Draw(t, "server name"), Unverified: rapid.Bool().Draw(t, "unverified")}
+	if !c.Unverified && rapid.Bool().Draw(t, "authority") {
+		c.CA = file.Draw(t, "ca")
+	}
+	if rapid.Bool().Draw(t, "client certificate") {
+		c.Certificate, c.Key = file.Draw(t, "certificate"), file.Draw(t, "key")
+	}
+	return c
 }
 
 func drawEncap(t *rapid.T) fsm.Encap {

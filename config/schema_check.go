@@ -14,8 +14,8 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:  "How the servers are probed. `tcp` connects; `http` sends a GET, follows no redirect and looks at the status. A server is up when all checks pass. Without a check all servers are taken to be up.",
-	keys: slices.Concat(checkKeys, httpCheckKeys),
+	doc:  "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass. Without a check all servers are taken to be up.",
+	keys: slices.Concat(checkKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
 }
 
 // checkKeys are those of all types.
@@ -32,7 +32,7 @@ var checkKeys = []key{
 	text("through", func(c *fsm.Check) *string { return (*string)(&c.Through) }, throughDoc).oneOf(string(fsm.ThroughForwarding)),
 }
 
-var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP},
+var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS},
 	text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to GET.").
 		or(cty.StringVal("/")),
 	text("host", func(c *fsm.Check) *string { return &c.HTTP.Host }, "Host header. Left out: the server's address and port."),
@@ -40,8 +40,24 @@ var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP},
 		or(cty.TupleVal([]cty.Value{cty.StringVal("200-299")})).within("100 to 599"),
 )
 
+// tlsChoiceKeys are those of types that can do with and without TLS.
+var tlsChoiceKeys = forTypes(fsm.TLSChecks(true),
+	boolean("tls", func(c *fsm.Check) *bool { return &c.TLS.On }, "Speak TLS: after STARTTLS, where the protocol has that."),
+)
+
+var tlsCheckKeys = forTypes(slices.Concat(fsm.TLSChecks(false), fsm.TLSChecks(true)),
+	text("server_name", func(c *fsm.Check) *string { return &c.TLS.ServerName }, "Name that is asked for (SNI) and that the certificate has to be for. Left out: the host, or the server's address."),
+	text("ca", func(c *fsm.Check) *string { return &c.TLS.CA }, "File with the certificates (PEM) of the authorities that may have signed the server's. It is read on each node that probes, and again when it changes. Left out: those of the node's system."),
+	unless("verify", func(c *fsm.Check) *bool { return &c.TLS.Unverified }, "With `false` any certificate will do. `quorate plan` warns of it."),
+	text("certificate", func(c *fsm.Check) *string { return &c.TLS.Certificate }, "File with the client's certificate (PEM) on each node that probes, with what signed it, if anything."),
+	text("key", func(c *fsm.Check) *string { return &c.TLS.Key }, "File with the private key of `certificate`."),
+)
+
 // forTypes are keys that exist in checks of these types alone.
 func forTypes(types []fsm.CheckType, keys ...key) []key {
+	if len(types) == 0 {
+		return nil
+	}
 	for i := range keys {
 		for _, t := range types {
 			keys[i].only = append(keys[i].only, string(t))

@@ -138,7 +138,10 @@ func TestEveryKeyIsLocated(t *testing.T) {
 		VIPs:   map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
 		Services: map[string]fsm.Service{"s": {
 			Name: "s", VIP: "none", Masquerade: true,
-			Checks:  []fsm.Check{{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Host: "/", Status: []fsm.StatusRange{{}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}}},
+			Checks: []fsm.Check{
+				{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Host: "/", Status: []fsm.StatusRange{{}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}},
+				{Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{On: true, ServerName: "/", CA: "x", Certificate: "x"}}, {Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{Key: "x"}},
+			},
 			Servers: []fsm.Server{{Weight: -1}, {Weight: -1}},
 		}},
 	}

@@ -12,8 +12,9 @@ type CheckType string
 
 // The kinds of probe.
 const (
-	CheckTCP  CheckType = "tcp"  // connect
-	CheckHTTP CheckType = "http" // GET, status in range
+	CheckTCP   CheckType = "tcp"   // connect
+	CheckHTTP  CheckType = "http"  // GET, status in range
+	CheckHTTPS CheckType = "https" // the same over TLS
 )
 
 // Check says how the servers of a service are probed. What only some types have is in a part of its own, which is there for these types alone.
@@ -25,6 +26,7 @@ type Check struct {
 	Rise     int           `json:"rise"` // successes in a row until up
 	Fall     int           `json:"fall"` // failures in a row until down
 	HTTP     *HTTPCheck    `json:"http,omitempty"`
+	TLS      *TLSCheck     `json:"tls,omitempty"` // since schema 6
 	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
 	Through Through `json:"through,omitempty"`
 }
@@ -60,10 +62,12 @@ type checkKind struct {
 var checkKinds = []checkKind{
 	{CheckTCP, schemaFirst},
 	{CheckHTTP, schemaFirst},
+	{CheckHTTPS, schemaHealth},
 }
 
 var checkParts = []part{
-	{"http", []CheckType{CheckHTTP}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
+	{"http", []CheckType{CheckHTTP, CheckHTTPS}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
+	{"tls", slices.Concat(tlsAlways, tlsChoice), schemaHealth, func(c *Check) { put(&c.TLS) }, func(c *Check) checkPart { return have(c.TLS) }},
 }
 
 // CheckTypes are all types of checks, as a configuration names them.
@@ -148,6 +152,14 @@ func (c Check) validate(ps *Problems, object string) {
 		case part != nil:
 			part.validate(ps, object)
 		}
+	}
+	c.validateTLS(ps, object)
+}
+
+// warn says what the check has been told and does not prove.
+func (c Check) warn(ps *Problems, object string) {
+	if c.TLS != nil {
+		c.TLS.warn(ps, object)
 	}
 }
 

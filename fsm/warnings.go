@@ -18,6 +18,9 @@ func (c Config) Warnings() Problems {
 }
 
 func (s Service) warn(ps *Problems, object string) {
+	for i, check := range s.Checks {
+		check.warn(ps, object+".check."+strconv.Itoa(i))
+	}
 	_, _, all := s.thresholds()
 	switch quorum := max(1, s.Quorum); {
 	case len(s.Servers) == 0:

@@ -54,9 +54,11 @@ func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
 		}
 		return through(ctx, t)
 	}
+	secure := newTLSClients()
 	return map[Type]Prober{
-		TypeTCP:  tcpProber{dial},
-		TypeHTTP: httpProber{dial},
+		TypeTCP:   tcpProber{dial},
+		TypeHTTP:  httpProber{dial: dial},
+		TypeHTTPS: httpProber{dial: dial, secure: secure},
 	}
 }
 
@@ -85,6 +87,11 @@ func connect(ctx context.Context, dial ThroughFunc, t Target) (net.Conn, error) 
 		return nil, fmt.Errorf("no answer within %v", t.Timeout)
 	}
 	return nil, bare(err)
+}
+
+// bound has whatever c is blocked in end when ctx does, whether time ran out or the caller gave up, until stop is called.
+func bound(ctx context.Context, c net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
 // bare strips the layers that repeat the address: "dial tcp 10.0.0.1:80: connect: connection refused" becomes

@@ -22,7 +22,18 @@ const maxAnswer = 64 << 10
 // It writes the request and reads the answer itself instead of using http.Client: each probe has to prove that the server
 // still accepts connections, follow no redirect (where that leads is another server's health), obey no proxy setting and
 // leave no goroutine behind, and the errors have to say how far the server came.
-type httpProber struct{ dial ThroughFunc }
+type httpProber struct {
+	dial   ThroughFunc
+	secure *tlsClients // nil = it speaks no TLS
+}
+
+// Inspect implements inspector.
+func (p httpProber) Inspect(t Target) error {
+	if p.secure == nil {
+		return nil
+	}
+	return inspectTLS(t)
+}
 
 func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	req, err := request(ctx, t)
@@ -34,11 +45,15 @@ func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer c.Close()
-	// A deadline in the past wakes whatever the probe is blocked in, whether time ran out or the caller gave up.
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-
+	defer func() { _ = c.Close() }()
+	defer bound(ctx, c)()
+	if p.secure != nil {
+		conn, err := p.secure.client(ctx, c, t, hostOf(t.HTTP.Host))
+		if err != nil {
+			return Answer{}, err
+		}
+		c = conn
+	}
 	status, err := exchange(c, req)
 	if err != nil {
 		if timedOut(ctx, err) {
@@ -50,6 +65,14 @@ func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 		return Answer{}, refusal(status, t.HTTP)
 	}
 	return Answer{Detail: fmt.Sprintf("status %d in %v", status, since(start))}, nil
+}
+
+// hostOf is the host of a Host header, which may have a port.
+func hostOf(header string) string {
+	if host, _, err := net.SplitHostPort(header); err == nil {
+		return host
+	}
+	return strings.Trim(header, "[]")
 }
 
 // request is the GET, on its way to the target's address whatever the Host header says.
@@ -106,6 +129,9 @@ func noAnswer(err, writeErr error, full bool) error {
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("connection closed without an HTTP answer")
+	}
+	if refused := alertFault(err); refused != nil {
+		return refused
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return fmt.Errorf("connection lost before an HTTP answer: %w", op.Err)

@@ -13,8 +13,9 @@ type Type string
 
 // The kinds of probe.
 const (
-	TypeTCP  Type = "tcp"  // connect, then close
-	TypeHTTP Type = "http" // GET, status in range
+	TypeTCP   Type = "tcp"   // connect, then close
+	TypeHTTP  Type = "http"  // GET, status in range
+	TypeHTTPS Type = "https" // the same over TLS
 )
 
 // Target is one thing to probe and how. A field left zero has the default that is named with it.
@@ -29,6 +30,7 @@ type Target struct {
 	Rise     int            `json:"rise"`     // successes in a row until up; 2
 	Fall     int            `json:"fall"`     // failures in a row until down; 3
 	HTTP     HTTP           `json:"http,omitzero"`
+	TLS      TLS            `json:"tls,omitzero"`
 	// Through, if it is set, has the connection to Addr led to one server: see Options.Through.
 	Through Through `json:"through,omitzero"`
 }
@@ -77,7 +79,7 @@ func (t Target) withDefaults() Target {
 	if t.Fall < 1 {
 		t.Fall = 3
 	}
-	if t.Type != TypeHTTP {
+	if t.Type != TypeHTTP && t.Type != TypeHTTPS {
 		t.HTTP = HTTP{}
 		return t
 	}
@@ -94,7 +96,7 @@ func (t Target) withDefaults() Target {
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr && t.Through == o.Through &&
+	return t.Type == o.Type && t.Addr == o.Addr && t.Through == o.Through && t.TLS == o.TLS &&
 		t.HTTP.Path == o.HTTP.Path && t.HTTP.Host == o.HTTP.Host && slices.Equal(t.HTTP.Status, o.HTTP.Status)
 }
 
