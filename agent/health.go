@@ -52,14 +52,18 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	o.vips = map[string]netip.Addr{}
 	byID := map[string]health.Target{}
 	for _, svc := range s.Config.Services {
+		probes := make([]template, len(svc.Checks)) // once for all servers: there may be thousands
+		for i, c := range svc.Checks {
+			probes[i] = templateOf(c)
+		}
 		for _, srv := range svc.Servers {
 			key := fsm.ServerKey{Service: svc.Name, Address: srv.Address}
 			if len(svc.Checks) == 0 || !slices.Contains(fsm.Observers(s, key), o.self) {
 				continue
 			}
 			a := probing{through: fsm.ProbesThrough(s, key, o.self)}
-			for _, c := range svc.Checks {
-				t := target(c, srv.Address)
+			for i, c := range svc.Checks {
+				t := probes[i].at(srv.Address)
 				if !a.through || c.Through != fsm.ThroughForwarding {
 					byID[t.ID] = t
 					a.ids = append(a.ids, t.ID)

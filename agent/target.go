@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -9,16 +10,19 @@ import (
 	"quorate/health"
 )
 
-// target is the probe of one check at one server. Its ID names everything that matters, so that equal probes coincide and
-// a changed check is a new probe.
-func target(c fsm.Check, server netip.AddrPort) health.Target {
-	addr := server
-	if c.Port != 0 {
-		addr = netip.AddrPortFrom(server.Addr(), c.Port)
-	}
+// template is the probe of a check before it is known at which server.
+type template struct {
+	target  health.Target // without ID and address
+	address netip.Addr    // in place of the server's
+	port    uint16        // in place of the server's; 0 = the server's
+	text    string        // of its ID, behind the address
+}
+
+func templateOf(c fsm.Check) template {
 	t := health.Target{
-		Type: health.Type(c.Type), Addr: addr,
-		Interval: c.Interval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
+		Type:     health.Type(c.Type),
+		Interval: c.Interval, FastInterval: c.FastInterval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
+		Egress: health.Egress{Source: c.Source, Interface: c.Interface, Mark: c.FwMark},
 	}
 	if c.HTTP != nil {
 		t.HTTP = httpOf(*c.HTTP)
@@ -26,13 +30,24 @@ func target(c fsm.Check, server netip.AddrPort) health.Target {
 	if c.TLS != nil {
 		t.TLS = health.TLS(*c.TLS)
 	}
-	t.ID = fmt.Sprintf("%s %s %v/%v %d/%d%s", c.Type, addr, c.Interval, c.Timeout, c.Rise, c.Fall, rest(c))
+	return template{t, c.Address, c.Port, fmt.Sprintf(" %v/%v %d/%d%s", c.Interval, c.Timeout, c.Rise, c.Fall, rest(c))}
+}
+
+// at is the probe at one server. Its ID names everything that matters, so that equal probes coincide and a changed check is a new
+// probe.
+func (p template) at(server netip.AddrPort) health.Target {
+	t, a := p.target, p.address
+	if !a.IsValid() {
+		a = server.Addr()
+	}
+	t.Addr = netip.AddrPortFrom(a, cmp.Or(p.port, server.Port()))
+	t.ID = string(t.Type) + " " + t.Addr.String() + p.text
 	return t
 }
 
 // rest is what a check says besides what stands before it in the ID of its probe; "" = nothing.
 func rest(c fsm.Check) string {
-	c.Type, c.Port, c.Interval, c.Timeout, c.Rise, c.Fall, c.Through = "", 0, 0, 0, 0, 0, ""
+	c.Type, c.Address, c.Port, c.Interval, c.Timeout, c.Rise, c.Fall, c.Through = "", netip.Addr{}, 0, 0, 0, 0, 0, ""
 	text, err := json.Marshal(struct {
 		fsm.Check
 		// These are always there.

@@ -165,6 +165,15 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 			Timeout: time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(interval)).Draw(t, "timeout")),
 			Rise:    rapid.IntRange(1, 100).Draw(t, "rise"), Fall: rapid.IntRange(1, 100).Draw(t, "fall"),
 		}
+		if rapid.Bool().Draw(t, "own way") {
+			c.FastInterval = time.Duration(rapid.Int64Range(int64(max(c.Timeout, 50*time.Millisecond)), int64(interval)).Draw(t, "fast interval"))
+			c.Address = rapid.SampledFrom([]netip.Addr{{}, netip.MustParseAddr("10.1.1.1")}).Draw(t, "address")
+			if c.Address.IsValid() {
+				c.Source = rapid.SampledFrom([]netip.Addr{{}, netip.MustParseAddr("10.1.1.2")}).Draw(t, "source")
+			}
+			c.Interface = rapid.SampledFrom([]string{"", "eth0.10"}).Draw(t, "interface")
+			c.FwMark = rapid.Uint32Range(0, 3).Draw(t, "fwmark")
+		}
 		if rapid.Bool().Draw(t, "http") {
 			c.Type = fsm.CheckHTTP
 			c.HTTP = &fsm.HTTPCheck{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
 	doc:  "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass. Without a check all servers are taken to be up.",
-	keys: slices.Concat(checkKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
+	keys: slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
 }
 
 // checkKeys are those of all types.
@@ -23,6 +24,9 @@ var checkKeys = []key{
 	number("port", func(c *fsm.Check) *uint16 { return &c.Port }, "Port to probe. Left out: the server's.").within("1 to 65535"),
 	duration("interval", func(c *fsm.Check) *time.Duration { return &c.Interval }, "Time from one probe to the next.").
 		or(cty.StringVal("2s")).within("50ms to 1h"),
+	duration("fast_interval", func(c *fsm.Check) *time.Duration { return &c.FastInterval },
+		"Time from one probe to the next while the results are not those of the verdict, and until there is one; at least the timeout. Left out: the interval.").
+		within("50ms to 1h"),
 	duration("timeout", func(c *fsm.Check) *time.Duration { return &c.Timeout }, "Time for one whole probe; at most the interval.").
 		or(cty.StringVal("1s")).within("1ms to 1h"),
 	number("rise", func(c *fsm.Check) *int { return &c.Rise }, "Successes in a row until a server is up.").
@@ -31,6 +35,18 @@ var checkKeys = []key{
 		or(cty.NumberIntVal(3)).within("1 to 100"),
 	text("through", func(c *fsm.Check) *string { return (*string)(&c.Through) }, throughDoc).oneOf(string(fsm.ThroughForwarding)),
 }
+
+// networkCheckKeys are those of checks that ask over the network.
+var networkCheckKeys = forTypes(fsm.NetworkChecks(),
+	address("address", func(c *fsm.Check) *netip.Addr { return &c.Address },
+		"Address to probe in place of the server's, with `port` or the server's port. What is asked there counts for every server of the service."),
+	address("source", func(c *fsm.Check) *netip.Addr { return &c.Source },
+		"Address that the probes come from. A director that does not have it does not probe. Left out: the kernel chooses."),
+	text("interface", func(c *fsm.Check) *string { return &c.Interface },
+		"Interface that the probes leave by, or the VRF. A director that does not have it does not probe. Left out: the routes decide."),
+	number("fwmark", func(c *fsm.Check) *uint32 { return &c.FwMark }, "Firewall mark of the probes' packets, for rules of routing. Left out: none.").
+		within("1 to 4294967295"),
+)
 
 var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS},
 	text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to GET.").

@@ -77,6 +77,27 @@ func duration[T any](name string, field func(*T) *time.Duration, doc string) key
 	})
 }
 
+func address[T any](name string, field func(*T) *netip.Addr, doc string) key {
+	return scalar(name, "address", doc, field,
+		func(v cty.Value) (netip.Addr, error) {
+			s, err := stringOf(v)
+			if err != nil {
+				return netip.Addr{}, err
+			}
+			a, err := netip.ParseAddr(s)
+			if err != nil {
+				return netip.Addr{}, faultf(`write it like "192.0.2.10" or "2001:db8::10"; names are not looked up`, "this is no address")
+			}
+			return a, nil
+		},
+		func(a netip.Addr) cty.Value {
+			if !a.IsValid() {
+				return cty.NilVal
+			}
+			return cty.StringVal(a.String())
+		})
+}
+
 func prefix[T any](name string, field func(*T) *netip.Prefix, doc string) key {
 	return scalar(name, "address with prefix length", doc, field,
 		func(v cty.Value) (netip.Prefix, error) {

@@ -1,7 +1,8 @@
 package fsm
 
 import (
-	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,14 @@ type Check struct {
 	TLS      *TLSCheck     `json:"tls,omitempty"` // since schema 6
 	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
 	Through Through `json:"through,omitempty"`
+
+	// What follows is since schema 6.
+
+	FastInterval time.Duration `json:"fast_interval,omitempty"` // while the results are not those of the verdict; 0 = Interval
+	Address      netip.Addr    `json:"address,omitzero"`        // asked in place of the server's
+	Source       netip.Addr    `json:"source,omitzero"`         // of the probe's packets
+	Interface    string        `json:"interface,omitempty"`     // by which they leave
+	FwMark       uint32        `json:"fwmark,omitempty"`        // that they bear
 }
 
 // Through names what a probe comes through.
@@ -122,6 +131,9 @@ func (c Check) needs() Schema {
 	if c.Through != "" {
 		need = schemaLVS
 	}
+	if c.FastInterval != 0 || len(c.way()) > 0 {
+		need = schemaHealth
+	}
 	for _, k := range checkKinds {
 		if k.Type == c.Type {
 			need = max(need, k.since)
@@ -137,10 +149,7 @@ func (c Check) needs() Schema {
 
 func (c Check) validate(ps *Problems, object string) {
 	oneOf(ps, object, "type", string(c.Type), CheckTypes()...)
-	inRange(ps, object, "interval", c.Interval, 50*time.Millisecond, time.Hour)
-	if inRange(ps, object, "timeout", c.Timeout, time.Millisecond, time.Hour); c.Timeout > c.Interval {
-		ps.add(object, "timeout", c.Timeout.String(), fmt.Sprintf("it is longer than the interval of %v", c.Interval), "use a shorter timeout or a longer interval")
-	}
+	c.validateRhythm(ps, object)
 	inRange(ps, object, "rise", c.Rise, 1, 100)
 	inRange(ps, object, "fall", c.Fall, 1, 100)
 	for _, p := range checkParts {
@@ -167,10 +176,12 @@ func (c Check) fields(f fields) {
 	f.set("type", string(c.Type))
 	f.count("port", int(c.Port))
 	f.set("interval", c.Interval.String())
+	f.span("fast_interval", c.FastInterval)
 	f.set("timeout", c.Timeout.String())
 	f.set("rise", strconv.Itoa(c.Rise))
 	f.set("fall", strconv.Itoa(c.Fall))
 	f.set("through", string(c.Through))
+	maps.Copy(f, c.way())
 	for _, p := range checkParts {
 		if part := p.of(&c); part != nil {
 			part.fields(f)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -57,7 +56,7 @@ func (s Sync) validate(ps *Problems) {
 		ps.add(object, "interface", "", "multicast needs the interface that carries it, which has the same name on all directors", `add interface = "NAME", or use transport = "relay"`)
 	case !multicast && s.Interface != "":
 		ps.add(object, "interface", s.Interface, fmt.Sprintf("transport = %q uses none", s.By()), "leave it out")
-	case len(s.Interface) > 15 || strings.ContainsAny(s.Interface, "/: \t\n\x00") || !plainText(s.Interface):
+	case s.Interface != "" && !interfaceName(s.Interface):
 		ps.add(object, "interface", s.Interface, "this is no name of a network interface", "use a name that `ip link` shows")
 	}
 	if s.Group != "" {

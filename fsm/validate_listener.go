@@ -171,6 +171,7 @@ func (s Service) validateAddresses(ps *Problems, object string, vips []VIP, arou
 // surroundings are what the services of a configuration are judged by besides themselves.
 type surroundings struct {
 	firstMark, lastMark uint32
+	marks               map[uint32]string // the services by firewall mark
 	subnets, servers    holdings // of the VIPs, by their names; real servers, by their services
 	clashes             map[string]Problems
 }
@@ -179,8 +180,12 @@ type surroundings struct {
 func (c Config) surroundings() surroundings {
 	var out surroundings
 	out.firstMark, out.lastMark = c.Settings.Marks()
+	out.marks = map[uint32]string{}
 	routed := false
-	for _, s := range c.Services {
+	for name, s := range c.Services {
+		if other, twice := out.marks[s.Mark]; s.Mark != 0 && (!twice || name < other) {
+			out.marks[s.Mark] = name
+		}
 		routed = routed || len(s.Addresses) > 0
 	}
 	if routed {

@@ -68,6 +68,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 	for i, check := range s.Checks {
 		check.validate(ps, object+".check."+strconv.Itoa(i))
 		s.validateCheckPort(ps, object+".check."+strconv.Itoa(i), check)
+		check.validateWay(ps, object+".check."+strconv.Itoa(i), s.Servers, around)
 	}
 	s.validateThrough(ps, object, c.Settings.Sync.By())
 	for _, server := range s.all() {

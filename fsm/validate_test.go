@@ -119,6 +119,28 @@ func TestValidate(t *testing.T) {
 		{"check type", check(func(c *Check) { c.Type = "icmp" }), "service.http.check.0 type", "tcp, http"},
 		{"interval", check(func(c *Check) { c.Interval = 0; c.Timeout = 0 }), "service.http.check.0 interval", "50ms"},
 		{"timeout", check(func(c *Check) { c.Timeout = time.Minute }), "service.http.check.0 timeout", "longer than the interval"},
+		{"fast interval", check(func(c *Check) { c.FastInterval = time.Millisecond }), "service.http.check.0 fast_interval", "50ms"},
+		{"slow fast interval", check(func(c *Check) { c.FastInterval = time.Minute }), "service.http.check.0 fast_interval", "longer than the interval"},
+		{"fast interval below timeout", check(func(c *Check) { c.FastInterval = c.Timeout - time.Millisecond }), "service.http.check.0 fast_interval", "shorter than the timeout"},
+		{"check address", check(func(c *Check) { c.Address = netip.MustParseAddr("224.0.0.1") }), "service.http.check.0 address", "unicast"},
+		{"check address zone", check(func(c *Check) { c.Address = netip.MustParseAddr("fe80::1%eth0") }), "service.http.check.0 address", "zone"},
+		{"source", check(func(c *Check) { c.Source = netip.MustParseAddr("0.0.0.0") }), "service.http.check.0 source", "unicast"},
+		{"source family", check(func(c *Check) { c.Source = netip.MustParseAddr("2001:db8::9") }), "service.http.check.0 source", "families"},
+		{"source family of address", check(func(c *Check) {
+			c.Source, c.Address = netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("2001:db8::9")
+		}), "service.http.check.0 source", "families"},
+		{"source mapped", check(func(c *Check) { c.Source = netip.MustParseAddr("::ffff:10.0.0.9") }), "service.http.check.0 source", "write 10.0.0.9"},
+		{"check interface", check(func(c *Check) { c.Interface = "eth0/1" }), "service.http.check.0 interface", "ip link"},
+		{"check mark", check(func(c *Check) { c.FwMark = FirstProbeMark }), "service.http.check.0 fwmark", "through the forwarding path"},
+		{"check mark of a service", func(c *Config) {
+			s := Service{Name: "m", VIP: "web", Mark: 7, Scheduler: "rr", Forward: DirectRouting}
+			c.Services["m"] = s
+			check(func(c *Check) { c.FwMark = 7 })(c)
+		}, "service.http.check.0 fwmark", `service "m"`},
+		{"way and through", func(c *Config) {
+			edit(c.Services, "http", func(s *Service) { s.Forward, s.Port, s.Masquerade = DirectRouting, 8080, false })
+			check(func(c *Check) { c.Through, c.Source = ThroughForwarding, netip.MustParseAddr("10.0.0.9") })(c)
+		}, "service.http.check.0 source", "how the probe travels"},
 		{"rise", check(func(c *Check) { c.Rise = 0 }), "service.http.check.0 rise", "1 to 100"},
 		{"fall", check(func(c *Check) { c.Fall = 101 }), "service.http.check.0 fall", "1 to 100"},
 		{"no path", check(func(c *Check) { c.HTTP = nil }), "service.http.check.0 type", "needs the settings of http"},

@@ -53,7 +53,7 @@ func BenchmarkProbes(b *testing.B) {
 	refuse := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	probes := make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
-	e := New(Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+	e := New(Options{Dial: func(context.Context, string, Target) (net.Conn, error) {
 		select {
 		case probes <- struct{}{}:
 		case <-ctx.Done():

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -21,8 +20,8 @@ type Options struct {
 	Through ThroughFunc
 	// Log gets one Info line per transition; nil = nowhere.
 	Log *slog.Logger
-	// OnTransition is told of every change of a verdict, the first one included, one call at a time and in order. It is
-	// called by Run's goroutine with no lock held: it may call Set and Snapshot, and no probe is started until it returns.
+	// OnTransition is told of every change of a verdict, the first one included, and of every change of the weight that a
+	// target which is up asks for; one call at a time and in order. It is called by Run's goroutine with no lock held: it may call Set and Snapshot, and no probe is started until it returns.
 	OnTransition func(Transition)
 	// Concurrency bounds the probes under way; 0 = 1024. Those that are due beyond it wait their turn.
 	Concurrency int
@@ -31,11 +30,12 @@ type Options struct {
 	Jitter func(interval time.Duration) time.Duration
 }
 
-// Transition is the change of a target's verdict.
+// Transition is the change of a target's verdict, or of the weight that it asks for while it is up.
 type Transition struct {
 	ID     string
 	Up     bool
 	Detail string // what the last probe saw, at most 200 bytes
+	Weight Weight // that it asks for; none while it is down
 	// OwnOnly says of a target with a Through that is down: the server answers at its own address.
 	OwnOnly bool
 	At      time.Time
@@ -70,8 +70,7 @@ type outcome struct {
 // New returns an engine without targets. It starts nothing; see Run.
 func New(o Options) *Engine {
 	if o.Dial == nil {
-		// Keep-alive is off: no connection lives longer than one probe.
-		o.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+		o.Dial = dialTarget
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -96,7 +95,7 @@ func New(o Options) *Engine {
 // Set says which targets are wanted; those not named are no longer probed, and probes of theirs that are under way are
 // given up. Of two targets with one ID the first counts.
 //
-// A target that asks the same question as before under its ID (type, address, path, host, status) keeps its verdict, also
+// A target that asks the same question as before under its ID (type, address, egress and what its type has besides) keeps its verdict, also
 // when its interval, timeout, rise or fall changed; any other starts anew as unknown. After Set returns no transition is
 // decided any more for what it dropped; one that was decided before may still be on its way to OnTransition.
 func (g *Engine) Set(targets []Target) {
@@ -134,7 +133,7 @@ func (g *Engine) Set(targets []Target) {
 func (g *Engine) retune(e *entry, t Target, now time.Time) {
 	e.target = t
 	e.tracker.Rise, e.tracker.Fall = t.Rise, t.Fall
-	g.waiting.earlier(e, now.Add(t.Interval))
+	g.waiting.earlier(e, now.Add(e.rhythm()))
 }
 
 // drop stops probing an entry.
@@ -311,22 +310,18 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 	}
 	now := time.Now()
 	e.cancel = nil
+	e.state.observe(o, now)
+	tr, news := e.judge(o, now)
 	// From the time it was due, so that the rhythm does not drift; probes missed in a suspend are not made up for.
-	due := e.due.Add(e.target.Interval)
+	due := e.due.Add(e.rhythm())
 	if due.Before(now) {
-		due = now.Add(e.target.Interval)
+		due = now.Add(e.rhythm())
 	}
 	g.waiting.add(e, due)
-
-	e.state.observe(o, now)
-	if errors.Is(o.err, ErrNotAsked) || !e.tracker.Add(o.err == nil) {
-		return Transition{}, false
+	if news {
+		g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", tr.ID, "server", e.target.Addr, "reason", tr.Detail)
 	}
-	e.state.Since = now
-	_, own := errors.AsType[ownOnly](o.err)
-	t := Transition{ID: e.target.ID, Up: e.tracker.Verdict() == Up, Detail: e.state.Detail, OwnOnly: own, At: now}
-	g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", t.ID, "server", e.target.Addr, "reason", t.Detail)
-	return t, true
+	return tr, news
 }
 
 // Snapshot returns what is known of each target, sorted by ID.

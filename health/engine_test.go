@@ -382,7 +382,7 @@ func TestDefaults(t *testing.T) {
 		b.engine.Set([]Target{{ID: "x", Type: TypeHTTP, Addr: netip.MustParseAddrPort(server)}})
 		got := b.state("x").Target
 		want := Target{
-			ID: "x", Type: TypeHTTP, Addr: netip.MustParseAddrPort(server), Interval: 2 * time.Second, Timeout: time.Second,
+			ID: "x", Type: TypeHTTP, Addr: netip.MustParseAddrPort(server), Interval: 2 * time.Second, FastInterval: 2 * time.Second, Timeout: time.Second,
 			Rise: 2, Fall: 3, HTTP: HTTP{Path: "/", Status: []StatusRange{{200, 299}}},
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {

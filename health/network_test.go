@@ -75,7 +75,11 @@ func (n *network) end(addr string) {
 	n.open[addr]--
 }
 
-func (n *network) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+func (n *network) dial(ctx context.Context, _ string, t Target) (net.Conn, error) {
+	return n.dialAddr(ctx, t.Addr.String())
+}
+
+func (n *network) dialAddr(ctx context.Context, addr string) (net.Conn, error) {
 	cond := n.begin(addr)
 	fail := func(err error) (net.Conn, error) {
 		n.end(addr)

@@ -13,13 +13,6 @@ import (
 	"unicode/utf8"
 )
 
-// DialFunc opens a connection, as net.Dialer.DialContext does. It must give up when ctx ends: Engine.Run waits for it.
-type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
-
-// ThroughFunc opens a connection to the address of a target that reaches the server of its Through, and no other. An error that tells of this
-// machine wraps ErrNotAsked. It must give up when ctx ends.
-type ThroughFunc func(ctx context.Context, t Target) (net.Conn, error)
-
 // Prober asks a target once. ctx carries the deadline (the target's Timeout) and ends the probe wherever it is. A nil
 // error is a success; both the detail of a success and the text of an error are sentences for a person.
 type Prober interface {
@@ -45,15 +38,7 @@ var ErrNotAsked = errors.New("not asked")
 
 // probers maps each type to what carries it out. A new kind of probe is one file and one line here.
 func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
-	dial := func(ctx context.Context, t Target) (net.Conn, error) {
-		switch {
-		case t.Through == Through{}:
-			return plain(ctx, "tcp", t.Addr.String())
-		case through == nil:
-			return nil, fmt.Errorf("%w: this machine has no way through the forwarding path", ErrNotAsked)
-		}
-		return through(ctx, t)
-	}
+	dial := way(plain, through)
 	secure := newTLSClients()
 	return map[Type]Prober{
 		TypeTCP:   tcpProber{dial},
@@ -70,13 +55,13 @@ func (unknownProber) Probe(_ context.Context, t Target) (Answer, error) {
 }
 
 // connect dials the target and puts the error into words.
-func connect(ctx context.Context, dial ThroughFunc, t Target) (net.Conn, error) {
-	c, err := dial(ctx, t)
+func connect(ctx context.Context, dial DialFunc, network string, t Target) (net.Conn, error) {
+	c, err := dial(ctx, network, t)
 	if err == nil {
 		return c, nil
 	}
 	if errors.Is(err, ErrNotAsked) {
-		return nil, err
+		return nil, bare(err)
 	}
 	for _, local := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, local) {

@@ -23,7 +23,7 @@ const maxAnswer = 64 << 10
 // still accepts connections, follow no redirect (where that leads is another server's health), obey no proxy setting and
 // leave no goroutine behind, and the errors have to say how far the server came.
 type httpProber struct {
-	dial   ThroughFunc
+	dial   DialFunc
 	secure *tlsClients // nil = it speaks no TLS
 }
 
@@ -41,7 +41,7 @@ func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 		return Answer{}, err
 	}
 	start := time.Now()
-	c, err := connect(ctx, p.dial, t)
+	c, err := connect(ctx, p.dial, "tcp", t)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -8,11 +8,11 @@ import (
 
 // tcpProber connects and closes again, in the ordinary way (FIN), so that the server's log shows a client that changed
 // its mind rather than a reset.
-type tcpProber struct{ dial ThroughFunc }
+type tcpProber struct{ dial DialFunc }
 
 func (p tcpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	start := time.Now()
-	c, err := connect(ctx, p.dial, t)
+	c, err := connect(ctx, p.dial, "tcp", t)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -24,7 +24,7 @@ func ask(t *testing.T, target Target) (string, error) {
 	target = target.withDefaults()
 	ctx, cancel := context.WithTimeout(t.Context(), target.Timeout)
 	defer cancel()
-	a, err := probers((&net.Dialer{}).DialContext, nil)[target.Type].Probe(ctx, target)
+	a, err := probers(dialTarget, nil)[target.Type].Probe(ctx, target)
 	return a.Detail, err
 }
 
@@ -277,7 +277,7 @@ func TestWordsOfErrors(t *testing.T) {
 		{&net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}, "no answer within 1s", false},
 		{errors.New("strange"), "strange", false},
 	} {
-		_, err := connect(t.Context(), func(context.Context, Target) (net.Conn, error) { return nil, c.err }, Target{Addr: addr, Timeout: time.Second})
+		_, err := connect(t.Context(), func(context.Context, string, Target) (net.Conn, error) { return nil, c.err }, "tcp", Target{Addr: addr, Timeout: time.Second})
 		if err.Error() != c.want || errors.Is(err, ErrNotAsked) != c.local {
 			t.Errorf("%v became %q (not asked: %v), want %q", c.err, err, errors.Is(err, ErrNotAsked), c.want)
 		}

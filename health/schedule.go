@@ -19,6 +19,14 @@ type entry struct {
 	gone   bool               // no longer wanted: a late result is dropped
 }
 
+// rhythm is the time from one probe to the next, as things stand.
+func (e *entry) rhythm() time.Duration {
+	if ok, n := e.tracker.Streak(); n == 0 || e.tracker.Verdict() != verdictOf(ok) {
+		return e.target.FastInterval
+	}
+	return e.target.Interval
+}
+
 // schedule is a heap of the entries that wait, the earliest first. The methods with a capital letter are heap.Interface.
 type schedule []*entry
 

@@ -27,10 +27,13 @@ type Target struct {
 	Addr     netip.AddrPort `json:"addr"`
 	Interval time.Duration  `json:"interval"` // from the start of one probe to the start of the next; 2 s
 	Timeout  time.Duration  `json:"timeout"`  // for a whole probe, connecting included; 1 s
-	Rise     int            `json:"rise"`     // successes in a row until up; 2
-	Fall     int            `json:"fall"`     // failures in a row until down; 3
-	HTTP     HTTP           `json:"http,omitzero"`
-	TLS      TLS            `json:"tls,omitzero"`
+	// FastInterval takes the place of Interval while the results are not those of the verdict, and until there is one; Interval.
+	FastInterval time.Duration `json:"fast_interval"`
+	Rise         int           `json:"rise"` // successes in a row until up; 2
+	Fall         int           `json:"fall"` // failures in a row until down; 3
+	HTTP         HTTP          `json:"http,omitzero"`
+	TLS          TLS           `json:"tls,omitzero"`
+	Egress       Egress        `json:"egress,omitzero"`
 	// Through, if it is set, has the connection to Addr led to one server: see Options.Through.
 	Through Through `json:"through,omitzero"`
 }
@@ -70,8 +73,11 @@ func (t Target) withDefaults() Target {
 	if t.Interval <= 0 {
 		t.Interval = 2 * time.Second
 	}
+	if t.FastInterval <= 0 || t.FastInterval > t.Interval {
+		t.FastInterval = t.Interval
+	}
 	if t.Timeout <= 0 {
-		t.Timeout = min(time.Second, t.Interval)
+		t.Timeout = min(time.Second, t.FastInterval)
 	}
 	if t.Rise < 1 {
 		t.Rise = 2
@@ -96,7 +102,7 @@ func (t Target) withDefaults() Target {
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr && t.Through == o.Through && t.TLS == o.TLS &&
+	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS &&
 		t.HTTP.Path == o.HTTP.Path && t.HTTP.Host == o.HTTP.Host && slices.Equal(t.HTTP.Status, o.HTTP.Status)
 }
 

@@ -23,7 +23,7 @@ func led(id string) Target {
 func paths(b **bed) func(*Options) {
 	return func(o *Options) {
 		o.Through = func(ctx context.Context, t Target) (net.Conn, error) {
-			return (*b).net.dial(ctx, "tcp", through(t))
+			return (*b).net.dialAddr(ctx, through(t))
 		}
 	}
 }

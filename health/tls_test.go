@@ -159,7 +159,7 @@ func TestSessionsAreResumed(t *testing.T) {
 				cert := own.issue([]string{"10.0.0.1"}, day(-1, 1))
 				server := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version}
 				full := 0
-				dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+				dial := func(ctx context.Context, network string, _ Target) (net.Conn, error) {
 					a, b := net.Pipe()
 					go func() {
 						c := tls.Server(newQueued(b), server)

@@ -12,6 +12,14 @@ const (
 	Down
 )
 
+// verdictOf is the verdict that results of this kind lead to.
+func verdictOf(ok bool) Verdict {
+	if ok {
+		return Up
+	}
+	return Down
+}
+
 // String is "unknown", "up" or "down".
 func (v Verdict) String() string {
 	switch v {
@@ -71,9 +79,9 @@ func (t *Tracker) Add(ok bool) (changed bool) {
 		t.last, t.streak = ok, 0
 	}
 	t.streak++
-	to, need := Down, t.Fall
+	to, need := verdictOf(ok), t.Fall
 	if ok {
-		to, need = Up, t.Rise
+		need = t.Rise
 	}
 	if t.verdict == to || t.streak < need {
 		return false

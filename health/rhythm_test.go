@@ -1,0 +1,86 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestFastIntervalWhileChanging(t *testing.T) {
+	run(t, func(b *bed) {
+		web := target("web")
+		web.Interval, web.FastInterval, web.Timeout = 10*time.Second, time.Second, 500*time.Millisecond
+		b.net.set(server, open)
+		b.engine.Set([]Target{web})
+		b.at(9 * time.Second) // 0 and, as there is no verdict, 1; then at rest
+		b.expect("1s web up: connected in 0s")
+		if n := b.net.dials(server); n != 2 {
+			t.Errorf("%d probes in 9 s, want 2", n)
+		}
+		b.net.set(server, refusing)
+		b.at(20 * time.Second) // 11, 12, 13
+		b.expect("13s web down: connection refused")
+		if n := b.net.dials(server); n != 5 {
+			t.Errorf("%d probes in 20 s, want 5: it is at rest again once it is down", n)
+		}
+		b.net.set(server, open)
+		b.at(23500 * time.Millisecond) // 23: the first success
+		b.net.set(server, refusing)
+		b.at(24500 * time.Millisecond) // 24: a failure, as the verdict has it: at rest
+		b.net.set(server, open)
+		b.at(40 * time.Second) // 34, 35
+		b.expect("35s web up: connected in 0s")
+	})
+}
+
+// weighing answers with the weight that is set.
+type weighing struct{ weight func() (Weight, error) }
+
+func (p weighing) Probe(context.Context, Target) (Answer, error) {
+	w, err := p.weight()
+	return Answer{Detail: "well", Weight: w}, err
+}
+
+func TestWeightsReachTheCaller(t *testing.T) {
+	var got []Transition
+	run(t, func(b *bed) {
+		var weight Weight
+		var fail error
+		b.engine.probers["agent"] = weighing{func() (Weight, error) { return weight, fail }}
+		x := target("x")
+		x.Type, x.Interval, x.Rise, x.Fall = "agent", time.Second, 2, 2
+		last := func(n int, up bool, w Weight) {
+			t.Helper()
+			if len(got) != n || got[n-1].Up != up || got[n-1].Weight != w || b.state("x").Weight != w {
+				t.Errorf("transitions %+v, state %+v; want %d, the last of them up %v with %+v", got, b.state("x").Weight, n, up, w)
+			}
+		}
+		half := Weight{Asked: true, Percent: true, Value: 50}
+		weight = half
+		b.engine.Set([]Target{x})
+		b.at(500 * time.Millisecond)
+		if b.state("x").Weight != (Weight{}) {
+			t.Error("a weight before there is a verdict")
+		}
+		b.at(5500 * time.Millisecond)
+		last(1, true, half)
+		weight.Value = 0
+		b.at(7500 * time.Millisecond)
+		last(2, true, weight)
+		fail = errors.New("away") // once: the weight stays
+		b.at(8500 * time.Millisecond)
+		last(2, true, weight)
+		b.at(9500 * time.Millisecond)
+		last(3, false, Weight{})
+		fail = nil
+		b.at(11500 * time.Millisecond)
+		last(4, true, weight)
+		weight = Weight{} // it asks for nothing any more
+		b.at(14500 * time.Millisecond)
+		last(5, true, Weight{})
+		fail = ErrNotAsked
+		b.at(20 * time.Second)
+		last(5, true, Weight{})
+	}, func(o *Options) { o.OnTransition = func(tr Transition) { got = append(got, tr) } })
+}
