@@ -9,7 +9,7 @@
 // obeys too, and what needs the nodes is CheckNodes'. Both name an object and a key; [Document.Locate] knows where in the
 // files those are, so that such problems are reported at their line as well.
 //
-// One table (schema_cluster.go, schema_agent.go) says what keys there are, their types, defaults and meaning. The decoder,
+// One table (schema_*.go) says what keys there are, their types, defaults and meaning. The decoder,
 // [Format] and the reference page docs/reference/config.md ([Reference]) all follow it and cannot drift apart.
 //
 //	source ─► limits ─► syntax (HCL or JSON) ─► node ─► decoder (table) ─► fsm.Config + index ─► Validate ─► Document

@@ -50,6 +50,10 @@ func Format(c fsm.Config) []byte {
 			}
 		})
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Notifiers)) {
+		n := c.Notifiers[name]
+		w.block(notifyBlock, name, &n, func() { w.channel(n) })
+	}
 	return hclwrite.Format(w.Bytes())
 }
 

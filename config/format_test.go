@@ -60,6 +60,7 @@ func drawConfig(t *rapid.T) fsm.Config {
 		}
 		c.VIPs[n] = v
 	}
+	c.Notifiers = drawNotifiers(t, c)
 	if len(c.VIPs) == 0 {
 		return c
 	}

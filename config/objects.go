@@ -25,6 +25,8 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 			named(d, x, "vip", fsm.VIP{Name: x.label()}, &c.VIPs)
 		case serviceBlock:
 			d.service(x, c)
+		case notifyBlock:
+			d.notify(x, c)
 		}
 	}
 }
@@ -170,7 +172,8 @@ func (d *decoder) follows(p fsm.Problem) bool {
 	if bad(p.Object, p.Key) || bad(p.Object, dependsOn[p.Key]...) {
 		return true
 	}
-	if d.lost && (p.Key == "vip" || p.Key == "vips" || p.Key == "group") {
+	notifier := strings.HasPrefix(p.Object, "notify.")
+	if d.lost && (p.Key == "vip" || p.Key == "vips" || p.Key == "group" || notifier && (p.Key == "services" || p.Key == "")) {
 		return true // perhaps it was in the block that could not be read
 	}
 	if service, ok := serviceOf(p.Object); ok && p.Key == "address" {

@@ -26,6 +26,7 @@ func (s *State) Apply(index uint64, c Command) (*State, Result) {
 		return &refused, Result{Index: index, Err: err}
 	}
 	e.settleServices()
+	e.keepBacklog(s.Events)
 	e.next.Events = s.Events.with(e.events...)
 	return e.next, Result{Index: index, Refused: e.refused}
 }
@@ -38,7 +39,7 @@ type entry struct {
 	actor string
 
 	next    *State
-	copied  struct{ nodes, assignments, servers, services bool }
+	copied  struct{ nodes, assignments, servers, services, outbox bool }
 	fencing NodeID // the node that this entry fences: what it loses, it has not confirmed
 	// unsettled are the services whose servers the entry has changed, unsettledAll stands for all of them.
 	unsettled    map[string]bool
@@ -95,6 +96,8 @@ func (e *entry) run(c Command) error {
 		return e.holdOff(*c.HoldOff)
 	case c.EndDrain != nil:
 		return e.endDrain(*c.EndDrain)
+	case c.Delivered != nil:
+		return e.delivered(*c.Delivered)
 	}
 	return nil
 }
@@ -136,6 +139,10 @@ func (e *entry) services() map[string]ServiceState {
 	return own(&e.next.Services, &e.copied.services)
 }
 
+func (e *entry) outbox() map[string]Outbox {
+	return own(&e.next.Outbox, &e.copied.outbox)
+}
+
 // own makes a map of the state before this one into one of the next state's own, once.
 func own[K comparable, V any](m *map[K]V, copied *bool) map[K]V {
 	if !*copied {
@@ -156,6 +163,9 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 func (e *entry) event(ev Event) {
 	ev.Index, ev.At, ev.Actor = e.index, e.at, cmp.Or(e.actor, ev.Actor)
 	ev.Text = clip(ev.Text, 1024)
+	if ev.N = 0; e.next.Schema >= schemaHealth {
+		ev.N = len(e.events)
+	}
 	e.events = append(e.events, ev)
 }
 
@@ -165,7 +175,7 @@ func (e *entry) refuse(k AddressKey, format string, args ...any) {
 
 func (e *entry) record(r Record) {
 	ev := r.Event
-	ev.Kind = EventReported
+	ev.Kind, ev.Notifier = EventReported, ""
 	ev.Actor = clip(ev.Actor, 256)
 	ev.Node = NodeID(clip(string(ev.Node), MaxName))
 	ev.Service = clip(ev.Service, MaxName)

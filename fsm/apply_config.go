@@ -26,6 +26,7 @@ func (e *entry) configure(c Configure) error {
 	e.matchHolders()
 	e.matchServers()
 	e.handMarks()
+	e.matchOutboxes()
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Command struct {
 	Record      *Record      `json:"record,omitempty"`
 	HoldOff     *HoldOff     `json:"hold_off,omitempty"`
 	EndDrain    *EndDrain    `json:"end_drain,omitempty"`
+	Delivered   *Delivered   `json:"delivered,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -48,6 +49,9 @@ func (c Command) needs() Schema {
 	if c.SetAdmin != nil && (c.SetAdmin.Admin == Disabled || c.SetAdmin.Timeout != nil) || c.EndDrain != nil ||
 		c.Record != nil && c.Record.Event.Service != "" {
 		need = max(need, schemaLVS)
+	}
+	if c.Delivered != nil || c.Record != nil && (c.Record.Event.Notifier != "" || c.Record.Event.N != 0) {
+		need = max(need, schemaHealth)
 	}
 	return need
 }
@@ -234,3 +238,32 @@ type Refusal struct {
 	Key AddressKey `json:"key"`
 	Why string     `json:"why"`
 }
+
+// Delivered says what came of telling notifiers, in order. Each is judged by itself: one that is stale is skipped, since the leader that
+// tells next goes on where the state says. Since schema 6.
+type Delivered struct {
+	Deliveries []Delivery `json:"deliveries"`
+}
+
+// Delivery is what came of one attempt at one notifier. It is stale unless From is where the notifier is.
+type Delivery struct {
+	Notifier string  `json:"notifier"`
+	From     Place   `json:"from"`
+	To       Place   `json:"to,omitzero"` // behind the last event that is done; of a failure and a summary it is not read
+	Outcome  Outcome `json:"outcome"`
+	Error    string  `json:"error,omitempty"`
+	// Untold is what a summary said.
+	Untold Untold `json:"untold,omitzero"`
+}
+
+// Outcome is what came of telling a notifier.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeTold       Outcome = "told"
+	OutcomeSummarized Outcome = "summarized" // it was told how much it was not told
+	OutcomeSuppressed Outcome = "suppressed" // beyond its limit: only counted
+	OutcomeGivenUp    Outcome = "given_up"   // it refused them, or RetryFor has passed
+	OutcomeFailed     Outcome = "failed"     // is tried again
+)

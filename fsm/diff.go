@@ -152,6 +152,9 @@ func (c Config) fields() map[string]fields {
 		f.set("prefer", join(g.Prefer, ", "))
 		f.flag("preempt", g.Preempt)
 	}
+	for _, n := range c.Notifiers {
+		n.fields(object)
+	}
 	for name, s := range c.Services {
 		s.fields(object("service." + name))
 		for i, check := range s.Checks {

@@ -24,7 +24,7 @@ func (c Command) Kind() string {
 		{c.SetSchema != nil, "set_schema"}, {c.Configure != nil, "configure"}, {c.SetAdmin != nil, "set_admin"},
 		{c.SetHealth != nil, "set_health"}, {c.Decide != nil, "decide"}, {c.Fenced != nil, "fenced"},
 		{c.Raise != nil, "raise"}, {c.Record != nil, "record"}, {c.HoldOff != nil, "hold_off"},
-		{c.EndDrain != nil, "end_drain"},
+		{c.EndDrain != nil, "end_drain"}, {c.Delivered != nil, "delivered"},
 	} {
 		switch {
 		case !b.set:

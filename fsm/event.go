@@ -18,6 +18,7 @@ const (
 	EventHealth   EventKind = "health"   // a server's verdict changed
 	EventServer   EventKind = "server"   // an operator changed a server, or its drain ended
 	EventService  EventKind = "service"  // a service lost its quorum of servers, or met it again; since schema 5
+	EventNotify   EventKind = "notify"   // a notifier cannot be told, or can again; since schema 6
 	EventReported EventKind = "reported" // a node reported something, e.g. an address removed by another program
 )
 
@@ -36,7 +37,14 @@ type Event struct {
 	Text    string     `json:"text"`
 	// Stages of a VIP that changed hands. Since schema 3.
 	Stages Stages `json:"stages,omitzero"`
+	// Notifier is what an EventNotify is about. Since schema 6.
+	Notifier string `json:"notifier,omitempty"`
+	// N is how many events of the same entry come before it: with Index it names the event for ever. 0 before schema 6.
+	N int `json:"n,omitempty"`
 }
+
+// Place is where the event stands in the timeline.
+func (e Event) Place() Place { return Place{e.Index, e.N} }
 
 // Timeline is a bounded list of events, oldest first.
 type Timeline []Event

@@ -52,6 +52,10 @@ func FuzzApply(f *testing.F) {
 // useState calls everything that reads a state, to see that nothing panics.
 func useState(s *State) {
 	h := Hints{Able: map[NodeID]bool{}, Confirmed: map[AddressKey]uint64{}}
+	for _, name := range s.NotifiersByLeader() {
+		s.NextTask(name, epochTime, 10)
+		s.Waiting(name)
+	}
 	for id := range s.Nodes {
 		h.Able[id] = true
 		LocalOf(s, id)
@@ -254,6 +258,21 @@ func histories() [][]Command {
 			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Enabled}},
 			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Drain, Timeout: &minute}},
 			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 10, ReasonDrained, "n1"}}}},
+		},
+		{
+			{Schema: 6, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{Schema: 6, Configure: &Configure{Config: Config{VIPs: cfg.VIPs, Groups: cfg.Groups, Notifiers: map[string]Notifier{
+				"hook": {Name: "hook", VIPs: []string{"web"}, Limit: NotifyLimit{1, time.Minute}, Webhook: &Webhook{URL: "https://hooks.example.org/q", Headers: []string{"X-A: b"}}},
+				"mail": {Name: "mail", Events: []EventKind{EventAssign}, Email: &Email{Server: "[2001:db8::1]:587", From: "q@example.org", To: []string{"ops@example.org"}}},
+				"run":  {Name: "run", Script: &Script{Command: []string{"/bin/true"}}}, "pipe": {Name: "pipe", FIFO: &FIFO{Path: "/run/q"}}}}}},
+			{Schema: 6, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n1", OwnerEpoch: 1}}}},
+			{Schema: 6, Decide: &Decide{Release: []StartRelease{{Key: key, Epoch: 3}}}},
+			{Schema: 6, Delivered: &Delivered{[]Delivery{{Notifier: "hook", From: Place{3, 0}, Outcome: OutcomeFailed, Error: "x"},
+				{Notifier: "hook", From: Place{3, 0}, To: Place{3, 1}, Outcome: OutcomeTold}, {Notifier: "hook", From: Place{3, 1}, To: Place{4, 1}, Outcome: OutcomeSuppressed},
+				{Notifier: "mail", From: Place{3, 0}, To: Place{3, 1}, Outcome: OutcomeGivenUp, Error: "refused"}}}},
+			{Schema: 6, Delivered: &Delivered{[]Delivery{{Notifier: "hook", From: Place{4, 1}, Outcome: OutcomeSummarized, Untold: Untold{Suppressed: 1}}}}},
+			{Schema: 6, Delivered: &Delivered{[]Delivery{{Notifier: "none"}, {Notifier: "hook", Outcome: "odd"}}}},
+			{Schema: 6, Configure: &Configure{Force: true, Config: Config{VIPs: cfg.VIPs, Groups: cfg.Groups}}},
 		},
 		absurd,
 		with(absurd...),

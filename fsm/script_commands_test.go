@@ -122,6 +122,20 @@ func (st *script) run(line, body []string) string {
 			fmt.Fprintln(&out, p)
 		}
 		return out.String()
+	case "task":
+		return st.task(a.first(), int(a.num("most", 10)))
+	case "outbox":
+		return st.outbox(a.first())
+	case "deliver": // what the task of a notifier is, or with from and to something else
+		t, _ := st.s.NextTask(a.first(), st.now, int(a.num("most", 10)))
+		d := Delivery{Notifier: a.first(), From: t.From, To: t.To, Outcome: Outcome(a.words[1]), Error: strings.Join(a.words[2:], " "), Untold: t.Totals}
+		if v, ok := a.set["from"]; ok {
+			d.From = place(v)
+		}
+		if v, ok := a.set["to"]; ok {
+			d.To = place(v)
+		}
+		return st.do(Command{Delivered: &Delivered{[]Delivery{d}}})
 	case "empty":
 		return st.do(Command{})
 	case "holdoff":

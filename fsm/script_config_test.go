@@ -13,9 +13,10 @@ import (
 //	group g prefer=n1 preempt
 //	service http vip=web port=80 forward=dr scheduler=wlc check through servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
 //	service many vips=web,web2 ports=80,8000-8099 addresses=203.0.113.0/28,203.0.113.32-203.0.113.40 persistence=6m protocol=udp fwmark=7
+//	notify hook events=assign,health vips=web limit=2/1m script by=leader
 //	set profile=fast observers=2 fwmark_base=100
 func config(lines []string) Config {
-	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
+	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}, Notifiers: map[string]Notifier{}}
 	for _, line := range lines {
 		f := strings.Fields(line)
 		a := parseArgs(f[1:])
@@ -39,6 +40,20 @@ func config(lines []string) Config {
 				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"])}
 		case "group":
 			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
+		case "notify":
+			n := Notifier{Name: name, VIPs: splitList(a.set["vips"]), Services: splitList(a.set["services"]), Nodes: nodeIDs(a.set["nodes"]), By: NotifyBy(a.set["by"]),
+				Webhook: &Webhook{URL: "https://hooks.example.org/"}}
+			for _, k := range splitList(a.set["events"]) {
+				n.Events = append(n.Events, EventKind(k))
+			}
+			if a.has("script") {
+				n.Webhook, n.Script = nil, &Script{Command: []string{"/bin/notify"}}
+			}
+			if count, per, ok := strings.Cut(a.set["limit"], "/"); ok {
+				n.Limit.Count, _ = strconv.Atoi(count)
+				n.Limit.Per = span(per)
+			}
+			c.Notifiers[name] = n
 		case "service":
 			s := Service{Name: name, VIP: a.set["vip"], Port: uint16(a.num("port", 80)), Protocol: TCP, Scheduler: "rr", Forward: NAT}
 			if s.VIPs = splitList(a.set["vips"]); len(s.VIPs) > 0 {

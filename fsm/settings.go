@@ -98,6 +98,9 @@ func (c Config) needs() Schema {
 	for _, s := range c.Services {
 		need = max(need, s.needs(c.VIPs[s.On()[0]]))
 	}
+	if len(c.Notifiers) > 0 {
+		need = max(need, schemaHealth)
+	}
 	return need
 }
 
@@ -110,4 +113,6 @@ type Config struct {
 	VIPs     map[string]VIP     `json:"vips,omitempty"`
 	Groups   map[string]Group   `json:"groups,omitempty"`
 	Services map[string]Service `json:"services,omitempty"`
+	// Notifiers since schema 6.
+	Notifiers map[string]Notifier `json:"notifiers,omitempty"`
 }

@@ -120,6 +120,11 @@ func (s *State) complete() error {
 			return fmt.Errorf("the service %q is filed under %q", v.Name, name)
 		}
 	}
+	for name, n := range s.Config.Notifiers {
+		if n.Name != name {
+			return fmt.Errorf("the notifier %q is filed under %q", n.Name, name)
+		}
+	}
 	// The rest of Config.Validate is not asked for: a stricter build must still be able to read its cluster's state.
 	return nil
 }

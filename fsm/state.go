@@ -51,6 +51,10 @@ type State struct {
 	Moves []time.Time `json:"moves,omitempty"`
 
 	Events Timeline `json:"events"`
+	// Outbox holds what each notifier that the leader carries out was told, by name. Since schema 6.
+	Outbox map[string]Outbox `json:"outbox,omitempty"`
+	// Backlog are events that the timeline has forgotten and some notifier has not been told yet, oldest first. Since schema 6.
+	Backlog Timeline `json:"backlog,omitempty"`
 }
 
 // New returns the state before Init.

@@ -20,7 +20,7 @@ const (
 )
 
 // Validate checks ranges and relations that can be judged from the configuration alone. What needs the nodes is in
-// CheckNodes. Problems come in the order cluster, vips, groups, services, each by name.
+// CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name.
 //
 // Apply refuses a configuration by these rules, so replicas of different versions must agree on them: a change of a rule
 // needs a new schema version.
@@ -43,6 +43,7 @@ func (c Config) Validate() Problems {
 		c.validateService(&ps, name, ports, around)
 		servers += len(c.Services[name].Servers)
 	}
+	c.validateNotifiers(&ps)
 	if servers > MaxServers {
 		ps.add("cluster", "", "", fmt.Sprintf("%d servers are more than the limit of %d", servers, MaxServers), "use fewer servers")
 	}

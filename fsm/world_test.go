@@ -220,6 +220,7 @@ func checkStep(t tb, prev, next *State, c Command, res Result) {
 			t.Fatalf("%s: grantor %v is no member", c.Kind(), g)
 		}
 	}
+	checkOutboxes(t, prev, next, c)
 	for k, a := range next.Assignments {
 		checkRecord(t, prev, next, k, a, c)
 	}
@@ -336,6 +337,51 @@ func checkRecord(t tb, prev, next *State, k AddressKey, a Assignment, c Command)
 	for other, b := range next.Assignments {
 		if other != k && other.Addr == k.Addr && next.Tombstone(b) && a.Owner != "" && a.Epoch == Epoch(next.Index) {
 			t.Fatalf("%s: %v was given away while %s still owns %v", c.Kind(), k, b.Owner, other)
+		}
+	}
+}
+
+// checkOutboxes fails when a notifier goes back, or when an event that it wants neither waits for it nor is counted.
+func checkOutboxes(t tb, prev, next *State, c Command) {
+	t.Helper()
+	if len(next.Backlog) > MaxBacklog {
+		t.Fatalf("%s: %d events in the backlog", c.Kind(), len(next.Backlog))
+	}
+	for name, o := range next.Outbox {
+		n := next.Config.Notifiers[name]
+		if n.Name != name || n.Where() != ByLeader || !o.Said.within(o.Untold) || o.Attempts == 0 && (!o.Failing.IsZero() || o.Error != "") {
+			t.Fatalf("%s: outbox %s is %+v", c.Kind(), name, o)
+		}
+		was, had := prev.Outbox[name]
+		if !had {
+			if count, _ := next.Waiting(name); count != 0 || o.Told+o.Untold.Sum() != 0 {
+				t.Fatalf("%s: the new notifier %s begins with %d events, %+v", c.Kind(), name, count, o)
+			}
+			continue
+		}
+		if o.Next.Compare(was.Next) < 0 || o.Told < was.Told || !was.Untold.within(o.Untold) {
+			t.Fatalf("%s: notifier %s went back from %+v to %+v", c.Kind(), name, was, o)
+		}
+		if c.Configure != nil { // it may want others now
+			continue
+		}
+		waited, _ := prev.Waiting(name)
+		for _, e := range next.Events {
+			if e.Index == next.Index && n.Wants(e) {
+				waited++
+			}
+		}
+		// An entry with more events than the timeline holds is counted elsewhere.
+		if last := next.Events; len(last) == MaxEvents && last[0].Index == next.Index {
+			continue
+		}
+		if waits, _ := next.Waiting(name); uint64(waits)+o.Told+o.Untold.Sum() != uint64(waited)+was.Told+was.Untold.Sum() {
+			t.Fatalf("%s: of %d events for %s %d wait, and %+v became %+v", c.Kind(), waited, name, waits, was, o)
+		}
+	}
+	for name, n := range next.Config.Notifiers {
+		if _, has := next.Outbox[name]; !has && n.Where() == ByLeader {
+			t.Fatalf("%s: notifier %s has no outbox", c.Kind(), name)
 		}
 	}
 }
