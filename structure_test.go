@@ -16,8 +16,10 @@ var allowed = map[string][]string{
 	"lvs":     {"lvs/realserver"}, // lvs/lvstest prepares its servers with it
 	"cluster": {"fsm"},
 	"config":  {"fsm"},
+	"script":  {},                // programs that an operator has named: checks and notifications run them
+	"notify":  {"fsm", "script"}, // who is told what happens, and how
 	"api":     {"fsm"},
-	"agent":   {"fsm", "health", "vip", "lvs", "cluster", "config", "api"},
+	"agent":   {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "notify", "script"},
 	// A real server has no agent to ask: the command works on its kernel itself, and that part alone is its own place.
 	"lvs/realserver":  {"lvs"},
 	"cmd/quorate":     {"agent", "config", "api", "fsm", "lvs/realserver"},
