@@ -38,6 +38,9 @@ func Format(c fsm.Config) []byte {
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		w.block(serviceBlock, name, &s, func() {
+			if s.Health != (fsm.Health{}) {
+				w.block(healthBlock, "", &s.Health, nil)
+			}
 			for _, check := range s.Checks {
 				check = check.Whole() // what an invalid one lacks is not shown
 				w.block(checkBlock, string(check.Type), &check, nil)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +192,9 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 		}
 		s.Checks = append(s.Checks, c)
 	}
+	if rapid.Bool().Draw(t, "health") {
+		s.Health = drawHealth(t, len(s.Checks), s.Inhibit)
+	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "servers") {
 		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i, cross))
 	}
@@ -207,6 +211,30 @@ func drawTLS(t *rapid.T) *fsm.TLSCheck {
 		c.Certificate, c.Key = file.Draw(t, "certificate"), file.Draw(t, "key")
 	}
 	return c
+}
+
+// drawHealth draws what a service with so many checks makes of them.
+func drawHealth(t *rapid.T, checks int, inhibit bool) fsm.Health {
+	h := fsm.Health{
+		Checks:       rapid.SampledFrom([]string{"", "any"}).Draw(t, "needed"),
+		Observers:    rapid.SampledFrom([]fsm.ObserverPolicy{fsm.ByMajority, fsm.ByAny, fsm.ByAll, fsm.ByOwner}).Draw(t, "policy"),
+		Panic:        rapid.SampledFrom([]string{"", "off", "all", "1%", "99%"}).Draw(t, "panic"),
+		OnDown:       rapid.SampledFrom([]fsm.OnDown{fsm.DropServer, fsm.KeepConns, fsm.ShutdownConns}).Draw(t, "on down"),
+		NoDamping:    rapid.Bool().Draw(t, "no damping"),
+		DampingAfter: rapid.IntRange(0, 100).Draw(t, "damping after"),
+		DampingMax:   time.Duration(rapid.IntRange(0, 86400).Draw(t, "damping max")) * time.Second,
+		DampingQuiet: time.Duration(rapid.IntRange(0, 86400).Draw(t, "damping quiet")) * time.Second,
+	}
+	if checks > 0 && rapid.Bool().Draw(t, "a number") {
+		h.Checks = strconv.Itoa(rapid.IntRange(1, checks).Draw(t, "of them"))
+	}
+	if h.DampingMax > 0 && h.DampingMax < 5*time.Second {
+		h.DampingHold = time.Second
+	}
+	if inhibit && h.OnDown == fsm.ShutdownConns {
+		h.OnDown = fsm.DropServer
+	}
+	return h
 }
 
 func drawEncap(t *rapid.T) fsm.Encap {

@@ -74,6 +74,8 @@ func (d *decoder) service(x known, c *fsm.Config) {
 	n := d.leafKeys(x, object, &s)
 	for _, y := range d.children(serviceBlock, n, object) {
 		switch y.schema {
+		case healthBlock:
+			only(d, y, object+".health", &s.Health)
 		case checkBlock:
 			d.check(y, object, &s)
 		case serverBlock:

@@ -15,7 +15,7 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:  "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass. Without a check all servers are taken to be up.",
+	doc:  "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
 	keys: slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
 }
 

@@ -170,7 +170,7 @@ var serviceBlock = &block{
 		unless("sync", func(s *fsm.Service) *bool { return &s.NoSync },
 			"Keep the connections on the other directors too, so that they go on when the VIP moves; see the block `sync`. Hardly needed with the scheduler `mh`, by which all directors choose the same servers but for a client in a hundred after one has left and come back (the kernel's net.ipv4.vs.sloppy_tcp has to be 1 then)."),
 	},
-	blocks: []*block{checkBlock, serverBlock, sorryBlock},
+	blocks: []*block{healthBlock, checkBlock, serverBlock, sorryBlock},
 }
 
 const (

@@ -123,7 +123,7 @@ func TestNamesOfNodes(t *testing.T) {
 // TestEveryKeyIsLocated holds the names of keys in problems against those of the table, so that none is without a place.
 func TestEveryKeyIsLocated(t *testing.T) {
 	known := map[string]bool{"": true}
-	for _, b := range []*block{clusterBlock, syncBlock, timeoutsBlock, groupBlock, vipBlock, serviceBlock, checkBlock, serverBlock} {
+	for _, b := range []*block{clusterBlock, syncBlock, timeoutsBlock, groupBlock, vipBlock, serviceBlock, healthBlock, checkBlock, serverBlock} {
 		known[b.labelKey] = true
 		for _, k := range b.keys {
 			known[k.name] = true
@@ -137,7 +137,8 @@ func TestEveryKeyIsLocated(t *testing.T) {
 		Groups: map[string]fsm.Group{"a b": {Name: "a b", Prefer: []fsm.NodeID{"X"}}},
 		VIPs:   map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
 		Services: map[string]fsm.Service{"s": {
-			Name: "s", VIP: "none", Masquerade: true,
+			Name: "s", VIP: "none", Masquerade: true, Inhibit: true,
+			Health: fsm.Health{Checks: "9", Observers: "x", Panic: "x", OnDown: fsm.ShutdownConns, DampingAfter: -1, DampingHold: -1, DampingMax: -2, DampingQuiet: -1},
 			Checks: []fsm.Check{
 				{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Host: "/", Status: []fsm.StatusRange{{}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}},
 				{Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{On: true, ServerName: "/", CA: "x", Certificate: "x"}}, {Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{Key: "x"}},

@@ -44,6 +44,7 @@ type entry struct {
 	// unsettled are the services whose servers the entry has changed, unsettledAll stands for all of them.
 	unsettled    map[string]bool
 	unsettledAll bool
+	fallen       map[ServerKey]bool // they went from up to down with it
 	events       []Event
 	refused      []Refusal
 }

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // configure replaces the configuration, or refuses and changes nothing.
@@ -121,6 +122,9 @@ func (e *entry) matchServers() {
 			// Without checks nobody would ever say that it is up.
 			if len(s.Checks) == 0 && st.Verdict != Up {
 				st.Verdict, st.Detail, st.Since = Up, "", e.at
+			}
+			if len(s.Checks) == 0 {
+				st.Asked, st.AskedAt = Asked{}, time.Time{}
 			}
 			servers[k] = st
 		}

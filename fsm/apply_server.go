@@ -82,14 +82,27 @@ func (e *entry) setHealth(c SetHealth) error {
 		st, ok := e.next.Servers[v.Server]
 		svc := e.next.Config.Services[v.Server.Service]
 		// A late verdict must not take out a server whose service has no checks any more: nobody would take it back.
-		if !ok || st.Verdict == v.Verdict || len(svc.Checks) == 0 {
+		if !ok || len(svc.Checks) == 0 {
+			continue
+		}
+		if v.Asked = v.Asked.cleaned(); v.Verdict != Up {
+			v.Asked = Asked{}
+		}
+		if v.Asked != st.Asked {
+			e.ask(v.Server, &st, svc, v)
+		}
+		if st.Verdict == v.Verdict {
 			continue
 		}
 		text := fmt.Sprintf("%s: %s → %s", v.Server, st.Verdict, v.Verdict)
 		// A server that is new, with its service or by a change of the configuration, has not come back from anywhere.
-		back := st.Verdict == Down && v.Verdict == Up && before.recovers(svc, v.Server)
+		back := st.Verdict == Down && v.Verdict == Up && !st.Kept && before.recovers(svc, v.Server)
 		if st.Recovered = (time.Time{}); back {
 			st.Recovered = e.at
+		}
+		if st.Verdict == Up && v.Verdict == Down && e.next.believes() {
+			st = svc.Health.fallen(st, e.at)
+			e.fall(v.Server)
 		}
 		st.Verdict, st.Detail, st.Since = v.Verdict, clip(v.Detail, 512), e.at
 		if st.Detail != "" {
@@ -99,4 +112,33 @@ func (e *entry) setHealth(c SetHealth) error {
 		e.event(Event{Kind: EventHealth, Server: v.Server.String(), Text: text})
 	}
 	return nil
+}
+
+// ask notes another weight that a server asks for. Only that it begins or ceases to ask for no connections is news.
+func (e *entry) ask(k ServerKey, st *ServerState, svc Service, v ServerVerdict) {
+	weight := 0
+	for _, server := range svc.Servers {
+		if server.Address == k.Address {
+			weight = server.Weight
+		}
+	}
+	was, is := st.Asked.Of(weight), v.Asked.Of(weight)
+	st.Asked, st.AskedAt = v.Asked, e.at
+	e.setServer(k, *st)
+	if v.Verdict != Up || st.Verdict != Up || (was == 0) == (is == 0) {
+		return
+	}
+	text := fmt.Sprintf("%s asks for no new connections (%s)", k, v.Asked)
+	if is > 0 {
+		text = fmt.Sprintf("%s asks for new connections again", k)
+	}
+	e.event(Event{Kind: EventHealth, Server: k.String(), Text: text})
+}
+
+// fall notes that the server went down with this entry.
+func (e *entry) fall(k ServerKey) {
+	if e.fallen == nil {
+		e.fallen = map[ServerKey]bool{}
+	}
+	e.fallen[k] = true
 }

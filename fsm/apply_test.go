@@ -139,7 +139,8 @@ func TestLocalServers(t *testing.T) {
 	w.settle()
 	key := func(addr string) ServerKey { return ServerKey{"http", netip.MustParseAddrPort(addr)} }
 	w.must(Command{SetHealth: &SetHealth{Verdicts: []ServerVerdict{
-		{key("10.0.0.12:8080"), Up, ""}, {key("10.0.0.20:80"), Up, ""}, {key("10.0.0.21:80"), Down, "refused"}, {key("10.0.0.22:80"), Up, ""}}}})
+		{Server: key("10.0.0.12:8080"), Verdict: Up}, {Server: key("10.0.0.20:80"), Verdict: Up}, {Server: key("10.0.0.21:80"), Verdict: Down, Detail: "refused"},
+		{Server: key("10.0.0.22:80"), Verdict: Up}}}})
 	w.must(Command{SetAdmin: &SetAdmin{Server: key("10.0.0.22:80"), Admin: Drain}})
 	want := []Server{{Address: key("10.0.0.12:8080").Address}, {Address: key("10.0.0.20:80").Address, Weight: 5}, {Address: key("10.0.0.22:80").Address}}
 	l := LocalOf(w.s, "n1")

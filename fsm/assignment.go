@@ -77,6 +77,8 @@ const (
 const (
 	ReasonTimeout    ReasonCode = "timeout" // the drain of a server has lasted as long as it may
 	ReasonQuorumUp   ReasonCode = "quorum-up"
+	ReasonPanic      ReasonCode = "panic" // too many of a service's servers went down at once, and stay
+	ReasonPanicOver  ReasonCode = "panic-over"
 	ReasonQuorumDown ReasonCode = "quorum-down"
 )
 

@@ -1,6 +1,9 @@
 package fsm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Command is one entry of the log. Exactly one of the pointers is set; a command with none is the empty entry that the
 // leader appends so that followers learn the previous commit at once.
@@ -51,6 +54,9 @@ func (c Command) needs() Schema {
 		need = max(need, schemaLVS)
 	}
 	if c.Delivered != nil || c.Record != nil && (c.Record.Event.Notifier != "" || c.Record.Event.N != 0) {
+		need = max(need, schemaHealth)
+	}
+	if c.SetHealth != nil && slices.ContainsFunc(c.SetHealth.Verdicts, func(v ServerVerdict) bool { return v.Asked != Asked{} }) {
 		need = max(need, schemaHealth)
 	}
 	return need
@@ -126,7 +132,7 @@ type SetAdmin struct {
 	Timeout *time.Duration `json:"timeout,omitempty"`
 }
 
-// SetHealth commits edges of verdicts. Servers that are gone or whose service has no checks any more are skipped, and
+// SetHealth commits edges of verdicts, and of the weights that servers ask for. Servers that are gone or whose service has no checks any more are skipped, and
 // verdicts that do not change anything make no event.
 type SetHealth struct {
 	Verdicts []ServerVerdict `json:"verdicts"`
@@ -137,6 +143,7 @@ type ServerVerdict struct {
 	Server  ServerKey `json:"server"`
 	Verdict Verdict   `json:"verdict"`
 	Detail  string    `json:"detail,omitempty"`
+	Asked   Asked     `json:"asked,omitzero"` // the weight that it asks for, with Up; since schema 6
 }
 
 // Decide carries the planner's and operators' decisions. Each is checked by itself; the ones that are stale are refused and

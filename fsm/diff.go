@@ -157,6 +157,7 @@ func (c Config) fields() map[string]fields {
 	}
 	for name, s := range c.Services {
 		s.fields(object("service." + name))
+		s.Health.fields("service."+name, object)
 		for i, check := range s.Checks {
 			check.fields(object("service." + name + ".check." + strconv.Itoa(i)))
 		}

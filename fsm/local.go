@@ -44,7 +44,7 @@ type LocalService struct {
 	On      []string     // names of those of its VIPs for which it is here, sorted
 	Addrs   []netip.Addr // of these VIPs, in their order; at least one
 	Mark    uint32       // by which the kernel has it: the operator's, or of a compound service the one that the cluster has handed out; 0 = by address
-	// Servers are those that belong into the table, with the weight that counts now: 0 (configured, drained, down and inhibited) takes no new
+	// Servers are those that belong into the table, with the weight that counts now: 0 (configured, drained, down and inhibited, asked for) takes no new
 	// connections. While the quorum is lost, the sorry server is among them. Sorted by address.
 	Servers []Server
 	Slow    []Slow // those of Servers that have come back: they get their weight by and by; sorted by address
@@ -154,14 +154,16 @@ func (s *State) localService(svc Service, on []string) LocalService {
 	for _, server := range svc.Servers {
 		st := s.Servers[ServerKey{Service: svc.Name, Address: server.Address}]
 		switch {
-		case st.Admin == Disabled, st.Verdict == Unknown, st.Verdict != Up && !svc.Inhibit:
+		case st.Admin == Disabled, st.Verdict == Unknown, !st.Serving() && !svc.keeps():
 			continue
-		case st.Verdict != Up, st.Admin == Drain:
+		case !st.Serving(), st.Admin == Drain:
 			server.Weight = 0
-		case lost && server.Weight > 0 && !svc.Inhibit:
+		case lost && st.Asked.Of(server.Weight) > 0 && !svc.Inhibit:
 			continue
 		case lost:
 			server.Weight = 0
+		default:
+			server.Weight = st.Asked.Of(server.Weight)
 		}
 		if svc.SlowStart > 0 && !st.Recovered.IsZero() && server.Weight > 0 {
 			out.Slow = append(out.Slow, Slow{server.Address, st.Recovered})

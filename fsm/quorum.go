@@ -12,13 +12,15 @@ import (
 type ServiceState struct {
 	Quorum bool      `json:"quorum"` // the servers serve; otherwise the sorry server does, or nobody
 	Since  time.Time `json:"since"`  // leader's clock
+	// Panic is when more servers than the service takes went down at once: they stay in the table; zero = they have not. Since schema 6.
+	Panic time.Time `json:"panic,omitzero"`
 }
 
 // ServiceQuorum is how a service stands: sums of weights, against what it needs.
 type ServiceQuorum struct {
 	Met   bool      `json:"met"`
 	Since time.Time `json:"since,omitzero"`
-	Have  int       `json:"have"`  // of the servers that are up and enabled
+	Have  int       `json:"have"`  // of the servers that are up and enabled, and do not ask for no connections
 	All   int       `json:"all"`   // of all its servers
 	Reach int       `json:"reach"` // from which on a lost quorum is met
 	Keep  int       `json:"keep"`  // below which it is lost
@@ -47,7 +49,9 @@ func (s *State) QuorumOf(service string) ServiceQuorum {
 	for _, server := range svc.Servers {
 		if s.Servers[ServerKey{service, server.Address}].in() {
 			q.alive++
-			q.Have += server.Weight
+			if s.Servers[ServerKey{service, server.Address}].Asked.Of(server.Weight) > 0 {
+				q.Have += server.Weight // a share that moves up and down with the load moves no quorum
+			}
 		}
 	}
 	st, agreed := s.Services[service]
@@ -68,7 +72,10 @@ func (q ServiceQuorum) next() bool {
 }
 
 // in reports whether a server in this state serves, if it has a weight and the service its quorum.
-func (st ServerState) in() bool { return st.Verdict == Up && st.Admin == Enabled }
+func (st ServerState) in() bool { return st.Serving() && st.Admin == Enabled }
+
+// Serving reports whether the server counts as one that is up: it is, or it is kept by a panic.
+func (st ServerState) Serving() bool { return st.Verdict == Up || st.Kept }
 
 // settleServices brings the states of services up to date with what the entry has changed, all of it at once: however many servers change in
 // one entry, a quorum changes once.
@@ -89,15 +96,15 @@ func (e *entry) settleServices() {
 		e.next.Services, e.copied.services = services, true
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		e.settleService(name)
+		if _, ok := e.next.Config.Services[name]; ok {
+			e.settlePanic(name)
+			e.settleService(name)
+		}
 	}
 }
 
 func (e *entry) settleService(name string) {
-	svc, ok := e.next.Config.Services[name]
-	if !ok {
-		return
-	}
+	svc := e.next.Config.Services[name]
 	st, had := e.next.Services[name]
 	q := e.next.QuorumOf(name)
 	q.Met = had && st.Quorum
@@ -105,7 +112,8 @@ func (e *entry) settleService(name string) {
 	if had && met == st.Quorum {
 		return
 	}
-	e.services()[name] = ServiceState{Quorum: met, Since: e.at}
+	st.Quorum, st.Since = met, e.at
+	e.services()[name] = st
 	if !had { // a new service starts as it starts: nothing was lost or won
 		return
 	}

@@ -24,9 +24,11 @@ func (m *model) follow(s *State, name string) {
 	sum, have, alive := 0, 0, 0
 	for _, server := range svc.Servers {
 		sum += server.Weight
-		if st := s.Servers[ServerKey{name, server.Address}]; st.Verdict == Up && st.Admin == Enabled {
+		if st := s.Servers[ServerKey{name, server.Address}]; st.Serving() && st.Admin == Enabled {
 			alive++
-			have += server.Weight
+			if !st.Asked.Is || st.Asked.Value > 0 {
+				have += server.Weight
+			}
 		}
 	}
 	quorum := svc.Quorum
@@ -118,6 +120,7 @@ func drawServices(rt *rapid.T) Config {
 		if rapid.Bool().Draw(rt, "check") {
 			s.Checks = []Check{{Type: CheckTCP, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}}
 		}
+		s.Health.Panic = rapid.SampledFrom([]string{"", "", "off", "all", "50%"}).Draw(rt, "panic")
 		if rapid.Bool().Draw(rt, "slow") {
 			s.SlowStart, s.DrainTimeout = time.Minute, time.Minute
 		}
@@ -145,7 +148,11 @@ func drawServerStep(rt *rapid.T, w *world) Command {
 	case what <= 5:
 		var vs []ServerVerdict
 		for _, k := range rapid.SliceOfN(rapid.SampledFrom(keys), 1, 3).Draw(rt, "servers") {
-			vs = append(vs, ServerVerdict{Server: k, Verdict: rapid.SampledFrom([]Verdict{Up, Up, Down, Unknown}).Draw(rt, "verdict")})
+			v := ServerVerdict{Server: k, Verdict: rapid.SampledFrom([]Verdict{Up, Up, Down, Unknown}).Draw(rt, "verdict")}
+			if v.Verdict == Up && rapid.IntRange(0, 3).Draw(rt, "asks") == 0 {
+				v.Asked = Asked{Is: true, Percent: rapid.Bool().Draw(rt, "percent"), Value: rapid.IntRange(0, 200).Draw(rt, "asked")}
+			}
+			vs = append(vs, v)
 		}
 		return Command{SetHealth: &SetHealth{vs}}
 	case what <= 7:
@@ -176,15 +183,15 @@ func checkTable(t tb, s *State, svc Service) {
 		st := s.Servers[ServerKey{svc.Name, server.Address}]
 		weight, there := got[server.Address]
 		switch {
-		case st.Admin == Disabled, st.Verdict == Unknown, st.Verdict == Down && !svc.Inhibit:
+		case st.Admin == Disabled, st.Verdict == Unknown, st.Verdict == Down && !svc.Inhibit && !st.Kept:
 			if there {
 				t.Fatalf("%s: %v is in the table: %+v", svc.Name, server.Address, st)
 			}
-		case weight > 0 && (!q.Met || st.Admin != Enabled || st.Verdict != Up):
+		case weight > 0 && (!q.Met || st.Admin != Enabled || !st.Serving()):
 			t.Fatalf("%s: %v has weight %d: %+v, quorum %+v", svc.Name, server.Address, weight, st, q)
-		case q.Met && st.in() && (!there || weight != server.Weight):
+		case q.Met && st.in() && (!there || weight != st.Asked.Of(server.Weight)):
 			t.Fatalf("%s: %v is not as it should be: %+v, quorum %+v", svc.Name, server.Address, st, q)
-		case !there && (svc.Inhibit || st.Verdict == Up && (st.Admin == Drain || server.Weight == 0)):
+		case !there && (svc.Inhibit || st.Verdict == Up && (st.Admin == Drain || st.Asked.Of(server.Weight) == 0)):
 			t.Fatalf("%s: %v keeps its connections, and is not in the table: %+v, quorum %+v", svc.Name, server.Address, st, q)
 		}
 	}

@@ -74,7 +74,8 @@ type Service struct {
 	// NoSync keeps the connections from the other directors. Since schema 5.
 	NoSync bool `json:"no_sync,omitempty"`
 
-	Checks  []Check  `json:"checks,omitempty"` // all must pass; none = servers are taken to be up
+	Health  Health   `json:"health,omitzero"`  // since schema 6
+	Checks  []Check  `json:"checks,omitempty"` // see Health; none = servers are taken to be up
 	Servers []Server `json:"servers,omitempty"`
 }
 
@@ -230,6 +231,17 @@ type ServerState struct {
 	Why      ReasonCode `json:"why,omitempty"` // it is disabled: drained or timeout; "" = an operator said so
 	// Quiet says of which of the service's VIPs the last connection to the drained server is gone, while others still have some. Sorted by VIP.
 	Quiet []QuietVIP `json:"quiet,omitempty"`
+
+	// What follows exists since schema 6.
+
+	// Falls is how often in a row it went down soon after it came up, Fell when it last did: see Health. Fell is zero of one that never was up.
+	Falls int       `json:"falls,omitempty"`
+	Fell  time.Time `json:"fell,omitzero"`
+	// Kept says that it is down and in the table, as its service is in a panic.
+	Kept bool `json:"kept,omitempty"`
+	// Asked is the weight that it asks for, as its observers agree, and AskedAt since when.
+	Asked   Asked     `json:"asked,omitzero"`
+	AskedAt time.Time `json:"asked_at,omitzero"`
 }
 
 // QuietVIP is a VIP whose owner has seen the last connection go. What moves to another director counts anew.

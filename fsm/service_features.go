@@ -22,6 +22,9 @@ func (s Service) needs(vip VIP) Schema {
 	for _, c := range s.Checks {
 		need = max(need, c.needs())
 	}
+	if s.Health != (Health{}) {
+		need = max(need, schemaHealth)
+	}
 	return need
 }
 

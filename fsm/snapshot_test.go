@@ -99,7 +99,7 @@ func TestEncodeAndDecode(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`{"schema":99}`:          "upgrade quorate",
+		`{"schema":99}`:         "upgrade quorate",
 		`{"sing":{}}`:           "sing",
 		`{} {}`:                 "more after the end",
 		`{"decide":{"assign":1`: "EOF",

@@ -172,7 +172,7 @@ func (s Service) validateAddresses(ps *Problems, object string, vips []VIP, arou
 type surroundings struct {
 	firstMark, lastMark uint32
 	marks               map[uint32]string // the services by firewall mark
-	subnets, servers    holdings // of the VIPs, by their names; real servers, by their services
+	subnets, servers    holdings          // of the VIPs, by their names; real servers, by their services
 	clashes             map[string]Problems
 }
 

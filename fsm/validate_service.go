@@ -71,6 +71,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 		check.validateWay(ps, object+".check."+strconv.Itoa(i), s.Servers, around)
 	}
 	s.validateThrough(ps, object, c.Settings.Sync.By())
+	s.validateHealth(ps, object)
 	for _, server := range s.all() {
 		crosses := ok && server.Address.IsValid() && vip.Address.IsValid() && server.Address.Addr().Is4() != vip.Address.Addr().Is4()
 		if forward, _ := s.Method(server); crosses && forward == Tunnel && c.Settings.Sync.By() != SyncOff {

@@ -281,6 +281,12 @@ func checkServices(t tb, next *State, c Command) {
 		t.Fatalf("%s: %d services have %d states", c.Kind(), len(next.Config.Services), len(next.Services))
 	}
 	for k, st := range next.Servers {
+		if next.Schema < schemaHealth && (st.Falls != 0 || !st.Fell.IsZero() || st.Kept || st.Asked != Asked{} || !st.AskedAt.IsZero() || !next.Services[k.Service].Panic.IsZero()) {
+			t.Fatalf("%s: server %v at schema %d: %+v", c.Kind(), k, next.Schema, st)
+		}
+		if st.Kept && (st.Verdict != Down || st.Admin != Enabled || next.Services[k.Service].Panic.IsZero()) || st.Verdict != Up && st.Asked.Is {
+			t.Fatalf("%s: server %v: %+v", c.Kind(), k, st)
+		}
 		if st.Admin != Drain && (st.Drain != 0 || !st.Deadline.IsZero()) || st.Admin != Disabled && st.Why != "" || st.Verdict != Up && !st.Recovered.IsZero() {
 			t.Fatalf("%s: server %v: %+v", c.Kind(), k, st)
 		}
