@@ -156,7 +156,7 @@ func (d *duties) round(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s, hints := m.view.state.Load(), m.hints()
 		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, func(s *fsm.State) []fsm.ServerVerdict {
-			return m.book.verdicts(s, m.gossip.alive, hints.Able)
+			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)
 		if !ok {
 			return nil

@@ -53,7 +53,7 @@ func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
 }
 
 // verdicts are the edges to commit now. able are the nodes that hold a lease.
-func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) []fsm.ServerVerdict {
+func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool, now time.Time) []fsm.ServerVerdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// A node that is added again under the name of one that was removed says everything anew.
@@ -61,7 +61,7 @@ func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 		_, member := s.Nodes[n]
 		return !member
 	})
-	return verdicts(s, b.seen, alive, able)
+	return verdicts(s, b.seen, alive, able, now)
 }
 
 // observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"quorate/fsm"
@@ -59,7 +60,7 @@ func TestVerdictsThrough(t *testing.T) {
 					}
 				}
 			}
-			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, able)
+			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, able, time.Now())
 			if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Verdict != c.want) {
 				t.Errorf("got %+v, want %q", got, c.want)
 			}
@@ -109,7 +110,7 @@ func TestVerdicts(t *testing.T) {
 					}
 				}
 			}
-			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, nil)
+			got := b.verdicts(s, func(n fsm.NodeID) bool { return alive[n] }, nil, time.Now())
 			switch {
 			case c.want == "" && len(got) > 0:
 				t.Errorf("got %+v", got)
@@ -131,11 +132,11 @@ func TestVerdicts(t *testing.T) {
 		}
 		s.Servers = map[fsm.ServerKey]fsm.ServerState{key: {Verdict: fsm.Unknown}}
 		all := func(fsm.NodeID) bool { return true }
-		if len(b.verdicts(s, all, nil)) != 1 {
+		if len(b.verdicts(s, all, nil, time.Now())) != 1 {
 			t.Error("no verdict")
 		}
 		b.open(4)
-		if len(b.verdicts(s, all, nil)) != 0 {
+		if len(b.verdicts(s, all, nil, time.Now())) != 0 {
 			t.Error("a verdict from an earlier term's observations")
 		}
 	})
@@ -197,23 +198,23 @@ func TestForgottenWords(t *testing.T) {
 	up := []Observation{{Server: a, Up: true}, {Server: b, Up: true}}
 	o.note(up)
 	report()
-	if got := leader.verdicts(s, alive, nil); len(got) != 2 {
+	if got := leader.verdicts(s, alive, nil, time.Now()); len(got) != 2 {
 		t.Fatalf("verdicts %v", got)
 	}
 	o.forget([]fsm.ServerKey{a})
 	report()
-	if got := leader.verdicts(s, alive, nil); len(got) != 1 || got[0].Server != b {
+	if got := leader.verdicts(s, alive, nil, time.Now()); len(got) != 1 || got[0].Server != b {
 		t.Errorf("verdicts %v, want one of %v", got, b)
 	}
 	o.note(up) // looked again: the same word is news
 	report()
-	if got := leader.verdicts(s, alive, nil); len(got) != 2 {
+	if got := leader.verdicts(s, alive, nil, time.Now()); len(got) != 2 {
 		t.Errorf("verdicts %v, want both", got)
 	}
 	gone := *s
 	gone.Nodes = nil
-	leader.verdicts(&gone, alive, nil)
-	if got := leader.verdicts(s, alive, nil); len(got) != 0 {
+	leader.verdicts(&gone, alive, nil, time.Now())
+	if got := leader.verdicts(s, alive, nil, time.Now()); len(got) != 0 {
 		t.Errorf("verdicts %v by nodes that were removed and added again", got)
 	}
 }

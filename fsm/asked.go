@@ -40,6 +40,9 @@ func (a Asked) cleaned() Asked {
 	return a
 }
 
+// TakesAsked reports whether the cluster runs at a schema in which servers may ask for weights.
+func (s *State) TakesAsked() bool { return s.believes() }
+
 // String is like "75 %" or "weight 3"; "" = it asks for nothing.
 func (a Asked) String() string {
 	switch {

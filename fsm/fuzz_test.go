@@ -65,6 +65,7 @@ func useState(s *State) {
 	for k := range s.Servers {
 		Observers(s, k)
 		s.QuorumOf(k.Service)
+		s.HeldDown(k, epochTime)
 	}
 	for _, now := range []time.Time{{}, epochTime} {
 		h.Now = now
@@ -257,6 +258,15 @@ func histories() [][]Command {
 			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 7, ReasonTimeout, ""}}}},
 			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Enabled}},
 			{Schema: 5, SetAdmin: &SetAdmin{Server: other, Admin: Drain, Timeout: &minute}},
+		},
+		{
+			{Schema: 6, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{Schema: 6, Configure: &Configure{Config: Config{VIPs: cfg.VIPs, Groups: cfg.Groups, Services: map[string]Service{"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP,
+				Scheduler: "rr", Forward: NAT, Health: Health{Checks: "any", Observers: ByOwner, Panic: "50%", OnDown: KeepConns, DampingAfter: 1}, Checks: cfg.Services["http"].Checks,
+				Servers: []Server{{Address: srv.Address, Weight: 1}, {Address: other.Address, Weight: 2}}}}}}},
+			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up, Asked: Asked{Is: true, Percent: true, Value: 50}}, {Server: other, Verdict: Up}}}},
+			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Down}, {Server: other, Verdict: Down}}}},
+			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up, Asked: Asked{Is: true}}}}},
 			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 10, ReasonDrained, "n1"}}}},
 		},
 		{

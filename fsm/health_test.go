@@ -96,6 +96,7 @@ func TestPanic(t *testing.T) {
 	if !w.s.Services["web"].Panic.IsZero() || !slices.Contains(w.lastEvents(2), ReasonPanicOver) {
 		t.Errorf("%+v, %v", w.s.Services["web"], w.lastEvents(3))
 	}
+	w.pass(time.Minute)
 	w.see(1, Down)
 	w.want("the last one that is left falls alone", "")
 }

@@ -6,6 +6,23 @@ import (
 	"strings"
 )
 
+// OwnersOf are the nodes that own VIPs of the service, sorted.
+func (s *State) OwnersOf(service string) []NodeID {
+	svc, ok := s.Config.Services[service]
+	if !ok {
+		return nil
+	}
+	var out []NodeID
+	for _, name := range svc.On() {
+		v, ok := s.Config.VIPs[name]
+		if owner := s.Assignments[v.Key()].Owner; ok && owner != "" {
+			out = append(out, owner)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Observers are the nodes that probe a server: as many as the settings say, chosen by rendezvous hashing among the
 // directors that are not leaving, or all of those where there are fewer; where a check goes through the forwarding path, those
 // that can probe so come first. Sorted by name. Every node works this out by

@@ -60,7 +60,9 @@ func (e *entry) settlePanic(name string) {
 		was := e.next.Servers[k]
 		_, keep := lost[k]
 		if keep = keep && on; was.Kept != keep {
-			was.Kept = keep
+			if was.Kept = keep; !keep && was.Verdict == Down {
+				was.Fell = e.at // out of the table it falls only now
+			}
 			e.servers()[k] = was
 		}
 	}

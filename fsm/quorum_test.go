@@ -91,7 +91,7 @@ func TestQuorumFollowsTheModel(t *testing.T) {
 					rt.Fatalf("%s: %s: met %v, want %v: %+v", c.Kind(), name, got, m.met, w.s.QuorumOf(name))
 				}
 				told := slices.ContainsFunc(events, func(e Event) bool {
-					return e.Kind == EventService && e.Service == name && (e.Reason == ReasonQuorumUp) == m.met
+					return e.Kind == EventService && e.Service == name && e.Reason == map[bool]ReasonCode{true: ReasonQuorumUp, false: ReasonQuorumDown}[m.met]
 				})
 				if told != (had && was != m.met) {
 					rt.Fatalf("%s: %s: met %v → %v, and the timeline says so: %v", c.Kind(), name, was, m.met, told)
