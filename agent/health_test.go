@@ -22,7 +22,7 @@ func checked(t *testing.T) *fsm.State {
 	w := newWorld()
 	w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Addr: "192.0.2.1:7300", Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema}}}})
 	http := check(fsm.CheckHTTP)
-	http.HTTP = &fsm.HTTPCheck{Path: "/", Status: []fsm.StatusRange{{From: 200, To: 299}}}
+	http.HTTP = &fsm.HTTPCheck{HTTPRequest: fsm.HTTPRequest{Path: "/", Status: []fsm.StatusRange{{From: 200, To: 299}}}}
 	server := []fsm.Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}
 	service := fsm.Service{Name: "a", VIP: "web", Port: 80, Protocol: fsm.TCP, Scheduler: "wrr", Forward: fsm.NAT, Servers: server}
 	a, b := service, service

@@ -67,9 +67,13 @@ func rest(c fsm.Check) string {
 }
 
 func httpOf(c fsm.HTTPCheck) health.HTTP {
-	h := health.HTTP{Path: c.Path, Host: c.Host}
-	for _, r := range c.Status {
-		h.Status = append(h.Status, health.StatusRange{From: r.From, To: r.To})
+	h := health.HTTP{Version: c.Version, Headers: c.Headers, Redirects: c.Redirects}
+	for _, r := range c.Requests() {
+		u := health.URL{Path: r.Path, Host: r.Host, Method: r.Method, Body: health.Body{Contains: r.Contains, Regex: r.Regex, NotRegex: r.NotRegex, MD5: r.MD5, SHA256: r.SHA256}}
+		for _, s := range r.Status {
+			u.Status = append(u.Status, health.StatusRange(s))
+		}
+		h.URLs = append(h.URLs, u)
 	}
 	return h
 }

@@ -43,7 +43,15 @@ func Format(c fsm.Config) []byte {
 			}
 			for _, check := range s.Checks {
 				check = check.Whole() // what an invalid one lacks is not shown
-				w.block(checkBlock, string(check.Type), &check, nil)
+				var urls func()
+				if len(check.HTTP.URLs) > 0 {
+					urls = func() {
+						for _, u := range check.HTTP.URLs {
+							w.block(urlBlock, u.Path, &u, nil)
+						}
+					}
+				}
+				w.block(checkBlock, string(check.Type), &check, urls)
 			}
 			for _, server := range s.Servers {
 				w.block(serverBlock, server.Address.String(), &server, nil)

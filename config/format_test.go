@@ -178,14 +178,7 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 		}
 		if rapid.Bool().Draw(t, "http") {
 			c.Type = fsm.CheckHTTP
-			c.HTTP = &fsm.HTTPCheck{
-				Path: "/" + rapid.StringMatching(`[!-~]{0,10}`).Draw(t, "path"),
-				Host: rapid.SampledFrom([]string{"", "www.example.org", "a:80"}).Draw(t, "host"),
-			}
-			for range rapid.IntRange(1, 3).Draw(t, "ranges") {
-				from := rapid.IntRange(100, 599).Draw(t, "from")
-				c.HTTP.Status = append(c.HTTP.Status, fsm.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")})
-			}
+			c.HTTP = drawHTTP(t)
 			if rapid.Bool().Draw(t, "https") {
 				c.Type, c.TLS = fsm.CheckHTTPS, drawTLS(t)
 			}
@@ -199,6 +192,41 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 		s.Servers = append(s.Servers, drawServer(t, s, vip, port, 1+i, cross))
 	}
 	return s
+}
+
+func drawHTTP(t *rapid.T) *fsm.HTTPCheck {
+	host := rapid.SampledFrom([]string{"", "www.example.org", "a:80"})
+	request := func() fsm.HTTPRequest {
+		r := fsm.HTTPRequest{
+			Path: "/" + rapid.StringMatching(`[!-~]{0,10}`).Draw(t, "path"), Host: host.Draw(t, "host"),
+			Method:   rapid.SampledFrom([]string{"", "OPTIONS"}).Draw(t, "method"),
+			Contains: rapid.StringMatching(`[ -~é\n]{0,5}`).Draw(t, "contains"), Regex: rapid.SampledFrom([]string{"", `^a\.b$`, "${x}"}).Draw(t, "regex"),
+			NotRegex: rapid.SampledFrom([]string{"", "%{x}"}).Draw(t, "not_regex"), MD5: rapid.StringMatching("([0-9a-f]{32})?").Draw(t, "md5"),
+			SHA256: rapid.StringMatching("([0-9a-f]{64})?").Draw(t, "sha256"),
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "ranges") {
+			from := rapid.IntRange(100, 599).Draw(t, "from")
+			r.Status = append(r.Status, fsm.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")})
+		}
+		return r
+	}
+	h := &fsm.HTTPCheck{
+		Version:   rapid.SampledFrom([]string{"", "2"}).Draw(t, "version"),
+		Headers:   rapid.SliceOfN(rapid.SampledFrom([]string{"X-Probe: yes", "Authorization: Basic YTpi", "a:"}), 0, 2).Draw(t, "headers"),
+		Redirects: rapid.IntRange(0, fsm.MaxRedirects).Draw(t, "redirects"),
+	}
+	if len(h.Headers) == 0 {
+		h.Headers = nil
+	}
+	if rapid.Bool().Draw(t, "one URL") {
+		h.HTTPRequest = request()
+		return h
+	}
+	h.Host = host.Draw(t, "host of all")
+	for range rapid.IntRange(1, 3).Draw(t, "URLs") {
+		h.URLs = append(h.URLs, request())
+	}
+	return h
 }
 
 func drawTLS(t *rapid.T) *fsm.TLSCheck {

@@ -101,8 +101,31 @@ func (d *decoder) check(x known, service string, s *fsm.Service) {
 	c := fsm.NewCheck(fsm.CheckType(x.label()))
 	object := service + ".check." + strconv.Itoa(len(s.Checks))
 	d.note(object, "", place{at: x.at})
-	d.leaf(x, object, &c)
+	for _, y := range d.children(x.schema, d.leafKeys(x, object, &c), object) {
+		if c.HTTP == nil {
+			d.report(y.at, object, "", "", faultf(`use check "http" or "https", or leave the block out`, `only check "http" or "https" has url blocks`))
+			continue
+		}
+		url := fsm.HTTPRequest{Path: y.label()}
+		inner := object + ".url." + strconv.Itoa(len(c.HTTP.URLs))
+		d.note(inner, "", place{at: y.at})
+		d.leaf(y, inner, &url)
+		c.HTTP.URLs = append(c.HTTP.URLs, url)
+	}
+	if c.HTTP != nil && len(c.HTTP.URLs) > 0 {
+		d.clearDefaults(object, c.HTTP)
+	}
 	s.Checks = append(s.Checks, c)
+}
+
+// clearDefaults takes from a check with URLs of its own what nobody wrote.
+func (d *decoder) clearDefaults(object string, h *fsm.HTTPCheck) {
+	if _, written := d.places[object].find("path"); !written {
+		h.Path = ""
+	}
+	if _, written := d.places[object].find("status"); !written {
+		h.Status = nil
+	}
 }
 
 // server reads a block about a server of the service; false = it cannot be read, or is there twice.

@@ -43,7 +43,7 @@ func webConfig() fsm.Config {
 			Name: "web-http", VIP: "web", Port: 80, Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT,
 			Checks: []fsm.Check{{
 				Type: fsm.CheckHTTP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
-				HTTP: &fsm.HTTPCheck{Path: "/healthz", Status: []fsm.StatusRange{{From: 200, To: 299}}},
+				HTTP: &fsm.HTTPCheck{HTTPRequest: fsm.HTTPRequest{Path: "/healthz", Status: []fsm.StatusRange{{From: 200, To: 299}}}},
 			}},
 			Servers: []fsm.Server{
 				{Address: netip.MustParseAddrPort("10.0.0.11:8080"), Weight: 1},
@@ -105,7 +105,7 @@ func TestParseDefaults(t *testing.T) {
 			Checks: []fsm.Check{
 				{Type: fsm.CheckTCP, Port: 5353, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 				{Type: fsm.CheckHTTP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
-					HTTP: &fsm.HTTPCheck{Path: "/", Host: "dns.example.org", Status: []fsm.StatusRange{{From: 200, To: 200}, {From: 204, To: 204}, {From: 300, To: 399}}}},
+					HTTP: &fsm.HTTPCheck{HTTPRequest: fsm.HTTPRequest{Path: "/", Host: "dns.example.org", Status: []fsm.StatusRange{{From: 200, To: 200}, {From: 204, To: 204}, {From: 300, To: 399}}}}},
 			},
 			Servers: []fsm.Server{
 				{Address: netip.MustParseAddrPort("[2001:db8::11]:53"), Weight: 1},

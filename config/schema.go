@@ -56,6 +56,19 @@ func (k key) or(v cty.Value) key {
 	return k
 }
 
+// silent has Format leave the key out when nothing is set, although it has a default.
+func (k key) silent() key {
+	write := k.write
+	k.write = func(src any) cty.Value {
+		v := write(src)
+		if v == cty.NilVal || isEmpty(v) {
+			return cty.NilVal
+		}
+		return v
+	}
+	return k
+}
+
 // oneOf documents the values; that they are refused otherwise is for Validate.
 func (k key) oneOf(values ...string) key {
 	k.values = values

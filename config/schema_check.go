@@ -15,8 +15,9 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:  "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
-	keys: slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
+	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
+	blocks: []*block{urlBlock},
+	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
 }
 
 // checkKeys are those of all types.
@@ -48,13 +49,38 @@ var networkCheckKeys = forTypes(fsm.NetworkChecks(),
 		within("1 to 4294967295"),
 )
 
-var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS},
-	text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to GET.").
-		or(cty.StringVal("/")),
-	text("host", func(c *fsm.Check) *string { return &c.HTTP.Host }, "Host header. Left out: the server's address and port."),
-	statuses("status", func(c *fsm.Check) *[]fsm.StatusRange { return &c.HTTP.Status }, "Status codes that count as success.").
-		or(cty.TupleVal([]cty.Value{cty.StringVal("200-299")})).within("100 to 599"),
-)
+var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS}, slices.Concat([]key{
+	text("path", func(c *fsm.Check) *string { return &c.HTTP.Path }, "What to ask for. Left out beside `url` blocks.").
+		or(cty.StringVal("/")).silent(),
+}, requestKeys(func(c *fsm.Check) *fsm.HTTPRequest { return &c.HTTP.HTTPRequest }), []key{
+	policy("version", "1.1", func(c *fsm.Check) *string { return &c.HTTP.Version }, "Version of HTTP. `2`: chosen by ALPN with `https`, by prior knowledge with `http`.").
+		or(cty.StringVal("1.1")).oneOf("1.1", "2").silent(),
+	list("headers", func(c *fsm.Check) *[]string { return &c.HTTP.Headers }, "Headers of the request besides, like `\"X-Probe: yes\"`."),
+	number("redirects", func(c *fsm.Check) *int { return &c.HTTP.Redirects },
+		"Number of redirects that are followed, on the server's own host and port: where any other leads is another server's health. Left out: none.").within("1 to 10"),
+})...)
+
+// requestKeys are those of one URL.
+func requestKeys[T any](of func(*T) *fsm.HTTPRequest) []key {
+	return []key{
+		text("host", func(c *T) *string { return &of(c).Host }, "Host header, and with `https` the name of the certificate. Left out: the server's address and port."),
+		statuses("status", func(c *T) *[]fsm.StatusRange { return &of(c).Status }, "Status codes that count as success.").
+			or(cty.TupleVal([]cty.Value{cty.StringVal("200-299")})).within("100 to 599").silent(),
+		text("method", func(c *T) *string { return &of(c).Method }, "Method of the request, such as `HEAD`. Left out: GET."),
+		text("contains", func(c *T) *string { return &of(c).Contains }, "What the first 256 KiB of the body have to contain."),
+		text("regex", func(c *T) *string { return &of(c).Regex }, "Regular expression (RE2) that has to match somewhere in the first 256 KiB of the body."),
+		text("not_regex", func(c *T) *string { return &of(c).NotRegex }, "Regular expression that must not match anywhere in the body, which may have 256 KiB."),
+		text("md5", func(c *T) *string { return &of(c).MD5 }, "MD5 of the body in hex, as `quorate genhash URL` shows it. The body may have 16 MiB."),
+		text("sha256", func(c *T) *string { return &of(c).SHA256 }, "SHA-256 of the body in hex, likewise."),
+	}
+}
+
+// urlBlock stands in checks of HTTP.
+var urlBlock = &block{
+	name: "url", label: "PATH", labelKey: "path",
+	doc:  "One of several URLs that a check of type `http` or `https` asks, one after another, each on a connection of its own; all have to be well, within the timeout of the check. What the check says of one URL goes here then.",
+	keys: requestKeys(func(r *fsm.HTTPRequest) *fsm.HTTPRequest { return r }),
+}
 
 // tlsChoiceKeys are those of types that can do with and without TLS.
 var tlsChoiceKeys = forTypes(fsm.TLSChecks(true),

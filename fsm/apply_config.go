@@ -12,7 +12,7 @@ func (e *entry) configure(c Configure) error {
 		return fmt.Errorf("configuration: %w: it was made for version %d and the cluster is at %d; look at the difference (`quorate plan FILE`) and apply again",
 			ErrConflict, c.Base, e.next.ConfigVersion)
 	}
-	if ps := c.Config.Validate(); len(ps) > 0 {
+	if ps := c.Config.agreed(); len(ps) > 0 {
 		return ps
 	}
 	cfg := c.Config.withDefaults()

@@ -17,7 +17,7 @@ func (e *entry) init(c Init, schema Schema) error {
 		return fmt.Errorf("settings: %w", tooNew(c.Settings.needs(), schema))
 	}
 	cfg := Config{Settings: c.Settings}.withDefaults()
-	if ps := cfg.Validate(); len(ps) > 0 {
+	if ps := cfg.agreed(); len(ps) > 0 {
 		return ps
 	}
 	n, err := newNode(c.Node, e.index, max(schemaFirst, schema))

@@ -140,8 +140,12 @@ func (c Check) needs() Schema {
 		}
 	}
 	for _, p := range checkParts {
-		if p.of(&c) != nil {
+		part := p.of(&c)
+		if part != nil {
 			need = max(need, p.since)
+		}
+		if grown, ok := part.(interface{ needs() Schema }); ok { // one that has more than it had once
+			need = max(need, grown.needs())
 		}
 	}
 	return need
@@ -163,6 +167,13 @@ func (c Check) validate(ps *Problems, object string) {
 		}
 	}
 	c.validateTLS(ps, object)
+}
+
+// patterns says which of the check's regular expressions do not compile, see Config.Validate.
+func (c Check) patterns(ps *Problems, object string) {
+	if c.HTTP != nil {
+		c.HTTP.patterns(ps, object)
+	}
 }
 
 // warn says what the check has been told and does not prove.

@@ -179,7 +179,7 @@ func histories() [][]Command {
 		},
 		Groups: map[string]Group{"g": {Name: "g", Prefer: []NodeID{"n1"}}},
 		Services: map[string]Service{"http": {Name: "http", VIP: "web", Port: 80, Protocol: TCP, Scheduler: "rr", Forward: NAT,
-			Checks:  []Check{{Type: CheckHTTP, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1, HTTP: &HTTPCheck{Path: "/", Status: []StatusRange{{200, 299}}}}},
+			Checks:  []Check{{Type: CheckHTTP, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1, HTTP: &HTTPCheck{HTTPRequest: HTTPRequest{Path: "/", Status: []StatusRange{{200, 299}}}}}},
 			Servers: []Server{{Address: srv.Address, Weight: 1}}}},
 	}
 	renamed := Config{VIPs: map[string]VIP{"www": {Name: "www", Address: netip.MustParsePrefix("192.0.2.10/25")}}}

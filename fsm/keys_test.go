@@ -71,7 +71,9 @@ func commandKeys(t reflect.Type, path string, tell func(string)) {
 		tell(path)
 	default:
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() {
+			if f := t.Field(i); f.Anonymous {
+				commandKeys(f.Type, path, tell)
+			} else if f.IsExported() {
 				commandKeys(f.Type, strings.TrimPrefix(path+"."+keyOf(f), "."), tell)
 			}
 		}
@@ -103,6 +105,10 @@ func setKey(t *testing.T, v reflect.Value, path []string) {
 		v.SetMapIndex(reflect.ValueOf("x").Convert(v.Type().Key()), elem)
 	case len(path) > 0:
 		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.Anonymous && slices.ContainsFunc(reflect.VisibleFields(f.Type), func(f reflect.StructField) bool { return keyOf(f) == path[0] }) {
+				setKey(t, v.Field(i), path)
+				return
+			}
 			if keyOf(v.Type().Field(i)) == path[0] {
 				setKey(t, v.Field(i), path[1:])
 				return

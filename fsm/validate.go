@@ -20,11 +20,20 @@ const (
 )
 
 // Validate checks ranges and relations that can be judged from the configuration alone. What needs the nodes is in
-// CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name.
-//
-// Apply refuses a configuration by these rules, so replicas of different versions must agree on them: a change of a rule
-// needs a new schema version.
+// CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name, and then the regular expressions that do not compile.
 func (c Config) Validate() Problems {
+	ps := c.agreed()
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		for i, check := range c.Services[name].Checks {
+			check.patterns(&ps, "service."+name+".check."+strconv.Itoa(i))
+		}
+	}
+	return ps
+}
+
+// agreed is what Validate says by the rules by which Apply refuses a configuration. Replicas of different versions must agree on them: a change
+// of a rule needs a new schema version, and none may depend on more than this package.
+func (c Config) agreed() Problems {
 	var ps Problems
 	c.validateSettings(&ps)
 	owner := map[AddressKey]string{}

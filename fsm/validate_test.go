@@ -12,7 +12,7 @@ import (
 // good is a configuration without problems, which the cases below spoil.
 func good() Config {
 	check := Check{Type: CheckHTTP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
-		HTTP: &HTTPCheck{Path: "/healthz", Host: "www.example.org", Status: []StatusRange{{200, 299}}}}
+		HTTP: &HTTPCheck{HTTPRequest: HTTPRequest{Path: "/healthz", Host: "www.example.org", Status: []StatusRange{{200, 299}}}}}
 	return Config{
 		Settings: DefaultSettings(),
 		VIPs: map[string]VIP{

@@ -24,7 +24,7 @@
 //	e.Set([]health.Target{{
 //		ID: "web", Type: health.TypeHTTP, Addr: netip.MustParseAddrPort("10.0.0.11:8080"),
 //		Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
-//		HTTP: health.HTTP{Path: "/healthz", Status: []health.StatusRange{{From: 200, To: 299}}},
+//		HTTP: health.HTTP{URLs: []health.URL{{Path: "/healthz"}}},
 //	}})
 //	err := e.Run(ctx)
 package health

@@ -205,7 +205,7 @@ func TestSetAnotherQuestionStartsAnew(t *testing.T) {
 		b.at(3 * time.Second)
 		b.expect("2s web up: connected in 0s")
 		web := target("web")
-		web.Type, web.HTTP.Path = TypeHTTP, "/healthz"
+		web.Type, web.HTTP.URLs = TypeHTTP, []URL{{Path: "/healthz"}}
 		b.engine.Set([]Target{web})
 		if s := b.state("web"); s.Verdict != Unknown {
 			t.Errorf("verdict %v after the question changed, want unknown", s.Verdict)
@@ -383,7 +383,7 @@ func TestDefaults(t *testing.T) {
 		got := b.state("x").Target
 		want := Target{
 			ID: "x", Type: TypeHTTP, Addr: netip.MustParseAddrPort(server), Interval: 2 * time.Second, FastInterval: 2 * time.Second, Timeout: time.Second,
-			Rise: 2, Fall: 3, HTTP: HTTP{Path: "/", Status: []StatusRange{{200, 299}}},
+			Rise: 2, Fall: 3, HTTP: HTTP{URLs: []URL{{Path: "/", Method: "GET", Status: []StatusRange{{200, 299}}}}},
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("defaults %+v, want %+v", got, want)

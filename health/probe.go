@@ -42,8 +42,8 @@ func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
 	secure := newTLSClients()
 	return map[Type]Prober{
 		TypeTCP:   tcpProber{dial},
-		TypeHTTP:  httpProber{dial: dial},
-		TypeHTTPS: httpProber{dial: dial, secure: secure},
+		TypeHTTP:  newHTTPProber(dial, nil),
+		TypeHTTPS: newHTTPProber(dial, secure),
 	}
 }
 

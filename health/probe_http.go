@@ -1,30 +1,41 @@
 package health
 
 import (
-	"bufio"
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2"
 )
 
-// maxAnswer bounds what is read of one answer, in bytes: status line, header and body together. A longer body is cut off
-// there and counts as read.
-const maxAnswer = 64 << 10
+// maxHeader bounds what is read until the body of an answer begins, in bytes; what is announced before the answer (100, 103) counts.
+const maxHeader = 64 << 10
 
-// httpProber asks with one GET on a connection of its own.
+// httpProber asks each URL on a connection of its own.
 //
 // It writes the request and reads the answer itself instead of using http.Client: each probe has to prove that the server
-// still accepts connections, follow no redirect (where that leads is another server's health), obey no proxy setting and
-// leave no goroutine behind, and the errors have to say how far the server came.
+// still accepts connections, follow no redirect to another server (where that leads is another server's health), obey no proxy
+// setting and leave no goroutine behind, and the errors have to say how far the server came. Only HTTP/2 is the library's, on a
+// connection that is ours. It asks for no compression and undoes none: a body is compared as it comes.
 type httpProber struct {
-	dial   DialFunc
-	secure *tlsClients // nil = it speaks no TLS
+	dial     DialFunc
+	secure   *tlsClients      // nil = it speaks no TLS
+	two      *http2.Transport // for version 2
+	patterns *patterns
+	desks    *sync.Pool // of *desk
+}
+
+func newHTTPProber(dial DialFunc, secure *tlsClients) httpProber {
+	return httpProber{dial: dial, secure: secure, two: newTransport2(), patterns: &patterns{known: map[string]*pattern{}}, desks: &sync.Pool{New: func() any { return newDesk() }}}
 }
 
 // Inspect implements inspector.
@@ -36,35 +47,168 @@ func (p httpProber) Inspect(t Target) error {
 }
 
 func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
-	req, err := request(ctx, t)
-	if err != nil {
-		return Answer{}, err
-	}
 	start := time.Now()
+	var said []string
+	note := ""
+	for _, u := range t.HTTP.URLs {
+		page, err := p.fetch(ctx, t, u)
+		if err != nil && len(t.HTTP.URLs) > 1 {
+			err = fmt.Errorf("%s: %w", clipText(u.Path, 60), err)
+		}
+		if err != nil {
+			return Answer{}, err
+		}
+		said, note = append(said, fmt.Sprint(page.Status)), page.note
+	}
+	return Answer{Detail: fmt.Sprintf("status %s in %v%s", strings.Join(said, ", "), since(start), note)}, nil
+}
+
+// Page is the answer to one URL.
+type Page struct {
+	Status      int    `json:"status"`
+	Size        int64  `json:"size"` // of the body, in bytes
+	MD5         string `json:"md5,omitempty"`
+	SHA256      string `json:"sha256,omitempty"`
+	Location    string `json:"location,omitempty"` // where a redirect leads
+	ContentType string `json:"content_type,omitempty"`
+
+	cut  bool   // the body is longer than what was read of it
+	text []byte // its first bytes, where it is to be searched; until the next probe
+	note string // what else there is to say, after a comma
+}
+
+// fetch asks the URL, follows its redirects as far as the target says, and judges the answer.
+func (p httpProber) fetch(ctx context.Context, t Target, u URL) (Page, error) {
+	for hop := 0; ; hop++ {
+		page, err := p.ask(ctx, t, u)
+		if err != nil {
+			return page, err
+		}
+		if u.accepts(page.Status) {
+			return page, nil
+		}
+		if page.Location == "" || t.HTTP.Redirects == 0 {
+			return page, refusal(page.Status, u, t.HTTP.Redirects)
+		}
+		next, err := follow(t, u, page, p.scheme())
+		switch {
+		case err != nil:
+			return page, err
+		case hop == t.HTTP.Redirects:
+			return page, fmt.Errorf("status %d after %d redirects, want %s", page.Status, hop, u.wanted())
+		}
+		u = next
+	}
+}
+
+// ask asks the URL once. Its error also says what the body of a status that is wanted lacks.
+func (p httpProber) ask(ctx context.Context, t Target, u URL) (page Page, err error) {
+	req, err := p.request(ctx, t, u)
+	if err != nil {
+		return page, err
+	}
+	rules, err := p.patterns.rules(u.Body)
+	if err != nil {
+		return page, err
+	}
 	c, err := connect(ctx, p.dial, "tcp", t)
 	if err != nil {
-		return Answer{}, err
+		return page, err
 	}
 	defer func() { _ = c.Close() }()
 	defer bound(ctx, c)()
 	if p.secure != nil {
-		conn, err := p.secure.client(ctx, c, t, hostOf(t.HTTP.Host))
+		conn, err := p.secure.client(ctx, c, t, hostOf(u.Host), protocol(t.HTTP.Version))
 		if err != nil {
-			return Answer{}, err
+			return page, err
 		}
-		c = conn
+		c, page.note = conn, expiresSoon(conn.ConnectionState(), time.Now())
 	}
-	status, err := exchange(c, req)
+	desk := p.desks.Get().(*desk)
+	desk.sit(c)
+	defer func() {
+		desk.leave()
+		p.desks.Put(desk)
+	}()
+
+	var resp *http.Response
+	if t.HTTP.Version == "2" {
+		var done func()
+		if resp, done, err = p.exchange2(ctx, c, req); err == nil {
+			defer done()
+		}
+	} else {
+		resp, err = desk.exchange(c, req)
+	}
 	if err != nil {
 		if timedOut(ctx, err) {
-			return Answer{}, late(status, t.Timeout)
+			return page, fmt.Errorf("connected, but no HTTP answer within %v", t.Timeout)
 		}
-		return Answer{}, err
+		return page, err
 	}
-	if !t.HTTP.accepts(status) {
-		return Answer{}, refusal(status, t.HTTP)
+	defer func() { _ = resp.Body.Close() }()
+	page.Status, page.Location, page.ContentType = resp.StatusCode, location(resp), resp.Header.Get("Content-Type")
+	if !u.accepts(page.Status) {
+		rules = bodyRules{}
 	}
-	return Answer{Detail: fmt.Sprintf("status %d in %v", status, since(start))}, nil
+	err = desk.read(&page, resp.Body, rules)
+	switch {
+	case err != nil && timedOut(ctx, err):
+		return page, fmt.Errorf("status %d, but no complete body within %v", page.Status, t.Timeout)
+	case err != nil:
+		return page, fmt.Errorf("status %d, but the body broke off after %d bytes: %w", page.Status, page.Size, bodyFault(err))
+	}
+	if err := rules.judge(page); err != nil {
+		return page, fmt.Errorf("status %d, but %w", page.Status, err)
+	}
+	page.text = nil
+	return page, nil
+}
+
+func (p httpProber) scheme() string {
+	if p.secure != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// protocol is the name of the version by ALPN.
+func protocol(version string) string {
+	if version == "2" {
+		return http2.NextProtoTLS
+	}
+	return "http/1.1"
+}
+
+// request is the question, on its way to the target's address whatever the Host header says.
+func (p httpProber) request(ctx context.Context, t Target, u URL) (*http.Request, error) {
+	if !strings.HasPrefix(u.Path, "/") {
+		return nil, fmt.Errorf("%w: path %q does not begin with a slash", ErrNotAsked, u.Path)
+	}
+	// A zone is this machine's name for a link and means nothing to the server.
+	authority := netip.AddrPortFrom(t.Addr.Addr().WithZone(""), t.Addr.Port())
+	req, err := http.NewRequestWithContext(ctx, u.Method, p.scheme()+"://"+authority.String()+u.Path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: path %q: %w", ErrNotAsked, u.Path, err)
+	}
+	if u.Host != "" {
+		req.Host = u.Host
+	}
+	req.Close = t.HTTP.Version != "2"
+	req.Header.Set("User-Agent", "quorate")
+	req.Header.Set("Accept", "*/*")
+	for _, line := range t.HTTP.Headers {
+		name, value, ok := strings.Cut(line, ":")
+		if value = strings.TrimSpace(value); !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("%w: %q is no header", ErrNotAsked, line)
+		}
+		if name = http.CanonicalHeaderKey(name); name == "User-Agent" || name == "Accept" {
+			req.Header.Set(name, value)
+		} else {
+			req.Header.Add(name, value)
+		}
+	}
+	return req, nil
 }
 
 // hostOf is the host of a Host header, which may have a port.
@@ -75,84 +219,87 @@ func hostOf(header string) string {
 	return strings.Trim(header, "[]")
 }
 
-// request is the GET, on its way to the target's address whatever the Host header says.
-func request(ctx context.Context, t Target) (*http.Request, error) {
-	if !strings.HasPrefix(t.HTTP.Path, "/") {
-		return nil, fmt.Errorf("%w: path %q does not begin with a slash", ErrNotAsked, t.HTTP.Path)
+// location is where an answer leads; "" = nowhere.
+func location(resp *http.Response) string {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location")
 	}
-	// A zone is this machine's name for a link and means nothing to the server.
-	authority := netip.AddrPortFrom(t.Addr.Addr().WithZone(""), t.Addr.Port())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+authority.String()+t.HTTP.Path, nil)
+	return ""
+}
+
+// follow is the URL that a redirect leads to, on the server that was asked.
+func follow(t Target, u URL, page Page, scheme string) (URL, error) {
+	host := u.Host
+	if host == "" {
+		host = netip.AddrPortFrom(t.Addr.Addr().WithZone(""), t.Addr.Port()).String()
+	}
+	base, err := url.Parse(scheme + "://" + host + u.Path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: path %q: %w", ErrNotAsked, t.HTTP.Path, err)
+		return u, fmt.Errorf("%w: path %q: %w", ErrNotAsked, u.Path, err)
 	}
-	if t.HTTP.Host != "" {
-		req.Host = t.HTTP.Host
+	to, err := base.Parse(page.Location)
+	if err != nil {
+		return u, fmt.Errorf("status %d, and its redirect to %q is no URL", page.Status, clipText(page.Location, 60))
 	}
-	req.Close = true
-	req.Header.Set("User-Agent", "quorate")
-	req.Header.Set("Accept", "*/*")
-	return req, nil
+	if to.Scheme != scheme || !sameHost(to, base) {
+		return u, fmt.Errorf("status %d, want %s (its redirect to %s leads away from this server and is not followed)", page.Status, u.wanted(), clipText(page.Location, 60))
+	}
+	to.Fragment, to.RawFragment = "", ""
+	if u.Path = to.RequestURI(); !strings.HasPrefix(u.Path, "/") {
+		u.Path = "/" + u.Path
+	}
+	// As browsers do (RFC 9110, section 15.4).
+	if page.Status == http.StatusSeeOther && u.Method != http.MethodHead || page.Status < http.StatusTemporaryRedirect && u.Method == http.MethodPost {
+		u.Method = http.MethodGet
+	}
+	return u, nil
 }
 
-// exchange writes the request and reads the answer up to maxAnswer. The status is set as soon as it is known, also when
-// the rest fails.
-func exchange(c net.Conn, req *http.Request) (status int, err error) {
-	// A server may answer before it has read everything, and close: what it said counts more than the failed write.
-	writeErr := req.Write(c)
-	limited := &io.LimitedReader{R: c, N: maxAnswer}
-	r := bufio.NewReader(limited)
-	var resp *http.Response
-	for {
-		resp, err = http.ReadResponse(r, req)
-		if err != nil {
-			return 0, noAnswer(err, writeErr, limited.N <= 0)
+func sameHost(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		if p := u.Port(); p != "" {
+			return p
 		}
-		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			break
+		if u.Scheme == "https" {
+			return "443"
 		}
-		// 100, 102, 103 announce the answer (RFC 9110 section 15.2); it is still to come.
-		_ = resp.Body.Close()
+		return "80"
 	}
-	n, err := io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
-	if err != nil && limited.N > 0 {
-		return resp.StatusCode, fmt.Errorf("status %d, but the body broke off after %d bytes: %w", resp.StatusCode, n, bare(err))
-	}
-	return resp.StatusCode, nil
+	return strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
-// noAnswer says why there was no response to read.
-func noAnswer(err, writeErr error, full bool) error {
-	if full {
-		return fmt.Errorf("not a usable HTTP answer: its header is longer than %d bytes", maxAnswer)
+func refusal(status int, u URL, redirects int) error {
+	if status >= 300 && status < 400 && redirects == 0 {
+		return fmt.Errorf("status %d, want %s (redirects are not followed)", status, u.wanted())
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("connection closed without an HTTP answer")
-	}
-	if refused := alertFault(err); refused != nil {
-		return refused
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("connection lost before an HTTP answer: %w", op.Err)
-	}
-	if writeErr != nil {
-		return fmt.Errorf("request not taken: %w", bare(writeErr))
-	}
-	return fmt.Errorf("not an HTTP answer: %w", err)
+	return fmt.Errorf("status %d, want %s", status, u.wanted())
 }
 
-// late says how far the server had come when time ran out.
-func late(status int, timeout time.Duration) error {
-	if status == 0 {
-		return fmt.Errorf("connected, but no HTTP answer within %v", timeout)
+// expiresSoon says so of a certificate that has to be renewed in these days; "" = there is time.
+func expiresSoon(s tls.ConnectionState, now time.Time) string {
+	const soon = 14 * 24 * time.Hour
+	if len(s.PeerCertificates) == 0 {
+		return ""
 	}
-	return fmt.Errorf("status %d, but no complete body within %v", status, timeout)
+	if until := s.PeerCertificates[0].NotAfter; until.After(now) && until.Sub(now) < soon {
+		return ", its certificate expires in " + span(until.Sub(now))
+	}
+	return ""
 }
 
-func refusal(status int, h HTTP) error {
-	if status >= 300 && status < 400 {
-		return fmt.Errorf("status %d, want %s (redirects are not followed)", status, h.wanted())
+// clipText is the beginning of a text.
+func clipText(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
-	return fmt.Errorf("status %d, want %s", status, h.wanted())
+	return s
+}
+
+// bodyFault is the error of a body without the layers that repeat what is known.
+func bodyFault(err error) error {
+	if err == io.ErrUnexpectedEOF {
+		return err
+	}
+	return bare(err)
 }

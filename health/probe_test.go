@@ -125,7 +125,7 @@ func TestHTTPProbe(t *testing.T) {
 	mux.HandleFunc("/half-header", raw("HTTP/1.1 200 OK\r\nContent-Le", true))
 	mux.HandleFunc("/broken-body", raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfive.", false))
 	mux.HandleFunc("/early", raw("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false))
-	mux.HandleFunc("/endless-header", raw("HTTP/1.1 200 OK\r\nA: "+strings.Repeat("a", 2*maxAnswer), false))
+	mux.HandleFunc("/endless-header", raw("HTTP/1.1 200 OK\r\nA: "+strings.Repeat("a", 2*maxHeader), false))
 	mux.HandleFunc("/endless-body", func(w http.ResponseWriter, r *http.Request) {
 		for {
 			if _, err := w.Write(make([]byte, 4096)); err != nil {
@@ -165,13 +165,13 @@ func TestHTTPProbe(t *testing.T) {
 			if strings.Contains(c.want, "100ms") {
 				timeout = short
 			}
-			detail, err := ask(t, Target{Type: TypeHTTP, Addr: addr, Timeout: timeout, Interval: timeout, HTTP: HTTP{Path: c.path, Status: c.status}})
+			detail, err := ask(t, Target{Type: TypeHTTP, Addr: addr, Timeout: timeout, Interval: timeout, HTTP: HTTP{URLs: []URL{{Path: c.path, Status: c.status}}}})
 			wantText(t, detail, err, c.want)
 		})
 	}
 
 	t.Run("request", func(t *testing.T) {
-		_, err := ask(t, Target{Type: TypeHTTP, Addr: addr, HTTP: HTTP{Path: "/seen?a=b", Host: "www.example.org"}})
+		_, err := ask(t, Target{Type: TypeHTTP, Addr: addr, HTTP: HTTP{URLs: []URL{{Path: "/seen?a=b", Host: "www.example.org"}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestHTTPProbe(t *testing.T) {
 		if r.Method != "GET" || r.Host != "www.example.org" || r.RequestURI != "/seen?a=b" || !r.Close || r.UserAgent() != "quorate" {
 			t.Errorf("the server saw %s %s of %s, close %v, from %q", r.Method, r.RequestURI, r.Host, r.Close, r.UserAgent())
 		}
-		if _, err := ask(t, Target{Type: TypeHTTP, Addr: addr, HTTP: HTTP{Path: "/seen"}}); err != nil {
+		if _, err := ask(t, Target{Type: TypeHTTP, Addr: addr, HTTP: HTTP{URLs: []URL{{Path: "/seen"}}}}); err != nil {
 			t.Fatal(err)
 		}
 		if r := <-seen; r.Host != addr.String() {

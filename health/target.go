@@ -1,10 +1,7 @@
 package health
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -44,30 +41,6 @@ type Through struct {
 	Method string         `json:"method"` // of forwarding, as people know it: "dr", "tun gre"
 }
 
-// HTTP is the part of a Target that only HTTP has.
-type HTTP struct {
-	Path   string        `json:"path"`             // with its query, if any; "/"
-	Host   string        `json:"host,omitempty"`   // Host header; the address and port
-	Status []StatusRange `json:"status,omitempty"` // any of them will do; 200–299
-}
-
-// IsZero reports whether nothing is set.
-func (h HTTP) IsZero() bool { return h.Path == "" && h.Host == "" && len(h.Status) == 0 }
-
-// StatusRange is an inclusive range of HTTP status codes.
-type StatusRange struct {
-	From int `json:"from"`
-	To   int `json:"to"`
-}
-
-// String is "200-299", or "204" for a range of one.
-func (r StatusRange) String() string {
-	if r.From == r.To {
-		return fmt.Sprint(r.From)
-	}
-	return fmt.Sprintf("%d-%d", r.From, r.To)
-}
-
 // withDefaults returns the target with the zero fields filled in, and without what its type does not use.
 func (t Target) withDefaults() Target {
 	if t.Interval <= 0 {
@@ -89,33 +62,12 @@ func (t Target) withDefaults() Target {
 		t.HTTP = HTTP{}
 		return t
 	}
-	if t.HTTP.Path == "" {
-		t.HTTP.Path = "/"
-	}
-	if len(t.HTTP.Status) == 0 {
-		t.HTTP.Status = []StatusRange{{200, 299}}
-	}
-	t.HTTP.Status = slices.Clone(t.HTTP.Status)
+	t.HTTP = t.HTTP.withDefaults()
 	return t
 }
 
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS &&
-		t.HTTP.Path == o.HTTP.Path && t.HTTP.Host == o.HTTP.Host && slices.Equal(t.HTTP.Status, o.HTTP.Status)
-}
-
-// accepts reports whether the status is in one of the ranges.
-func (h HTTP) accepts(status int) bool {
-	return slices.ContainsFunc(h.Status, func(r StatusRange) bool { return r.From <= status && status <= r.To })
-}
-
-// wanted lists the ranges for a message: "200-299, 304".
-func (h HTTP) wanted() string {
-	s := make([]string, len(h.Status))
-	for i, r := range h.Status {
-		s[i] = r.String()
-	}
-	return strings.Join(s, ", ")
+	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.HTTP.equal(o.HTTP)
 }

@@ -36,6 +36,7 @@ type tlsQuestion struct {
 	tls       TLS
 	addr      netip.AddrPort
 	through   Through
+	egress    Egress
 	name      string
 	protocols string
 }
@@ -86,7 +87,7 @@ func (x *tlsClients) of(t Target, host string, protocols []string) (*tlsClient, 
 	if name == "" {
 		name = t.Addr.Addr().WithZone("").String()
 	}
-	q := tlsQuestion{tls: t.TLS, addr: t.Addr, through: t.Through, name: name, protocols: strings.Join(protocols, ",")}
+	q := tlsQuestion{tls: t.TLS, addr: t.Addr, through: t.Through, egress: t.Egress, name: name, protocols: strings.Join(protocols, ",")}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := time.Now()

@@ -72,7 +72,7 @@ func TestCertificates(t *testing.T) {
 			case !c.notCA:
 				c.tls.CA = ca.file()
 			}
-			detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: c.tls, HTTP: HTTP{Host: c.host}})
+			detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: c.tls, HTTP: HTTP{URLs: []URL{{Host: c.host}}}})
 			wantText(t, detail, err, c.want)
 			if errors.Is(err, ErrNotAsked) {
 				t.Error("it counts as trouble of this machine")

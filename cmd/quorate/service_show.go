@@ -260,9 +260,12 @@ func checkText(c fsm.Check) string {
 	var b strings.Builder
 	b.WriteString(string(c.Type))
 	if c.HTTP != nil {
-		fmt.Fprintf(&b, " GET %s", c.HTTP.Path)
-		if c.HTTP.Host != "" {
-			fmt.Fprintf(&b, " at %s", c.HTTP.Host)
+		for i, r := range c.HTTP.Requests() {
+			b.WriteString(map[bool]string{true: ","}[i > 0])
+			fmt.Fprintf(&b, " %s %s", cmp.Or(r.Method, "GET"), r.Path)
+			if r.Host != "" {
+				fmt.Fprintf(&b, " at %s", r.Host)
+			}
 		}
 	}
 	if c.Port != 0 {

@@ -1,0 +1,102 @@
+package health
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http2"
+)
+
+// window is how much of a body a server may send before it is read, by HTTP/2; the library has no less than 64 KiB for it.
+const window = 256 << 10
+
+// newTransport2 is the library's HTTP/2 for connections that are given to it. It opens none, and keeps none.
+func newTransport2() *http2.Transport {
+	two, err := http2.ConfigureTransports(&http.Transport{
+		DisableCompression: true, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerConnection: window, MaxReceiveBufferPerStream: window},
+	})
+	if err != nil {
+		panic("health: " + err.Error()) // of a transport that has HTTP/2 already
+	}
+	two.MaxHeaderListSize = maxHeader
+	return two
+}
+
+// exchange2 asks by HTTP/2: over TLS, when the server has chosen it, else by prior knowledge. done ends what it has started and may be called
+// when the body has been read.
+func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request) (resp *http.Response, done func(), err error) {
+	if s, ok := c.(*tls.Conn); ok && s.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
+		return nil, nil, errors.New("the server does not speak HTTP/2: it has not chosen h2 by ALPN")
+	}
+	cc, err := p.two.NewClientConn(&metered{Conn: c, left: maxFrame + maxDigest + maxDigest/8})
+	if err != nil {
+		return nil, nil, fault2(err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done = func() {
+		cancel()
+		_ = cc.Close()
+	}
+	resp, err = cc.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		done()
+		return nil, nil, fault2(err)
+	}
+	return resp, done, nil
+}
+
+// fault2 is what was wrong with a connection by HTTP/2.
+func fault2(err error) error {
+	text := strings.TrimPrefix(strings.TrimPrefix(bare(err).Error(), "http2: "), "Transport ")
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, errTooMuch):
+		return fmt.Errorf("not a usable HTTP/2 answer: %w", errTooMuch)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("connection closed without an HTTP/2 answer")
+	case strings.Contains(text, "response header list larger"):
+		return fmt.Errorf("not a usable HTTP/2 answer: its header is longer than %d bytes", maxHeader)
+	case strings.Contains(text, "looked like an HTTP/1.1 header"):
+		return errors.New("not an HTTP/2 answer, but one by HTTP/1.1: leave version out")
+	}
+	if refused := alertFault(err); refused != nil {
+		return refused
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("connection lost before an HTTP/2 answer: %w", op.Err)
+	}
+	return fmt.Errorf("not an HTTP/2 answer: %s", text)
+}
+
+// errTooMuch is the end of a connection on which nothing but frames came.
+var errTooMuch = errors.New("the server sent more than an answer may have")
+
+// metered is a connection that ends after so many bytes, whatever they are: frames that say nothing have no other bound but the time.
+type metered struct {
+	net.Conn
+	left int64
+}
+
+func (m *metered) Read(b []byte) (int, error) {
+	if m.left <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := m.Conn.Read(b[:min(int64(len(b)), m.left)])
+	m.left -= int64(n)
+	return n, err
+}
+
+// Close closes without the alert that ends TLS: to send it could take seconds where the server reads nothing.
+func (m *metered) Close() error {
+	if s, ok := m.Conn.(*tls.Conn); ok {
+		return s.NetConn().Close()
+	}
+	return m.Conn.Close()
+}
