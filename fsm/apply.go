@@ -99,6 +99,8 @@ func (e *entry) run(c Command) error {
 		return e.endDrain(*c.EndDrain)
 	case c.Delivered != nil:
 		return e.delivered(*c.Delivered)
+	case c.SetNodeHealth != nil:
+		return e.setNodeHealth(*c.SetNodeHealth)
 	}
 	return nil
 }

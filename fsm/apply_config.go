@@ -26,6 +26,7 @@ func (e *entry) configure(c Configure) error {
 	e.releaseTombstones()
 	e.matchHolders()
 	e.matchServers()
+	e.matchNodeChecks()
 	e.handMarks()
 	e.matchOutboxes()
 	return nil

@@ -12,6 +12,7 @@ func (e *entry) fenced(c Fenced) error {
 	if e.next.Grantors.Index != c.GrantorIndex {
 		return fmt.Errorf("fence of node %s: %w: the grantor set is that of entry %d, not %d", n.ID, ErrStale, e.next.Grantors.Index, c.GrantorIndex)
 	}
+	n = n.unchecked()
 	n.Epoch = Epoch(e.index)
 	e.fencing = n.ID
 	if e.counts() && !n.Flap.Away { // fenced again while it is away, it has failed once

@@ -42,7 +42,7 @@ func newNode(n Node, index uint64, at Schema) (Node, error) {
 		return n, fmt.Errorf("node %s: store id %q: %w", n.ID, clip(string(n.Store), 80), ErrInvalid)
 	}
 	n, err := n.cleaned(at)
-	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap = false, false, Epoch(index), index, Flap{}
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks = false, false, Epoch(index), index, Flap{}, nil
 	return n, err
 }
 
@@ -132,7 +132,7 @@ func (e *entry) putNode(n Node) error {
 	if err != nil {
 		return err
 	}
-	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap = known.Draining, known.Leaving, known.Epoch, known.Joined, known.Flap
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks = known.Draining, known.Leaving, known.Epoch, known.Joined, known.Flap, known.Checks
 	if reflect.DeepEqual(n, known) {
 		return nil
 	}

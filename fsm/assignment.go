@@ -56,6 +56,7 @@ const (
 	ReasonRebalanced ReasonCode = "rebalanced" // another node has less for its weight
 	ReasonGrouped    ReasonCode = "grouped"    // to join the other VIPs of its group
 	ReasonUnable     ReasonCode = "unable"     // the owner can no longer serve it (interface, data plane, role)
+	ReasonUnhealthy  ReasonCode = "unhealthy"  // a check of the owner fails
 	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has a VIP of this name at this address
 	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
 	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it

@@ -16,6 +16,11 @@ const (
 	CheckTCP   CheckType = "tcp"   // connect
 	CheckHTTP  CheckType = "http"  // GET, status in range
 	CheckHTTPS CheckType = "https" // the same over TLS
+
+	CheckScript    CheckType = "script"    // a program's exit code
+	CheckFile      CheckType = "file"      // what a file says
+	CheckProcess   CheckType = "process"   // a program runs; of nodes alone
+	CheckInterface CheckType = "interface" // a link has a carrier; of nodes alone
 )
 
 // Check says how the servers of a service are probed. What only some types have is in a part of its own, which is there for these types alone.
@@ -38,6 +43,11 @@ type Check struct {
 	Source       netip.Addr    `json:"source,omitzero"`         // of the probe's packets
 	Interface    string        `json:"interface,omitempty"`     // by which they leave
 	FwMark       uint32        `json:"fwmark,omitempty"`        // that they bear
+
+	Script  *ScriptCheck  `json:"script,omitempty"`
+	File    *FileCheck    `json:"file,omitempty"`
+	Process *ProcessCheck `json:"process,omitempty"`
+	Link    *LinkCheck    `json:"link,omitempty"`
 }
 
 // Through names what a probe comes through.
@@ -72,11 +82,19 @@ var checkKinds = []checkKind{
 	{CheckTCP, schemaFirst},
 	{CheckHTTP, schemaFirst},
 	{CheckHTTPS, schemaHealth},
+	{CheckScript, schemaHealth},
+	{CheckFile, schemaHealth},
+	{CheckProcess, schemaHealth},
+	{CheckInterface, schemaHealth},
 }
 
 var checkParts = []part{
 	{"http", []CheckType{CheckHTTP, CheckHTTPS}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
 	{"tls", slices.Concat(tlsAlways, tlsChoice), schemaHealth, func(c *Check) { put(&c.TLS) }, func(c *Check) checkPart { return have(c.TLS) }},
+	{"script", []CheckType{CheckScript}, schemaHealth, func(c *Check) { put(&c.Script) }, func(c *Check) checkPart { return have(c.Script) }},
+	{"file", []CheckType{CheckFile}, schemaHealth, func(c *Check) { put(&c.File) }, func(c *Check) checkPart { return have(c.File) }},
+	{"process", []CheckType{CheckProcess}, schemaHealth, func(c *Check) { put(&c.Process) }, func(c *Check) checkPart { return have(c.Process) }},
+	{"interface", []CheckType{CheckInterface}, schemaHealth, func(c *Check) { put(&c.Link) }, func(c *Check) checkPart { return have(c.Link) }},
 }
 
 // CheckTypes are all types of checks, as a configuration names them.

@@ -73,6 +73,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		checkPrefer(&ps, "group."+name, c.Groups[name].Prefer, nodes)
 		checkTogether(&ps, name, all, directors)
 	}
+	c.checkNodeChecks(&ps, nodes)
 	if len(c.Services) > 0 && !checkSetting(&ps, c.Settings.DataPlane, directors) {
 		return ps // the services would be judged by a data plane that nobody has
 	}

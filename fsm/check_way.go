@@ -9,7 +9,7 @@ import (
 )
 
 // localChecks are the types that ask this machine and send nothing.
-var localChecks = []CheckType{}
+var localChecks = []CheckType{CheckScript, CheckFile, CheckProcess, CheckInterface}
 
 // NetworkChecks are the types of checks that ask over the network.
 func NetworkChecks() []CheckType {

@@ -12,23 +12,24 @@ type Command struct {
 	At     time.Time `json:"at"`              // stamped by the leader that proposes
 	Actor  string    `json:"actor,omitempty"` // who caused it, for the timeline
 
-	Init        *Init        `json:"init,omitempty"`
-	PutNode     *PutNode     `json:"put_node,omitempty"`
-	RemoveNode  *RemoveNode  `json:"remove_node,omitempty"`
-	SetFacts    *SetFacts    `json:"set_facts,omitempty"`
-	SetDrain    *SetDrain    `json:"set_drain,omitempty"`
-	SetGrantors *SetGrantors `json:"set_grantors,omitempty"`
-	SetSchema   *SetSchema   `json:"set_schema,omitempty"`
-	Configure   *Configure   `json:"configure,omitempty"`
-	SetAdmin    *SetAdmin    `json:"set_admin,omitempty"`
-	SetHealth   *SetHealth   `json:"set_health,omitempty"`
-	Decide      *Decide      `json:"decide,omitempty"`
-	Fenced      *Fenced      `json:"fenced,omitempty"`
-	Raise       *Raise       `json:"raise,omitempty"`
-	Record      *Record      `json:"record,omitempty"`
-	HoldOff     *HoldOff     `json:"hold_off,omitempty"`
-	EndDrain    *EndDrain    `json:"end_drain,omitempty"`
-	Delivered   *Delivered   `json:"delivered,omitempty"`
+	Init          *Init          `json:"init,omitempty"`
+	PutNode       *PutNode       `json:"put_node,omitempty"`
+	RemoveNode    *RemoveNode    `json:"remove_node,omitempty"`
+	SetFacts      *SetFacts      `json:"set_facts,omitempty"`
+	SetDrain      *SetDrain      `json:"set_drain,omitempty"`
+	SetGrantors   *SetGrantors   `json:"set_grantors,omitempty"`
+	SetSchema     *SetSchema     `json:"set_schema,omitempty"`
+	Configure     *Configure     `json:"configure,omitempty"`
+	SetAdmin      *SetAdmin      `json:"set_admin,omitempty"`
+	SetHealth     *SetHealth     `json:"set_health,omitempty"`
+	Decide        *Decide        `json:"decide,omitempty"`
+	Fenced        *Fenced        `json:"fenced,omitempty"`
+	Raise         *Raise         `json:"raise,omitempty"`
+	Record        *Record        `json:"record,omitempty"`
+	HoldOff       *HoldOff       `json:"hold_off,omitempty"`
+	EndDrain      *EndDrain      `json:"end_drain,omitempty"`
+	Delivered     *Delivered     `json:"delivered,omitempty"`
+	SetNodeHealth *SetNodeHealth `json:"set_node_health,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -53,7 +54,7 @@ func (c Command) needs() Schema {
 		c.Record != nil && c.Record.Event.Service != "" {
 		need = max(need, schemaLVS)
 	}
-	if c.Delivered != nil || c.Record != nil && (c.Record.Event.Notifier != "" || c.Record.Event.N != 0) {
+	if c.Delivered != nil || c.SetNodeHealth != nil || c.Record != nil && (c.Record.Event.Notifier != "" || c.Record.Event.N != 0) {
 		need = max(need, schemaHealth)
 	}
 	if c.SetHealth != nil && slices.ContainsFunc(c.SetHealth.Verdicts, func(v ServerVerdict) bool { return v.Asked != Asked{} }) {

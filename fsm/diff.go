@@ -155,6 +155,12 @@ func (c Config) fields() map[string]fields {
 	for _, n := range c.Notifiers {
 		n.fields(object)
 	}
+	for name, n := range c.NodeChecks {
+		n.fields(object("node_check." + name))
+		for i, check := range n.Checks {
+			check.fields(object("node_check." + name + ".check." + strconv.Itoa(i)))
+		}
+	}
 	for name, s := range c.Services {
 		s.fields(object("service." + name))
 		s.Health.fields("service."+name, object)

@@ -45,6 +45,18 @@ type Standing struct {
 	// HoldDown is until when nothing is moved there for preference or balance.
 	HoldDown time.Time `json:"hold_down,omitzero"`
 	Fences   int       `json:"fences,omitempty"` // in a row
+	// Score is the sum of the weights of the checks that fail there; 0 = none does. Checks are all that concern the VIP, by name.
+	Score  int             `json:"score,omitempty"`
+	Checks []CheckStanding `json:"checks,omitempty"`
+}
+
+// CheckStanding is one check of a node as it concerns a VIP.
+type CheckStanding struct {
+	Check    string  `json:"check"`
+	Required bool    `json:"required,omitempty"`
+	Weight   int     `json:"weight,omitempty"`
+	Verdict  Verdict `json:"verdict"`
+	Detail   string  `json:"detail,omitempty"`
 }
 
 // Explain explains the VIP that is configured at the address; ok is false where there is none. It tells what Plan would do with
@@ -82,6 +94,7 @@ func (p *planner) standings(u *unit) []Standing {
 	for i, n := range p.nodes {
 		out[i] = Standing{Node: n.ID, WhyNot: p.whyNot(u, i), Rank: slices.Index(u.prefer, n.ID) + 1, Weight: n.Weight, VIPs: len(p.s.Owned(n.ID))}
 		out[i].Able = out[i].WhyNot == ""
+		out[i].Score, out[i].Checks = p.score(u, i), p.checkStandings(u, n)
 		if n.Flap.recentAt(p.h.Now) {
 			out[i].Fences = n.Flap.Count
 		}
@@ -107,7 +120,7 @@ func (p *planner) holds(u *unit) (out []Hold) {
 			out = append(out, Hold{Text: fmt.Sprintf("%s does not have the connections of the other directors yet", p.nodes[i].ID)})
 		}
 	}
-	if u.preempt || settings.Rebalance && len(u.prefer) == 0 {
+	if u.wish >= 0 || u.preempt || settings.Rebalance && len(u.prefer) == 0 {
 		for _, m := range u.members {
 			if until, held := m.rec.Flap.heldUntil(p.h.Now, settings); held {
 				out = append(out, Hold{until, fmt.Sprintf("%s is held down for %v after its last move%s", m.vip.Name, m.rec.Flap.hold(settings),
@@ -139,13 +152,16 @@ func (p *planner) movers(u *unit, rec Assignment) []string {
 	case home >= 0 && home != i:
 		say("the next plan moves it to %s: %s", p.nodes[home].ID, p.moveReason(u, i).Text)
 	}
+	if u.wish >= 0 && p.score(u, u.wish) > p.score(u, i) {
+		say("%s, and %s has %d: it goes there as soon as nothing holds it", p.scoreText(u, i), p.nodes[u.wish].ID, p.score(u, u.wish))
+	}
 	requested := u.code == ReasonRequested
 	better := p.preferredTo(u, i)
 	switch {
 	case requested && home == i:
 		say("it was requested on %s: preference and balance leave it there until %s cannot have it", rec.Owner, rec.Owner)
 	case len(u.prefer) == 0:
-	case u.wish >= 0:
+	case u.wish >= 0 && p.score(u, u.wish) == p.score(u, i):
 		say("%s is preferred and able: it goes there as soon as nothing holds it", p.nodes[u.wish].ID)
 	case len(better) > 0 && u.preempt && home == i:
 		say("a more preferred node that becomes able: %s", strings.Join(better, "; "))
@@ -160,6 +176,9 @@ func (p *planner) movers(u *unit, rec Assignment) []string {
 		say("balance does not: it has a preference")
 	case u.code == "" && home == i:
 		say("balance, once another node has, for its weight, more than a tenth less than %s and at least one whole VIP", rec.Owner)
+	}
+	if slices.ContainsFunc(p.checks, func(c NodeCheck) bool { return c.Required && concerns(c, u.members) }) {
+		say("a required check that fails on %s", rec.Owner)
 	}
 	say("%s is drained, leaves, is fenced or can no longer serve it, or an operator moves it", rec.Owner)
 	return out

@@ -184,6 +184,9 @@ func histories() [][]Command {
 	}
 	renamed := Config{VIPs: map[string]VIP{"www": {Name: "www", Address: netip.MustParsePrefix("192.0.2.10/25")}}}
 	relabelled := Config{VIPs: map[string]VIP{"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Network: "dmz"}}}
+	checked := Config{Settings: cfg.Settings, VIPs: cfg.VIPs, Groups: cfg.Groups, Services: cfg.Services, NodeChecks: map[string]NodeCheck{
+		"haproxy": processCheck("haproxy", 0), "uplink": processCheck("uplink", -20),
+	}}
 	form := []Command{
 		{Schema: 1, At: epochTime, Actor: "n1", Init: &Init{ClusterID: "c1", Node: n1}},
 		{PutNode: &PutNode{Node: n2}},
@@ -196,6 +199,7 @@ func histories() [][]Command {
 		{Schema: 99, At: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), Init: &Init{}},
 		{PutNode: &PutNode{}}, {RemoveNode: &RemoveNode{}}, {SetFacts: &SetFacts{}}, {SetDrain: &SetDrain{}}, {SetGrantors: &SetGrantors{}},
 		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetAdmin: &SetAdmin{Admin: Drain}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
+		{SetNodeHealth: &SetNodeHealth{Found: map[string]Finding{"": {}}}},
 		{Decide: &Decide{Assign: []Assign{{}}, Release: []StartRelease{{}}, Cancel: []Cancel{{}}}},
 		{EndDrain: &EndDrain{Drains: []DrainOver{{}}}}, {EndDrain: &EndDrain{Drains: []DrainOver{{Reason: ReasonDrained}}}},
 		{Fenced: &Fenced{Moves: []Move{{}}}}, {Raise: &Raise{}}, {Record: &Record{Event: Event{Text: "\xfe"}}},
@@ -283,6 +287,15 @@ func histories() [][]Command {
 			{Schema: 6, Delivered: &Delivered{[]Delivery{{Notifier: "hook", From: Place{4, 1}, Outcome: OutcomeSummarized, Untold: Untold{Suppressed: 1}}}}},
 			{Schema: 6, Delivered: &Delivered{[]Delivery{{Notifier: "none"}, {Notifier: "hook", Outcome: "odd"}}}},
 			{Schema: 6, Configure: &Configure{Force: true, Config: Config{VIPs: cfg.VIPs, Groups: cfg.Groups}}},
+		},
+		{
+			{Schema: 6, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1}},
+			{PutNode: &PutNode{Node: n2}},
+			{Schema: 6, Configure: &Configure{Config: checked}},
+			{Schema: 6, SetNodeHealth: &SetNodeHealth{Node: "n1", Store: n1.Store, Found: map[string]Finding{"haproxy": {Up, ""}, "uplink": {Down, "no"}}}},
+			{Schema: 6, SetNodeHealth: &SetNodeHealth{Node: "n2", Store: n2.Store, Found: map[string]Finding{"haproxy": {Down, "none"}, "gone": {Up, ""}}}},
+			{Schema: 6, Fenced: &Fenced{Node: "n1", Epoch: 1, GrantorIndex: 1}},
+			{Schema: 6, Configure: &Configure{Force: true, Config: cfg}},
 		},
 		absurd,
 		with(absurd...),

@@ -36,6 +36,9 @@ type Node struct {
 	Epoch Epoch `json:"epoch"`
 	// Flap counts fences. Since schema 2.
 	Flap Flap `json:"flap,omitzero"`
+	// Checks are what it found by the checks of nodes that it carries out, by name; what is not known is not there. Since schema 6; never changed
+	// in place.
+	Checks map[string]CheckState `json:"checks,omitempty"`
 	// Joined is the index of the entry that added the node.
 	Joined uint64 `json:"joined"`
 }

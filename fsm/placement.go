@@ -14,7 +14,7 @@ import (
 func (p *planner) place(units []*unit) {
 	var rest []*unit
 	for _, u := range units {
-		seats := p.seats(u)
+		seats := p.lightest(u, p.seats(u))
 		if best := p.mostPreferred(u, seats); best >= 0 {
 			p.settle(u, best, fmt.Sprintf("%s is the most preferred node that is able", p.nodes[best].ID))
 			continue
@@ -61,7 +61,7 @@ func (p *planner) seats(u *unit) []bool {
 
 // served reports whether a node that is able has a member of the unit: it may wait there until another one is ready for it.
 func (p *planner) served(u *unit) bool {
-	return slices.ContainsFunc(u.members, func(m member) bool { return p.owner(m) >= 0 && p.h.Able[m.rec.Owner] })
+	return slices.ContainsFunc(u.members, func(m member) bool { i := p.owner(m); return i >= 0 && p.h.Able[m.rec.Owner] && p.failing(u, i) == "" })
 }
 
 // classOf is a string with a 1 for each node that the unit may go to by its weight.
@@ -140,7 +140,7 @@ func (p *planner) seat(u *unit, share []int) {
 	why := fmt.Sprintf("%s has %s, and its share by weight is %d", p.nodes[best].ID, plural(p.load[best], "VIP"), share[best])
 	if choices == 1 {
 		why = fmt.Sprintf("%s is the only node that is able", p.nodes[best].ID)
-		if u.class != classOf(u.open, p.nodes) {
+		if u.class != classOf(p.lightest(u, u.open), p.nodes) {
 			why += " and not held down"
 		}
 	}

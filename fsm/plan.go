@@ -27,7 +27,7 @@ type Hints struct {
 // release has ended for, by a hand-over or by staying, may then be moved for balance), and Apply refuses none of its decisions on the state it was made for.
 //
 // It moves a VIP only for a cause: its owner drains, leaves, is about to end or can no longer serve it; a more preferred node is able and
-// preempt is on; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
+// preempt is on; its checks say that it must not have it, or another has a better score by them; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
 // has less for its weight. Moves for preference and balance are few and not too soon: see Settings and Flap.
 func Plan(s *State, h Hints) (Decide, bool) { return planWithin(s, h, s.budgetAt(h.Now).left()) }
 
@@ -76,10 +76,11 @@ type planner struct {
 	units  []*unit  // sorted by id
 	held   contested
 	need   map[string]needs // of each VIP, by name
+	checks []NodeCheck      // by name
 }
 
 func newPlanner(s *State, h Hints, fenced NodeID) *planner {
-	p := &planner{s: s, h: h, fenced: fenced, need: s.Config.needsOf(), index: make(map[NodeID]int, len(s.Nodes))}
+	p := &planner{s: s, h: h, fenced: fenced, need: s.Config.needsOf(), checks: s.Config.nodeChecks(), index: make(map[NodeID]int, len(s.Nodes))}
 	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
 		p.index[id] = len(p.nodes)
 		n := s.Nodes[id]
@@ -178,7 +179,9 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 		r.Reason = tombstoneReason(m.rec, m.vip, true)
 	case u.home < 0 && p.lastLeaves(owner):
 		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
-	case u.home == owner || !p.mayGet(u, m) || p.behind[u.home] && p.h.Able[m.rec.Owner]:
+	case p.failing(u, owner) != "" && !p.mayGet(u, m):
+		r.Reason = Reason{ReasonUnhealthy, fmt.Sprintf("%s, and no other node is able: %s", p.failing(u, owner), p.whyNone(u))}
+	case u.home == owner || !p.mayGet(u, m) || p.behind[u.home] && p.h.Able[m.rec.Owner] && p.failing(u, owner) == "":
 		return
 	default:
 		r.To, r.Reason = p.nodes[u.home].ID, p.moveReason(u, owner)
@@ -194,7 +197,7 @@ func (p *planner) decideReleasing(d *Decide, u *unit, m member) {
 	switch owner := p.index[m.rec.Owner]; {
 	case u.home == owner:
 		d.Cancel = append(d.Cancel, p.cancel(m, p.keepReason(u, m)))
-	case u.home < 0 && !p.lastLeaves(owner):
+	case u.home < 0 && !p.lastLeaves(owner) && p.failing(u, owner) == "":
 		d.Cancel = append(d.Cancel, p.cancel(m, Reason{ReasonNoNode, "no other node is able: " + p.whyNone(u)}))
 	}
 }
@@ -202,12 +205,13 @@ func (p *planner) decideReleasing(d *Decide, u *unit, m member) {
 func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 	owner := p.index[m.rec.Owner]
 	canKeep := u.fit[owner] && p.h.Able[m.rec.Owner]
+	failing := p.failing(u, owner)
 	var a Assign
 	switch {
 	case u.home == owner && !m.stale:
 		d.Cancel = append(d.Cancel, p.cancel(m, p.keepReason(u, m)))
 		return
-	case p.mayGet(u, m):
+	case p.mayGet(u, m), u.home == owner && canKeep && !p.blocked(m): // the second keeps what it would not be given
 		a = p.assign(m, p.nodes[u.home], p.handOverReason(u, m))
 	case p.blocked(m):
 		// Two records that wait for each other end when the first is cleared.
@@ -216,6 +220,8 @@ func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 		return // it waits for its home, which is not able for the moment
 	case p.lastLeaves(owner):
 		a = p.assign(m, Node{}, m.rec.Release.Reason)
+	case failing != "":
+		a = p.assign(m, Node{}, Reason{ReasonUnhealthy, fmt.Sprintf("%s, and no other node is able: %s", failing, p.whyNone(u))})
 	case canKeep && m.stale:
 		a = p.assign(m, p.nodes[owner], Reason{ReasonNoNode, "no other node is able: " + p.whyNone(u)})
 	case canKeep:

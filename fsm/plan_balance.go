@@ -48,7 +48,7 @@ func (p *planner) bestMove(at [][]*unit) (*unit, int) {
 		for _, to := range empty {
 			var best *unit
 			for _, u := range at[from] {
-				if u.open[to] && p.worth(from, to, len(u.members)) && (best == nil || p.fitsBetter(u, best, to)) {
+				if u.open[to] && p.score(u, to) >= p.score(u, from) && p.worth(from, to, len(u.members)) && (best == nil || p.fitsBetter(u, best, to)) {
 					best = u
 				}
 			}

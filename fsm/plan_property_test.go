@@ -193,6 +193,9 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 				Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}
 		}
 	}
+	if hold && rapid.Bool().Draw(rt, "node checks") {
+		c.NodeChecks = drawNodeChecks(rt, c)
+	}
 	if names := slices.Sorted(maps.Keys(c.VIPs)); hold && len(names) > 0 && rapid.Bool().Draw(rt, "compound") {
 		s := Service{Name: "s", Protocol: TCP, Forward: NAT, Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.2:0"), Weight: 1}},
 			VIPs:  rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID).Draw(rt, "on"),
@@ -200,6 +203,36 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 		c.Services[s.Name] = s
 	}
 	return c
+}
+
+// drawNodeChecks are up to four checks, of few names, so that a second configuration changes them.
+func drawNodeChecks(rt *rapid.T, c Config) map[string]NodeCheck {
+	out := map[string]NodeCheck{}
+	for i := range rapid.IntRange(0, 4).Draw(rt, "checks") {
+		x := processCheck(fmt.Sprintf("c%d", i), 0)
+		if x.Required = rapid.Bool().Draw(rt, "required"); !x.Required {
+			x.Weight = -rapid.IntRange(1, 3).Draw(rt, "loses")
+		}
+		if names := slices.Sorted(maps.Keys(c.VIPs)); len(names) > 0 && rapid.Bool().Draw(rt, "some vips") {
+			x.VIPs = rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, len(names), rapid.ID).Draw(rt, "about")
+		}
+		if rapid.IntRange(0, 3).Draw(rt, "some groups") == 0 {
+			x.Groups = []string{"g1"}
+		}
+		if rapid.IntRange(0, 3).Draw(rt, "some nodes") == 0 {
+			x.Nodes = []NodeID{"n1", "n2"}
+		}
+		out[x.Name] = x
+	}
+	return out
+}
+
+// processCheck is a check of nodes; with weight 0 a required one.
+func processCheck(name string, weight int) NodeCheck {
+	c := NewCheck(CheckProcess)
+	c.Interval, c.Timeout, c.Rise, c.Fall = 2*time.Second, time.Second, 1, 1
+	c.Process.Process, c.Process.Least = "haproxy", 1
+	return NodeCheck{Name: name, Checks: []Check{c}, Required: weight == 0, Weight: weight}
 }
 
 // TestRandomHistory drives clusters through random commands, plans, confirmations, fences and configurations. checkStep
@@ -238,7 +271,7 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 14).Draw(rt, "step") {
+	switch rapid.IntRange(0, 17).Draw(rt, "step") {
 	case 0:
 		c := drawConfig(rt, 5, w.s.Schema >= schemaHold)
 		c.Settings = drawSettings(rt, w.s.Schema)
@@ -246,6 +279,15 @@ func randomStep(rt *rapid.T, w *world) {
 	case 14:
 		if w.s.Schema >= schemaHold {
 			w.apply(Command{HoldOff: &HoldOff{Node: id, Epoch: w.s.Nodes[id].Epoch, Index: rapid.Uint64Range(0, w.s.Index).Draw(rt, "index")}})
+		}
+	case 15, 16, 17:
+		if w.s.Schema >= schemaHealth {
+			found := map[string]Finding{}
+			for i := range 4 {
+				v := rapid.SampledFrom([]Verdict{Up, Up, Down, Unknown}).Draw(rt, "found")
+				found[fmt.Sprintf("c%d", i)] = Finding{Verdict: v, Detail: "seen"}
+			}
+			w.apply(Command{SetNodeHealth: &SetNodeHealth{Node: id, Store: w.s.Nodes[id].Store, Found: found}})
 		}
 	case 13:
 		w.pass(time.Duration(rapid.IntRange(0, 100).Draw(rt, "seconds")) * time.Second)
@@ -359,6 +401,9 @@ func checkPlan(rt *rapid.T, w *world) {
 			if why := n.misfit(w.s.Config.needsOf()[a.VIP]); why != "" {
 				rt.Fatalf("assigned to a node that does not fit: %s: %+v", why, a)
 			}
+			if why, unsure := unhealthy(w.s, a.VIP, n); why || unsure && !back {
+				rt.Fatalf("assigned to a node on which a required check fails or is not known: %+v", a)
+			}
 		}
 		if a.Reason.Code == "" || a.Reason.Text == "" {
 			rt.Fatalf("no reason: %+v", a)
@@ -368,7 +413,11 @@ func checkPlan(rt *rapid.T, w *world) {
 		if r.Reason.Code == "" || r.Reason.Text == "" || r.To != "" && (!w.hints.Able[r.To] || w.hints.Ending[r.To]) {
 			rt.Fatalf("release: %+v", r)
 		}
-		if owner := w.s.Assignments[r.Key].Owner; r.To != "" && w.hints.Able[owner] && w.s.Nodes[r.To].Facts.Unsynced {
+		vip, _ := w.s.VIPByKey(r.Key)
+		if down, unsure := unhealthy(w.s, vip.Name, w.s.Nodes[r.To]); r.To != "" && vip.Name != "" && (down || unsure) {
+			rt.Fatalf("to a node on which a required check fails or is not known: %+v", r)
+		}
+		if owner := w.s.Assignments[r.Key].Owner; r.To != "" && r.Reason.Code != ReasonUnhealthy && w.hints.Able[owner] && w.s.Nodes[r.To].Facts.Unsynced {
 			rt.Fatalf("%s serves, and is to hand over to a node that lacks its connections: %+v", owner, r)
 		}
 	}
@@ -389,6 +438,19 @@ func checkPlan(rt *rapid.T, w *world) {
 			rt.Fatalf("the plan is not a fixpoint: after %+v\ncomes %+v", first, d)
 		}
 	}
+}
+
+// unhealthy reports whether a required check that concerns the VIP, or another one of its group, is down on the node, or not known there.
+func unhealthy(s *State, vip string, n Node) (down, unsure bool) {
+	v := s.Config.VIPs[vip]
+	for _, c := range s.Config.NodeChecks {
+		for _, other := range s.Config.VIPs {
+			if same := other.Name == vip || v.Group != "" && other.Group == v.Group; same && c.Required && c.On(n) && c.Concerns(other) {
+				down, unsure = down || n.Found(c.Name).Verdict == Down, unsure || n.Found(c.Name).Verdict != Up
+			}
+		}
+	}
+	return down, unsure
 }
 
 // endsRelease reports whether the plan hands something over that was released, or keeps it after all.
@@ -438,6 +500,8 @@ func calm(rt *rapid.T, w *world) {
 			switch {
 			case can && a.Owner == "":
 				rt.Fatalf("%v has no owner", m.key)
+			case a.Owner != "" && p.failing(u, p.index[a.Owner]) != "":
+				rt.Fatalf("%v is on %s: %s", m.key, a.Owner, p.failing(u, p.index[a.Owner]))
 			case can && (n.Draining || n.Leaving):
 				rt.Fatalf("%v is still on %s", m.key, a.Owner)
 			case can && a.Owner != w.s.Assignments[u.members[0].key].Owner:

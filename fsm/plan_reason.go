@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -15,8 +16,12 @@ func (p *planner) moveReason(u *unit, owner int) Reason {
 		return Reason{ReasonDrained, fmt.Sprintf("%s is draining; %s", from.ID, u.why)}
 	case p.h.Ending[from.ID]:
 		return Reason{ReasonDrained, fmt.Sprintf("the agent of %s ends; %s", from.ID, u.why)}
+	case p.failing(u, owner) != "":
+		return Reason{ReasonUnhealthy, fmt.Sprintf("%s; %s", p.failing(u, owner), u.why)}
 	case !u.fit[owner]:
 		return Reason{ReasonUnable, fmt.Sprintf("%s; %s", p.whyNot(u, owner), u.why)}
+	case u.code == ReasonUnhealthy:
+		return Reason{ReasonUnhealthy, fmt.Sprintf("%s; %s", p.scoreText(u, owner), u.why)}
 	case u.code == ReasonPreempted, u.code == ReasonRebalanced:
 		return Reason{u.code, u.why}
 	default:
@@ -78,6 +83,11 @@ func (p *planner) whyNot(u *unit, i int) string {
 	for _, m := range u.members {
 		if why := n.misfit(p.need[m.vip.Name]); why != "" {
 			return why
+		}
+	}
+	if u.standings != nil && n.Role == Director {
+		if st := u.standings[i]; st.failing != "" || st.unsure != "" {
+			return cmp.Or(st.failing, st.unsure)
 		}
 	}
 	switch {

@@ -17,6 +17,8 @@ type unit struct {
 
 	fit  []bool // for each node: it could own every member, able or not
 	open []bool // and may be given them now
+	// standings is what the checks say of each node; nil when there are none that concern the unit.
+	standings []standing
 
 	wish  int        // index of the preferred node that it may not move to yet; -1 none
 	avoid int        // index of the node that it was asked to leave for any other; -1 none
@@ -24,6 +26,7 @@ type unit struct {
 	code  ReasonCode // why there, where that is not stickiness
 	why   string     // the same as half a sentence
 	class string     // see place
+	lost  int        // index of the node that it leaves for a better score, with code unhealthy
 }
 
 // member is one VIP of a unit and its record.
@@ -75,6 +78,12 @@ func (p *planner) makeUnits() []*unit {
 				u.fit[i] = u.fit[i] && n.misfit(p.need[u.members[j].vip.Name]) == ""
 			}
 			u.open[i] = u.fit[i] && p.ready[i]
+			if len(p.checks) > 0 {
+				st := p.standingOf(n, u.members)
+				u.standings = append(u.standings, st)
+				u.fit[i] = u.fit[i] && st.failing == ""
+				u.open[i] = u.open[i] && st.failing == "" && st.unsure == ""
+			}
 		}
 	}
 	slices.SortFunc(units, func(a, b *unit) int { return strings.Compare(a.id, b.id) })
@@ -193,6 +202,9 @@ func (p *planner) incumbent(u *unit) bool {
 			best = i
 		}
 	}
+	if p.outscored(u, best) {
+		return false
+	}
 	if p.preempts(u, best) {
 		return true
 	}
@@ -207,7 +219,7 @@ func (p *planner) incumbent(u *unit) bool {
 // preempts takes the unit's most preferred node that is able instead of node i, where preempt is on, once neither hold-down
 // nor budget forbids it. A move that has begun goes on.
 func (p *planner) preempts(u *unit, i int) bool {
-	best := p.mostPreferred(u, u.open)
+	best := p.mostPreferred(u, p.lightest(u, u.open))
 	if !p.wouldPreempt(u, i, best) {
 		return false
 	}
@@ -270,7 +282,10 @@ func (p *planner) underWay(u *unit) bool {
 	if home < 0 {
 		return false
 	}
-	if best := p.mostPreferred(u, u.open); p.wouldPreempt(u, home, best) && !p.rests[best] && !p.behind[best] {
+	if u.code == ReasonUnhealthy && p.score(u, home) <= p.score(u, u.lost) {
+		return false // it was chosen before the scores became what they are
+	}
+	if best := p.mostPreferred(u, p.lightest(u, u.open)); u.code != ReasonUnhealthy && p.wouldPreempt(u, home, best) && !p.rests[best] && !p.behind[best] {
 		p.preempt(u, home, best) // no need to move it twice
 		return true
 	}

@@ -8,7 +8,7 @@ import (
 // Problem is one thing that is wrong with a configuration.
 type Problem struct {
 	// Object is what it is about: "cluster", "vip.web", "group.g", "service.s", "service.s.server.10.0.0.1:80",
-	// "service.s.check.0", "notify.ops", "notify.ops.webhook".
+	// "service.s.check.0", "node_check.n", "node_check.n.check.0", "notify.ops", "notify.ops.webhook".
 	Object string `json:"object"`
 	Key    string `json:"key,omitempty"`   // the setting, as in a configuration file: "address", "prefer"
 	Value  string `json:"value,omitempty"` // the value that is wrong

@@ -95,6 +95,9 @@ func (c Config) needs() Schema {
 			need = max(need, schemaHold)
 		}
 	}
+	if len(c.NodeChecks) > 0 {
+		need = max(need, schemaHealth)
+	}
 	for _, s := range c.Services {
 		need = max(need, s.needs(c.VIPs[s.On()[0]]))
 	}
@@ -115,4 +118,6 @@ type Config struct {
 	Services map[string]Service `json:"services,omitempty"`
 	// Notifiers since schema 6.
 	Notifiers map[string]Notifier `json:"notifiers,omitempty"`
+	// NodeChecks is since schema 6.
+	NodeChecks map[string]NodeCheck `json:"node_checks,omitempty"`
 }

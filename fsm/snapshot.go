@@ -125,6 +125,11 @@ func (s *State) complete() error {
 			return fmt.Errorf("the notifier %q is filed under %q", n.Name, name)
 		}
 	}
+	for name, v := range s.Config.NodeChecks {
+		if v.Name != name {
+			return fmt.Errorf("the check of nodes %q is filed under %q", v.Name, name)
+		}
+	}
 	// The rest of Config.Validate is not asked for: a stricter build must still be able to read its cluster's state.
 	return nil
 }

@@ -46,6 +46,7 @@ func (c Config) agreed() Problems {
 		validateName(&ps, object, name, g.Name)
 		validatePrefer(&ps, object, g.Prefer)
 	}
+	c.validateNodeChecks(&ps)
 	ports, around := map[listenKey]string{}, c.surroundings()
 	servers := 0
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
@@ -100,7 +101,7 @@ func (c Config) validateVIP(ps *Problems, name string, owner map[AddressKey]stri
 	if v.Network != "" && !plainName(v.Network) {
 		ps.add(object, "network", v.Network, nameRule, "choose another name")
 	}
-	if i := v.Interface; len(i) > 15 || strings.ContainsAny(i, "/: \t\n\x00") || i == "." || i == ".." || !plainText(i) {
+	if i := v.Interface; !linkName(i) {
 		ps.add(object, "interface", i, "this is no name of a network interface", "use a name that `ip link` shows")
 	}
 	validatePrefer(ps, object, v.Prefer)

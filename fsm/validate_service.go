@@ -67,6 +67,7 @@ func (c Config) validateService(ps *Problems, name string, ports map[listenKey]s
 	}
 	for i, check := range s.Checks {
 		check.validate(ps, object+".check."+strconv.Itoa(i))
+		check.validateOnServer(ps, object+".check."+strconv.Itoa(i))
 		s.validateCheckPort(ps, object+".check."+strconv.Itoa(i), check)
 		check.validateWay(ps, object+".check."+strconv.Itoa(i), s.Servers, around)
 	}
@@ -241,7 +242,7 @@ func (s Service) validateServer(ps *Problems, object string, vips []VIP, server 
 
 // validateCheckPort demands a port to probe: a server that takes many has none of its own.
 func (s Service) validateCheckPort(ps *Problems, object string, c Check) {
-	if c.Port != 0 || s.OnlyPort() != 0 || c.Through == ThroughForwarding { // that one is said in validateThrough
+	if c.Port != 0 || !c.asksPort() || s.OnlyPort() != 0 || c.Through == ThroughForwarding { // that one is said in validateThrough
 		return
 	}
 	for _, server := range s.Servers {
