@@ -123,8 +123,8 @@ func (d *decoder) keys(b *block, n node, at hcl.Range, label, object string, dst
 		if !k.in(label) {
 			continue
 		}
-		if k.fallback != cty.NilVal {
-			if err := k.read(dst, k.fallback); err != nil {
+		if v := k.left(label); v != cty.NilVal {
+			if err := k.read(dst, v); err != nil {
 				panic("config: default of " + k.name + " is not valid: " + err.Error())
 			}
 		}

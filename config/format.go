@@ -35,24 +35,17 @@ func Format(c fsm.Config) []byte {
 		v := c.VIPs[name]
 		w.block(vipBlock, name, &v, nil)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.NodeChecks)) {
+		n := c.NodeChecks[name]
+		w.block(nodeCheckBlock, name, &n, func() { w.checks(n.Checks) })
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
 		w.block(serviceBlock, name, &s, func() {
 			if s.Health != (fsm.Health{}) {
 				w.block(healthBlock, "", &s.Health, nil)
 			}
-			for _, check := range s.Checks {
-				check = check.Whole() // what an invalid one lacks is not shown
-				var urls func()
-				if len(check.HTTP.URLs) > 0 {
-					urls = func() {
-						for _, u := range check.HTTP.URLs {
-							w.block(urlBlock, u.Path, &u, nil)
-						}
-					}
-				}
-				w.block(checkBlock, string(check.Type), &check, urls)
-			}
+			w.checks(s.Checks)
 			for _, server := range s.Servers {
 				w.block(serverBlock, server.Address.String(), &server, nil)
 			}
@@ -74,6 +67,21 @@ type writer struct {
 	depth     int
 	explained []*block // whose meaning has been written already
 	before    *block   // the last block inside the one that is being written; nil = none yet
+}
+
+func (w *writer) checks(checks []fsm.Check) {
+	for _, check := range checks {
+		check = check.Whole() // what an invalid one lacks is not shown
+		var urls func()
+		if len(check.HTTP.URLs) > 0 {
+			urls = func() {
+				for _, u := range check.HTTP.URLs {
+					w.block(urlBlock, u.Path, &u, nil)
+				}
+			}
+		}
+		w.block(checkBlock, string(check.Type), &check, urls)
+	}
 }
 
 func (w *writer) line(s string) { fmt.Fprintln(w, s) }

@@ -62,6 +62,7 @@ func drawConfig(t *rapid.T) fsm.Config {
 		c.VIPs[n] = v
 	}
 	c.Notifiers = drawNotifiers(t, c)
+	c.NodeChecks = drawNodeChecks(t, c)
 	if len(c.VIPs) == 0 {
 		return c
 	}
@@ -108,6 +109,65 @@ func drawCompound(t *rapid.T, s *fsm.Service, vips map[string]fsm.VIP, i int) {
 		}
 		s.Addresses = append(s.Addresses, fsm.AddressRange{First: first, Last: last})
 	}
+}
+
+// drawNodeChecks draws checks of nodes for what c has.
+func drawNodeChecks(t *rapid.T, c fsm.Config) map[string]fsm.NodeCheck {
+	out := map[string]fsm.NodeCheck{}
+	some := func(names []string, label string) []string {
+		slices.Sort(names)
+		if len(names) == 0 || rapid.Bool().Draw(t, "all "+label) {
+			return nil
+		}
+		return names[:rapid.IntRange(1, len(names)).Draw(t, label)]
+	}
+	for _, name := range rapid.SliceOfNDistinct(rapid.StringMatching(`[a-zA-Z0-9._-]{1,12}`), 0, 3, rapid.ID).Draw(t, "node checks") {
+		n := fsm.NodeCheck{Name: name, VIPs: some(keysOf(c.VIPs), "vips of a check"), Groups: some(keysOf(c.Groups), "groups of a check")}
+		if n.Required = rapid.Bool().Draw(t, "required"); !n.Required {
+			n.Weight = rapid.IntRange(fsm.MinNodeWeight, -1).Draw(t, "loses")
+		}
+		if rapid.Bool().Draw(t, "some nodes") {
+			n.Nodes = []fsm.NodeID{"lb1", "lb2"}
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "checks") {
+			n.Checks = append(n.Checks, drawLocal(t, true))
+		}
+		out[name] = n
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// drawLocal draws a check that asks the director itself, of a node or of a server.
+func drawLocal(t *rapid.T, node bool) fsm.Check {
+	types := []fsm.CheckType{fsm.CheckScript, fsm.CheckFile}
+	if node {
+		types = append(types, fsm.CheckProcess, fsm.CheckInterface)
+	}
+	c := fsm.NewCheck(rapid.SampledFrom(types).Draw(t, "local"))
+	c.Interval, c.Timeout, c.Rise, c.Fall = time.Minute, time.Second, rapid.IntRange(1, 100).Draw(t, "rise"), 1
+	word := rapid.SampledFrom([]string{"-v", "a b", `"${x}`, "\\", "%{y}"})
+	switch {
+	case c.Script != nil:
+		c.Script.Command = append([]string{"/usr/lib/checks/x y"}, rapid.SliceOfN(word, 0, 3).Draw(t, "words")...)
+		c.Script.User = rapid.SampledFrom([]string{"", "root", "www-data"}).Draw(t, "user")
+		c.Script.DynamicWeight = !node && rapid.Bool().Draw(t, "dynamic")
+	case c.File != nil:
+		c.File.File, c.File.Missing = "/run/x", rapid.SampledFrom([]string{"", fsm.FileDown}).Draw(t, "missing")
+		if !node {
+			c.File.Multiplier = rapid.IntRange(0, 100).Draw(t, "multiplier")
+		}
+	case c.Process != nil:
+		c.Process.Process, c.Process.Least = rapid.SampledFrom([]string{"haproxy", "/usr/sbin/nginx"}).Draw(t, "process"), rapid.IntRange(1, 9).Draw(t, "least")
+		c.Process.Arguments = rapid.SampledFrom([][]string{nil, {"-f", "a b"}}).Draw(t, "arguments")
+		c.Process.Most = rapid.SampledFrom([]int{0, 9, 20}).Draw(t, "most")
+		c.Process.Delay = rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "delay")
+	case c.Link != nil:
+		c.Link.Interface = "eth1"
+	}
+	return c
 }
 
 // drawService draws a service; its servers may be of another address family where the connections are not synchronised.
@@ -184,6 +244,9 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 			}
 		}
 		s.Checks = append(s.Checks, c)
+	}
+	if rapid.Bool().Draw(t, "local check") {
+		s.Checks = append(s.Checks, drawLocal(t, false))
 	}
 	if rapid.Bool().Draw(t, "health") {
 		s.Health = drawHealth(t, len(s.Checks), s.Inhibit)

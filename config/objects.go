@@ -23,6 +23,8 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 			named(d, x, "group", fsm.Group{Name: x.label()}, &c.Groups)
 		case vipBlock:
 			named(d, x, "vip", fsm.VIP{Name: x.label()}, &c.VIPs)
+		case nodeCheckBlock:
+			d.nodeCheck(x, c)
 		case serviceBlock:
 			d.service(x, c)
 		case notifyBlock:
@@ -77,7 +79,7 @@ func (d *decoder) service(x known, c *fsm.Config) {
 		case healthBlock:
 			only(d, y, object+".health", &s.Health)
 		case checkBlock:
-			d.check(y, object, &s)
+			d.check(y, object, &s.Checks)
 		case serverBlock:
 			if x, ok := d.server(y, object, "server"); ok {
 				s.Servers = append(s.Servers, x)
@@ -97,9 +99,23 @@ func (d *decoder) service(x known, c *fsm.Config) {
 	}
 }
 
-func (d *decoder) check(x known, service string, s *fsm.Service) {
+func (d *decoder) nodeCheck(x known, c *fsm.Config) {
+	n := fsm.NodeCheck{Name: x.label()}
+	object := "node_check." + n.Name
+	d, first := d.claim(x.child, object, fmt.Sprintf("node_check %q", n.Name), renameOrRemove)
+	inner := d.leafKeys(x, object, &n)
+	for _, y := range d.children(nodeCheckBlock, inner, object) {
+		d.check(y, object, &n.Checks)
+	}
+	if first {
+		put(&c.NodeChecks, n.Name, n)
+	}
+}
+
+// check reads one check of a service or of nodes.
+func (d *decoder) check(x known, owner string, into *[]fsm.Check) {
 	c := fsm.NewCheck(fsm.CheckType(x.label()))
-	object := service + ".check." + strconv.Itoa(len(s.Checks))
+	object := owner + ".check." + strconv.Itoa(len(*into))
 	d.note(object, "", place{at: x.at})
 	for _, y := range d.children(x.schema, d.leafKeys(x, object, &c), object) {
 		if c.HTTP == nil {
@@ -115,7 +131,7 @@ func (d *decoder) check(x known, service string, s *fsm.Service) {
 	if c.HTTP != nil && len(c.HTTP.URLs) > 0 {
 		d.clearDefaults(object, c.HTTP)
 	}
-	s.Checks = append(s.Checks, c)
+	*into = append(*into, c)
 }
 
 // clearDefaults takes from a check with URLs of its own what nobody wrote.
@@ -198,7 +214,7 @@ func (d *decoder) follows(p fsm.Problem) bool {
 		return true
 	}
 	notifier := strings.HasPrefix(p.Object, "notify.")
-	if d.lost && (p.Key == "vip" || p.Key == "vips" || p.Key == "group" || notifier && (p.Key == "services" || p.Key == "")) {
+	if d.lost && (p.Key == "vip" || p.Key == "vips" || p.Key == "group" || p.Key == "groups" || notifier && (p.Key == "services" || p.Key == "")) {
 		return true // perhaps it was in the block that could not be read
 	}
 	if service, ok := serviceOf(p.Object); ok && p.Key == "address" {
@@ -217,6 +233,10 @@ var dependsOn = map[string][]string{
 	"vips":       {"vip"},
 	"masquerade": {"forward"},
 	"prefer":     {"group"},
+	"required":   {"weight"},
+	"weight":     {"required"},
+	"most":       {"least"},
+	"least":      {"most"},
 	"preempt":    {"group"},
 }
 

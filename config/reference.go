@@ -87,6 +87,10 @@ func referenceBlock(w *bytes.Buffer, b *block, heading string) {
 	w.WriteString("\n\n")
 	referenceKeys(w, b)
 	for _, inner := range b.blocks {
+		if inner == checkBlock && b == nodeCheckBlock { // it is the longest of all
+			fmt.Fprintf(w, "\n#%s`%s`\n\nAs in a `service`; see there.\n", heading, inner.header())
+			continue
+		}
 		referenceBlock(w, inner, "#"+heading)
 	}
 }
@@ -118,7 +122,11 @@ func referenceDefault(k key) string {
 	case k.fallback == cty.NilVal:
 		return ""
 	default:
-		return "`" + literalText(k.fallback) + "`"
+		out := "`" + literalText(k.fallback) + "`"
+		for _, x := range k.byLabel {
+			out += "; with `" + strings.Join(x.labels, "`, `") + "`: `" + literalText(x.fallback) + "`"
+		}
+		return out
 	}
 }
 

@@ -27,15 +27,38 @@ type key struct {
 	kind     string // of its value, as the reference page shows it
 	doc      string
 	required bool
-	unless   []string  // the keys in whose presence it is not required
-	fallback cty.Value // what it is when it is left out; NilVal = nothing
-	values   []string  // what it may be; nil = see span
-	span     string    // its range, for a person
-	only     []string  // the block's labels with which the key exists; nil = any
+	unless   []string   // the keys in whose presence it is not required
+	fallback cty.Value  // what it is when it is left out; NilVal = nothing
+	byLabel  []labelled // of blocks with which it is another
+	values   []string   // what it may be; nil = see span
+	span     string     // its range, for a person
+	only     []string   // the block's labels with which the key exists; nil = any
 
 	read  func(dst any, v cty.Value) error // errors are faults
 	write func(src any) cty.Value
 	item  func(cty.Value) string // of a list: how package fsm calls an item
+}
+
+// labelled is the default of a key in blocks with the labels.
+type labelled struct {
+	labels   []string
+	fallback cty.Value
+}
+
+// orWith gives the key another default in blocks with the labels.
+func (k key) orWith(v cty.Value, labels ...string) key {
+	k.byLabel = append(k.byLabel, labelled{labels, v})
+	return k
+}
+
+// left is what the key is where it is left out of a block with the label.
+func (k key) left(label string) cty.Value {
+	for _, x := range k.byLabel {
+		if slices.Contains(x.labels, label) {
+			return x.fallback
+		}
+	}
+	return k.fallback
 }
 
 // must makes the key required.

@@ -15,10 +15,13 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
+	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
 	blocks: []*block{urlBlock},
-	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys),
+	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
 }
+
+// certain are the types of checks whose answers are certain, so that one is enough.
+var certain = []string{string(fsm.CheckFile), string(fsm.CheckProcess), string(fsm.CheckInterface)}
 
 // checkKeys are those of all types.
 var checkKeys = []key{
@@ -31,9 +34,9 @@ var checkKeys = []key{
 	duration("timeout", func(c *fsm.Check) *time.Duration { return &c.Timeout }, "Time for one whole probe; at most the interval.").
 		or(cty.StringVal("1s")).within("1ms to 1h"),
 	number("rise", func(c *fsm.Check) *int { return &c.Rise }, "Successes in a row until a server is up.").
-		or(cty.NumberIntVal(2)).within("1 to 100"),
+		or(cty.NumberIntVal(2)).orWith(cty.NumberIntVal(1), certain...).within("1 to 100"),
 	number("fall", func(c *fsm.Check) *int { return &c.Fall }, "Failures in a row until a server is down.").
-		or(cty.NumberIntVal(3)).within("1 to 100"),
+		or(cty.NumberIntVal(3)).orWith(cty.NumberIntVal(1), certain...).within("1 to 100"),
 	text("through", func(c *fsm.Check) *string { return (*string)(&c.Through) }, throughDoc).oneOf(string(fsm.ThroughForwarding)),
 }
 

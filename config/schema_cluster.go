@@ -14,7 +14,7 @@ import (
 
 var clusterFile = &block{
 	doc:    "What the whole cluster is to do. It is applied as one transaction.",
-	blocks: []*block{clusterBlock, groupBlock, vipBlock, serviceBlock, notifyBlock},
+	blocks: []*block{clusterBlock, groupBlock, vipBlock, nodeCheckBlock, serviceBlock, notifyBlock},
 }
 
 var clusterBlock = &block{

@@ -41,8 +41,11 @@ func TestTable(t *testing.T) {
 			t.Errorf("block %s: doc %q", b.name, b.doc)
 		}
 		names := map[string]bool{}
-		for _, k := range b.keys {
-			if k.doc == "" || k.kind == "" || k.read == nil || k.write == nil || names[k.name] {
+		for i, k := range b.keys {
+			twice := slices.ContainsFunc(b.keys[:i], func(o key) bool { // blocks with another label may have another key of the name
+				return o.name == k.name && (o.only == nil || k.only == nil || slices.ContainsFunc(k.only, o.in))
+			})
+			if k.doc == "" || k.kind == "" || k.read == nil || k.write == nil || twice {
 				t.Errorf("%s: key %s is not complete, or there twice", b.name, k.name)
 			}
 			names[k.name] = true
@@ -123,7 +126,7 @@ func TestNamesOfNodes(t *testing.T) {
 // TestEveryKeyIsLocated holds the names of keys in problems against those of the table, so that none is without a place.
 func TestEveryKeyIsLocated(t *testing.T) {
 	known := map[string]bool{"": true}
-	for _, b := range []*block{clusterBlock, syncBlock, timeoutsBlock, groupBlock, vipBlock, serviceBlock, healthBlock, checkBlock, serverBlock} {
+	for _, b := range []*block{clusterBlock, syncBlock, timeoutsBlock, groupBlock, vipBlock, nodeCheckBlock, serviceBlock, healthBlock, checkBlock, serverBlock} {
 		known[b.labelKey] = true
 		for _, k := range b.keys {
 			known[k.name] = true
@@ -136,6 +139,10 @@ func TestEveryKeyIsLocated(t *testing.T) {
 		}},
 		Groups: map[string]fsm.Group{"a b": {Name: "a b", Prefer: []fsm.NodeID{"X"}}},
 		VIPs:   map[string]fsm.VIP{"a b": {Name: "c", Network: "/", Interface: "/", Group: "none", Prefer: []fsm.NodeID{"X"}, Preempt: true}},
+		NodeChecks: map[string]fsm.NodeCheck{"a b": {Name: "c", Required: true, Weight: 1, VIPs: []string{"none"}, Groups: []string{"none"}, Nodes: []fsm.NodeID{"X"}, Checks: []fsm.Check{
+			{Type: fsm.CheckTCP, Through: "x"}, {Type: fsm.CheckScript, Script: &fsm.ScriptCheck{User: ":", DynamicWeight: true}}, {Type: fsm.CheckFile, File: &fsm.FileCheck{Missing: "x", Multiplier: -1}},
+			{Type: fsm.CheckProcess, Process: &fsm.ProcessCheck{Arguments: []string{"\x00"}, Least: -1, Most: -1, Delay: -1}}, {Type: fsm.CheckInterface, Link: &fsm.LinkCheck{}},
+		}}},
 		Services: map[string]fsm.Service{"s": {
 			Name: "s", VIP: "none", Masquerade: true, Inhibit: true,
 			Health: fsm.Health{Checks: "9", Observers: "x", Panic: "x", OnDown: fsm.ShutdownConns, DampingAfter: -1, DampingHold: -1, DampingMax: -2, DampingQuiet: -1},
@@ -157,7 +164,7 @@ func TestEveryKeyIsLocated(t *testing.T) {
 			t.Errorf("problems speak of a key %q that files do not have", key)
 		}
 	}
-	if len(keys) < 30 {
+	if len(keys) < 40 {
 		t.Errorf("only %d keys had problems: %v", len(keys), keys)
 	}
 }

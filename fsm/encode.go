@@ -64,12 +64,12 @@ func (c Command) plain() Command {
 	at := max(schemaFirst, c.Schema)
 	if c.Init != nil {
 		init := *c.Init
-		init.Node.Facts = init.Node.Facts.upTo(at)
+		init.Node.Facts, init.Node.Checks = init.Node.Facts.upTo(at), nil // those are not for a node to say so
 		c.Init = &init
 	}
 	if c.PutNode != nil {
 		put := *c.PutNode
-		put.Node.Facts = put.Node.Facts.upTo(at)
+		put.Node.Facts, put.Node.Checks = put.Node.Facts.upTo(at), nil
 		c.PutNode = &put
 	}
 	if c.SetFacts != nil {
