@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -14,7 +13,7 @@ import (
 
 // Options of an Engine. The zero value works.
 type Options struct {
-	// Dial opens the connections of all probes; nil = the host's network.
+	// Dial opens the connections of all probes; nil = the host's network, where probes that do nothing but connect have no goroutine.
 	Dial DialFunc
 	// Through opens the connections of targets that have a Through; nil = they are not asked.
 	Through ThroughFunc
@@ -23,10 +22,12 @@ type Options struct {
 	// OnTransition is told of every change of a verdict, the first one included, and of every change of the weight that a
 	// target which is up asks for; one call at a time and in order. It is called by Run's goroutine with no lock held: it may call Set and Snapshot, and no probe is started until it returns.
 	OnTransition func(Transition)
-	// Concurrency bounds the probes under way; 0 = 1024. Those that are due beyond it wait their turn.
+	// Concurrency bounds the probes under way that have a goroutine; 0 = 1024. Those that are due beyond it wait their turn.
 	Concurrency int
+	// Connections bounds those under way that have none; 0 = half of the files that the process may have open.
+	Connections int
 	// Jitter picks when within its interval a new target is first probed, so that many targets set at once, here and on
-	// the other nodes, are spread out; nil = at random.
+	// the other nodes, are spread out; nil = evenly, from a place by chance.
 	Jitter func(interval time.Duration) time.Duration
 }
 
@@ -49,13 +50,15 @@ type Engine struct {
 	opts    Options
 	probers map[Type]Prober
 	wake    chan struct{} // the schedule's head may have changed
+	ownDial bool          // the caller opens the connections
 
 	mu       sync.Mutex
 	running  bool
 	entries  map[string]*entry
-	waiting  schedule
-	underway int
-	behind   bool // the last probe started was late by more than its interval
+	asking   lane          // targets whose probes have a goroutine
+	dialling lane          // those whose probes only connect
+	dropped  []*connecting // that nobody waits for any more
+	behind   bool          // the last probe started was late by more than its interval
 }
 
 // outcome is what one probe came to.
@@ -69,7 +72,8 @@ type outcome struct {
 
 // New returns an engine without targets. It starts nothing; see Run.
 func New(o Options) *Engine {
-	if o.Dial == nil {
+	own := o.Dial != nil
+	if !own {
 		o.Dial = dialTarget
 	}
 	if o.Log == nil {
@@ -82,13 +86,19 @@ func New(o Options) *Engine {
 		o.Concurrency = 1024
 	}
 	if o.Jitter == nil {
-		o.Jitter = func(interval time.Duration) time.Duration { return rand.N(interval) }
+		o.Jitter = evenly(rand.Float64())
+	}
+	if o.Connections <= 0 {
+		o.Connections = connections()
 	}
 	return &Engine{
-		opts:    o,
-		probers: probers(o.Dial, o.Through),
-		wake:    make(chan struct{}, 1),
-		entries: map[string]*entry{},
+		opts:     o,
+		probers:  probers(o.Dial, o.Through),
+		wake:     make(chan struct{}, 1),
+		entries:  map[string]*entry{},
+		asking:   lane{limit: o.Concurrency},
+		dialling: lane{limit: o.Connections},
+		ownDial:  own,
 	}
 }
 
@@ -116,9 +126,12 @@ func (g *Engine) Set(targets []Target) {
 			}
 			g.drop(e)
 		}
-		e := &entry{target: t, tracker: Tracker{Rise: t.Rise, Fall: t.Fall}, index: -1, state: State{Since: now}}
+		e := &entry{target: t, tracker: Tracker{Rise: t.Rise, Fall: t.Fall}, index: -1, state: State{Since: now}, lane: &g.asking}
+		if !g.ownDial && t.connectsOnly() {
+			e.lane = &g.dialling
+		}
 		g.entries[t.ID] = e
-		g.waiting.add(e, now.Add(g.opts.Jitter(t.Interval)))
+		e.lane.waiting.add(e, now.Add(g.opts.Jitter(t.Interval)))
 	}
 	for id, e := range g.entries {
 		if _, ok := wanted[id]; !ok {
@@ -133,16 +146,34 @@ func (g *Engine) Set(targets []Target) {
 func (g *Engine) retune(e *entry, t Target, now time.Time) {
 	e.target = t
 	e.tracker.Rise, e.tracker.Fall = t.Rise, t.Fall
-	g.waiting.earlier(e, now.Add(e.rhythm()))
+	e.lane.waiting.earlier(e, now.Add(e.rhythm()))
 }
 
 // drop stops probing an entry.
 func (g *Engine) drop(e *entry) {
 	e.gone = true
-	g.waiting.remove(e)
+	e.lane.waiting.remove(e)
 	if e.cancel != nil {
 		e.cancel()
 	}
+	if e.connecting != nil {
+		g.dropped = append(g.dropped, e.connecting)
+	}
+}
+
+// Hint has the targets with these IDs probed at once: something suggests that they have changed. One whose probe is under way is probed again after it.
+// However many hints come, a target is not probed for them more often than once in its FastInterval, or five times in its Interval. A hint changes
+// no rhythm but that of the probe itself, and no verdict: the probe's result counts as any.
+func (g *Engine) Hint(ids ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	for _, id := range ids {
+		if e, ok := g.entries[id]; ok {
+			e.hint(now)
+		}
+	}
+	g.signal()
 }
 
 func (g *Engine) signal() {
@@ -159,17 +190,25 @@ func (g *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var probes sync.WaitGroup
+	r := &round{ctx: ctx, outcomes: make(chan outcome)}
+	if !g.ownDial {
+		r.connector = newConnector(g.opts.Log)
+	}
 	defer func() {
 		cancel()
-		probes.Wait()
+		r.connector.close()
+		r.probes.Wait()
 		g.end()
 	}()
-	outcomes := make(chan outcome)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if wait, ok := g.launch(ctx, &probes, outcomes); ok {
+		wait, ok := g.launch(r)
+		g.tell(r.ended)
+		if len(r.ended) > 0 { // and their targets wait again
+			continue
+		}
+		if ok {
 			timer.Reset(wait)
 		} else {
 			timer.Stop()
@@ -179,10 +218,19 @@ func (g *Engine) Run(ctx context.Context) error {
 			return nil
 		case <-g.wake:
 		case <-timer.C:
-		case o := <-outcomes:
-			if tr, ok := g.record(o); ok {
-				g.opts.OnTransition(tr)
-			}
+		case o := <-r.outcomes:
+			g.tell([]outcome{o})
+		case ready := <-r.connector.ready():
+			g.tell(r.connector.finished(ready))
+		}
+	}
+}
+
+// tell takes outcomes and passes on the transitions that they make.
+func (g *Engine) tell(outcomes []outcome) {
+	for _, o := range outcomes {
+		if tr, ok := g.record(o); ok {
+			g.opts.OnTransition(tr)
 		}
 	}
 }
@@ -196,10 +244,9 @@ func (g *Engine) begin() error {
 	}
 	g.running = true
 	now := time.Now()
-	clear(g.waiting)
-	g.waiting = g.waiting[:0]
+	g.asking.waiting, g.dialling.waiting = nil, nil
 	for _, e := range g.entries {
-		g.waiting.add(e, now.Add(g.opts.Jitter(e.target.Interval)))
+		e.lane.waiting.add(e, now.Add(g.opts.Jitter(e.target.Interval)))
 	}
 	return nil
 }
@@ -208,46 +255,10 @@ func (g *Engine) begin() error {
 func (g *Engine) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.running, g.underway = false, 0
+	g.running, g.asking.underway, g.dialling.underway, g.dropped = false, 0, 0, nil
 	for _, e := range g.entries {
-		e.cancel = nil
+		e.cancel, e.connecting = nil, nil
 	}
-}
-
-// launch starts the probes that are due, as many as may be under way, and returns how long until the next; ok is false
-// when there is nothing to wait for but an outcome or a signal.
-func (g *Engine) launch(ctx context.Context, probes *sync.WaitGroup, outcomes chan<- outcome) (wait time.Duration, ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	for g.underway < g.opts.Concurrency {
-		e := g.waiting.take(now)
-		if e == nil {
-			break
-		}
-		g.notePace(e, now)
-		g.underway++
-		t := e.target
-		pctx, cancel := context.WithCancel(ctx)
-		e.cancel = cancel
-		falls := e.tracker.Would(false)
-		probes.Go(func() {
-			defer cancel()
-			o := g.probe(pctx, e, t)
-			if falls && o.err != nil && t.Through != (Through{}) && !errors.Is(o.err, ErrNotAsked) {
-				o.err = g.diagnose(pctx, t, o.err)
-			}
-			select {
-			case outcomes <- o:
-			case <-ctx.Done():
-			}
-		})
-	}
-	next := g.waiting.next()
-	if next == nil || g.underway >= g.opts.Concurrency {
-		return 0, false
-	}
-	return next.due.Sub(now), true
 }
 
 // notePace logs when probes begin to come late because too many are under way, and when that is over.
@@ -263,61 +274,20 @@ func (g *Engine) notePace(e *entry, now time.Time) {
 	}
 }
 
-// probe asks once.
-func (g *Engine) probe(ctx context.Context, e *entry, t Target) outcome {
-	o := outcome{entry: e, start: time.Now()}
-	o.answer, o.err = g.ask(ctx, t)
-	o.took = time.Since(o.start)
-	return o
-}
-
-// ask has the target's prober ask it, within its timeout.
-func (g *Engine) ask(ctx context.Context, t Target) (Answer, error) {
-	p, ok := g.probers[t.Type]
-	if !ok {
-		p = unknownProber{}
-	}
-	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
-	defer cancel()
-	return p.Probe(ctx, t)
-}
-
-// diagnose says why a server that is about to go down does not answer through the forwarding path: its own address is asked the same.
-func (g *Engine) diagnose(ctx context.Context, t Target, failed error) error {
-	own := t
-	own.Addr, own.Through = t.Through.Server, Through{}
-	switch _, err := g.ask(ctx, own); {
-	case err == nil:
-		return ownOnly{fmt.Errorf("answers on %s, but not on the VIP %s by %s (%w): run quorate realserver check on it", t.Through.Server, t.Addr, t.Through.Method, failed)}
-	case errors.Is(err, ErrNotAsked):
-		return failed
-	default:
-		return err // it is down as any server may be
-	}
-}
-
-// ownOnly is the error of a server that answers at its own address.
-type ownOnly struct{ error }
-
 // record takes an outcome, lets its target wait for the next probe and returns the transition, if it made one.
 func (g *Engine) record(o outcome) (Transition, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.underway--
 	e := o.entry
+	e.lane.underway--
 	if e.gone {
 		return Transition{}, false
 	}
 	now := time.Now()
-	e.cancel = nil
+	e.cancel, e.connecting = nil, nil
 	e.state.observe(o, now)
 	tr, news := e.judge(o, now)
-	// From the time it was due, so that the rhythm does not drift; probes missed in a suspend are not made up for.
-	due := e.due.Add(e.rhythm())
-	if due.Before(now) {
-		due = now.Add(e.rhythm())
-	}
-	g.waiting.add(e, due)
+	e.lane.waiting.add(e, e.next(now))
 	if news {
 		g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", tr.ID, "server", e.target.Addr, "reason", tr.Detail)
 	}

@@ -60,18 +60,23 @@ func connect(ctx context.Context, dial DialFunc, network string, t Target) (net.
 	if err == nil {
 		return c, nil
 	}
+	return nil, noConnection(err, timedOut(ctx, err), t)
+}
+
+// noConnection puts into words why there is no connection to the target.
+func noConnection(err error, late bool, t Target) error {
 	if errors.Is(err, ErrNotAsked) {
-		return nil, bare(err)
+		return bare(err)
 	}
 	for _, local := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, local) {
-			return nil, fmt.Errorf("%w: %w", ErrNotAsked, bare(err))
+			return fmt.Errorf("%w: %w", ErrNotAsked, bare(err))
 		}
 	}
-	if timedOut(ctx, err) {
-		return nil, fmt.Errorf("no answer within %v", t.Timeout)
+	if late {
+		return fmt.Errorf("no answer within %v", t.Timeout)
 	}
-	return nil, bare(err)
+	return bare(err)
 }
 
 // bound has whatever c is blocked in end when ctx does, whether time ran out or the caller gave up, until stop is called.
@@ -116,8 +121,9 @@ func tidy(s string) string {
 }
 
 // since rounds a latency to what a person reads.
-func since(start time.Time) time.Duration {
-	d := time.Since(start)
+func since(start time.Time) time.Duration { return rounded(time.Since(start)) }
+
+func rounded(d time.Duration) time.Duration {
 	switch {
 	case d > time.Second:
 		return d.Round(10 * time.Millisecond)

@@ -2,7 +2,6 @@ package health
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -18,5 +17,10 @@ func (p tcpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	}
 	// The handshake was the question; what closing says of the server is none of its health.
 	_ = c.Close()
-	return Answer{Detail: fmt.Sprintf("connected in %v", since(start))}, nil
+	return connected(time.Since(start)), nil
+}
+
+// connected is the answer of a target that took a connection.
+func connected(took time.Duration) Answer {
+	return Answer{Detail: "connected in " + rounded(took).String()}
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,21 +44,33 @@ func (p weighing) Probe(context.Context, Target) (Answer, error) {
 }
 
 func TestWeightsReachTheCaller(t *testing.T) {
+	var mu sync.Mutex
 	var got []Transition
+	var weight Weight
+	var fail error
+	set := func(w Weight, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		weight, fail = w, err
+	}
 	run(t, func(b *bed) {
-		var weight Weight
-		var fail error
-		b.engine.probers["agent"] = weighing{func() (Weight, error) { return weight, fail }}
+		b.engine.probers["agent"] = weighing{func() (Weight, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return weight, fail
+		}}
 		x := target("x")
 		x.Type, x.Interval, x.Rise, x.Fall = "agent", time.Second, 2, 2
 		last := func(n int, up bool, w Weight) {
 			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
 			if len(got) != n || got[n-1].Up != up || got[n-1].Weight != w || b.state("x").Weight != w {
 				t.Errorf("transitions %+v, state %+v; want %d, the last of them up %v with %+v", got, b.state("x").Weight, n, up, w)
 			}
 		}
-		half := Weight{Asked: true, Percent: true, Value: 50}
-		weight = half
+		half, none := Weight{Asked: true, Percent: true, Value: 50}, Weight{Asked: true, Percent: true}
+		set(half, nil)
 		b.engine.Set([]Target{x})
 		b.at(500 * time.Millisecond)
 		if b.state("x").Weight != (Weight{}) {
@@ -65,22 +78,28 @@ func TestWeightsReachTheCaller(t *testing.T) {
 		}
 		b.at(5500 * time.Millisecond)
 		last(1, true, half)
-		weight.Value = 0
+		set(none, nil)
 		b.at(7500 * time.Millisecond)
-		last(2, true, weight)
-		fail = errors.New("away") // once: the weight stays
+		last(2, true, none)
+		set(Weight{}, errors.New("away")) // once: the weight stays
 		b.at(8500 * time.Millisecond)
-		last(2, true, weight)
+		last(2, true, none)
 		b.at(9500 * time.Millisecond)
 		last(3, false, Weight{})
-		fail = nil
+		set(none, nil)
 		b.at(11500 * time.Millisecond)
-		last(4, true, weight)
-		weight = Weight{} // it asks for nothing any more
+		last(4, true, none)
+		set(Weight{}, nil) // it asks for nothing any more
 		b.at(14500 * time.Millisecond)
 		last(5, true, Weight{})
-		fail = ErrNotAsked
+		set(half, ErrNotAsked)
 		b.at(20 * time.Second)
 		last(5, true, Weight{})
-	}, func(o *Options) { o.OnTransition = func(tr Transition) { got = append(got, tr) } })
+	}, func(o *Options) {
+		o.OnTransition = func(tr Transition) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, tr)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"container/heap"
 	"context"
+	"math"
 	"time"
 )
 
@@ -12,19 +13,115 @@ type entry struct {
 	tracker Tracker
 	state   State
 
-	due   time.Time
-	index int // in the heap; -1 = not in it: a probe is under way, or the target is gone
+	lane  *lane
+	due   time.Time // of the next probe, or of the one under way
+	index int       // in the lane; -1 = not in it: a probe is under way, or the target is gone
 
-	cancel context.CancelFunc // of the probe under way; nil = none
-	gone   bool               // no longer wanted: a late result is dropped
+	cancel     context.CancelFunc // of the probe under way; nil = none, or it has no goroutine
+	connecting *connecting        // the probe under way; nil = none, or it has a goroutine
+	gone       bool               // no longer wanted: a late result is dropped
+
+	slot   time.Time // when it was due without the hint; zero = there was none
+	hinted time.Time // when a probe was last started, or is to be, for a hint
+	again  bool      // a hint came while the probe was under way
 }
 
 // rhythm is the time from one probe to the next, as things stand.
 func (e *entry) rhythm() time.Duration {
-	if ok, n := e.tracker.Streak(); n == 0 || e.tracker.Verdict() != verdictOf(ok) {
-		return e.target.FastInterval
+	if e.settled() {
+		return e.target.Interval
 	}
-	return e.target.Interval
+	return e.target.FastInterval
+}
+
+// settled reports whether the results are those of the verdict.
+func (e *entry) settled() bool {
+	ok, n := e.tracker.Streak()
+	return n > 0 && e.tracker.Verdict() == verdictOf(ok)
+}
+
+// next is when the target is to be probed after a probe that has ended.
+//
+// From the time it was due, not from now: the rhythm does not drift, and those that were set together stay spread out. A probe that took as long as
+// the rhythm is followed at once by the next; more that were missed, in a suspend say, are not made up for. After a hint the target goes back to its place.
+func (e *entry) next(now time.Time) time.Time {
+	rhythm := e.rhythm()
+	due := e.due.Add(rhythm)
+	if !e.slot.IsZero() && e.settled() {
+		due = e.slot
+	}
+	e.slot = time.Time{}
+	if behind := now.Sub(due); behind > rhythm {
+		due = due.Add(behind.Truncate(rhythm))
+	}
+	if e.again {
+		e.again = false
+		if at := e.hintedNext(now); at.Before(due) {
+			e.slot, e.hinted, due = due, at, at
+		}
+	}
+	return due
+}
+
+// hint has the target probed at once, or as soon as hints may have it probed again.
+func (e *entry) hint(now time.Time) {
+	if e.index < 0 {
+		e.again = true
+		return
+	}
+	at := e.hintedNext(now)
+	if !at.Before(e.due) {
+		return
+	}
+	if e.slot.IsZero() {
+		e.slot = e.due
+	}
+	e.hinted = at
+	e.lane.waiting.earlier(e, at)
+}
+
+// hintedNext is when the target may be probed for a hint.
+func (e *entry) hintedNext(now time.Time) time.Time {
+	if at := e.hinted.Add(min(e.target.FastInterval, e.target.Interval/5)); at.After(now) {
+		return at
+	}
+	return now
+}
+
+// evenly spreads what comes one after the other over an interval, however many they are: by the golden ratio each falls into the widest gap that those
+// before it have left. start is in 0 to 1.
+func evenly(start float64) func(time.Duration) time.Duration {
+	const golden = 0.6180339887498949
+	return func(interval time.Duration) time.Duration {
+		_, start = math.Modf(start + golden)
+		return time.Duration(start * float64(interval))
+	}
+}
+
+// lane is a schedule with the number of its probes that are under way.
+type lane struct {
+	waiting         schedule
+	underway, limit int
+}
+
+// take removes and returns the first entry when it is due and may be started; else nil.
+func (l *lane) take(now time.Time) *entry {
+	if l.underway >= l.limit {
+		return nil
+	}
+	e := l.waiting.take(now)
+	if e != nil {
+		l.underway++
+	}
+	return e
+}
+
+// next is when take will have an entry; zero = not before a probe has ended.
+func (l *lane) next() time.Time {
+	if e := l.waiting.next(); e != nil && l.underway < l.limit {
+		return e.due
+	}
+	return time.Time{}
 }
 
 // schedule is a heap of the entries that wait, the earliest first. The methods with a capital letter are heap.Interface.

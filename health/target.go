@@ -2,6 +2,7 @@ package health
 
 import (
 	"net/netip"
+	"reflect"
 	"time"
 )
 
@@ -70,4 +71,13 @@ func (t Target) withDefaults() Target {
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
 	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.HTTP.equal(o.HTTP)
+}
+
+// connectsOnly reports whether the question is a connection by TCP and nothing else.
+func (t Target) connectsOnly() bool {
+	plain := Target{
+		ID: t.ID, Type: TypeTCP, Addr: t.Addr, Egress: t.Egress,
+		Interval: t.Interval, FastInterval: t.FastInterval, Timeout: t.Timeout, Rise: t.Rise, Fall: t.Fall,
+	}
+	return t.Addr.Addr().Zone() == "" && reflect.DeepEqual(t, plain)
 }
