@@ -243,6 +243,9 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 				c.Type, c.TLS = fsm.CheckHTTPS, drawTLS(t)
 			}
 		}
+		if rapid.Bool().Draw(t, "protocol") {
+			c = drawProtocol(t, c)
+		}
 		s.Checks = append(s.Checks, c)
 	}
 	if rapid.Bool().Draw(t, "local check") {

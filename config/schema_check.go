@@ -15,9 +15,9 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
+	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; the others speak the protocol of their name; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
 	blocks: []*block{urlBlock},
-	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
+	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, protocolCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
 }
 
 // certain are the types of checks whose answers are certain, so that one is enough.
@@ -87,7 +87,7 @@ var urlBlock = &block{
 
 // tlsChoiceKeys are those of types that can do with and without TLS.
 var tlsChoiceKeys = forTypes(fsm.TLSChecks(true),
-	boolean("tls", func(c *fsm.Check) *bool { return &c.TLS.On }, "Speak TLS: after STARTTLS, where the protocol has that."),
+	boolean("tls", func(c *fsm.Check) *bool { return &c.TLS.On }, "Speak TLS from the first byte on."),
 )
 
 var tlsCheckKeys = forTypes(slices.Concat(fsm.TLSChecks(false), fsm.TLSChecks(true)),

@@ -17,6 +17,16 @@ const (
 	CheckHTTP  CheckType = "http"  // GET, status in range
 	CheckHTTPS CheckType = "https" // the same over TLS
 
+	CheckGRPC     CheckType = "grpc"     // gRPC's health protocol
+	CheckSMTP     CheckType = "smtp"     // greeting, EHLO, QUIT
+	CheckDNS      CheckType = "dns"      // a question, its rcode and answer
+	CheckUDP      CheckType = "udp"      // a datagram, and its reply
+	CheckPing     CheckType = "ping"     // ICMP echo
+	CheckAgent    CheckType = "agent"    // HAProxy's agent-check protocol
+	CheckMySQL    CheckType = "mysql"    // handshake without credentials
+	CheckPostgres CheckType = "postgres" // begin of a login without credentials
+	CheckRedis    CheckType = "redis"    // PING
+
 	CheckScript    CheckType = "script"    // a program's exit code
 	CheckFile      CheckType = "file"      // what a file says
 	CheckProcess   CheckType = "process"   // a program runs; of nodes alone
@@ -33,6 +43,15 @@ type Check struct {
 	Fall     int           `json:"fall"` // failures in a row until down
 	HTTP     *HTTPCheck    `json:"http,omitempty"`
 	TLS      *TLSCheck     `json:"tls,omitempty"` // since schema 6
+
+	GRPC     *GRPCCheck     `json:"grpc,omitempty"`
+	SMTP     *SMTPCheck     `json:"smtp,omitempty"`
+	DNS      *DNSCheck      `json:"dns,omitempty"`
+	UDP      *UDPCheck      `json:"udp,omitempty"`
+	Agent    *AgentCheck    `json:"agent,omitempty"`
+	Postgres *PostgresCheck `json:"postgres,omitempty"`
+	Redis    *RedisCheck    `json:"redis,omitempty"`
+
 	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
 	Through Through `json:"through,omitempty"`
 
@@ -82,6 +101,16 @@ var checkKinds = []checkKind{
 	{CheckTCP, schemaFirst},
 	{CheckHTTP, schemaFirst},
 	{CheckHTTPS, schemaHealth},
+	{CheckGRPC, schemaHealth},
+	{CheckSMTP, schemaHealth},
+	{CheckDNS, schemaHealth},
+	{CheckUDP, schemaHealth},
+	{CheckPing, schemaHealth},
+	{CheckAgent, schemaHealth},
+	{CheckMySQL, schemaHealth},
+	{CheckPostgres, schemaHealth},
+	{CheckRedis, schemaHealth},
+
 	{CheckScript, schemaHealth},
 	{CheckFile, schemaHealth},
 	{CheckProcess, schemaHealth},
@@ -91,6 +120,13 @@ var checkKinds = []checkKind{
 var checkParts = []part{
 	{"http", []CheckType{CheckHTTP, CheckHTTPS}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
 	{"tls", slices.Concat(tlsAlways, tlsChoice), schemaHealth, func(c *Check) { put(&c.TLS) }, func(c *Check) checkPart { return have(c.TLS) }},
+	{"grpc", []CheckType{CheckGRPC}, schemaHealth, func(c *Check) { put(&c.GRPC) }, func(c *Check) checkPart { return have(c.GRPC) }},
+	{"smtp", []CheckType{CheckSMTP}, schemaHealth, func(c *Check) { put(&c.SMTP) }, func(c *Check) checkPart { return have(c.SMTP) }},
+	{"dns", []CheckType{CheckDNS}, schemaHealth, func(c *Check) { put(&c.DNS) }, func(c *Check) checkPart { return have(c.DNS) }},
+	{"udp", []CheckType{CheckUDP}, schemaHealth, func(c *Check) { put(&c.UDP) }, func(c *Check) checkPart { return have(c.UDP) }},
+	{"agent", []CheckType{CheckAgent}, schemaHealth, func(c *Check) { put(&c.Agent) }, func(c *Check) checkPart { return have(c.Agent) }},
+	{"postgres", []CheckType{CheckPostgres}, schemaHealth, func(c *Check) { put(&c.Postgres) }, func(c *Check) checkPart { return have(c.Postgres) }},
+	{"redis", []CheckType{CheckRedis}, schemaHealth, func(c *Check) { put(&c.Redis) }, func(c *Check) checkPart { return have(c.Redis) }},
 	{"script", []CheckType{CheckScript}, schemaHealth, func(c *Check) { put(&c.Script) }, func(c *Check) checkPart { return have(c.Script) }},
 	{"file", []CheckType{CheckFile}, schemaHealth, func(c *Check) { put(&c.File) }, func(c *Check) checkPart { return have(c.File) }},
 	{"process", []CheckType{CheckProcess}, schemaHealth, func(c *Check) { put(&c.Process) }, func(c *Check) checkPart { return have(c.Process) }},
@@ -171,6 +207,7 @@ func (c Check) needs() Schema {
 
 func (c Check) validate(ps *Problems, object string) {
 	oneOf(ps, object, "type", string(c.Type), CheckTypes()...)
+	c.validatePort(ps, object)
 	c.validateRhythm(ps, object)
 	inRange(ps, object, "rise", c.Rise, 1, 100)
 	inRange(ps, object, "fall", c.Fall, 1, 100)

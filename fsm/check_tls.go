@@ -9,7 +9,7 @@ import (
 // The types of checks that speak TLS: those that always do, and those that do when their part says On.
 var (
 	tlsAlways = []CheckType{CheckHTTPS}
-	tlsChoice = []CheckType{}
+	tlsChoice = []CheckType{CheckGRPC, CheckSMTP}
 )
 
 // TLSChecks are the types of checks that speak TLS; with choice, those that do it only when they are told to.
@@ -55,7 +55,11 @@ func (c Check) validateTLS(ps *Problems, object string) {
 	if c.TLS == nil {
 		return
 	}
+	starts := c.SMTP != nil && c.SMTP.StartTLS
 	switch choice := slices.Contains(tlsChoice, c.Type); {
+	case starts && c.TLS.On:
+		ps.add(object, "starttls", "true", "with tls = true the connection begins with TLS", "leave one of the two out")
+	case starts:
 	case !choice && c.TLS.On:
 		ps.add(object, "type", string(c.Type), "it always speaks TLS and is not told to", "leave tls out")
 	case choice && !c.TLS.On && *c.TLS != TLSCheck{}:

@@ -126,11 +126,6 @@ func (c Check) validateOnNode(ps *Problems, object string) {
 	}
 }
 
-// asksPort reports whether what the check asks has a port.
-func (c Check) asksPort() bool {
-	return !slices.Contains([]CheckType{CheckScript, CheckFile, CheckProcess, CheckInterface, "ping"}, c.Type)
-}
-
 // validateOnServer refuses checks that say nothing of a server.
 func (c Check) validateOnServer(ps *Problems, object string) {
 	if c.Type == CheckProcess || c.Type == CheckInterface {

@@ -59,6 +59,8 @@ func (s Service) validateThrough(ps *Problems, service string, transport string)
 		case c.Through != ThroughForwarding:
 			bad("this is not a known value", `use "forwarding", or leave it out`)
 			continue
+		case !c.stream():
+			bad("a probe through the forwarding path is a TCP connection, and a check of type "+string(c.Type)+" is none here", "leave it out, or add a check of another type")
 		case s.OnlyPort() == 0 && c.Port == 0:
 			ps.add(object, "port", "0", "a probe through the forwarding path goes to one port of the VIP, and the service is for more", "set the check's port, e.g. port = 80")
 		}
