@@ -27,6 +27,7 @@ func templateOf(c fsm.Check) template {
 	if c.HTTP != nil {
 		t.HTTP = httpOf(*c.HTTP)
 	}
+	t.Protocols = protocolsOf(c)
 	if c.TLS != nil {
 		t.TLS = health.TLS(*c.TLS)
 	}

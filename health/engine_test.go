@@ -253,8 +253,8 @@ func TestSetTwiceOneID(t *testing.T) {
 func TestLocalTroubleMovesNoVerdict(t *testing.T) {
 	run(t, func(b *bed) {
 		b.net.set(server, open)
-		grpc := target("grpc")
-		grpc.Type, grpc.Addr = "grpc", netip.MustParseAddrPort("10.0.0.9:80")
+		grpc := target("gopher")
+		grpc.Type, grpc.Addr = "gopher", netip.MustParseAddrPort("10.0.0.9:80")
 		b.engine.Set([]Target{target("web"), grpc})
 		b.at(3 * time.Second)
 		b.expect("2s web up: connected in 0s")
@@ -265,7 +265,7 @@ func TestLocalTroubleMovesNoVerdict(t *testing.T) {
 		if s.Verdict != Up || !strings.Contains(s.LastError, "too many open files") || !s.OK {
 			t.Errorf("state %+v", s)
 		}
-		if s := b.state("grpc"); s.Verdict != Unknown || s.LastError != `not asked: this version has no check of type "grpc"` {
+		if s := b.state("gopher"); s.Verdict != Unknown || s.LastError != `not asked: this version has no check of type "gopher"` {
 			t.Errorf("state %+v", s)
 		}
 	})

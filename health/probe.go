@@ -44,6 +44,16 @@ func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
 		TypeTCP:   tcpProber{dial},
 		TypeHTTP:  newHTTPProber(dial, nil),
 		TypeHTTPS: newHTTPProber(dial, secure),
+
+		TypeGRPC:     newGRPCProber(dial, secure),
+		TypeSMTP:     smtpProber{dial: dial, secure: secure},
+		TypeDNS:      dnsProber{dial},
+		TypeUDP:      udpProber{dial},
+		TypePing:     pingProber{dial},
+		TypeAgent:    agentProber{dial},
+		TypeMySQL:    mysqlProber{dial},
+		TypePostgres: postgresProber{dial},
+		TypeRedis:    redisProber{dial},
 	}
 }
 

@@ -14,6 +14,16 @@ const (
 	TypeTCP   Type = "tcp"   // connect, then close
 	TypeHTTP  Type = "http"  // GET, status in range
 	TypeHTTPS Type = "https" // the same over TLS
+
+	TypeGRPC     Type = "grpc"     // gRPC's health protocol
+	TypeSMTP     Type = "smtp"     // greeting, EHLO, QUIT
+	TypeDNS      Type = "dns"      // a question, its rcode and answer
+	TypeUDP      Type = "udp"      // a datagram, and its reply
+	TypePing     Type = "ping"     // ICMP echo
+	TypeAgent    Type = "agent"    // HAProxy's agent-check protocol
+	TypeMySQL    Type = "mysql"    // handshake
+	TypePostgres Type = "postgres" // begin of a login
+	TypeRedis    Type = "redis"    // PING
 )
 
 // Target is one thing to probe and how. A field left zero has the default that is named with it.
@@ -31,7 +41,8 @@ type Target struct {
 	Fall         int           `json:"fall"` // failures in a row until down; 3
 	HTTP         HTTP          `json:"http,omitzero"`
 	TLS          TLS           `json:"tls,omitzero"`
-	Egress       Egress        `json:"egress,omitzero"`
+	Protocols
+	Egress Egress `json:"egress,omitzero"`
 	// Through, if it is set, has the connection to Addr led to one server: see Options.Through.
 	Through Through `json:"through,omitzero"`
 }
@@ -59,6 +70,7 @@ func (t Target) withDefaults() Target {
 	if t.Fall < 1 {
 		t.Fall = 3
 	}
+	t.Protocols = t.Protocols.of(t.Type)
 	if t.Type != TypeHTTP && t.Type != TypeHTTPS {
 		t.HTTP = HTTP{}
 		return t
@@ -70,7 +82,7 @@ func (t Target) withDefaults() Target {
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.HTTP.equal(o.HTTP)
+	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.Protocols == o.Protocols && t.HTTP.equal(o.HTTP)
 }
 
 // connectsOnly reports whether the question is a connection by TCP and nothing else.
