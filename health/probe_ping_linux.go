@@ -29,18 +29,18 @@ func pingSocket(t Target) (net.Conn, error) {
 		return nil, os.NewSyscallError("setsockopt", err)
 	}
 	if t.Egress.Source.IsValid() {
-		if err := unix.Bind(fd, sockaddr(t.Egress.Source.Unmap())); err != nil {
+		if err := unix.Bind(fd, pingAddr(t.Egress.Source.Unmap())); err != nil {
 			return nil, os.NewSyscallError("bind", err)
 		}
 	}
-	if err := unix.Connect(fd, sockaddr(addr)); err != nil {
+	if err := unix.Connect(fd, pingAddr(addr)); err != nil {
 		return nil, os.NewSyscallError("connect", err)
 	}
 	return net.FileConn(f)
 }
 
-// sockaddr is the address as the kernel has it, without a port.
-func sockaddr(a netip.Addr) unix.Sockaddr {
+// pingAddr is the address as the kernel has it, with its link and without a port.
+func pingAddr(a netip.Addr) unix.Sockaddr {
 	if a.Is4() {
 		return &unix.SockaddrInet4{Addr: a.As4()}
 	}
