@@ -228,6 +228,9 @@ func location(resp *http.Response) string {
 	return ""
 }
 
+// maxLocation bounds where a redirect leads, in bytes; it is what the path of a check may have.
+const maxLocation = 2048
+
 // follow is the URL that a redirect leads to, on the server that was asked.
 func follow(t Target, u URL, page Page, scheme string) (URL, error) {
 	host := u.Host
@@ -238,8 +241,11 @@ func follow(t Target, u URL, page Page, scheme string) (URL, error) {
 	if err != nil {
 		return u, fmt.Errorf("%w: path %q: %w", ErrNotAsked, u.Path, err)
 	}
+	if len(page.Location) > maxLocation {
+		return u, fmt.Errorf("status %d, and its redirect has %d bytes", page.Status, len(page.Location))
+	}
 	to, err := base.Parse(page.Location)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(page.Location, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return u, fmt.Errorf("status %d, and its redirect to %q is no URL", page.Status, clipText(page.Location, 60))
 	}
 	if to.Scheme != scheme || !sameHost(to, base) {

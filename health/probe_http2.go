@@ -9,12 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/net/http2"
 )
 
-// window is how much of a body a server may send before it is read, by HTTP/2; the library has no less than 64 KiB for it.
-const window = 256 << 10
+// window is how much of a body a server may send before it is read, by HTTP/2: the least that the protocol has for a connection.
+const window = 64 << 10
 
 // newTransport2 is the library's HTTP/2 for connections that are given to it. It opens none, and keeps none.
 func newTransport2() *http2.Transport {
@@ -34,7 +35,9 @@ func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request
 	if s, ok := c.(*tls.Conn); ok && s.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
 		return nil, nil, errors.New("the server does not speak HTTP/2: it has not chosen h2 by ALPN")
 	}
-	cc, err := p.two.NewClientConn(&metered{Conn: c, left: maxFrame + maxDigest + maxDigest/8})
+	m := &metered{Conn: c}
+	m.left.Store(maxHeader + 2*window + maxFrame)
+	cc, err := p.two.NewClientConn(m)
 	if err != nil {
 		return nil, nil, fault2(err)
 	}
@@ -48,6 +51,7 @@ func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request
 		done()
 		return nil, nil, fault2(err)
 	}
+	resp.Body = paid{resp.Body, m}
 	return resp, done, nil
 }
 
@@ -78,18 +82,20 @@ func fault2(err error) error {
 // errTooMuch is the end of a connection on which nothing but frames came.
 var errTooMuch = errors.New("the server sent more than an answer may have")
 
-// metered is a connection that ends after so many bytes, whatever they are: frames that say nothing have no other bound but the time.
+// metered is a connection that ends after so many bytes, whatever they are: frames that say nothing have no other bound but the time. What is read of
+// the body gives it more.
 type metered struct {
 	net.Conn
-	left int64
+	left atomic.Int64
 }
 
 func (m *metered) Read(b []byte) (int, error) {
-	if m.left <= 0 {
+	left := m.left.Load()
+	if left <= 0 {
 		return 0, errTooMuch
 	}
-	n, err := m.Conn.Read(b[:min(int64(len(b)), m.left)])
-	m.left -= int64(n)
+	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
+	m.left.Add(-int64(n))
 	return n, err
 }
 
@@ -99,4 +105,16 @@ func (m *metered) Close() error {
 		return s.NetConn().Close()
 	}
 	return m.Conn.Close()
+}
+
+// paid is a body whose bytes allow its connection as many more, and the frames around them.
+type paid struct {
+	io.ReadCloser
+	meter *metered
+}
+
+func (p paid) Read(b []byte) (int, error) {
+	n, err := p.ReadCloser.Read(b)
+	p.meter.left.Add(int64(n) + int64(n)/8)
+	return n, err
 }
