@@ -22,7 +22,8 @@ var allowed = map[string][]string{
 	"agent":   {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "notify", "script"},
 	// A real server has no agent to ask: the command works on its kernel itself, and that part alone is its own place.
 	"lvs/realserver":  {"lvs"},
-	"cmd/quorate":     {"agent", "config", "api", "fsm", "lvs/realserver"},
+	// health: genhash asks a web server as a check does, also where no agent runs.
+	"cmd/quorate":     {"health", "agent", "config", "api", "fsm", "lvs/realserver"},
 	"cmd/quorate-lab": {"integration", "fsm", "lvs"}, // lvs: it measures the data plane by itself
 	"integration":     {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "agent"},
 }

@@ -32,6 +32,7 @@ type httpProber struct {
 	two      *http2.Transport // for version 2
 	patterns *patterns
 	desks    *sync.Pool // of *desk
+	digests  bool       // make both of every body
 }
 
 func newHTTPProber(dial DialFunc, secure *tlsClients) httpProber {
@@ -77,6 +78,22 @@ type Page struct {
 	note string // what else there is to say, after a comma
 }
 
+// Look asks the first URL of a target of HTTP or HTTPS once, as a check does, and returns the answer with the digests of its body, whatever the status is.
+// It follows no redirect.
+func Look(ctx context.Context, t Target) (Page, error) {
+	t = t.withDefaults()
+	u := t.HTTP.URLs[0]
+	u.Status, u.Body = []StatusRange{{100, 599}}, Body{}
+	p := newHTTPProber(dialTarget, nil)
+	if t.Type == TypeHTTPS {
+		p.secure = newTLSClients()
+	}
+	p.digests = true
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	return p.ask(ctx, t, u)
+}
+
 // fetch asks the URL, follows its redirects as far as the target says, and judges the answer.
 func (p httpProber) fetch(ctx context.Context, t Target, u URL) (Page, error) {
 	for hop := 0; ; hop++ {
@@ -111,6 +128,7 @@ func (p httpProber) ask(ctx context.Context, t Target, u URL) (page Page, err er
 	if err != nil {
 		return page, err
 	}
+	rules.digests = p.digests
 	c, err := connect(ctx, p.dial, "tcp", t)
 	if err != nil {
 		return page, err

@@ -78,6 +78,7 @@ func TestScript(t *testing.T) {
 			"revive": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Revive) },
 			"freeze": func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Freeze) },
 			"thaw":   func(ts *testscript.TestScript, _ bool, args []string) { each(ts, args, (*apitest.Agent).Thaw) },
+			"web":    web,
 			// pass DURATION
 			"pass": func(ts *testscript.TestScript, _ bool, args []string) {
 				d, err := time.ParseDuration(args[0])
