@@ -159,7 +159,12 @@ func (d *duties) round(ctx context.Context) error {
 			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)
 		if !ok {
-			return nil
+			// These are looked at once in a round, and last: what they are about has lasted for seconds.
+			edges := m.book.paths(s, m.gossip.alive, hints.Now)
+			if len(edges) == 0 {
+				return nil
+			}
+			cmd = fsm.Command{Actor: plannerActor, SetPaths: &fsm.SetPaths{Edges: edges[:min(len(edges), maxVerdicts)]}}
 		}
 		if err := m.decide(ctx, cmd); err != nil {
 			return err

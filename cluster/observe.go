@@ -20,12 +20,13 @@ type book struct {
 	mu   sync.Mutex
 	term uint64 // 0 = this node does not lead
 	seen sightings
+	path paths
 }
 
 // open starts a term with nothing known; 0 closes the book.
 func (b *book) open(term uint64) {
 	b.mu.Lock()
-	b.term, b.seen = term, make(sightings)
+	b.term, b.seen, b.path = term, make(sightings), paths{}
 	b.mu.Unlock()
 }
 
@@ -62,6 +63,13 @@ func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 		return !member
 	})
 	return verdicts(s, b.seen, alive, able, now)
+}
+
+// paths are the faults of paths that begin and end now.
+func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool, now time.Time) []fsm.PathEdge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.path.edges(s, b.seen, alive, now)
 }
 
 // observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when

@@ -95,6 +95,8 @@ func (e *entry) run(c Command) error {
 		e.record(*c.Record)
 	case c.HoldOff != nil:
 		return e.holdOff(*c.HoldOff)
+	case c.SetPaths != nil:
+		e.setPaths(*c.SetPaths)
 	case c.EndDrain != nil:
 		return e.endDrain(*c.EndDrain)
 	case c.Delivered != nil:

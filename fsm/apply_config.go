@@ -27,6 +27,7 @@ func (e *entry) configure(c Configure) error {
 	e.matchHolders()
 	e.matchServers()
 	e.matchNodeChecks()
+	e.matchPaths()
 	e.handMarks()
 	e.matchOutboxes()
 	return nil

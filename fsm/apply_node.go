@@ -42,7 +42,7 @@ func newNode(n Node, index uint64, at Schema) (Node, error) {
 		return n, fmt.Errorf("node %s: store id %q: %w", n.ID, clip(string(n.Store), 80), ErrInvalid)
 	}
 	n, err := n.cleaned(at)
-	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks = false, false, Epoch(index), index, Flap{}, nil
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks, n.Paths = false, false, Epoch(index), index, Flap{}, nil, nil
 	return n, err
 }
 
@@ -132,7 +132,7 @@ func (e *entry) putNode(n Node) error {
 	if err != nil {
 		return err
 	}
-	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks = known.Draining, known.Leaving, known.Epoch, known.Joined, known.Flap, known.Checks
+	n.Draining, n.Leaving, n.Epoch, n.Joined, n.Flap, n.Checks, n.Paths = known.Draining, known.Leaving, known.Epoch, known.Joined, known.Flap, known.Checks, known.Paths
 	if reflect.DeepEqual(n, known) {
 		return nil
 	}

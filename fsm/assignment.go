@@ -59,6 +59,7 @@ const (
 	ReasonUnhealthy  ReasonCode = "unhealthy"  // a check of the owner fails
 	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has a VIP of this name at this address
 	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
+	ReasonPath       ReasonCode = "path"       // the owner does not reach the VIP's servers, and other nodes do; since schema 6
 	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it
 	ReasonSuperseded ReasonCode = "superseded" // a pending release is no longer wanted
 	ReasonUnheard    ReasonCode = "unheard"    // the owner could not be heard on the wire, and other nodes could

@@ -30,6 +30,7 @@ type Command struct {
 	EndDrain      *EndDrain      `json:"end_drain,omitempty"`
 	Delivered     *Delivered     `json:"delivered,omitempty"`
 	SetNodeHealth *SetNodeHealth `json:"set_node_health,omitempty"`
+	SetPaths      *SetPaths      `json:"set_paths,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -55,6 +56,9 @@ func (c Command) needs() Schema {
 		need = max(need, schemaLVS)
 	}
 	if c.Delivered != nil || c.SetNodeHealth != nil || c.Record != nil && (c.Record.Event.Notifier != "" || c.Record.Event.N != 0) {
+		need = max(need, schemaHealth)
+	}
+	if c.SetPaths != nil {
 		need = max(need, schemaHealth)
 	}
 	if c.SetHealth != nil && slices.ContainsFunc(c.SetHealth.Verdicts, func(v ServerVerdict) bool { return v.Asked != Asked{} }) {

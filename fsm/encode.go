@@ -25,7 +25,7 @@ func (c Command) Kind() string {
 		{c.SetHealth != nil, "set_health"}, {c.Decide != nil, "decide"}, {c.Fenced != nil, "fenced"},
 		{c.Raise != nil, "raise"}, {c.Record != nil, "record"}, {c.HoldOff != nil, "hold_off"},
 		{c.EndDrain != nil, "end_drain"}, {c.Delivered != nil, "delivered"},
-		{c.SetNodeHealth != nil, "set_node_health"},
+		{c.SetNodeHealth != nil, "set_node_health"}, {c.SetPaths != nil, "set_paths"},
 	} {
 		switch {
 		case !b.set:
@@ -64,12 +64,12 @@ func (c Command) plain() Command {
 	at := max(schemaFirst, c.Schema)
 	if c.Init != nil {
 		init := *c.Init
-		init.Node.Facts, init.Node.Checks = init.Node.Facts.upTo(at), nil // those are not for a node to say so
+		init.Node.Facts, init.Node.Checks, init.Node.Paths = init.Node.Facts.upTo(at), nil, nil // those are not for a node to say so
 		c.Init = &init
 	}
 	if c.PutNode != nil {
 		put := *c.PutNode
-		put.Node.Facts, put.Node.Checks = put.Node.Facts.upTo(at), nil
+		put.Node.Facts, put.Node.Checks, put.Node.Paths = put.Node.Facts.upTo(at), nil, nil
 		c.PutNode = &put
 	}
 	if c.SetFacts != nil {

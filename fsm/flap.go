@@ -138,7 +138,7 @@ func (e *entry) flapOf(rec Assignment, why ReasonCode) Flap {
 		return rec.Flap // counted when it was lost
 	}
 	switch why {
-	case ReasonFenced, ReasonUnable, ReasonUnhealthy:
+	case ReasonFenced, ReasonUnable, ReasonUnhealthy, ReasonPath:
 		return rec.Flap.again(e.at)
 	case ReasonPreempted, ReasonRebalanced:
 		return rec.Flap.moved(e.at)

@@ -271,6 +271,8 @@ func histories() [][]Command {
 			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up, Asked: Asked{Is: true, Percent: true, Value: 50}}, {Server: other, Verdict: Up}}}},
 			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Down}, {Server: other, Verdict: Down}}}},
 			{Schema: 6, SetHealth: &SetHealth{Verdicts: []ServerVerdict{{Server: srv, Verdict: Up, Asked: Asked{Is: true}}}}},
+			{Schema: 6, SetPaths: &SetPaths{Edges: []PathEdge{{Node: "n1", VIP: "web", Cut: true, Text: "2 of 2"}}}},
+			{Schema: 6, SetPaths: &SetPaths{Edges: []PathEdge{{Node: "n1", VIP: "web"}}}},
 			{Schema: 5, EndDrain: &EndDrain{[]DrainOver{{other, 10, ReasonDrained, "n1"}}}},
 		},
 		{

@@ -39,6 +39,8 @@ type Node struct {
 	// Checks are what it found by the checks of nodes that it carries out, by name; what is not known is not there. Since schema 6; never changed
 	// in place.
 	Checks map[string]CheckState `json:"checks,omitempty"`
+	// Paths are the VIPs whose servers the node does not reach, while others do. Sorted; since schema 6.
+	Paths []PathFault `json:"path_faults,omitempty"`
 	// Joined is the index of the entry that added the node.
 	Joined uint64 `json:"joined"`
 }

@@ -181,7 +181,7 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
 	case p.failing(u, owner) != "" && !p.mayGet(u, m):
 		r.Reason = Reason{ReasonUnhealthy, fmt.Sprintf("%s, and no other node is able: %s", p.failing(u, owner), p.whyNone(u))}
-	case u.home == owner || !p.mayGet(u, m) || p.behind[u.home] && p.h.Able[m.rec.Owner] && p.failing(u, owner) == "":
+	case u.home == owner || !p.mayGet(u, m) || p.behind[u.home] && p.h.Able[m.rec.Owner] && p.failing(u, owner) == "" && !u.shuns(owner):
 		return
 	default:
 		r.To, r.Reason = p.nodes[u.home].ID, p.moveReason(u, owner)

@@ -271,7 +271,11 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 17).Draw(rt, "step") {
+	switch rapid.IntRange(0, 18).Draw(rt, "step") {
+	case 18:
+		if names := slices.Sorted(maps.Keys(w.s.Config.VIPs)); w.s.believes() && len(names) > 0 {
+			w.apply(Command{SetPaths: &SetPaths{[]PathEdge{{Node: id, VIP: rapid.SampledFrom(names).Draw(rt, "path"), Cut: rapid.Bool().Draw(rt, "cut")}}}})
+		}
 	case 0:
 		c := drawConfig(rt, 5, w.s.Schema >= schemaHold)
 		c.Settings = drawSettings(rt, w.s.Schema)

@@ -22,6 +22,8 @@ func (p *planner) moveReason(u *unit, owner int) Reason {
 		return Reason{ReasonUnable, fmt.Sprintf("%s; %s", p.whyNot(u, owner), u.why)}
 	case u.code == ReasonUnhealthy:
 		return Reason{ReasonUnhealthy, fmt.Sprintf("%s; %s", p.scoreText(u, owner), u.why)}
+	case u.shuns(owner):
+		return Reason{ReasonPath, fmt.Sprintf("%s; %s", whyCut(from), u.why)}
 	case u.code == ReasonPreempted, u.code == ReasonRebalanced:
 		return Reason{u.code, u.why}
 	default:
@@ -101,6 +103,8 @@ func (p *planner) whyNot(u *unit, i int) string {
 		return fmt.Sprintf("the agent of %s ends", n.ID)
 	case !p.h.Able[n.ID]:
 		return fmt.Sprintf("%s is not ready", n.ID)
+	case u.shuns(i):
+		return whyCut(n)
 	case i == u.avoid:
 		return fmt.Sprintf("it was asked to leave %s", n.ID)
 	case n.Weight <= 0 && !slices.Contains(u.prefer, n.ID):

@@ -20,6 +20,8 @@ type unit struct {
 	// standings is what the checks say of each node; nil when there are none that concern the unit.
 	standings []standing
 
+	cut []bool // nodes that do not reach the servers, while one that is open does; nil = none
+
 	wish  int        // index of the preferred node that it may not move to yet; -1 none
 	avoid int        // index of the node that it was asked to leave for any other; -1 none
 	home  int        // index of the node on which all members should be; -1 none
@@ -85,6 +87,7 @@ func (p *planner) makeUnits() []*unit {
 				u.open[i] = u.open[i] && st.failing == "" && st.unsure == ""
 			}
 		}
+		p.cut(u)
 	}
 	slices.SortFunc(units, func(a, b *unit) int { return strings.Compare(a.id, b.id) })
 	return units
@@ -122,7 +125,7 @@ func (p *planner) owner(m member) int {
 // moment stays too, because whether it is dead is for a fence to say; but not one that has given the member up.
 func (p *planner) stays(u *unit, m member) bool {
 	i := p.owner(m)
-	return i >= 0 && i != u.avoid && u.fit[i] && !p.nodes[i].Draining && !p.nodes[i].Leaving && !p.h.Ending[m.rec.Owner] &&
+	return i >= 0 && i != u.avoid && u.fit[i] && !u.shuns(i) && !p.nodes[i].Draining && !p.nodes[i].Leaving && !p.h.Ending[m.rec.Owner] &&
 		(!m.confirmed || p.h.Able[m.rec.Owner])
 }
 

@@ -1,0 +1,130 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// PathFault is the path from a node to the servers of a VIP's services that is cut, while other nodes reach them. The VIP goes to a node without one, and
+// none is moved to the node for as long as it lasts. Since schema 6.
+type PathFault struct {
+	VIP   string    `json:"vip"`
+	Since time.Time `json:"since"` // leader's clock
+}
+
+// SetPaths commits edges of faults of paths. What changes nothing, and what is not known, is skipped. Since schema 6.
+type SetPaths struct {
+	Edges []PathEdge `json:"edges"`
+}
+
+// PathEdge is one edge.
+type PathEdge struct {
+	Node NodeID `json:"node"`
+	VIP  string `json:"vip"`
+	Cut  bool   `json:"cut,omitempty"`
+	Text string `json:"text,omitempty"` // what was seen
+}
+
+// PathFault is that of the node for a VIP.
+func (n Node) PathFault(vip string) (PathFault, bool) {
+	i := slices.IndexFunc(n.Paths, func(f PathFault) bool { return f.VIP == vip })
+	if i < 0 {
+		return PathFault{}, false
+	}
+	return n.Paths[i], true
+}
+
+func (e *entry) setPaths(c SetPaths) {
+	for _, edge := range c.Edges {
+		n, member := e.next.Nodes[edge.Node]
+		v, configured := e.next.Config.VIPs[edge.VIP]
+		if _, has := n.PathFault(edge.VIP); !member || !configured || has == edge.Cut {
+			continue
+		}
+		n.Paths = slices.DeleteFunc(slices.Clone(n.Paths), func(f PathFault) bool { return f.VIP == edge.VIP })
+		text := fmt.Sprintf("%s reaches the servers of vip %s again", n.ID, v.Name)
+		if edge.Cut {
+			n.Paths = append(n.Paths, PathFault{VIP: v.Name, Since: e.at})
+			slices.SortFunc(n.Paths, func(a, b PathFault) int { return strings.Compare(a.VIP, b.VIP) })
+			text = fmt.Sprintf("%s does not reach the servers of vip %s, and other nodes do", n.ID, v.Name)
+		}
+		if seen := clip(edge.Text, 512); seen != "" {
+			text += ": " + seen
+		}
+		if len(n.Paths) == 0 {
+			n.Paths = nil
+		}
+		e.nodes()[n.ID] = n
+		e.event(Event{Kind: EventNode, Node: n.ID, VIP: v.Name, Reason: ReasonPath, Text: text})
+	}
+}
+
+// matchPaths forgets the faults of VIPs that are no more.
+func (e *entry) matchPaths() {
+	for id, n := range e.next.Nodes {
+		left := slices.DeleteFunc(slices.Clone(n.Paths), func(f PathFault) bool { _, is := e.next.Config.VIPs[f.VIP]; return !is })
+		if len(left) == len(n.Paths) {
+			continue
+		}
+		if n.Paths = left; len(left) == 0 {
+			n.Paths = nil
+		}
+		e.nodes()[id] = n
+	}
+}
+
+// Watches reports whether the node probes the server: as one of its observers, or because it owns a VIP of the service, or has a fault of the path to
+// its servers. What the latter two see counts for faults of paths alone.
+func Watches(s *State, server ServerKey, node NodeID) bool {
+	if slices.Contains(Observers(s, server), node) {
+		return true
+	}
+	n, member := s.Nodes[node]
+	if !member || n.Role != Director || !s.believes() {
+		return false
+	}
+	for _, name := range s.Config.Services[server.Service].On() {
+		if v, ok := s.Config.VIPs[name]; ok && s.Assignments[v.Key()].Owner == node {
+			return true
+		}
+		if _, cut := n.PathFault(name); cut {
+			return true
+		}
+	}
+	return false
+}
+
+// cut marks the nodes that do not reach the servers of the unit, unless all do not: then the fault is not the nodes'.
+func (p *planner) cut(u *unit) {
+	if !p.s.believes() || !slices.ContainsFunc(p.nodes, func(n Node) bool { return len(n.Paths) > 0 }) {
+		return
+	}
+	cut := make([]bool, len(p.nodes))
+	found := false
+	for i, n := range p.nodes {
+		cut[i] = slices.ContainsFunc(u.members, func(m member) bool { _, is := n.PathFault(m.vip.Name); return is })
+		found = found || cut[i]
+	}
+	if !found {
+		return
+	}
+	for i := range p.nodes {
+		if !cut[i] && u.open[i] && (p.nodes[i].Weight > 0 || slices.Contains(u.prefer, p.nodes[i].ID)) {
+			u.cut = cut
+			break
+		}
+	}
+	for i := range u.cut {
+		u.open[i] = u.open[i] && !cut[i]
+	}
+}
+
+// shuns reports whether the unit is not to be on node i because of its path.
+func (u *unit) shuns(i int) bool { return u.cut != nil && u.cut[i] }
+
+// whyCut is half a sentence about a node that the unit shuns.
+func whyCut(n Node) string {
+	return fmt.Sprintf("%s does not reach the servers, and other nodes do", n.ID)
+}
