@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -343,7 +344,7 @@ func (a *Agent) probe(ctx context.Context) error {
 	var last *fsm.State
 	for {
 		changed := a.node.Changed()
-		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) || !samePaths(s, last) {
+		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) || !samePaths(s, last) || !sameOwners(s, last) {
 			targets := a.observer.targets(s)
 			a.paths.want(a.observer.ways())
 			a.engine.Set(targets)
@@ -356,6 +357,21 @@ func (a *Agent) probe(ctx context.Context) error {
 		case <-changed:
 		}
 	}
+}
+
+// sameOwners reports whether those who probe because of a VIP that they own, or whose servers they do not reach, are the same in both states.
+func sameOwners(s, t *fsm.State) bool {
+	for k, a := range s.Assignments {
+		if a.Owner != t.Assignments[k].Owner {
+			return false
+		}
+	}
+	for id, n := range s.Nodes {
+		if !slices.Equal(n.Paths, t.Nodes[id].Paths) {
+			return false
+		}
+	}
+	return len(s.Assignments) == len(t.Assignments) && s.Schema == t.Schema
 }
 
 // sameMembers reports whether the choice of observers is the same in both states.

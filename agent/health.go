@@ -37,6 +37,9 @@ type observer struct {
 // probing is how a server is probed.
 type probing struct {
 	ids     []string // of the probes
+	checks  []int    // the check of each, in their order
+	need    int      // how many checks have to pass
+	weight  int      // of the server, as configured
 	through bool     // those that are to go through the forwarding path do
 }
 
@@ -58,15 +61,15 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 		}
 		for _, srv := range svc.Servers {
 			key := fsm.ServerKey{Service: svc.Name, Address: srv.Address}
-			if len(svc.Checks) == 0 || !slices.Contains(fsm.Observers(s, key), o.self) {
+			if len(svc.Checks) == 0 || !fsm.Watches(s, key, o.self) {
 				continue
 			}
-			a := probing{through: fsm.ProbesThrough(s, key, o.self)}
+			a := probing{need: svc.ChecksNeeded(), weight: srv.Weight, through: fsm.ProbesThrough(s, key, o.self)}
 			for i, c := range svc.Checks {
 				t := probes[i].at(srv.Address)
 				if !a.through || c.Through != fsm.ThroughForwarding {
 					byID[t.ID] = t
-					a.ids = append(a.ids, t.ID)
+					a.ids, a.checks = append(a.ids, t.ID), append(a.checks, i)
 					continue
 				}
 				for _, vip := range fsm.ThroughVIPs(s, key, o.self) {
@@ -74,7 +77,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 					t := throughTarget(t, vip.Address.Addr(), cmp.Or(c.Port, svc.OnlyPort()), path)
 					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
 					byID[t.ID] = t
-					a.ids = append(a.ids, t.ID)
+					a.ids, a.checks = append(a.ids, t.ID), append(a.checks, i)
 				}
 			}
 			o.servers[key] = a
@@ -140,19 +143,50 @@ func (o *observer) refresh(probe string) {
 	}
 }
 
-// combine is one server's observation from its probes: down if any is down, up if all are up, else not known yet. One that may be this node's own fault is not known.
+// combine is one server's observation from its probes: up once as many checks pass as have to, down once so many cannot any more, else not known yet. A check passes when
+// all its probes do. One that may be this node's own fault is not known.
 func (o *observer) combine(key fsm.ServerKey, a probing) (cluster.Observation, bool) {
-	obs := cluster.Observation{Server: key, Up: true, Through: a.through}
-	for _, id := range a.ids {
-		r, ok := o.results[id]
+	obs := cluster.Observation{Server: key, Through: a.through}
+	passed, open := 0, 0
+	for i := 0; i < len(a.ids); {
+		check, up, known := a.checks[i], true, true
+		for ; i < len(a.ids) && a.checks[i] == check; i++ {
+			switch r, ok := o.results[a.ids[i]]; {
+			case !ok, r.OwnOnly && !o.proved[o.vips[a.ids[i]]]:
+				known = false
+			case !r.Up:
+				if up = false; obs.Detail == "" {
+					obs.Detail = r.Detail
+				}
+			default:
+				obs.Asked = lower(obs.Asked, fsm.Asked{Is: r.Weight.Asked, Percent: r.Weight.Percent, Value: r.Weight.Value}, a.weight)
+			}
+		}
 		switch {
-		case !ok, r.OwnOnly && !o.proved[o.vips[id]]:
-			return cluster.Observation{}, false
-		case !r.Up:
-			return cluster.Observation{Server: key, Detail: r.Detail, Through: a.through}, true
+		case !up:
+		case known:
+			passed++
+		default:
+			open++
 		}
 	}
+	switch {
+	case passed >= a.need:
+		obs.Up, obs.Detail = true, ""
+	case passed+open < a.need:
+		obs.Asked = fsm.Asked{}
+	default:
+		return cluster.Observation{}, false
+	}
 	return obs, true
+}
+
+// lower is the one of two wishes of a server by which it gets less; one that asks for nothing does not count.
+func lower(a, b fsm.Asked, weight int) fsm.Asked {
+	if !a.Is || b.Is && b.Of(weight) < a.Of(weight) {
+		return b
+	}
+	return a
 }
 
 // throughTarget is the probe t of a server's own address as one of the VIP, led there by the path. Services that share the VIP, port, server and method
