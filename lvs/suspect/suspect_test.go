@@ -1,0 +1,198 @@
+package suspect
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func server(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}), 80)
+}
+
+func TestSilent(t *testing.T) {
+	before := Count{Connections: 100, In: 1000, Out: 900}
+	for _, c := range []struct {
+		name string
+		add  Count
+		want Reason
+	}{
+		{"idle", Count{}, ""},
+		{"answers", Count{1, 5, 4}, ""},
+		{"a long answer, which nobody asks for in between", Count{0, 0, 50}, ""},
+		{"one connection, no answer", Count{1, 1, 0}, Unanswered},
+		{"and asked again", Count{1, 3, 0}, Unanswered},
+		{"the last words of two clients", Count{0, 2, 0}, ""},
+		{"an established connection goes on without an answer", Count{0, 3, 0}, Unanswered},
+		{"a connection refused", Count{1, 1, 1}, Refused},
+		{"many refused", Count{50, 50, 50}, Refused},
+		{"refused, and old connections end", Count{5, 9, 8}, ""},
+		{"a stray answer is more than a refusal", Count{1, 1, 2}, ""},
+		{"only answers", Count{3, 0, 3}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			then, now := Counts{}, Counts{}
+			then.Add(server(1), before)
+			now.Add(server(1), before)
+			now.Add(server(1), c.add)
+			want := Suspects{}
+			if c.want != "" {
+				want[server(1)] = c.want
+			}
+			if got := Silent(then, now); !maps.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+	now := Counts{server(1): {5, 5, 0}}
+	if got := Silent(Counts{}, now); len(got) > 0 {
+		t.Errorf("a server that was not there: %v", got)
+	}
+	if got := Silent(Counts{server(1): before}, now); len(got) > 0 {
+		t.Errorf("counters that have begun anew: %v", got)
+	}
+}
+
+// TestSilentNeverSuspects: nobody without packets to it, and nobody who answers connections as those that are well do.
+func TestSilentNeverSuspects(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		then, now := Counts{}, Counts{}
+		for i := range rapid.IntRange(1, 5).Draw(t, "servers") {
+			was := Count{rapid.Uint64Range(0, 1e6).Draw(t, "connections"), rapid.Uint64Range(0, 1e6).Draw(t, "in"), rapid.Uint64Range(0, 1e6).Draw(t, "out")}
+			then.Add(server(i), was)
+			now.Add(server(i), was)
+			if rapid.Bool().Draw(t, "traffic") {
+				// A connection that is accepted is two packets of the client at least, and one of the server.
+				n := rapid.Uint64Range(0, 100).Draw(t, "accepted")
+				now.Add(server(i), Count{n, 2*n + rapid.Uint64Range(0, 100).Draw(t, "said"), n + rapid.Uint64Range(1, 100).Draw(t, "answered")})
+			}
+		}
+		if got := Silent(then, now); len(got) > 0 {
+			t.Fatalf("%v suspected from %v to %v", got, then, now)
+		}
+	})
+}
+
+func connection(client, srv int) Connection {
+	return Connection{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(1000+client)),
+		Virtual: netip.MustParseAddrPort("192.0.2.10:80"), Server: server(srv)}
+}
+
+func TestWaiting(t *testing.T) {
+	const full = 120 * time.Second
+	type look = map[Connection]time.Duration
+	a, b, other := connection(1, 1), connection(2, 1), connection(3, 2)
+	for _, c := range []struct {
+		name  string
+		looks []look
+		part  bool
+		want  string // what each look makes suspect
+	}{
+		{"answered in time", []look{{a: full}, {}}, false, "map[] map[]"},
+		{"not answered", []look{{a: full}, {a: full - time.Second}}, false, "map[] map[10.9.0.1:80:unanswered]"},
+		{"suspected once, without another packet", []look{{a: full}, {a: full - time.Second}, {a: full - 2*time.Second}, {a: full - 3*time.Second}}, false,
+			"map[] map[10.9.0.1:80:unanswered] map[] map[]"},
+		{"again with the packets that come again", []look{{a: full}, {a: full - time.Second}, {a: full - 2*time.Second}, {a: full}, {a: full - time.Second}}, false,
+			"map[] map[10.9.0.1:80:unanswered] map[] map[] map[10.9.0.1:80:unanswered]"},
+		{"rounding is no packet", []look{{a: full}, {a: full}, {a: full - time.Second}}, false, "map[] map[10.9.0.1:80:unanswered] map[]"},
+		{"another one is answered", []look{{a: full, b: full}, {a: full - time.Second}}, false, "map[] map[]"},
+		{"of another server another one is answered", []look{{a: full, other: full}, {a: full - time.Second}}, false, "map[] map[10.9.0.1:80:unanswered]"},
+		{"the other one is forgotten", []look{{a: full, b: 2 * time.Second}, {a: full - time.Second}}, false, "map[] map[10.9.0.1:80:unanswered]"},
+		{"of too many some are not seen", []look{{a: full, b: full}, {a: full - time.Second}}, true, "map[] map[10.9.0.1:80:unanswered]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var w Waiting
+			got := ""
+			at := time.Unix(1000, 0)
+			for i, l := range c.looks {
+				got += fmt.Sprint(" ", map[netip.AddrPort]Reason(w.Next(Look{l, c.part}, at.Add(time.Duration(i)*time.Second))))
+			}
+			if got[1:] != c.want {
+				t.Errorf("%s, want %s", got[1:], c.want)
+			}
+		})
+	}
+}
+
+func TestLookIsBounded(t *testing.T) {
+	var l Look
+	for i := range maxLook + 1 {
+		if l.Part {
+			t.Fatalf("only part of %d connections", i)
+		}
+		l.Add(Connection{Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)}, time.Second)
+	}
+	if !l.Part || len(l.Left) != maxLook {
+		t.Errorf("part %t, %d connections", l.Part, len(l.Left))
+	}
+}
+
+// TestWaitingWalk lets clients connect to servers that answer and servers that do not, look after look. Nobody is suspected without a packet that
+// has come since the suspicion before, nor who answers; and who does not answer is suspected at the second look.
+func TestWaitingWalk(t *testing.T) {
+	const forget = 60 * time.Second
+	rapid.Check(t, func(t *rapid.T) {
+		var w Waiting
+		now := time.Unix(1000, 0)
+		sent := map[Connection]time.Time{} // the last packet of those without an answer
+		began := map[Connection]time.Time{}
+		packets := map[netip.AddrPort]int{} // since the look before the last suspicion: those after it may have another one
+		last, next := now, 0
+		for range rapid.IntRange(1, 30).Draw(t, "looks") {
+			answers := map[int]bool{1: true, 2: rapid.Bool().Draw(t, "2 answers"), 3: false}
+			for c := range sent { // whom the server answers is answered before the next look
+				if answers[int(c.Server.Addr().As4()[3])] {
+					delete(sent, c)
+				}
+			}
+			for c, at := range sent {
+				if now.Sub(at) >= forget {
+					delete(sent, c)
+				}
+			}
+			fresh := map[netip.AddrPort]int{} // since the last look
+			for range rapid.IntRange(0, 4).Draw(t, "connections") {
+				next++
+				c := connection(next, rapid.IntRange(1, 3).Draw(t, "server"))
+				sent[c], began[c] = now, now
+				fresh[c.Server]++
+			}
+			if rapid.Bool().Draw(t, "again") {
+				for c, at := range sent {
+					if now.Sub(at) > time.Second {
+						sent[c] = now
+						fresh[c.Server]++
+					}
+				}
+			}
+			look := Look{Left: map[Connection]time.Duration{}}
+			for c, at := range sent {
+				look.Left[c] = (forget - now.Sub(at)).Truncate(time.Second)
+			}
+			got := w.Next(look, now)
+			for s, why := range got {
+				if why != Unanswered || s == server(1) {
+					t.Fatalf("%v suspected: %s", s, why)
+				}
+				if packets[s] == 0 {
+					t.Fatalf("%v suspected again without a packet", s)
+				}
+				packets[s] = 0
+			}
+			for s, n := range fresh {
+				packets[s] += n
+			}
+			for c := range sent {
+				if c.Server == server(3) && began[c].Equal(last) && !last.Equal(now) && got[server(3)] == "" {
+					t.Fatalf("%v has not been suspected: %v", c, look)
+				}
+			}
+			last = now
+			now = now.Add(time.Duration(rapid.IntRange(1000, 5000).Draw(t, "ms")) * time.Millisecond)
+		}
+	})
+}
