@@ -13,8 +13,9 @@ import (
 
 // The messages (linux/netfilter/nfnetlink_conntrack.h, IPCTNL_MSG_CT_*).
 const (
-	New = unix.NFNL_SUBSYS_CTNETLINK << 8
-	Get = New | 1
+	New    = unix.NFNL_SUBSYS_CTNETLINK << 8
+	Get    = New | 1
+	Delete = New | 2
 )
 
 // Bits of a connection's status (linux/netfilter/nf_conntrack_common.h, IPS_*).
@@ -40,6 +41,7 @@ const (
 	protoInfo  = 4
 	ctaTimeout = 7
 	natDst     = 13
+	statusMask = 26
 
 	tupleIP    = 1
 	tupleProto = 2
@@ -143,6 +145,16 @@ func (t *Tuple) decode(b []byte) error {
 	})
 	t.Src, t.Dst = netip.AddrPortFrom(src, from), netip.AddrPortFrom(dst, to)
 	return err
+}
+
+// StatusAttribute is the kind of the attribute that holds a connection's status, 32 bits.
+const StatusAttribute = ctaStatus
+
+// OfStatus are the attributes of a Get for the connections whose status has, of the bits in mask, those in bits and no others. Kernels before 5.18 do not know the
+// mask and list all that have the bits, or all there are.
+func OfStatus(bits, mask uint32) []byte {
+	b := nlattr.Append(nil, ctaStatus, binary.BigEndian.AppendUint32(nil, bits)...)
+	return nlattr.Append(b, statusMask, binary.BigEndian.AppendUint32(nil, mask)...)
 }
 
 // AppendNew appends the message by which the kernel makes the flow, with its destination translated to server: the tuples are those before the

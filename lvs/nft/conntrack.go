@@ -51,12 +51,16 @@ type dump struct {
 	buf []byte
 }
 
-func newDump() (*dump, error) {
+func newDump() (*dump, error) { return dumpOf(nil) }
+
+// dumpOf is a list of those connections that the attributes of the request ask for. An old kernel ignores what it does not know, and lists them all.
+func dumpOf(attrs []byte) (*dump, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket: %w", err)
 	}
-	m := make([]byte, unix.NLMSG_HDRLEN+4)
+	m := make([]byte, unix.NLMSG_HDRLEN+4, unix.NLMSG_HDRLEN+4+len(attrs))
+	m = append(m, attrs...)
 	binary.NativeEndian.PutUint32(m, uint32(len(m)))
 	binary.NativeEndian.PutUint16(m[4:], conntrack.Get)
 	binary.NativeEndian.PutUint16(m[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
