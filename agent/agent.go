@@ -58,6 +58,7 @@ type Agent struct {
 	engine   *health.Engine
 	paths    *paths
 	observer *observer
+	hints    hintDesk
 	metrics  *metrics
 	watch    *stopwatch
 	kernel   *vip.Netlink
@@ -319,6 +320,9 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 		g.Go(func() error { return claims.run(work) })
 		drains := &drainWatch{self: a.o.Name, view: a.node, live: service.Live, look: a.plane.found, list: a.uncounted, propose: a.node.Propose, log: a.log}
 		g.Go(func() error { return drains.run(work) })
+		hints := &passive{self: a.o.Name, state: a.node.State, live: service.Live, plane: func() string { return a.plane.capabilities().Plane }, open: a.openEvidence, hint: a.hint, ask: a.askProbes,
+			count: a.metrics.hint, log: a.log}
+		g.Go(func() error { return hints.run(work) })
 	}
 	g.Go(func() error { return act.ear.run(work) })
 	g.Go(func() error { return a.confirmHolds(work, act) })

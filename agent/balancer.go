@@ -17,11 +17,12 @@ import (
 	"quorate/lvs/nft"
 )
 
-// question is what one node asks another about its data plane; one of the fields is set. The kinds of answer are named beside them.
+// question is what one node asks another, mostly about its data plane; one of the fields is set. The kinds of answer are named beside them.
 type question struct {
 	Traffic     *api.TrafficQuery    `json:"traffic,omitempty"`     // []api.ServiceTraffic
 	Connections *api.ConnectionQuery `json:"connections,omitempty"` // api.Connections
 	Table       bool                 `json:"table,omitempty"`       // api.IPVSAdm
+	Hint        *hintQuestion        `json:"hint,omitempty"`        // hintAnswer
 }
 
 // answer answers another node's question.
@@ -37,6 +38,8 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 		return a.connections(ctx, *q.Connections)
 	case q.Table:
 		return a.kernelTable(ctx), nil
+	case q.Hint != nil:
+		return a.hinted(*q.Hint)
 	default:
 		return nil, fmt.Errorf("%w: a question that this node does not know; is its quorate older?", errors.ErrUnsupported)
 	}

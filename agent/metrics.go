@@ -13,6 +13,7 @@ import (
 	"quorate/api"
 	"quorate/cluster/lease"
 	"quorate/fsm"
+	"quorate/lvs/suspect"
 )
 
 // The names of the metrics.
@@ -40,9 +41,10 @@ const (
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
 	metricClaims      = "quorate_foreign_claims_total"
-	metricSynced      = "quorate_sync_synced"       // 1 once the connections of the other directors are here
-	metricSyncFrames  = "quorate_sync_frames_total" // by peer and what became of them
-	metricSyncLag     = "quorate_sync_lag_seconds"  // by peer
+	metricHints       = "quorate_health_hints_total" // by reason
+	metricSynced      = "quorate_sync_synced"        // 1 once the connections of the other directors are here
+	metricSyncFrames  = "quorate_sync_frames_total"  // by peer and what became of them
+	metricSyncLag     = "quorate_sync_lag_seconds"   // by peer
 	metricSyncConns   = "quorate_sync_connections_total"
 )
 
@@ -55,6 +57,7 @@ type metrics struct {
 	stages   *prometheus.HistogramVec
 	findings *prometheus.GaugeVec
 	claims   prometheus.Counter
+	hints    *prometheus.CounterVec
 }
 
 func newMetrics(a *Agent) *metrics {
@@ -68,6 +71,8 @@ func newMetrics(a *Agent) *metrics {
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: metricFailover,
 			Help:    "When VIPs that changed hands came to each stage, as this node verified: since the last word of the earlier owner, or since its release was asked for.",
 			Buckets: []float64{.005, .01, .02, .05, .1, .2, .3, .4, .5, .75, 1, 2, 5}}, []string{"stage"}),
+		hints: prometheus.NewCounterVec(prometheus.CounterOpts{Name: metricHints,
+			Help: "Servers that were probed out of turn: clients found them unanswered or refused, by this node's kernel, or the owner of the VIP has asked."}, []string{"reason"}),
 		claims: prometheus.NewCounter(prometheus.CounterOpts{Name: metricClaims, Help: "Frames by which other hosts claimed an address that this node owns."}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricMisheard,
 			Help: "VIPs that are not as they should be on the wire, among those that this node looked at last."}, []string{"finding"}),
@@ -78,9 +83,12 @@ func newMetrics(a *Agent) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricBuild, Help: "1, with the version of this agent.",
 		ConstLabels: prometheus.Labels{"version": a.o.Version, "go": runtime.Version(), "node": string(a.o.Name)}})
 	build.Set(1)
+	for _, r := range []suspect.Reason{suspect.Unanswered, suspect.Refused, reasonAsked} {
+		m.hints.WithLabelValues(string(r))
+	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build, m.losses, m.renewals, m.lateness, m.stages, m.findings, m.claims,
+		build, m.losses, m.renewals, m.lateness, m.stages, m.findings, m.claims, m.hints,
 		gauge(metricApplied, "Index of the last entry applied on this node.", func() float64 { return float64(a.node.State().Index) }),
 		gauge(metricLeader, "1 on the node that leads.", func() float64 {
 			l, ok := a.node.Leader()
@@ -126,6 +134,9 @@ func newMetrics(a *Agent) *metrics {
 	)
 	return m
 }
+
+// hint counts a server that is probed out of turn.
+func (m *metrics) hint(why suspect.Reason) { m.hints.WithLabelValues(string(why)).Inc() }
 
 // lease counts renewals and losses; it is called by the goroutine that renews.
 func (m *metrics) lease(c lease.LeaseChanged) {

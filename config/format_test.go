@@ -315,6 +315,7 @@ func drawHealth(t *rapid.T, checks int, inhibit bool) fsm.Health {
 		Panic:        rapid.SampledFrom([]string{"", "off", "all", "1%", "99%"}).Draw(t, "panic"),
 		OnDown:       rapid.SampledFrom([]fsm.OnDown{fsm.DropServer, fsm.KeepConns, fsm.ShutdownConns}).Draw(t, "on down"),
 		NoDamping:    rapid.Bool().Draw(t, "no damping"),
+		NoPassive:    rapid.Bool().Draw(t, "no passive"),
 		DampingAfter: rapid.IntRange(0, 100).Draw(t, "damping after"),
 		DampingMax:   time.Duration(rapid.IntRange(0, 86400).Draw(t, "damping max")) * time.Second,
 		DampingQuiet: time.Duration(rapid.IntRange(0, 86400).Draw(t, "damping quiet")) * time.Second,

@@ -33,6 +33,8 @@ var healthBlock = &block{
 			"The longest hold. Left out: 5m.").within("1s to 24h"),
 		duration("damping_quiet", func(h *fsm.Health) *time.Duration { return &h.DampingQuiet },
 			"For each such time that it stays up, one fall is forgotten. Left out: 5m.").within("1s to 24h"),
+		unless("passive", func(h *fsm.Health) *bool { return &h.NoPassive },
+			"Have a server probed at once, by all its observers, when TCP clients get no answer from it, or are refused, as the owner's kernel sees it. It is a hint and never a verdict; it helps where the checks' `interval` is longer than 1s, with a short `fast_interval`."),
 	},
 }
 

@@ -26,6 +26,9 @@ type Health struct {
 	DampingHold  time.Duration `json:"damping_hold,omitempty"`  // the first time; it doubles
 	DampingMax   time.Duration `json:"damping_max,omitempty"`   // but is no longer than this
 	DampingQuiet time.Duration `json:"damping_quiet,omitempty"` // for each such time without a fall, one is forgotten
+
+	// NoPassive leaves the probes to their intervals: what the owner's kernel sees of the clients' connections gives no hint to probe at once.
+	NoPassive bool `json:"no_passive,omitempty"`
 }
 
 // ObserverPolicy says how the views of the observers make a verdict.
@@ -184,6 +187,9 @@ func (h Health) fields(object string, make func(string) fields) {
 	f.span("damping_hold", h.DampingHold)
 	f.span("damping_max", h.DampingMax)
 	f.span("damping_quiet", h.DampingQuiet)
+	if h.NoPassive {
+		f.set("passive", "false")
+	}
 }
 
 // keeps reports whether a server that is down stays in the table with weight 0.
