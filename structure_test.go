@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"lvs/realserver":  {"lvs"},
 	// health: genhash asks a web server as a check does, also where no agent runs.
 	"cmd/quorate":     {"health", "agent", "config", "api", "fsm", "lvs/realserver"},
-	"cmd/quorate-lab": {"integration", "fsm", "lvs"}, // lvs: it measures the data plane by itself
+	"cmd/quorate-lab": {"integration", "fsm", "health", "lvs"}, // health, lvs: it measures the engine and the data plane by themselves
 	"integration":     {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "agent"},
 }
 

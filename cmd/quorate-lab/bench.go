@@ -19,21 +19,21 @@ import (
 func benchCommand(find func() (string, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure failover, beside keepalived, every fault, programming IPVS, and what an idle agent costs",
+		Short: "Measure failover, beside keepalived, every fault, health checks, programming IPVS, and what an idle agent costs",
 		Long: `Measure in the same bed as the demo. Rows go to standard output, as JSON or with --output text as lines for people, progress to standard
 error.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no benchmark %q: want failover, idle, lvs, matrix or many", args[0])}
+				return usageError{fmt.Errorf("there is no benchmark %q: want failover, health, idle, lvs, matrix or many", args[0])}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("bench needs the name of a benchmark: failover, idle, lvs, matrix or many")}
+			return usageError{errors.New("bench needs the name of a benchmark: failover, health, idle, lvs, matrix or many")}
 		},
 	}
 	cmd.PersistentFlags().String("output", "json", "rows as json, or as text")
-	cmd.AddCommand(failoverCommand(find), idleCommand(find), lvsCommand(find), matrixCommand(find), manyCommand(find))
+	cmd.AddCommand(failoverCommand(find), healthCommand(find), probingCommand(), idleCommand(find), lvsCommand(find), matrixCommand(find), manyCommand(find))
 	return cmd
 }
 
