@@ -87,11 +87,16 @@ bench: need-root deps build ## failover beside keepalived, idle cost, every faul
 	$(BIN)/quorate-lab bench idle
 	$(BIN)/quorate-lab bench many
 	$(BIN)/quorate-lab bench matrix
-	$(MAKE) bench-lvs
+	$(MAKE) bench-lvs bench-health
 
 .PHONY: bench-lvs
 bench-lvs: need-root deps build ## programming IPVS beside ipvsadm and keepalived, on a kernel that has it (User-Mode Linux; three minutes)
 	$(GO) run ./integration/uml/cmd/uml-run --memory 3G --timeout 15m $(CURDIR)/$(BIN)/quorate-lab bench lvs --dir /run --output text
+
+.PHONY: bench-health
+bench-health: need-root deps build ## what checks cost, beside keepalived on a kernel with IPVS (User-Mode Linux), and how soon a dead server is out (four minutes)
+	$(BIN)/quorate-lab bench health --output text
+	$(GO) run ./integration/uml/cmd/uml-run --memory 3G --timeout 15m $(CURDIR)/$(BIN)/quorate-lab bench health --keepalived --dir /run --output text
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each

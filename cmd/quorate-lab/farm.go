@@ -11,9 +11,11 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -28,6 +30,7 @@ type farm struct {
 	listeners []net.Listener
 	servers   []*http.Server
 	all       sync.WaitGroup
+	accepted  tally // connections, by who opened them
 	// Handshakes of TLS so far, and those of them that were resumed.
 	handshakes, resumed atomic.Int64
 }
@@ -52,7 +55,7 @@ func newFarm(h *lab.Host, ca string) (*farm, error) {
 			if err != nil {
 				return err
 			}
-			listen[uint16(port)] = l
+			listen[uint16(port)] = &counting{l, &f.accepted}
 			f.listeners = append(f.listeners, l)
 		}
 		return nil
@@ -81,6 +84,39 @@ func newFarm(h *lab.Host, ca string) (*farm, error) {
 	f.all.Go(func() { _ = plain.Serve(listen[farmHTTP]) })
 	f.all.Go(func() { _ = secure.ServeTLS(listen[farmHTTPS], "", "") })
 	return f, nil
+}
+
+// tally counts connections.
+type tally struct {
+	mu sync.Mutex
+	n  map[netip.Addr]int
+}
+
+func (t *tally) snapshot() map[netip.Addr]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.n)
+}
+
+// counting is a listener that counts.
+type counting struct {
+	net.Listener
+	by *tally
+}
+
+// Accept implements net.Listener.
+func (l *counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		from := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		l.by.mu.Lock()
+		if l.by.n == nil {
+			l.by.n = map[netip.Addr]int{}
+		}
+		l.by.n[from]++
+		l.by.mu.Unlock()
+	}
+	return c, err
 }
 
 // accept closes each connection at once; the other side may be first.

@@ -33,6 +33,7 @@ type probeRow struct {
 	For      float64        `json:"measured_s"`
 	CPU      float64        `json:"cpu_percent"` // of one core
 	Resident float64        `json:"rss_mb"`
+	Probes   int            `json:"probes,omitempty"`      // that the servers saw
 	Resumed  float64        `json:"tls_resumed,omitempty"` // share of the handshakes
 	Timers   *probingTimers `json:"timers_off_by,omitempty"`
 }

@@ -3,12 +3,309 @@ package main
 import (
 	"context"
 	"errors"
-
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
+	"quorate/health"
 	"quorate/integration/lab"
 )
 
-func (b *bench) besideKeepalived(ctx context.Context, o lab.BedOptions, runs int, length time.Duration) error {
-	return errors.New("not yet")
+// maxProbeRatio is how many times the CPU of keepalived the same checks may take.
+const maxProbeRatio = 1.5
+
+// What both check: so many servers by TCP and as many by HTTP, every two seconds, on addresses of a host beside theirs.
+const (
+	besideCount    = 300
+	besideInterval = 2 * time.Second
+)
+
+var farmNetwork = netip.MustParsePrefix("198.18.0.0/16") // RFC 2544
+
+// cpuRatio compares two rows.
+type cpuRatio struct {
+	Checks  string  `json:"checks"`
+	Against string  `json:"ratio_to"`
+	CPU     float64 `json:"cpu"` // quorate's divided by the other's
+}
+
+// String is one line for a person.
+func (r cpuRatio) String() string {
+	return fmt.Sprintf("%s: %.2f times the CPU of %s", r.Checks, r.CPU, r.Against)
+}
+
+// besideKeepalived has both check the same servers at the same time, then measures how soon a dead server is out of the kernel's table.
+func (b *bench) besideKeepalived(ctx context.Context, o lab.BedOptions, runs int, length time.Duration) (err error) {
+	bed, err := lab.NewBed(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bed.Close()) }()
+	if err := b.sameChecks(ctx, bed, length); err != nil {
+		return err
+	}
+	return b.outOfTable(ctx, bed, runs)
+}
+
+func (b *bench) sameChecks(ctx context.Context, bed *lab.Bed, length time.Duration) (err error) {
+	version, err := lab.KeepalivedVersion(ctx)
+	if err != nil {
+		return err
+	}
+	far, err := bed.AddHost("farm", lab.HostPrefixes(85)...)
+	if err != nil {
+		return err
+	}
+	if err := ip(ctx, far, "route", "add", "local", farmNetwork.String(), "dev", "lo"); err != nil {
+		return err
+	}
+	f, err := newFarm(far, filepath.Join(far.Dir, "farm.pem"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	own, err := bed.AddHost("own", lab.HostPrefixes(86)...)
+	if err != nil {
+		return err
+	}
+	other, err := bed.AddHost("other", lab.HostPrefixes(87)...)
+	if err != nil {
+		return err
+	}
+	for _, h := range []*lab.Host{own, other} {
+		if err := ip(ctx, h, "route", "add", farmNetwork.String(), "via", far.Addr().String()); err != nil {
+			return err
+		}
+	}
+
+	first := farmNetwork.Addr().Next()
+	p, _, err := startProbing(ctx, own, probingSettings{Interval: besideInterval, Watch: length, Checks: []probingCheck{
+		{Type: health.TypeTCP, First: first, Count: besideCount, Port: farmTCP},
+		{Type: health.TypeHTTP, First: first, Count: besideCount, Port: farmHTTP},
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Kill()) }()
+	k, checker, err := startChecker(ctx, other, first)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.Signal(syscall.SIGTERM)) }()
+	if err := lab.Sleep(ctx, 5*besideInterval); err != nil { // keepalived's checks start within the first few
+		return err
+	}
+	pids := []int{p.PID(), checker}
+	var before, after [2]lab.Usage
+	look := func(into *[2]lab.Usage) (err error) {
+		for i, pid := range pids {
+			if into[i], err = lab.UsageOf(pid); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := look(&before); err != nil {
+		return err
+	}
+	asked := f.accepted.snapshot()
+	from := time.Now()
+	if err := lab.Sleep(ctx, length); err != nil {
+		return err
+	}
+	took := time.Since(from)
+	if err := look(&after); err != nil {
+		return err
+	}
+	asks := f.accepted.snapshot()
+	what := fmt.Sprintf("%d tcp and %d http", besideCount, besideCount)
+	rows := [2]probeRow{
+		{System: "quorate", Checks: what, Interval: besideInterval.Seconds()},
+		{System: "keepalived", Version: version, Checks: what, Interval: besideInterval.Seconds()},
+	}
+	for i, host := range []*lab.Host{own, other} {
+		rows[i].used(before[i], after[i], took)
+		rows[i].Probes = asks[host.Addr()] - asked[host.Addr()]
+		if err := b.emit(rows[i]); err != nil {
+			return err
+		}
+	}
+	want := float64(2*besideCount) * took.Seconds() / besideInterval.Seconds()
+	for _, r := range rows {
+		b.promise(math.Abs(float64(r.Probes)-want) <= want/20, "%s: the servers saw %d probes in %.0f s, %.0f were due", r.System, r.Probes, took.Seconds(), want)
+	}
+	ratio := cpuRatio{what, "keepalived " + version, math.Round(100*rows[0].CPU/rows[1].CPU) / 100}
+	if err := b.emit(ratio); err != nil {
+		return err
+	}
+	b.promise(ratio.CPU <= maxProbeRatio, "%s every %v: %.2f times the CPU of keepalived, promised at most %.1f", what, besideInterval, ratio.CPU, maxProbeRatio)
+	return nil
+}
+
+// ip runs ip(8) on the host.
+func ip(ctx context.Context, h *lab.Host, args ...string) error {
+	r, err := h.Run(ctx, "/sbin/ip", args...)
+	if err != nil {
+		return err
+	}
+	if r.Code != 0 {
+		return fmt.Errorf("%s: ip %s: %s", h.Name, strings.Join(args, " "), r.Stderr)
+	}
+	return nil
+}
+
+// startChecker starts a keepalived that only checks, and returns the process in which it does once its table is in the kernel.
+func startChecker(ctx context.Context, h *lab.Host, first netip.Addr) (*lab.Process, int, error) {
+	path, err := lab.FindKeepalived()
+	if err != nil {
+		return nil, 0, err
+	}
+	var w strings.Builder
+	w.WriteString("global_defs {\n  router_id bench\n}\n")
+	for _, s := range []struct {
+		port  int
+		check string
+	}{
+		{farmTCP, "TCP_CHECK {\n      connect_timeout 1\n    }"},
+		{farmHTTP, "HTTP_GET {\n      url {\n        path /\n        status_code 200\n      }\n      connect_timeout 1\n    }"},
+	} {
+		fmt.Fprintf(&w, "virtual_server 192.0.2.200 %d {\n  delay_loop %.0f\n  lvs_sched wrr\n  lvs_method NAT\n  protocol TCP\n", s.port, besideInterval.Seconds())
+		for i, a := 0, first; i < besideCount; i, a = i+1, a.Next() {
+			fmt.Fprintf(&w, "  real_server %v %d {\n    weight 1\n    %s\n  }\n", a, s.port, s.check)
+		}
+		w.WriteString("}\n")
+	}
+	conf := filepath.Join(h.Dir, "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(w.String()), 0o644); err != nil {
+		return nil, 0, err
+	}
+	pidfile := filepath.Join(h.Dir, "checkers.pid")
+	k, err := h.Start(ctx, lab.Program{Name: "keepalived", Path: path, Args: []string{
+		"--dont-fork", "--log-console", "--check", "--use-file", conf, "--pid", filepath.Join(h.Dir, "keepalived.pid"), "--checkers_pid", pidfile,
+	}})
+	if err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	pid := 0
+	err = lab.Await(ctx, 50*time.Millisecond, func(context.Context) error {
+		text, err := os.ReadFile(pidfile)
+		if err != nil {
+			return err
+		}
+		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil {
+			return err
+		}
+		table, err := h.ProcNet("ip_vs")
+		if err != nil {
+			return err
+		}
+		n := len(ipvsServers(table, netip.AddrPortFrom(netip.MustParseAddr("192.0.2.200"), farmHTTP)))
+		return unless(n == besideCount, fmt.Sprintf("keepalived has %d of %d servers in its table: %s", n, besideCount, k.Output()))
+	})
+	if err != nil {
+		return nil, 0, errors.Join(err, k.Kill())
+	}
+	return k, pid, nil
+}
+
+// deathRow is one line of the health benchmark's output: from a server's death until the kernel no longer balances to it.
+type deathRow struct {
+	Check  string  `json:"check"`
+	Runs   int     `json:"runs"`
+	Limit  float64 `json:"fall_times_interval_ms"`
+	Median float64 `json:"p50_ms"`
+	Max    float64 `json:"max_ms"`
+}
+
+// String is one line for a person.
+func (r deathRow) String() string {
+	return fmt.Sprintf("quorate: check %s, %d deaths: out of the kernel's table after %s, at worst %s (fall × interval: %s)", r.Check, r.Runs, millis(r.Median), millis(r.Max), millis(r.Limit))
+}
+
+// outOfTable kills servers of a real agent's service.
+func (b *bench) outOfTable(ctx context.Context, bed *lab.Bed, runs int) error {
+	const interval, fall = 200 * time.Millisecond, 3
+	if err := bed.Form(ctx); err != nil {
+		return err
+	}
+	d, vip := bed.Directors[0], lab.VIP(1)
+	text := fmt.Sprintf(`cluster { data_plane = "ipvs" }
+vip "web" { address = %q }
+service "web" {
+  vip = "web"
+  port = 80
+  scheduler = "wrr"
+  forward = "nat"
+  check "tcp" {
+    interval = %q
+    timeout = "150ms"
+    rise = 2
+    fall = %d
+  }
+`, vip, interval, fall)
+	for i := range bed.Servers {
+		text += fmt.Sprintf("  server %q {}\n", bed.ServerAddr(i))
+	}
+	if _, err := d.Apply(ctx, "cluster.hcl", text+"}\n"); err != nil {
+		return err
+	}
+	// in waits until the server gets connections, or no longer.
+	in := func(server netip.AddrPort, want bool) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return lab.Await(ctx, 2*time.Millisecond, func(context.Context) error {
+			table, err := d.ProcNet("ip_vs")
+			if err != nil {
+				return err
+			}
+			how, has := ipvsServers(table, netip.AddrPortFrom(vip.Addr(), 80))[ipvsAddr(server)]
+			has = has && !strings.HasSuffix(how, " 0")
+			return unless(has == want, fmt.Sprintf("%v in the kernel's table: %t", server, has))
+		})
+	}
+	var ms []float64
+	for i := range runs {
+		n := i % len(bed.Servers)
+		for j := range bed.Servers {
+			if err := in(bed.ServerAddr(j), true); err != nil {
+				return err
+			}
+		}
+		// Anywhere in the rhythm of the probes.
+		if err := lab.Sleep(ctx, time.Duration(i)*interval/time.Duration(runs)); err != nil {
+			return err
+		}
+		addr, w := bed.ServerAddr(n), bed.Servers[n]
+		from := time.Now()
+		if err := w.Kill(); err != nil {
+			return err
+		}
+		if err := in(addr, false); err != nil {
+			return err
+		}
+		took := time.Since(from)
+		b.say("death %d of %d: out of the kernel's table after %s", i+1, runs, lab.Millis(took))
+		ms = append(ms, float64(took)/float64(time.Millisecond))
+		again, err := w.Host().ServeWeb(ctx, w.Host().Name, w.Port)
+		if err != nil {
+			return err
+		}
+		bed.Servers[n] = again
+	}
+	slices.Sort(ms)
+	r := deathRow{fmt.Sprintf("tcp every %v, fall %d", interval, fall), runs, float64(fall*interval) / float64(time.Millisecond), math.Round(median(ms)*10) / 10, math.Round(ms[len(ms)-1]*10) / 10}
+	if err := b.emit(r); err != nil {
+		return err
+	}
+	b.promise(r.Median <= r.Limit+50, "a dead server is out of the kernel's table after %s (median), promised within fall × interval + 50 ms = %s", millis(r.Median), millis(r.Limit+50))
+	return nil
 }

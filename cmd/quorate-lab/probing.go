@@ -121,7 +121,7 @@ func timers(ctx context.Context, e *health.Engine, s probingSettings) (probingTi
 			}
 			before, known := last[st.Target.ID]
 			if last[st.Target.ID] = st.Probed; known && st.Probed.After(before) {
-				off = append(off, (st.Probed.Sub(before) - s.Interval).Abs().Seconds()/s.Interval.Seconds())
+				off = append(off, (st.Probed.Sub(before)-s.Interval).Abs().Seconds()/s.Interval.Seconds())
 			}
 		}
 		if err := lab.Sleep(ctx, s.Interval*2/5); err != nil {

@@ -17,17 +17,26 @@ type Usage struct {
 
 // Usage reads what the process has used so far.
 func (p *Process) Usage() (Usage, error) {
-	dir := fmt.Sprintf("/proc/%d", p.PID())
-	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	u, err := UsageOf(p.PID())
 	if err != nil {
 		return Usage{}, fmt.Errorf("usage of %s on %s: %w", p.Name, p.host.Name, err)
+	}
+	return u, nil
+}
+
+// UsageOf reads what any process has used so far, one that a program of the lab has started, say.
+func UsageOf(pid int) (Usage, error) {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return Usage{}, err
 	}
 	var u Usage
 	for line := range strings.Lines(string(status)) {
 		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
 			if err != nil {
-				return Usage{}, fmt.Errorf("usage of %s on %s: VmRSS %q: %w", p.Name, p.host.Name, v, err)
+				return Usage{}, fmt.Errorf("VmRSS %q: %w", v, err)
 			}
 			u.Resident = kb << 10
 		}
@@ -36,6 +45,9 @@ func (p *Process) Usage() (Usage, error) {
 	stats, err := filepath.Glob(filepath.Join(dir, "task", "*", "schedstat"))
 	if err != nil {
 		return Usage{}, err
+	}
+	if len(stats) == 0 {
+		return Usage{}, fmt.Errorf("%s: the kernel does not say what its threads use (CONFIG_SCHED_INFO)", dir)
 	}
 	for _, path := range stats {
 		b, err := os.ReadFile(path)
