@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--colour", "unknown flag"},
 		{"nonsense", `no argument "nonsense"`},
 		{"", "needs a command"},
-		{"bench", "failover, idle, lvs, matrix or many"},
+		{"bench", "failover, health, idle, lvs, matrix or many"},
 		{"bench speed", `no benchmark "speed"`},
 		{"bench failover --runs 0", "--runs 0"},
 		{"bench failover --scenarios flood --quorate /bin/true", `no scenario "flood"`},
