@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"quorate/health/certtest"
 )
 
 // A hostile server costs each probe no more than these, whatever it sends: memory that was taken in all, and time beyond the timeout.
@@ -228,8 +230,8 @@ func TestHostileHTTP1(t *testing.T) {
 }
 
 func TestHostileHTTP2(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	cert, file := ca.issue([]string{"127.0.0.1"}), ca.file()
+	ca := certtest.New(t, "Test CA")
+	cert, file := ca.Issue([]string{"127.0.0.1"}), ca.File()
 	for _, secure := range []bool{false, true} {
 		for name, serve := range hostile2 {
 			t.Run(fmt.Sprintf("%s/tls=%v", name, secure), func(t *testing.T) {

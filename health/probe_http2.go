@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/net/http2"
@@ -39,7 +40,7 @@ func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request
 	m.left.Store(maxHeader + 2*window + maxFrame)
 	cc, err := p.two.NewClientConn(m)
 	if err != nil {
-		return nil, nil, fault2(err)
+		return nil, nil, m.fault(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done = func() {
@@ -49,26 +50,28 @@ func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request
 	resp, err = cc.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		done()
-		return nil, nil, fault2(err)
+		return nil, nil, m.fault(err)
 	}
 	resp.Body = paid{resp.Body, m}
 	return resp, done, nil
 }
 
-// fault2 is what was wrong with a connection by HTTP/2.
-func fault2(err error) error {
+// fault is what was wrong with a connection by HTTP/2.
+func (m *metered) fault(err error) error {
 	text := strings.TrimPrefix(strings.TrimPrefix(bare(err).Error(), "http2: "), "Transport ")
-	switch {
+	switch began := m.began(); {
+	case strings.HasPrefix(began, "HTTP/1."):
+		return errors.New("not an HTTP/2 answer, but one by HTTP/1.1: leave version out")
+	case began != "":
+		return fmt.Errorf("not an HTTP/2 answer: it began with %q", began)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, errTooMuch):
 		return fmt.Errorf("not a usable HTTP/2 answer: %w", errTooMuch)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "client conn"): // it was gone before it was asked
 		return errors.New("connection closed without an HTTP/2 answer")
 	case strings.Contains(text, "response header list larger"):
 		return fmt.Errorf("not a usable HTTP/2 answer: its header is longer than %d bytes", maxHeader)
-	case strings.Contains(text, "looked like an HTTP/1.1 header"):
-		return errors.New("not an HTTP/2 answer, but one by HTTP/1.1: leave version out")
 	}
 	if refused := alertFault(err); refused != nil {
 		return refused
@@ -86,7 +89,9 @@ var errTooMuch = errors.New("the server sent more than an answer may have")
 // the body gives it more.
 type metered struct {
 	net.Conn
-	left atomic.Int64
+	left  atomic.Int64
+	mu    sync.Mutex
+	first []byte // the head of the first frame, or what came in its place
 }
 
 func (m *metered) Read(b []byte) (int, error) {
@@ -96,7 +101,23 @@ func (m *metered) Read(b []byte) (int, error) {
 	}
 	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
 	m.left.Add(-int64(n))
+	m.mu.Lock()
+	m.first = append(m.first, b[:min(n, frameHead-len(m.first))]...)
+	m.mu.Unlock()
 	return n, err
+}
+
+// frameHead is the length of what each frame begins with, whose fourth byte is its type (RFC 9113 section 4.1). The first is SETTINGS (section 3.4).
+const frameHead = 9
+
+// began says how the server began, when that is not by HTTP/2; "" = it did not, or nothing came.
+func (m *metered) began() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.first) == 0 || len(m.first) > 3 && http2.FrameType(m.first[3]) == http2.FrameSettings {
+		return ""
+	}
+	return string(m.first)
 }
 
 // Close closes without the alert that ends TLS: to send it could take seconds where the server reads nothing.

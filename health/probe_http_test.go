@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"quorate/health/certtest"
 )
 
 // versions are the ways by which a web server is asked, each with a server that answers by handler.
@@ -34,10 +36,10 @@ func webServer(t *testing.T, version string, handler http.Handler) Target {
 		target.HTTP.Version = "2"
 	}
 	if scheme == "https" {
-		ca := newAuthority(t, "Test CA")
-		target.Type, target.TLS.CA = TypeHTTPS, ca.file()
+		ca := certtest.New(t, "Test CA")
+		target.Type, target.TLS.CA = TypeHTTPS, ca.File()
 		srv.EnableHTTP2 = number == "2"
-		srv.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue([]string{"127.0.0.1", "www.example.org"})}}
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue([]string{"127.0.0.1", "www.example.org"})}}
 		srv.StartTLS()
 	} else {
 		srv.Start()
@@ -243,15 +245,15 @@ func TestOtherVersions(t *testing.T) {
 }
 
 func TestCertificateExpiresSoon(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
+	ca := certtest.New(t, "Test CA")
 	for days, want := range map[int]string{
 		5:  `ok: status 200 in .*, its certificate expires in 5 days`,
 		20: `ok: status 200 in [0-9.]+[µm]?s`,
 	} {
-		addr := secureServer(t, &tls.Config{Certificates: []tls.Certificate{ca.issue([]string{"127.0.0.1"}, func(c *x509.Certificate) {
+		addr := secureServer(t, &tls.Config{Certificates: []tls.Certificate{ca.Issue([]string{"127.0.0.1"}, func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Duration(days)*24*time.Hour+time.Hour)
 		})}})
-		detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: TLS{CA: ca.file()}})
+		detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: TLS{CA: ca.File()}})
 		wantText(t, detail, err, want)
 	}
 }

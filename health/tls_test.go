@@ -19,6 +19,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"quorate/health/certtest"
 )
 
 // secureServer answers 200 to everything over TLS until the test ends.
@@ -33,7 +35,7 @@ func secureServer(t *testing.T, config *tls.Config) netip.AddrPort {
 }
 
 func TestCertificates(t *testing.T) {
-	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
+	ca, other := certtest.New(t, "Test CA"), certtest.New(t, "Other CA")
 	for name, c := range map[string]struct {
 		cert  tls.Certificate
 		tls   TLS
@@ -41,36 +43,36 @@ func TestCertificates(t *testing.T) {
 		notCA bool // the target has no ca
 		want  string
 	}{
-		"right by address": {cert: ca.issue([]string{"127.0.0.1"}), want: `ok: status 200 in .*`},
-		"right by name":    {cert: ca.issue([]string{"a.example"}), tls: TLS{ServerName: "a.example"}, want: `ok: status 200 in .*`},
-		"right by host":    {cert: ca.issue([]string{"a.example"}), host: "a.example:8443", want: `ok: status 200 in .*`},
-		"name before host": {cert: ca.issue([]string{"a.example"}), host: "b.example", tls: TLS{ServerName: "a.example"}, want: `ok: status 200 in .*`},
-		"wildcard":         {cert: ca.issue([]string{"*.example"}), host: "a.example", want: `ok: status 200 in .*`},
-		"wrong host":       {cert: ca.issue([]string{"a.example", "10.0.0.1"}), host: "b.example", want: `certificate is for a\.example, 10\.0\.0\.1, not for b\.example: set server_name, if the server is right`},
-		"no address":       {cert: ca.issue([]string{"a.example"}), want: `certificate is for a\.example, not for 127\.0\.0\.1: set server_name.*`},
-		"many names":       {cert: ca.issue([]string{"a.example", "b.example", "c.example", "d.example", "e.example"}), want: `certificate is for a\.example, b\.example, c\.example and 2 more, not for 127\.0\.0\.1.*`},
-		"long name":        {cert: ca.issue([]string{strings.Repeat("a", 60) + ".example"}), want: `certificate is for a{40}…, not for 127\.0\.0\.1.*`},
-		"expired":          {cert: ca.issue([]string{"127.0.0.1"}, expired(75*time.Hour)), want: `certificate of 127\.0\.0\.1 expired 3 days ago`},
-		"expired just now": {cert: ca.issue([]string{"127.0.0.1"}, expired(90*time.Second)), want: `certificate of 127\.0\.0\.1 expired 1 minute ago`},
-		"not yet": {cert: ca.issue([]string{"127.0.0.1"}, func(c *x509.Certificate) {
+		"right by address": {cert: ca.Issue([]string{"127.0.0.1"}), want: `ok: status 200 in .*`},
+		"right by name":    {cert: ca.Issue([]string{"a.example"}), tls: TLS{ServerName: "a.example"}, want: `ok: status 200 in .*`},
+		"right by host":    {cert: ca.Issue([]string{"a.example"}), host: "a.example:8443", want: `ok: status 200 in .*`},
+		"name before host": {cert: ca.Issue([]string{"a.example"}), host: "b.example", tls: TLS{ServerName: "a.example"}, want: `ok: status 200 in .*`},
+		"wildcard":         {cert: ca.Issue([]string{"*.example"}), host: "a.example", want: `ok: status 200 in .*`},
+		"wrong host":       {cert: ca.Issue([]string{"a.example", "10.0.0.1"}), host: "b.example", want: `certificate is for a\.example, 10\.0\.0\.1, not for b\.example: set server_name, if the server is right`},
+		"no address":       {cert: ca.Issue([]string{"a.example"}), want: `certificate is for a\.example, not for 127\.0\.0\.1: set server_name.*`},
+		"many names":       {cert: ca.Issue([]string{"a.example", "b.example", "c.example", "d.example", "e.example"}), want: `certificate is for a\.example, b\.example, c\.example and 2 more, not for 127\.0\.0\.1.*`},
+		"long name":        {cert: ca.Issue([]string{strings.Repeat("a", 60) + ".example"}), want: `certificate is for a{40}…, not for 127\.0\.0\.1.*`},
+		"expired":          {cert: ca.Issue([]string{"127.0.0.1"}, certtest.Expired(75*time.Hour)), want: `certificate of 127\.0\.0\.1 expired 3 days ago`},
+		"expired just now": {cert: ca.Issue([]string{"127.0.0.1"}, certtest.Expired(90*time.Second)), want: `certificate of 127\.0\.0\.1 expired 1 minute ago`},
+		"not yet": {cert: ca.Issue([]string{"127.0.0.1"}, func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().Add(time.Hour), time.Now().Add(9*time.Hour)
 		}), want: `certificate of 127\.0\.0\.1 is valid only from 20[-0-9]+ [:0-9]+: is the clock of this node right\?`},
-		"self-signed":           {cert: selfSigned(t, "a.example"), host: "a.example", notCA: true, want: `certificate of a\.example \(valid for 90 days\) is signed by itself: set ca`},
-		"other authority":       {cert: other.issue([]string{"127.0.0.1"}), want: `certificate of 127\.0\.0\.1 \(valid for 90 days\) is signed by "Other CA", an authority that is not in /.*/ca\.pem: add it there`},
-		"no authority":          {cert: ca.issue([]string{"127.0.0.1"}), notCA: true, want: `certificate of 127\.0\.0\.1 \(valid for 90 days\) is signed by "Test CA", an authority that is not known here: set ca`},
-		"not verified":          {cert: other.issue([]string{"b.example"}, expired(time.Hour)), tls: TLS{Unverified: true}, notCA: true, want: `ok: status 200 in .*`},
-		"for something else":    {cert: ca.issue([]string{"127.0.0.1"}, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }), want: `certificate of 127\.0\.0\.1: certificate specifies an incompatible key usage`},
-		"itself an authority":   {cert: selfSigned(t, "a.example"), host: "a.example", tls: TLS{CA: "itself"}, want: `ok: status 200 in .*`},
-		"an IPv6 host header":   {cert: ca.issue([]string{"2001:db8::1"}), host: "[2001:db8::1]", want: `ok: status 200 in .*`},
-		"an IPv6 host and port": {cert: ca.issue([]string{"2001:db8::1"}), host: "[2001:db8::1]:443", want: `ok: status 200 in .*`},
+		"self-signed":           {cert: certtest.SelfSigned(t, "a.example"), host: "a.example", notCA: true, want: `certificate of a\.example \(valid for 90 days\) is signed by itself: set ca`},
+		"other authority":       {cert: other.Issue([]string{"127.0.0.1"}), want: `certificate of 127\.0\.0\.1 \(valid for 90 days\) is signed by "Other CA", an authority that is not in /.*/ca\.pem: add it there`},
+		"no authority":          {cert: ca.Issue([]string{"127.0.0.1"}), notCA: true, want: `certificate of 127\.0\.0\.1 \(valid for 90 days\) is signed by "Test CA", an authority that is not known here: set ca`},
+		"not verified":          {cert: other.Issue([]string{"b.example"}, certtest.Expired(time.Hour)), tls: TLS{Unverified: true}, notCA: true, want: `ok: status 200 in .*`},
+		"for something else":    {cert: ca.Issue([]string{"127.0.0.1"}, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }), want: `certificate of 127\.0\.0\.1: certificate specifies an incompatible key usage`},
+		"itself an authority":   {cert: certtest.SelfSigned(t, "a.example"), host: "a.example", tls: TLS{CA: "itself"}, want: `ok: status 200 in .*`},
+		"an IPv6 host header":   {cert: ca.Issue([]string{"2001:db8::1"}), host: "[2001:db8::1]", want: `ok: status 200 in .*`},
+		"an IPv6 host and port": {cert: ca.Issue([]string{"2001:db8::1"}), host: "[2001:db8::1]:443", want: `ok: status 200 in .*`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := secureServer(t, &tls.Config{Certificates: []tls.Certificate{c.cert}})
 			switch {
 			case c.tls.CA == "itself":
-				c.tls.CA, _ = files(t, c.cert)
+				c.tls.CA, _ = certtest.Files(t, c.cert)
 			case !c.notCA:
-				c.tls.CA = ca.file()
+				c.tls.CA = ca.File()
 			}
 			detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: c.tls, HTTP: HTTP{URLs: []URL{{Host: c.host}}}})
 			wantText(t, detail, err, c.want)
@@ -82,20 +84,20 @@ func TestCertificates(t *testing.T) {
 }
 
 func TestClientCertificate(t *testing.T) {
-	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
+	ca, other := certtest.New(t, "Test CA"), certtest.New(t, "Other CA")
 	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	cert, key := files(t, ca.issue([]string{"probe"}))
-	otherCert, otherKey := files(t, other.issue([]string{"probe"}))
+	pool.AddCert(ca.Cert)
+	cert, key := certtest.Files(t, ca.Issue([]string{"probe"}))
+	otherCert, otherKey := certtest.Files(t, other.Issue([]string{"probe"}))
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			addr := secureServer(t, &tls.Config{
-				Certificates: []tls.Certificate{ca.issue([]string{"127.0.0.1"})}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+				Certificates: []tls.Certificate{ca.Issue([]string{"127.0.0.1"})}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
 				MinVersion: version, MaxVersion: version,
 			})
 			try := func(x TLS, want string) {
 				t.Helper()
-				x.CA = ca.file()
+				x.CA = ca.File()
 				detail, err := ask(t, Target{Type: TypeHTTPS, Addr: addr, Interval: 10 * time.Second, Timeout: 10 * time.Second, TLS: x})
 				wantText(t, detail, err, want)
 			}
@@ -144,19 +146,19 @@ func TestHandshakesThatFail(t *testing.T) {
 func TestSessionsAreResumed(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			ca := newAuthority(t, "Test CA")
-			path := ca.file()
+			ca := certtest.New(t, "Test CA")
+			path := ca.File()
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				day := func(a, b int) func(*x509.Certificate) { // in the bubble's time, which begins in 2000
 					return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = began.AddDate(0, 0, a), began.AddDate(0, 0, b) }
 				}
-				root := *ca.cert
+				root := *ca.Cert
 				root.NotBefore, root.NotAfter = began.AddDate(0, 0, -1), began.AddDate(1, 0, 0)
-				own := &authority{t: t, key: ca.key}
-				own.cert = own.sign(&x509.Certificate{Subject: root.Subject, IsCA: true, BasicConstraintsValid: true, NotBefore: root.NotBefore, NotAfter: root.NotAfter}, &ca.key.PublicKey)
-				writePEM(t, path, pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw})
-				cert := own.issue([]string{"10.0.0.1"}, day(-1, 1))
+				own := &certtest.Authority{T: t, Key: ca.Key}
+				own.Cert = own.Sign(&x509.Certificate{Subject: root.Subject, IsCA: true, BasicConstraintsValid: true, NotBefore: root.NotBefore, NotAfter: root.NotAfter}, &ca.Key.PublicKey)
+				certtest.WritePEM(t, path, pem.Block{Type: "CERTIFICATE", Bytes: own.Cert.Raw})
+				cert := own.Issue([]string{"10.0.0.1"}, day(-1, 1))
 				server := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version}
 				full := 0
 				dial := func(ctx context.Context, network string, _ Target) (net.Conn, error) {
@@ -201,7 +203,7 @@ func TestSessionsAreResumed(t *testing.T) {
 				}
 				target.Addr = netip.MustParseAddrPort("10.0.0.1:443")
 				// A certificate that is replaced by a wrong one is seen within a minute, although the server goes on to resume sessions.
-				server.Certificates = []tls.Certificate{own.issue([]string{"10.0.0.2"}, day(-1, 1))}
+				server.Certificates = []tls.Certificate{own.Issue([]string{"10.0.0.2"}, day(-1, 1))}
 				changed := time.Now()
 				err := probe()
 				for ; err == nil; err = probe() {
@@ -256,8 +258,8 @@ func (q queued) Close() error {
 }
 
 func TestFilesAreReadAgain(t *testing.T) {
-	old, renewed := newAuthority(t, "Old CA"), newAuthority(t, "New CA")
-	path := old.file()
+	old, renewed := certtest.New(t, "Old CA"), certtest.New(t, "New CA")
+	path := old.File()
 	x := newTLSClients()
 	read := func(change func(), after time.Duration) (*tlsContent, error) {
 		if change != nil {
@@ -275,7 +277,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 		t.Errorf("a file that did not change was read again, or %v", err)
 	}
 	replace := func() {
-		writePEM(t, path, pem.Block{Type: "CERTIFICATE", Bytes: renewed.cert.Raw})
+		certtest.WritePEM(t, path, pem.Block{Type: "CERTIFICATE", Bytes: renewed.Cert.Raw})
 		_ = os.Chtimes(path, time.Time{}, time.Now().Add(time.Minute))
 	}
 	if soon, _ := read(replace, 0); soon != first.ca {
@@ -294,7 +296,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 }
 
 func TestInspectTLS(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
+	ca := certtest.New(t, "Test CA")
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -303,9 +305,9 @@ func TestInspectTLS(t *testing.T) {
 		}
 		return path
 	}
-	good, key := files(t, ca.issue([]string{"a"}))
-	late, lateKey := files(t, ca.issue([]string{"a"}, expired(50*time.Hour)))
-	_, otherKey := files(t, ca.issue([]string{"a"}))
+	good, key := certtest.Files(t, ca.Issue([]string{"a"}))
+	late, lateKey := certtest.Files(t, ca.Issue([]string{"a"}, certtest.Expired(50*time.Hour)))
+	_, otherKey := certtest.Files(t, ca.Issue([]string{"a"}))
 	large := write("large", "")
 	if err := os.Truncate(large, maxPEM+1); err != nil {
 		t.Fatal(err)
@@ -315,7 +317,7 @@ func TestInspectTLS(t *testing.T) {
 		want string
 	}{
 		{TLS{}, `ok: `},
-		{TLS{CA: ca.file(), Certificate: good, Key: key}, `ok: `},
+		{TLS{CA: ca.File(), Certificate: good, Key: key}, `ok: `},
 		{TLS{CA: dir + "/none"}, `ca /.*/none does not exist on this node: put it there, or correct the path`},
 		{TLS{CA: dir + "/none", Unverified: true}, `ok: `},
 		{TLS{CA: dir}, `ca /.* is no ordinary file`},
