@@ -177,7 +177,7 @@ func headerFault(line string) (what, cure string) {
 	case !plainText(value):
 		return "the header has characters that are not printable ASCII", "use printable ASCII, without line breaks"
 	case len(line) > maxPattern:
-		return fmt.Sprintf("it has %d bytes", len(line)), fmt.Sprintf("use at most %d", maxPattern)
+		return fmt.Sprintf("this header has %d bytes", len(line)), fmt.Sprintf("use at most %d", maxPattern)
 	}
 	switch strings.ToLower(name) {
 	case "host":

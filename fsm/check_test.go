@@ -1,6 +1,9 @@
 package fsm
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,5 +69,66 @@ func TestWarnsOfUnverified(t *testing.T) {
 	ps := c.Warnings()
 	if len(ps) != 1 || ps[0].Object != "service.web.check.1" || ps[0].Key != "verify" {
 		t.Errorf("%v", ps)
+	}
+}
+
+// TestPatternsAreNotAgreed: a replica that was built with a Go whose regular expressions know less must take what the others take.
+func TestPatternsAreNotAgreed(t *testing.T) {
+	bad := checkOf(CheckHTTP, func(c *Check) {
+		c.HTTP.URLs, c.HTTP.Path, c.HTTP.Status = []HTTPRequest{{Path: "/", Status: c.HTTP.Status, NotRegex: "("}}, "", nil
+	})
+	c := Config{Settings: DefaultSettings(), VIPs: map[string]VIP{}, NodeChecks: map[string]NodeCheck{"a": {Name: "a", Required: true, Checks: []Check{
+		checkOf(CheckHTTP, func(c *Check) { c.HTTP.Regex, c.Address = "[", netip.MustParseAddr("127.0.0.1"); c.Port = 80 }),
+	}}}, Services: map[string]Service{"web": {Name: "web", Checks: []Check{checkOf(CheckTCP, nil), bad}}}}
+	var found []string
+	for _, p := range c.Validate() {
+		if strings.Contains(p.What, "regular expression") {
+			found = append(found, p.Object+" "+p.Key)
+		}
+	}
+	if want := "[node_check.a.check.0 regex service.web.check.1.url.0 not_regex]"; fmt.Sprint(found) != want {
+		t.Errorf("%v, want %s", found, want)
+	}
+	for _, p := range c.agreed() {
+		if strings.Contains(p.What, "regular expression") {
+			t.Errorf("agreed: %v", p)
+		}
+	}
+}
+
+func TestHTTPCheck(t *testing.T) {
+	http := func(change func(*HTTPCheck)) Check {
+		return checkOf(CheckHTTP, func(c *Check) { change(c.HTTP) })
+	}
+	many := func(h *HTTPCheck, n int) {
+		h.HTTPRequest = HTTPRequest{}
+		for range n {
+			h.URLs = append(h.URLs, HTTPRequest{Path: "/", Status: []StatusRange{{200, 200}}})
+		}
+	}
+	for want, c := range map[string]Check{
+		"":                     http(func(h *HTTPCheck) {}),
+		"16 URLs":              http(func(h *HTTPCheck) { many(h, MaxURLs) }),
+		"17 URLs are too many": http(func(h *HTTPCheck) { many(h, MaxURLs+1) }),
+		"33 are too many":      http(func(h *HTTPCheck) { h.Headers = slices.Repeat([]string{"a: b"}, MaxHeaders+1) }),
+		"it has 1025 bytes":    http(func(h *HTTPCheck) { h.Contains = strings.Repeat("a", 1025) }),
+		"this header has 1030": http(func(h *HTTPCheck) { h.Headers = []string{"a: " + strings.Repeat("a", 1027)} }),
+		"it has 30 characters": http(func(h *HTTPCheck) { h.MD5 = strings.Repeat("a", 30) }),
+		"no method":            http(func(h *HTTPCheck) { h.Method = "CONNECT" }),
+		"not UTF-8":            http(func(h *HTTPCheck) { h.Contains = "\xff" }),
+		"each with its own":    http(func(h *HTTPCheck) { many(h, 1); h.SHA256 = strings.Repeat("a", 64) }),
+	} {
+		fine := want == "" || want == "16 URLs"
+		if got := problemsOf(c); fine != (got == "") || !fine && (!strings.Contains(got, want) || strings.Contains(got, "\n")) {
+			t.Errorf("got %q, want one line with %q", got, want)
+		}
+	}
+	for _, c := range []Check{http(func(h *HTTPCheck) { h.Method = "HEAD" }), http(func(h *HTTPCheck) { h.Headers = []string{"a:"} }), http(func(h *HTTPCheck) { many(h, 1) }), http(func(h *HTTPCheck) { h.Version = "2" })} {
+		if c.needs() != schemaHealth {
+			t.Errorf("%+v needs schema %d", c.HTTP, c.needs())
+		}
+	}
+	if n := http(func(h *HTTPCheck) { h.Headers, h.URLs = []string{}, []HTTPRequest{} }).needs(); n != schemaFirst {
+		t.Errorf("an http check as before needs schema %d", n)
 	}
 }

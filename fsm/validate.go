@@ -23,12 +23,22 @@ const (
 // CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name, and then the regular expressions that do not compile.
 func (c Config) Validate() Problems {
 	ps := c.agreed()
-	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
-		for i, check := range c.Services[name].Checks {
-			check.patterns(&ps, "service."+name+".check."+strconv.Itoa(i))
+	c.eachCheck(func(object string, check Check) { check.patterns(&ps, object) })
+	return ps
+}
+
+// eachCheck visits the checks of nodes and services, with the names that problems have for them.
+func (c Config) eachCheck(visit func(object string, check Check)) {
+	for _, name := range slices.Sorted(maps.Keys(c.NodeChecks)) {
+		for i, check := range c.NodeChecks[name].Checks {
+			visit("node_check."+name+".check."+strconv.Itoa(i), check)
 		}
 	}
-	return ps
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		for i, check := range c.Services[name].Checks {
+			visit("service."+name+".check."+strconv.Itoa(i), check)
+		}
+	}
 }
 
 // agreed is what Validate says by the rules by which Apply refuses a configuration. Replicas of different versions must agree on them: a change

@@ -7,10 +7,11 @@ import (
 	"strconv"
 )
 
-// Warnings are what is accepted in a configuration and does not do what its words say, in the order of the objects. A configuration that has
+// Warnings are what is accepted in a configuration and does not do what its words say: the checks, and then the services by name. A configuration that has
 // problems may have any.
 func (c Config) Warnings() Problems {
 	var ps Problems
+	c.eachCheck(func(object string, check Check) { check.warn(&ps, object) })
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		c.Services[name].warn(&ps, "service."+name)
 	}
@@ -18,9 +19,6 @@ func (c Config) Warnings() Problems {
 }
 
 func (s Service) warn(ps *Problems, object string) {
-	for i, check := range s.Checks {
-		check.warn(ps, object+".check."+strconv.Itoa(i))
-	}
 	_, _, all := s.thresholds()
 	switch quorum := max(1, s.Quorum); {
 	case len(s.Servers) == 0:
