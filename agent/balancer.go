@@ -23,6 +23,8 @@ type question struct {
 	Connections *api.ConnectionQuery `json:"connections,omitempty"` // api.Connections
 	Table       bool                 `json:"table,omitempty"`       // api.IPVSAdm
 	Hint        *hintQuestion        `json:"hint,omitempty"`        // hintAnswer
+	View        *fsm.ServerKey       `json:"view,omitempty"`        // api.ServerView
+	Disputed    bool                 `json:"disputed,omitempty"`    // []fsm.ServerKey, of the leader
 }
 
 // answer answers another node's question.
@@ -40,6 +42,11 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 		return a.kernelTable(ctx), nil
 	case q.Hint != nil:
 		return a.hinted(*q.Hint)
+	case q.View != nil:
+		return a.sees(*q.View), nil
+	case q.Disputed:
+		keys, err := a.node.Disputed()
+		return keys[:min(len(keys), maxDisputed)], err
 	default:
 		return nil, fmt.Errorf("%w: a question that this node does not know; is its quorate older?", errors.ErrUnsupported)
 	}

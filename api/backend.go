@@ -58,6 +58,14 @@ type Reporter interface {
 	Ask(ctx context.Context, node fsm.NodeID) (NodeStatus, error)
 }
 
+// Observatory tells what nodes see of real servers.
+type Observatory interface {
+	// View is what a node sees of a server: Sees, Through, Asked, Probes and Problem.
+	View(ctx context.Context, node fsm.NodeID, server fsm.ServerKey) (ServerView, error)
+	// Disputed are the servers of which an observer has told the leader something else than what is agreed.
+	Disputed(ctx context.Context) ([]fsm.ServerKey, error)
+}
+
 // Balancer tells what the data planes hold.
 type Balancer interface {
 	// Traffic is what a director's kernel counts, at most about a second old. The services that are named and not known there are left out.

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"quorate/fsm"
@@ -18,8 +19,13 @@ func serversOf(st *fsm.State, svc fsm.Service) []RealServer {
 		ss, ok := st.Servers[fsm.ServerKey{Service: svc.Name, Address: srv.Address}]
 		if ok {
 			r.Verdict, r.Admin, r.Detail, r.Since, r.Until = ss.Verdict, ss.Admin, ss.Detail, ss.Since, ss.Deadline
+			r.Asked, r.Kept, r.Falls = ss.Asked.String(), ss.Kept, ss.Falls
+			r.HeldUntil, _ = st.HeldDown(fsm.ServerKey{Service: svc.Name, Address: srv.Address}, time.Now())
 		}
 		r.Effective, r.Why = effective(srv, ss, lost, time.Now())
+		if !r.HeldUntil.IsZero() && r.Why == "" {
+			r.Why = fmt.Sprintf("held down for %v at least: it went down %d times in a row", time.Until(r.HeldUntil).Round(time.Second), r.Falls)
+		}
 		r.In = r.Effective > 0
 		if r.In {
 			usable++
@@ -53,10 +59,14 @@ func effective(srv fsm.Server, st fsm.ServerState, lost bool, now time.Time) (in
 		return 0, "draining"
 	case st.Admin == fsm.Drain:
 		return 0, fmt.Sprintf("draining, %v left", max(0, st.Deadline.Sub(now)).Round(time.Second))
-	case st.Verdict != fsm.Up:
+	case !st.Serving():
 		return 0, "" // its verdict says it
 	case lost && srv.Weight > 0:
 		return 0, "quorum lost"
+	case st.Kept:
+		return st.Asked.Of(srv.Weight), "kept: its service is in a panic"
+	case st.Asked.Is && st.Asked.Of(srv.Weight) != srv.Weight:
+		return st.Asked.Of(srv.Weight), fmt.Sprintf("it asks for %s by a check", st.Asked)
 	default:
 		return srv.Weight, ""
 	}
@@ -68,7 +78,7 @@ func ramp(servers []RealServer, st *fsm.State, svc fsm.Service, now time.Time) {
 		r := &servers[i]
 		back := st.Servers[fsm.ServerKey{Service: svc.Name, Address: r.Address}].Recovered
 		if percent, _ := fsm.Ramp(svc.SlowStart, now.Sub(back)); r.In && !back.IsZero() && percent < 100 {
-			r.Effective, r.Why = fsm.Ramped(r.Weight, percent), fmt.Sprintf("ramp %d %%", percent)
+			r.Effective, r.Why = fsm.Ramped(r.Effective, percent), strings.TrimPrefix(r.Why+fmt.Sprintf(", ramp %d %%", percent), ", ")
 		}
 	}
 }

@@ -27,31 +27,33 @@ const (
 
 // Options of a Server. All but Metrics and Log are needed.
 type Options struct {
-	Reader     Reader
-	Proposer   Proposer
-	Membership Membership
-	Inspector  Inspector
-	Reporter   Reporter
-	Forcer     Forcer
-	Balancer   Balancer
-	Metrics    prometheus.Gatherer // nil: /metrics is not served
-	Version    string              // of this build
-	Log        *slog.Logger        // nil: nothing is logged
+	Reader      Reader
+	Proposer    Proposer
+	Membership  Membership
+	Inspector   Inspector
+	Reporter    Reporter
+	Forcer      Forcer
+	Balancer    Balancer
+	Observatory Observatory
+	Metrics     prometheus.Gatherer // nil: /metrics is not served
+	Version     string              // of this build
+	Log         *slog.Logger        // nil: nothing is logged
 }
 
 // Server answers HTTP. It is safe for concurrent use.
 type Server struct {
-	reader     Reader
-	proposer   Proposer
-	membership Membership
-	inspector  Inspector
-	reporter   Reporter
-	forcer     Forcer
-	balancer   Balancer
-	version    string
-	log        *slog.Logger
-	handler    http.Handler
-	openapi    *huma.OpenAPI
+	reader      Reader
+	proposer    Proposer
+	membership  Membership
+	inspector   Inspector
+	reporter    Reporter
+	forcer      Forcer
+	balancer    Balancer
+	observatory Observatory
+	version     string
+	log         *slog.Logger
+	handler     http.Handler
+	openapi     *huma.OpenAPI
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed when Serve begins to stop: ends streams and waits
@@ -60,7 +62,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, observatory: o.Observatory,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -70,7 +72,7 @@ func NewServer(o Options) *Server {
 	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
-		s.registerServices, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents,
+		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents,
 	} {
 		register(h)
 	}

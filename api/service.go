@@ -65,6 +65,11 @@ type RealServer struct {
 	Until     time.Time      `json:"until,omitzero" doc:"When its drain ends at the latest"`
 	Detail    string         `json:"detail,omitempty" doc:"Last error of a check"`
 	Since     time.Time      `json:"since,omitzero" doc:"When the verdict changed"`
+	Asked     string         `json:"asked,omitempty" doc:"The weight that it asks for by a check: 75 %, weight 3"`
+	Kept      bool           `json:"kept,omitempty" doc:"It is down and in the table: its service is in a panic"`
+	Falls     int            `json:"falls,omitempty" doc:"How often in a row it went down soon after it came up"`
+	HeldUntil time.Time      `json:"held_until,omitzero" doc:"It is held down until then at least, as it goes down again and again"`
+	Disputed  bool           `json:"disputed,omitempty" doc:"An observer sees something else than what is agreed"`
 }
 
 // Services is the answer of /v1/services.
@@ -144,12 +149,13 @@ func (s *Server) registerServices(h huma.API) {
 				out.Elsewhere = append(out.Elsewhere, t)
 			}
 		}
+		s.disputed(ctx, out.RealServers)
 		return &serviceOutput{Body: out}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "servers", Method: "GET", Path: "/v1/servers", Tags: []string{"services"},
 		Summary: "The real servers",
-	}, func(_ context.Context, in *serversInput) (*serversOutput, error) {
+	}, func(ctx context.Context, in *serversInput) (*serversOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
 			return nil, err
@@ -164,6 +170,7 @@ func (s *Server) registerServices(h huma.API) {
 			}
 			out.Servers = append(out.Servers, serversOf(st, st.Config.Services[sum.Name])...)
 		}
+		s.disputed(ctx, out.Servers)
 		return &serversOutput{Body: out}, nil
 	})
 	huma.Register(h, huma.Operation{

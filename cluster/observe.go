@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,36 @@ func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 		return !member
 	})
 	return verdicts(s, b.seen, alive, able, now)
+}
+
+// disputed are the servers of which somebody who counts sees something else than what is agreed, sorted.
+func (b *book) disputed(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) ([]fsm.ServerKey, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.term == 0 {
+		return nil, errNotLeader
+	}
+	var out []fsm.ServerKey
+	for key, was := range s.Servers {
+		if len(s.Config.Services[key.Service].Checks) == 0 || was.Verdict == fsm.Unknown {
+			continue
+		}
+		observers, through := counting(s, key, alive, able)
+		if o := ballotOf(observers, key, b.seen, through); was.Verdict == fsm.Up && o.down > 0 || was.Verdict == fsm.Down && o.up > 0 {
+			out = append(out, key)
+		}
+	}
+	slices.SortFunc(out, fsm.ServerKey.Compare)
+	return out, nil
+}
+
+// Disputed are the servers of which an observer sees something else than what is agreed. Only the leader knows.
+func (n *Node) Disputed() ([]fsm.ServerKey, error) {
+	m := n.current.Load()
+	if m == nil {
+		return nil, ErrNoMembership
+	}
+	return m.book.disputed(m.view.state.Load(), m.gossip.alive, m.lease.Hints().Able)
 }
 
 // paths are the faults of paths that begin and end now.

@@ -300,10 +300,7 @@ func (g *Engine) Snapshot() []State {
 	defer g.mu.Unlock()
 	out := make([]State, 0, len(g.entries))
 	for _, e := range g.entries {
-		s := e.state
-		s.Target, s.Verdict = e.target, e.tracker.Verdict()
-		s.OK, s.Streak = e.tracker.Streak()
-		out = append(out, s)
+		out = append(out, e.full())
 	}
 	slices.SortFunc(out, func(a, b State) int { return cmp.Compare(a.Target.ID, b.Target.ID) })
 	return out

@@ -16,6 +16,7 @@ type State struct {
 	Streak int  `json:"streak"`
 
 	Probed  time.Time     `json:"probed,omitzero"` // start of the last probe; zero = none has ended yet
+	Next    time.Time     `json:"next,omitzero"`   // when it is probed next; zero = it is being probed
 	Latency time.Duration `json:"latency"`         // of the last probe, from dialling to its result
 	Detail  string        `json:"detail,omitempty"`
 	Weight  Weight        `json:"weight,omitzero"` // that the target asks for; none while it is down

@@ -18,11 +18,12 @@ var Epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 type World struct {
 	mu          sync.Mutex
 	agents      []*Agent
-	changed     chan struct{} // closed at every change anywhere
-	passed      time.Duration // by Pass
-	connections int           // by Count
-	rates       bool          // by Count
-	volumes     bool          // by Count: packets and bytes
+	changed     chan struct{}                                   // closed at every change anywhere
+	passed      time.Duration                                   // by Pass
+	connections int                                             // by Count
+	rates       bool                                            // by Count
+	volumes     bool                                            // by Count: packets and bytes
+	views       map[fsm.NodeID]map[fsm.ServerKey]api.ServerView // by See
 }
 
 // NewWorld is an empty network.

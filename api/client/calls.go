@@ -173,6 +173,11 @@ func (c *Client) Servers(ctx context.Context, service string) (api.Servers, erro
 	return call[api.Servers](ctx, c, http.MethodGet, "/v1/servers", q, nil)
 }
 
+// Server is one real server with what each node sees of it.
+func (c *Client) Server(ctx context.Context, service string, address netip.AddrPort) (api.ServerDetail, error) {
+	return call[api.ServerDetail](ctx, c, http.MethodGet, "/v1/servers/"+segment(service)+"/"+segment(address.String()), nil, nil)
+}
+
 // SetAdmin drains, disables or enables a real server; a drain lasts as long as its service says.
 func (c *Client) SetAdmin(ctx context.Context, service string, address netip.AddrPort, admin fsm.Admin) (api.RealServer, error) {
 	return call[api.RealServer](ctx, c, http.MethodPost, "/v1/servers/"+segment(service)+"/"+segment(address.String())+"/admin",

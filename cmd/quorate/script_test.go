@@ -103,6 +103,16 @@ func TestScript(t *testing.T) {
 				_, err := stageOf(ts).agents[args[0]].Propose(context.Background(), fsm.Command{Actor: "n1", SetHealth: &fsm.SetHealth{Verdicts: []fsm.ServerVerdict{v}}})
 				ts.Check(err)
 			},
+			// sees NODE SERVICE/ADDRESS up|down|unknown|agreed DETAIL…
+			"sees": func(ts *testscript.TestScript, _ bool, args []string) {
+				var k fsm.ServerKey
+				ts.Check(k.UnmarshalText([]byte(args[1])))
+				sees := args[2]
+				if sees == "agreed" {
+					sees = ""
+				}
+				stageOf(ts).world.See(fsm.NodeID(args[0]), k, sees, strings.Join(args[3:], " "))
+			},
 			// exits CODE quorate ARGS…
 			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				err := ts.Exec(args[1], args[2:]...)

@@ -17,13 +17,14 @@ import (
 func (a *app) serverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server",
-		Short: "List, drain, disable and enable real servers",
+		Short: "List, show, drain, disable and enable real servers",
 		Long:  `List the real servers, take one out of rotation without cutting its connections, and put it back.`,
 		Example: `  quorate server list
+  quorate server show web-http 10.0.0.11:8080
   quorate server drain web-http 10.0.0.11:8080 --timeout 5m
   quorate server enable web-http 10.0.0.11:8080`,
 	}
-	cmd.AddCommand(a.serverList(), a.serverAdmin("drain", fsm.Drain), a.serverAdmin("disable", fsm.Disabled), a.serverAdmin("enable", fsm.Enabled))
+	cmd.AddCommand(a.serverList(), a.serverShow(), a.serverAdmin("drain", fsm.Drain), a.serverAdmin("disable", fsm.Disabled), a.serverAdmin("enable", fsm.Enabled))
 	return cmd
 }
 

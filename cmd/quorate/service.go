@@ -221,6 +221,12 @@ func (a *app) serverTable(servers []api.RealServer, withService bool) *table {
 		if r.In && r.Effective != r.Weight {
 			weight = fmt.Sprintf("%d of %d", r.Effective, r.Weight)
 		}
+		if r.Disputed {
+			health.text += " (disputed)"
+			if health.tone == good {
+				health.tone = warn
+			}
+		}
 		detail := r.Why
 		if r.Detail != "" {
 			detail = strings.TrimPrefix(detail+"; "+r.Detail, "; ")
