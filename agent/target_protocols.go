@@ -8,6 +8,9 @@ import (
 // protocolsOf is what a check says that speaks one protocol.
 func protocolsOf(c fsm.Check) health.Protocols {
 	p := health.Protocols{}
+	if c.TCP != nil {
+		p.TCP = health.TCPQuery(*c.TCP)
+	}
 	if c.GRPC != nil {
 		p.GRPC = health.GRPCQuery(*c.GRPC)
 	}

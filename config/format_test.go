@@ -246,6 +246,20 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 		if rapid.Bool().Draw(t, "protocol") {
 			c = drawProtocol(t, c)
 		}
+		if c.Type == fsm.CheckTCP {
+			c.TCP = &fsm.TCPCheck{
+				Send: rapid.SampledFrom([]string{"", "PING\r\n", "${x}"}).Draw(t, "send"), Expect: rapid.SampledFrom([]string{"", "+PONG", "\x00%{"}).Draw(t, "expect"),
+				ExpectRegex: rapid.SampledFrom([]string{"", `^\+`}).Draw(t, "expect_regex"),
+			}
+			if c.TCP.Send == "" {
+				c.TCP.SendHex = rapid.SampledFrom([]string{"", "0a0b 0c"}).Draw(t, "send_hex")
+			}
+			if rapid.Bool().Draw(t, "with TLS") {
+				c.TLS = drawTLS(t)
+				c.TLS.On = true
+			}
+			c = c.Spared()
+		}
 		s.Checks = append(s.Checks, c)
 	}
 	if rapid.Bool().Draw(t, "local check") {

@@ -131,7 +131,7 @@ func (d *decoder) check(x known, owner string, into *[]fsm.Check) {
 	if c.HTTP != nil && len(c.HTTP.URLs) > 0 {
 		d.clearDefaults(object, c.HTTP)
 	}
-	*into = append(*into, c)
+	*into = append(*into, c.Spared())
 }
 
 // clearDefaults takes from a check with URLs of its own what nobody wrote.

@@ -17,7 +17,7 @@ var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
 	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; the others speak the protocol of their name; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
 	blocks: []*block{urlBlock},
-	keys:   slices.Concat(checkKeys, networkCheckKeys, httpCheckKeys, protocolCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
+	keys:   slices.Concat(checkKeys, networkCheckKeys, tcpCheckKeys, httpCheckKeys, protocolCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
 }
 
 // certain are the types of checks whose answers are certain, so that one is enough.
@@ -50,6 +50,13 @@ var networkCheckKeys = forTypes(fsm.NetworkChecks(),
 		"Interface that the probes leave by, or the VRF. A director that does not have it does not probe. Left out: the routes decide."),
 	number("fwmark", func(c *fsm.Check) *uint32 { return &c.FwMark }, "Firewall mark of the probes' packets, for rules of routing. Left out: none.").
 		within("1 to 4294967295"),
+)
+
+var tcpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckTCP},
+	text("send", func(c *fsm.Check) *string { return &c.TCP.Send }, "What to send when the connection stands, like `\"PING\\r\\n\"`."),
+	text("send_hex", func(c *fsm.Check) *string { return &c.TCP.SendHex }, "The same in hexadecimal, like `\"0a0b 0c\"`."),
+	text("expect", func(c *fsm.Check) *string { return &c.TCP.Expect }, "What the server has to say, then or unasked: its first 16 KiB have to contain it. With none of `expect` and `expect_regex` nothing is waited for."),
+	text("expect_regex", func(c *fsm.Check) *string { return &c.TCP.ExpectRegex }, "Regular expression (RE2) that has to match what the server says."),
 )
 
 var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS}, slices.Concat([]key{

@@ -148,6 +148,7 @@ func TestEveryKeyIsLocated(t *testing.T) {
 			Health: fsm.Health{Checks: "9", Observers: "x", Panic: "x", OnDown: fsm.ShutdownConns, DampingAfter: -1, DampingHold: -1, DampingMax: -2, DampingQuiet: -1},
 			Checks: []fsm.Check{
 				{}, {Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{HTTPRequest: fsm.HTTPRequest{Host: "/", Status: []fsm.StatusRange{{}}}}}, {Type: fsm.CheckTCP, HTTP: &fsm.HTTPCheck{}},
+				{Type: fsm.CheckTCP, TCP: &fsm.TCPCheck{Send: "\xff", SendHex: "x", Expect: "\xff", ExpectRegex: "("}, TLS: &fsm.TLSCheck{CA: "/x"}},
 				{Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{On: true, ServerName: "/", CA: "x", Certificate: "x"}}, {Type: fsm.CheckHTTPS, TLS: &fsm.TLSCheck{Key: "x"}},
 				{Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{Version: "x", Headers: []string{"x"}, Redirects: -1, HTTPRequest: fsm.HTTPRequest{Method: "x", Contains: "\xff", Regex: "(", NotRegex: "(", MD5: "x", SHA256: "x"}}},
 				{Type: fsm.CheckHTTP, HTTP: &fsm.HTTPCheck{HTTPRequest: fsm.HTTPRequest{Path: "/", Regex: "x"}, URLs: []fsm.HTTPRequest{{Path: "x"}}}},

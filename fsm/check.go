@@ -43,6 +43,7 @@ type Check struct {
 	Fall     int           `json:"fall"` // failures in a row until down
 	HTTP     *HTTPCheck    `json:"http,omitempty"`
 	TLS      *TLSCheck     `json:"tls,omitempty"` // since schema 6
+	TCP      *TCPCheck     `json:"tcp,omitempty"` // since schema 6
 
 	GRPC     *GRPCCheck     `json:"grpc,omitempty"`
 	SMTP     *SMTPCheck     `json:"smtp,omitempty"`
@@ -89,6 +90,7 @@ type part struct {
 	since Schema
 	make  func(*Check)           // gives a check an empty part, if it has none
 	of    func(*Check) checkPart // nil when the check has none
+	spare []CheckType            // of types, those that may do without it
 }
 
 // checkKind is one line for each type of check.
@@ -118,19 +120,20 @@ var checkKinds = []checkKind{
 }
 
 var checkParts = []part{
-	{"http", []CheckType{CheckHTTP, CheckHTTPS}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }},
-	{"tls", slices.Concat(tlsAlways, tlsChoice), schemaHealth, func(c *Check) { put(&c.TLS) }, func(c *Check) checkPart { return have(c.TLS) }},
-	{"grpc", []CheckType{CheckGRPC}, schemaHealth, func(c *Check) { put(&c.GRPC) }, func(c *Check) checkPart { return have(c.GRPC) }},
-	{"smtp", []CheckType{CheckSMTP}, schemaHealth, func(c *Check) { put(&c.SMTP) }, func(c *Check) checkPart { return have(c.SMTP) }},
-	{"dns", []CheckType{CheckDNS}, schemaHealth, func(c *Check) { put(&c.DNS) }, func(c *Check) checkPart { return have(c.DNS) }},
-	{"udp", []CheckType{CheckUDP}, schemaHealth, func(c *Check) { put(&c.UDP) }, func(c *Check) checkPart { return have(c.UDP) }},
-	{"agent", []CheckType{CheckAgent}, schemaHealth, func(c *Check) { put(&c.Agent) }, func(c *Check) checkPart { return have(c.Agent) }},
-	{"postgres", []CheckType{CheckPostgres}, schemaHealth, func(c *Check) { put(&c.Postgres) }, func(c *Check) checkPart { return have(c.Postgres) }},
-	{"redis", []CheckType{CheckRedis}, schemaHealth, func(c *Check) { put(&c.Redis) }, func(c *Check) checkPart { return have(c.Redis) }},
-	{"script", []CheckType{CheckScript}, schemaHealth, func(c *Check) { put(&c.Script) }, func(c *Check) checkPart { return have(c.Script) }},
-	{"file", []CheckType{CheckFile}, schemaHealth, func(c *Check) { put(&c.File) }, func(c *Check) checkPart { return have(c.File) }},
-	{"process", []CheckType{CheckProcess}, schemaHealth, func(c *Check) { put(&c.Process) }, func(c *Check) checkPart { return have(c.Process) }},
-	{"interface", []CheckType{CheckInterface}, schemaHealth, func(c *Check) { put(&c.Link) }, func(c *Check) checkPart { return have(c.Link) }},
+	{"http", []CheckType{CheckHTTP, CheckHTTPS}, schemaFirst, func(c *Check) { put(&c.HTTP) }, func(c *Check) checkPart { return have(c.HTTP) }, nil},
+	{"tls", slices.Concat(tlsAlways, tlsChoice), schemaHealth, func(c *Check) { put(&c.TLS) }, func(c *Check) checkPart { return have(c.TLS) }, []CheckType{CheckTCP}},
+	{"tcp", []CheckType{CheckTCP}, schemaHealth, func(c *Check) { put(&c.TCP) }, func(c *Check) checkPart { return have(c.TCP) }, []CheckType{CheckTCP}},
+	{"grpc", []CheckType{CheckGRPC}, schemaHealth, func(c *Check) { put(&c.GRPC) }, func(c *Check) checkPart { return have(c.GRPC) }, nil},
+	{"smtp", []CheckType{CheckSMTP}, schemaHealth, func(c *Check) { put(&c.SMTP) }, func(c *Check) checkPart { return have(c.SMTP) }, nil},
+	{"dns", []CheckType{CheckDNS}, schemaHealth, func(c *Check) { put(&c.DNS) }, func(c *Check) checkPart { return have(c.DNS) }, nil},
+	{"udp", []CheckType{CheckUDP}, schemaHealth, func(c *Check) { put(&c.UDP) }, func(c *Check) checkPart { return have(c.UDP) }, nil},
+	{"agent", []CheckType{CheckAgent}, schemaHealth, func(c *Check) { put(&c.Agent) }, func(c *Check) checkPart { return have(c.Agent) }, nil},
+	{"postgres", []CheckType{CheckPostgres}, schemaHealth, func(c *Check) { put(&c.Postgres) }, func(c *Check) checkPart { return have(c.Postgres) }, nil},
+	{"redis", []CheckType{CheckRedis}, schemaHealth, func(c *Check) { put(&c.Redis) }, func(c *Check) checkPart { return have(c.Redis) }, nil},
+	{"script", []CheckType{CheckScript}, schemaHealth, func(c *Check) { put(&c.Script) }, func(c *Check) checkPart { return have(c.Script) }, nil},
+	{"file", []CheckType{CheckFile}, schemaHealth, func(c *Check) { put(&c.File) }, func(c *Check) checkPart { return have(c.File) }, nil},
+	{"process", []CheckType{CheckProcess}, schemaHealth, func(c *Check) { put(&c.Process) }, func(c *Check) checkPart { return have(c.Process) }, nil},
+	{"interface", []CheckType{CheckInterface}, schemaHealth, func(c *Check) { put(&c.Link) }, func(c *Check) checkPart { return have(c.Link) }, nil},
 }
 
 // CheckTypes are all types of checks, as a configuration names them.
@@ -142,7 +145,7 @@ func CheckTypes() []string {
 	return out
 }
 
-// NewCheck is a check of the type with the parts that the type has, all empty.
+// NewCheck is a check of the type with the parts that the type has, all empty; see Spared.
 func NewCheck(t CheckType) Check {
 	c := Check{Type: t}
 	for _, p := range checkParts {
@@ -213,7 +216,7 @@ func (c Check) validate(ps *Problems, object string) {
 	inRange(ps, object, "fall", c.Fall, 1, 100)
 	for _, p := range checkParts {
 		switch part, has := p.of(&c), slices.Contains(p.types, c.Type); {
-		case part == nil && has:
+		case part == nil && has && !slices.Contains(p.spare, c.Type):
 			ps.add(object, "type", string(c.Type), "it needs the settings of "+p.name, "add them")
 		case part != nil && !has:
 			ps.add(object, "type", string(c.Type), "it has no settings of "+p.name, "leave them out, or use another type")
@@ -228,6 +231,9 @@ func (c Check) validate(ps *Problems, object string) {
 func (c Check) patterns(ps *Problems, object string) {
 	if c.HTTP != nil {
 		c.HTTP.patterns(ps, object)
+	}
+	if c.TCP != nil {
+		c.TCP.patterns(ps, object)
 	}
 }
 

@@ -96,6 +96,31 @@ func TestPatternsAreNotAgreed(t *testing.T) {
 	}
 }
 
+func TestTCPCheck(t *testing.T) {
+	plain := checkOf(CheckTCP, nil).Spared()
+	if got := problemsOf(plain); got != "" || plain.TCP != nil || plain.TLS != nil || plain.needs() != schemaFirst {
+		t.Errorf("a check that only connects: %s, %+v, schema %d", got, plain, plain.needs())
+	}
+	tcp := func(change func(*TCPCheck)) Check {
+		return checkOf(CheckTCP, func(c *Check) { change(c.TCP) }).Spared()
+	}
+	for want, c := range map[string]Check{
+		"":                    tcp(func(c *TCPCheck) { c.Send, c.Expect, c.ExpectRegex = "PING\r\n", "PONG", "^P" }),
+		"has one digit":       tcp(func(c *TCPCheck) { c.SendHex = "0a0" }),
+		"a send already":      tcp(func(c *TCPCheck) { c.SendHex, c.Send = "0a", "x" }),
+		"not UTF-8":           tcp(func(c *TCPCheck) { c.Expect = "\xff" }),
+		"it has 1025 bytes":   tcp(func(c *TCPCheck) { c.Send = strings.Repeat("a", 1025) }),
+		"are nothing without": checkOf(CheckTCP, func(c *Check) { c.TLS.CA = "/a" }).Spared(),
+	} {
+		if got := problemsOf(c); (want == "") != (got == "") || !strings.Contains(got, want) || strings.Contains(got, "\n") {
+			t.Errorf("got %q, want one line with %q", got, want)
+		}
+		if c.needs() != schemaHealth {
+			t.Errorf("%+v needs schema %d", c, c.needs())
+		}
+	}
+}
+
 func TestHTTPCheck(t *testing.T) {
 	http := func(change func(*HTTPCheck)) Check {
 		return checkOf(CheckHTTP, func(c *Check) { change(c.HTTP) })

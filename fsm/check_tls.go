@@ -9,7 +9,7 @@ import (
 // The types of checks that speak TLS: those that always do, and those that do when their part says On.
 var (
 	tlsAlways = []CheckType{CheckHTTPS}
-	tlsChoice = []CheckType{CheckGRPC, CheckSMTP}
+	tlsChoice = []CheckType{CheckTCP, CheckGRPC, CheckSMTP}
 )
 
 // TLSChecks are the types of checks that speak TLS; with choice, those that do it only when they are told to.

@@ -134,6 +134,8 @@ type patterns struct {
 	swept time.Time
 }
 
+func newPatterns() *patterns { return &patterns{known: map[string]*pattern{}} }
+
 type pattern struct {
 	re   *regexp.Regexp
 	err  error

@@ -85,7 +85,7 @@ func FuzzBody(f *testing.F) {
 		if !utf8.ValidString(regex) || len(regex) > 100 || len(notRegex) > 100 {
 			return
 		}
-		rules, err := (&patterns{known: map[string]*pattern{}}).rules(Body{Contains: contains, Regex: regex, NotRegex: notRegex})
+		rules, err := newPatterns().rules(Body{Contains: contains, Regex: regex, NotRegex: notRegex})
 		if err != nil {
 			return
 		}

@@ -41,7 +41,7 @@ func probers(plain DialFunc, through ThroughFunc) map[Type]Prober {
 	dial := way(plain, through)
 	secure := newTLSClients()
 	return map[Type]Prober{
-		TypeTCP:   tcpProber{dial},
+		TypeTCP:   tcpProber{dial, secure, newPatterns()},
 		TypeHTTP:  newHTTPProber(dial, nil),
 		TypeHTTPS: newHTTPProber(dial, secure),
 

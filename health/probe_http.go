@@ -36,7 +36,7 @@ type httpProber struct {
 }
 
 func newHTTPProber(dial DialFunc, secure *tlsClients) httpProber {
-	return httpProber{dial: dial, secure: secure, two: newTransport2(), patterns: &patterns{known: map[string]*pattern{}}, desks: &sync.Pool{New: func() any { return newDesk() }}}
+	return httpProber{dial: dial, secure: secure, two: newTransport2(), patterns: newPatterns(), desks: &sync.Pool{New: func() any { return newDesk() }}}
 }
 
 // Inspect implements inspector.

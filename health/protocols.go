@@ -2,6 +2,7 @@ package health
 
 // Protocols are the parts of a Target that only checks of one protocol have.
 type Protocols struct {
+	TCP      TCPQuery      `json:"tcp,omitzero"`
 	GRPC     GRPCQuery     `json:"grpc,omitzero"`
 	SMTP     SMTPQuery     `json:"smtp,omitzero"`
 	DNS      DNSQuery      `json:"dns,omitzero"`
@@ -15,6 +16,8 @@ type Protocols struct {
 func (p Protocols) of(t Type) Protocols {
 	var own Protocols
 	switch t {
+	case TypeTCP:
+		own.TCP = p.TCP
 	case TypeGRPC:
 		own.GRPC = p.GRPC
 	case TypeSMTP:

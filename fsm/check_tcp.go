@@ -1,0 +1,67 @@
+package fsm
+
+import (
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// TCPCheck is the part of a Check by TCP that says something, or waits for something to be said. A check that only connects has none. Since schema 6.
+type TCPCheck struct {
+	Send        string `json:"send,omitempty"`
+	SendHex     string `json:"send_hex,omitempty"`     // in place of Send
+	Expect      string `json:"expect,omitempty"`       // that the answer contains
+	ExpectRegex string `json:"expect_regex,omitempty"` // that it matches; RE2
+}
+
+func (c *TCPCheck) validate(ps *Problems, object string) {
+	for _, x := range []struct{ key, text string }{{"send", c.Send}, {"expect", c.Expect}, {"expect_regex", c.ExpectRegex}} {
+		switch {
+		case len(x.text) > maxPattern:
+			ps.add(object, x.key, short(x.text), fmt.Sprintf("it has %d bytes", len(x.text)), fmt.Sprintf("use at most %d", maxPattern))
+		case !utf8.ValidString(x.text):
+			ps.add(object, x.key, short(x.text), "it is not UTF-8", "write it in hexadecimal, where that may be")
+		}
+	}
+	digits := hexDigits(c.SendHex)
+	if _, err := hex.DecodeString(digits); err != nil || len(digits) > 2*maxPattern {
+		ps.add(object, "send_hex", short(c.SendHex), notHex(digits, "0123456789abcdefABCDEF"), `write two digits for each byte, like "0a0b 0c"`)
+	}
+	if c.Send != "" && c.SendHex != "" {
+		ps.add(object, "send_hex", short(c.SendHex), "there is a send already", "leave one of the two out")
+	}
+}
+
+// patterns says that a regular expression does not compile, see Check.patterns.
+func (c *TCPCheck) patterns(ps *Problems, object string) {
+	if len(c.ExpectRegex) > maxPattern {
+		return
+	}
+	if _, err := regexp.Compile(c.ExpectRegex); err != nil {
+		ps.add(object, "expect_regex", c.ExpectRegex, "this is no regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), re2Cure)
+	}
+}
+
+func (c *TCPCheck) fields(f fields) {
+	f.set("send", c.Send)
+	f.set("send_hex", c.SendHex)
+	f.set("expect", c.Expect)
+	f.set("expect_regex", c.ExpectRegex)
+}
+
+// Spared is the check of a type that may do without some parts (tcp) without those that say nothing, so that a check which only connects is
+// written as it always was.
+func (c Check) Spared() Check {
+	if c.Type != CheckTCP {
+		return c
+	}
+	if c.TCP != nil && *c.TCP == (TCPCheck{}) {
+		c.TCP = nil
+	}
+	if c.TLS != nil && *c.TLS == (TLSCheck{}) {
+		c.TLS = nil
+	}
+	return c
+}
