@@ -131,7 +131,11 @@ func (e *entry) deliver(d Delivery) bool {
 			return false
 		}
 		o.Said = d.Untold
-		e.deliveryWorked(n, &o)
+		if d.Error == "" {
+			e.deliveryWorked(n, &o)
+		} else { // it will not take even that
+			e.deliveryFailed(n, &o, d.Error)
+		}
 	default:
 		if !e.move(n, &o, d) {
 			return false

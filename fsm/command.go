@@ -274,7 +274,7 @@ type Outcome string
 // The outcomes.
 const (
 	OutcomeTold       Outcome = "told"
-	OutcomeSummarized Outcome = "summarized" // it was told how much it was not told
+	OutcomeSummarized Outcome = "summarized" // it was told how much it was not told; with an Error: it could not be, and will not be
 	OutcomeSuppressed Outcome = "suppressed" // beyond its limit: only counted
 	OutcomeGivenUp    Outcome = "given_up"   // it refused them, or RetryFor has passed
 	OutcomeFailed     Outcome = "failed"     // is tried again

@@ -1,0 +1,398 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate/fsm"
+)
+
+// maxQueued bounds what waits for one notifier of this node. Beyond it the oldest goes: the latest states are what counts.
+const maxQueued = 1000
+
+// saveEvery is how often at most the disk learns what was written into pipes; after a script it does so at once.
+const saveEvery = time.Second
+
+// Teller tells the notifiers that each node carries out itself: whenever something has another state than they were told last, also by an agent that
+// ran here before.
+type Teller struct {
+	self fsm.NodeID
+	path string
+	save func(path string, content []byte) error
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil = it does not run
+	stopped bool
+	desks   map[string]*desk
+	wg      sync.WaitGroup
+	unsaved bool
+}
+
+// desk is one notifier of this node. Teller.mu guards it.
+type desk struct {
+	notifier fsm.Notifier
+	last     Scene // with what is queued
+	told     Scene
+	queue    []Transition
+	news     chan struct{}
+	stop     context.CancelFunc // of its worker; nil = it has none yet
+	done     chan struct{}      // closed when that has ended
+	busy     bool               // it is being told something
+	idle     chan struct{}      // closed when there is nothing more; nil = nobody waits for that
+	status   NodeNotifier
+}
+
+// NodeNotifier is how a notifier of one node does, since its agent started.
+type NodeNotifier struct {
+	Notifier string
+	Waiting  int
+	Told     uint64
+	Failed   uint64 // runs that ended badly, or could not begin; they are not repeated
+	Dropped  uint64 // states that were overtaken by too many newer ones
+	Error    string // of the last one, if that failed
+	At       time.Time
+}
+
+// page is the content of the file: what each notifier was told last.
+type page map[string][]Transition
+
+// NewTeller reads what was told before from the file at path; save replaces that. An error means that it starts as if nothing had been told.
+func NewTeller(self fsm.NodeID, path string, save func(string, []byte) error, log *slog.Logger) (*Teller, error) {
+	t := &Teller{self: self, path: path, save: save, log: log, desks: map[string]*desk{}}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, nil
+	}
+	var p page
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if err != nil {
+		return t, fmt.Errorf("what notifiers were told last is not known, and they are told all states: %s: %w", path, err)
+	}
+	for name, list := range p {
+		d := newDesk()
+		for _, x := range list {
+			d.told[x.Subject], d.last[x.Subject] = x.State, x.State
+		}
+		t.desks[name] = d
+	}
+	return t, nil
+}
+
+func newDesk() *desk { return &desk{last: Scene{}, told: Scene{}, news: make(chan struct{}, 1)} }
+
+// Run tells until ctx ends.
+func (t *Teller) Run(ctx context.Context) error {
+	t.mu.Lock()
+	t.ctx = ctx
+	t.mu.Unlock()
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	defer func() {
+		t.mu.Lock()
+		t.ctx = nil
+		t.mu.Unlock()
+		t.wg.Wait()
+		t.mu.Lock()
+		t.keep()
+		t.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			t.mu.Lock()
+			t.keep()
+			t.mu.Unlock()
+		}
+	}
+}
+
+// See compares what there is with what was told, and queues the difference. scene is what Look finds by the state s.
+func (t *Teller) See(s *fsm.State, scene Scene) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ctx == nil || t.ctx.Err() != nil || t.stopped {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Config.Notifiers)) {
+		n := s.Config.Notifiers[name]
+		if !mine(n, t.self) {
+			continue
+		}
+		d := t.desks[name]
+		if d == nil {
+			d = newDesk()
+			t.desks[name] = d
+		}
+		if d.stop == nil || !reflect.DeepEqual(d.notifier, n) {
+			t.open(d, n)
+		}
+		d.push(d.compare(s, n, t.self, scene))
+	}
+	for name, d := range t.desks {
+		if n, stays := s.Config.Notifiers[name]; !stays || !mine(n, t.self) {
+			if d.stop != nil {
+				d.stop()
+			}
+			delete(t.desks, name)
+			t.unsaved = true
+		}
+	}
+}
+
+// mine reports whether node self carries the notifier out.
+func mine(n fsm.Notifier, self fsm.NodeID) bool {
+	return n.Where() == fsm.ByNode && (len(n.Nodes) == 0 || slices.Contains(n.Nodes, self))
+}
+
+// compare is what the notifier has to be told.
+func (d *desk) compare(s *fsm.State, n fsm.Notifier, self fsm.NodeID, scene Scene) (fresh []Transition) {
+	for x, state := range scene {
+		if wants(s, n, self, x) && d.last[x] != state {
+			fresh = append(fresh, Transition{x, state})
+		}
+	}
+	for x := range d.last {
+		if _, is := scene[x]; is && wants(s, n, self, x) {
+			continue
+		}
+		if gone(s, x) {
+			fresh = append(fresh, Transition{x, Deleted})
+		} else {
+			delete(d.told, x)
+		}
+		delete(d.last, x)
+	}
+	return fresh
+}
+
+// gone reports whether the configuration has an instance or group no more.
+func gone(s *fsm.State, x Subject) bool {
+	switch x.Kind {
+	case Instance:
+		_, has := s.Config.VIPs[x.Name]
+		return !has
+	case Group:
+		return !slices.ContainsFunc(slices.Collect(maps.Values(s.Config.VIPs)), func(v fsm.VIP) bool { return v.Group == x.Name })
+	}
+	return false
+}
+
+// push queues what was found at one look: instances, then groups, as keepalived does. Of too many the oldest are dropped; the states that came after
+// them are what counts.
+func (d *desk) push(fresh []Transition) {
+	slices.SortFunc(fresh, func(a, b Transition) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.Service, b.Service))
+	})
+	for _, x := range fresh {
+		if d.last[x.Subject] = x.State; x.State == Deleted {
+			delete(d.last, x.Subject)
+		}
+	}
+	d.queue = append(d.queue, fresh...)
+	if over := len(d.queue) - maxQueued; over > 0 {
+		d.queue = slices.Delete(d.queue, 0, over)
+		d.status.Dropped += uint64(over)
+	}
+	if len(d.queue) > 0 {
+		select {
+		case d.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func rank(k Kind) int { return slices.Index([]Kind{Instance, Group, Virtual, Real}, k) }
+
+// open starts a worker for the notifier as it is now, which begins when the one before it has ended.
+func (t *Teller) open(d *desk, n fsm.Notifier) {
+	before := d.done
+	if d.stop != nil {
+		d.stop()
+	}
+	ctx, stop := context.WithCancel(t.ctx)
+	done := make(chan struct{})
+	d.notifier, d.stop, d.done = n, stop, done
+	t.wg.Go(func() {
+		defer close(done)
+		defer stop()
+		if before != nil {
+			<-before
+		}
+		t.work(ctx, d, n)
+	})
+}
+
+// work tells one thing after the other.
+func (t *Teller) work(ctx context.Context, d *desk, n fsm.Notifier) {
+	var out teller
+	if n.FIFO != nil {
+		out = &pipe{path: n.FIFO.Path}
+	} else {
+		out = runner{t.self, n}
+	}
+	defer out.close()
+	for {
+		t.mu.Lock()
+		var x Transition
+		some := len(d.queue) > 0
+		if d.busy = some; some {
+			x = d.queue[0]
+			d.queue = d.queue[1:]
+		} else if d.idle != nil {
+			close(d.idle)
+			d.idle = nil
+		}
+		t.mu.Unlock()
+		if !some {
+			select {
+			case <-ctx.Done():
+				return
+			case <-d.news:
+			}
+			continue
+		}
+		err := out.tell(ctx, x)
+		t.mu.Lock()
+		d.busy = false
+		if ctx.Err() != nil && err != nil { // it has not been told; the next worker does it, or the next agent
+			d.queue = slices.Insert(d.queue, 0, x)
+			t.mu.Unlock()
+			return
+		}
+		t.note(d, n, x, err)
+		t.mu.Unlock()
+	}
+}
+
+// note remembers that something was told, or that it was tried.
+func (t *Teller) note(d *desk, n fsm.Notifier, x Transition, err error) {
+	d.status.At, d.status.Error = time.Now(), ""
+	if err != nil {
+		d.status.Failed++
+		d.status.Error = fmt.Sprintf("%s %s %s: %v", x.Kind, x.Name, x.State, err)
+		t.log.Warn("a notification failed", "notifier", n.Name, "kind", string(x.Kind), "name", x.Name, "state", string(x.State), "err", err)
+	} else {
+		d.status.Told++
+		t.log.Debug("told", "notifier", n.Name, "kind", string(x.Kind), "name", x.Name, "state", string(x.State))
+	}
+	if d.told[x.Subject] = x.State; x.State == Deleted {
+		delete(d.told, x.Subject)
+	}
+	if t.unsaved = true; n.Script != nil {
+		t.keep()
+	}
+}
+
+// keep writes down what was told. It costs what a write to the disk does, so pipes wait for the next tick.
+func (t *Teller) keep() {
+	if !t.unsaved {
+		return
+	}
+	p := page{}
+	for name, d := range t.desks {
+		list := []Transition{}
+		for x, state := range d.told {
+			list = append(list, Transition{x, state})
+		}
+		slices.SortFunc(list, func(a, b Transition) int {
+			return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.Service, b.Service))
+		})
+		p[name] = list
+	}
+	b, err := json.Marshal(p)
+	if err == nil {
+		err = t.save(t.path, b)
+	}
+	if err != nil {
+		t.log.Warn("what notifiers were told is kept in memory alone: after a restart they are told again", "reason", err)
+	}
+	t.unsaved = false
+}
+
+// Stop tells that this node stops, and returns when that is told or ctx ends. It sees nothing more afterwards.
+func (t *Teller) Stop(ctx context.Context) {
+	var idle []chan struct{}
+	t.mu.Lock()
+	t.stopped = true
+	for _, d := range t.desks {
+		if d.stop == nil {
+			continue
+		}
+		var fresh []Transition
+		for x, state := range d.last {
+			if (x.Kind == Instance || x.Kind == Group) && state != Stop {
+				fresh = append(fresh, Transition{x, Stop})
+			}
+		}
+		d.push(fresh)
+		if d.idle == nil && (d.busy || len(d.queue) > 0) {
+			d.idle = make(chan struct{})
+		}
+		if d.idle != nil {
+			idle = append(idle, d.idle)
+		}
+	}
+	t.mu.Unlock()
+	for _, c := range idle {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Status is how the notifiers of this node do, by name.
+func (t *Teller) Status() (out []NodeNotifier) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(t.desks)) {
+		d := t.desks[name]
+		if d.stop == nil {
+			continue
+		}
+		st := d.status
+		st.Notifier, st.Waiting = name, len(d.queue)
+		if d.busy {
+			st.Waiting++
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// Test tells a notifier of this node something that has not happened: the state STOP of an instance that does not exist. It does not wait for its turn.
+func (t *Teller) Test(ctx context.Context, n fsm.Notifier) (string, error) {
+	x := Transition{Subject{Kind: Instance, Name: "quorate-test"}, Stop}
+	if n.FIFO != nil {
+		p := &pipe{path: n.FIFO.Path}
+		defer p.close()
+		return "written: " + strings.TrimSpace(x.Line()), p.tell(ctx, x)
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.Timeout())
+	defer cancel()
+	return runner{t.self, n}.run(ctx, x, "QUORATE_TEST=1")
+}
+
+// teller is how a notifier of a node is told. tell returns an error when ctx has ended before it was.
+type teller interface {
+	tell(ctx context.Context, x Transition) error
+	close()
+}

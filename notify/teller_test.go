@@ -1,0 +1,305 @@
+package notify
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/fsm"
+)
+
+// stage is an agreed state with a director's own view of it, for Look.
+type stage struct {
+	s      *fsm.State
+	open   map[string]bool // by address
+	unable string
+}
+
+func newStage(notifiers ...fsm.Notifier) *stage {
+	s := fsm.New()
+	s.Config.VIPs = map[string]fsm.VIP{
+		"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Group: "pair"}, "db": {Name: "db", Address: netip.MustParsePrefix("192.0.2.11/24"), Group: "pair"},
+		"six": {Name: "six", Address: netip.MustParsePrefix("2001:db8::a/64")}}
+	s.Config.Notifiers = map[string]fsm.Notifier{}
+	for _, n := range notifiers {
+		s.Config.Notifiers[n.Name] = n
+	}
+	return &stage{s: s, open: map[string]bool{}}
+}
+
+func (g *stage) look() Scene {
+	return Look(g.s, Found{Open: func(a netip.Addr) bool { return g.open[a.String()] }, Unable: func(fsm.VIP) string { return g.unable }})
+}
+
+func TestLook(t *testing.T) {
+	g := newStage()
+	addr := netip.MustParseAddrPort("10.0.0.1:8080")
+	g.s.Config.Services = map[string]fsm.Service{
+		"http": {Name: "http", VIP: "web", Port: 80, Protocol: fsm.TCP, Servers: []fsm.Server{{Address: addr}, {Address: netip.MustParseAddrPort("10.0.0.2:8080")}}},
+		"mark": {Name: "mark", VIP: "web", Mark: 7},
+		"both": {Name: "both", VIPs: []string{"db", "web"}, Ports: []fsm.PortRange{{From: 53, To: 53}, {From: 8000, To: 8099}}, Protocol: fsm.UDP}}
+	g.s.Services = map[string]fsm.ServiceState{"http": {Quorum: true}, "mark": {}, "both": {Quorum: true}}
+	g.s.Servers = map[fsm.ServerKey]fsm.ServerState{{Service: "http", Address: addr}: {Verdict: fsm.Down}}
+	g.open["192.0.2.10"] = true
+	var lines []string
+	for x, state := range g.look() {
+		lines = append(lines, strings.TrimSpace(Transition{x, state}.Line()))
+	}
+	slices.Sort(lines)
+	want := []string{
+		`GROUP "pair" BACKUP 100`, `INSTANCE "db" BACKUP 100`, `INSTANCE "six" BACKUP 100`, `INSTANCE "web" MASTER 100`, `RS [10.0.0.1]:tcp:8080 [192.0.2.10]:tcp:80 DOWN`, `VS FWM 7 DOWN`,
+		`VS [192.0.2.10]:tcp:80 UP`, `VS [192.0.2.10]:udp:53 UP`, `VS [192.0.2.10]:udp:8000-8099 UP`, `VS [192.0.2.11]:udp:53 UP`, `VS [192.0.2.11]:udp:8000-8099 UP`}
+	if !slices.Equal(lines, want) {
+		t.Errorf("%s", strings.Join(lines, "\n"))
+	}
+	g.open["192.0.2.11"] = true
+	if x := g.look(); x[Subject{Kind: Group, Name: "pair"}] != Master {
+		t.Errorf("%v", x)
+	}
+	g.unable, g.open = "no lease", map[string]bool{"192.0.2.10": true}
+	if x := g.look(); x[Subject{Kind: Group, Name: "pair"}] != Fault || x[Subject{Kind: Instance, Name: "web"}] != Master || x[Subject{Kind: Instance, Name: "six"}] != Fault {
+		t.Errorf("%v", x)
+	}
+}
+
+func shell(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// tell runs a teller whose memory is the file at path until stop is called.
+func tell(t *testing.T, path string) (*Teller, func()) {
+	t.Helper()
+	teller, err := NewTeller("n1", path, func(path string, b []byte) error { return os.WriteFile(path, b, 0o600) }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done, began := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		close(began)
+		_ = teller.Run(ctx)
+	}()
+	<-began
+	for {
+		teller.mu.Lock()
+		ready := teller.ctx != nil
+		teller.mu.Unlock()
+		if ready {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return teller, func() {
+		cancel()
+		<-done
+	}
+}
+
+// settled waits until nothing waits, and returns the lines of a file.
+func settled(t *testing.T, teller *Teller, log string) []string {
+	t.Helper()
+	for range 3000 {
+		busy := false
+		for _, st := range teller.Status() {
+			busy = busy || st.Waiting > 0
+		}
+		if !busy {
+			b, _ := os.ReadFile(log)
+			return strings.Split(strings.TrimSpace(string(b)), "\n")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("it does not come to an end: %+v", teller.Status())
+	return nil
+}
+
+// Scripts get keepalived's arguments, every transition in order and one at a time, once over restarts, STOP and DELETED included.
+func TestScriptsOfANode(t *testing.T) {
+	dir := t.TempDir()
+	log, memory := filepath.Join(dir, "log"), filepath.Join(dir, "told")
+	// Two at a time would be seen: mkdir fails.
+	path := shell(t, `mkdir `+dir+`/busy || echo "TWO AT ONCE" >> `+log+`
+echo "$@ [$QUORATE_TYPE $QUORATE_NAME $QUORATE_STATE $QUORATE_NODE]" >> `+log+`
+sleep 0.02; rmdir `+dir+`/busy; exit 1`)
+	n := fsm.Notifier{Name: "run", VIPs: []string{"web"}, Script: &fsm.Script{Command: []string{path, "extra arg"}}}
+	g := newStage(n, fsm.Notifier{Name: "elsewhere", Nodes: []fsm.NodeID{"n2"}, Script: &fsm.Script{Command: []string{"/bin/false"}}})
+	line := func(kind, name, state string) string {
+		return "extra arg " + kind + " " + name + " " + state + " 100 [" + kind + " " + name + " " + state + " n1]"
+	}
+	teller, stop := tell(t, memory)
+	teller.See(g.s, g.look())
+	want := []string{line("INSTANCE", "web", "BACKUP"), line("GROUP", "pair", "BACKUP")}
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("%q", got)
+	}
+	for i := range 20 { // faster than the scripts
+		g.open["192.0.2.10"] = i%2 == 0
+		teller.See(g.s, g.look())
+		want = append(want, line("INSTANCE", "web", []string{"MASTER", "BACKUP"}[i%2]))
+	}
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("%q", got)
+	}
+	if st := teller.Status(); len(st) != 1 || st[0].Failed != 22 || !strings.Contains(st[0].Error, "exit status 1") {
+		t.Errorf("%+v", st)
+	}
+	stop() // killed: nobody says STOP
+
+	// The next agent of this node tells what is different, and nothing twice.
+	teller, stop = tell(t, memory)
+	g.open["192.0.2.10"] = true
+	teller.See(g.s, g.look())
+	teller.See(g.s, g.look())
+	want = append(want, line("INSTANCE", "web", "MASTER"))
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("after a restart %q", got[len(want)-1:])
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	teller.Stop(ctx)
+	teller.See(g.s, g.look())
+	want = append(want, line("INSTANCE", "web", "STOP"), line("GROUP", "pair", "STOP"))
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("at the end %q", got)
+	}
+	stop()
+
+	// A VIP that went away meanwhile is deleted; another one comes.
+	teller, stop = tell(t, memory)
+	defer stop()
+	delete(g.s.Config.VIPs, "web")
+	teller.See(g.s, g.look())
+	want = append(want, line("INSTANCE", "web", "DELETED"))
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("deleted: %q", got[len(want)-1:])
+	}
+	teller.See(g.s, g.look())
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("twice: %q", got)
+	}
+}
+
+// A script that hangs is killed, and the next state is told.
+func TestScriptThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	path := shell(t, "echo $3 >> "+dir+"/log; [ $3 = MASTER ] || exec sleep 300")
+	g := newStage(fsm.Notifier{Name: "run", VIPs: []string{"six"}, Script: &fsm.Script{Command: []string{path}, Timeout: 300 * time.Millisecond}})
+	teller, stop := tell(t, filepath.Join(dir, "told"))
+	defer stop()
+	teller.See(g.s, g.look())
+	g.open["2001:db8::a"] = true
+	teller.See(g.s, g.look())
+	if got := settled(t, teller, dir+"/log"); !slices.Equal(got, []string{"BACKUP", "MASTER"}) {
+		t.Errorf("%q", got)
+	}
+	if st := teller.Status()[0]; st.Failed != 1 || st.Told != 1 || st.Error != "" {
+		t.Errorf("%+v", st)
+	}
+	if said, err := teller.Test(t.Context(), g.s.Config.Notifiers["run"]); !strings.Contains(said, "") || err == nil {
+		t.Errorf("test: %q, %v", said, err)
+	}
+}
+
+// The pipe is made, a reader that comes later finds what waits, and one that never reads holds back nobody: the oldest is dropped, the latest comes.
+func TestPipe(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "fifo")
+	g := newStage(fsm.Notifier{Name: "pipe", VIPs: []string{"web"}, Events: []fsm.EventKind{fsm.EventAssign}, FIFO: &fsm.FIFO{Path: path}})
+	delete(g.s.Config.VIPs, "db")
+	teller, stop := tell(t, filepath.Join(dir, "told"))
+	defer stop()
+	const flaps = 6000 // a line is 28 bytes; 64 KiB hold 2,340
+	began := time.Now()
+	for i := range flaps {
+		g.open["192.0.2.10"] = i%2 == 0
+		teller.See(g.s, g.look())
+	}
+	if d := time.Since(began); d > 20*time.Second {
+		t.Errorf("the node was held for %v", d)
+	}
+	for range 500 {
+		if teller.Status()[0].Dropped > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	st := teller.Status()[0]
+	if st.Dropped == 0 || st.Waiting == 0 || st.Waiting > maxQueued+1 || st.Error != "" {
+		t.Fatalf("%+v", st)
+	}
+	if fi, err := os.Lstat(path); err != nil || fi.Mode().Perm() != 0o600 || fi.Mode()&os.ModeNamedPipe == 0 {
+		t.Fatalf("%v, %v", fi, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var last string
+	read := 0
+	_ = f.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for r := bufio.NewScanner(f); r.Scan(); read++ {
+		last = r.Text()
+		if !strings.HasPrefix(last, `INSTANCE "web" `) && !strings.HasPrefix(last, `GROUP "pair" `) {
+			t.Fatalf("line %q", last)
+		}
+		if uint64(read+1) == 2*flaps-st.Dropped {
+			break
+		}
+	}
+	if last != `GROUP "pair" BACKUP 100` {
+		t.Errorf("of %d lines the last is %q", read+1, last)
+	}
+	// Somebody replaces the pipe.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	g.open["192.0.2.10"] = true
+	teller.See(g.s, g.look())
+	settled(t, teller, "")
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPipeThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{file: "no named pipe", dir: "no named pipe", dir + "/none/fifo": "no such file"} {
+		err := (&pipe{path: path}).tell(t.Context(), Transition{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if b, _ := os.ReadFile(file); len(b) != 0 {
+		t.Errorf("it wrote %q", b)
+	}
+}
+
+func TestMemoryThatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "told")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	teller, err := NewTeller("n1", path, func(string, []byte) error { return errors.New("full") }, slog.New(slog.DiscardHandler))
+	if err == nil || teller == nil || len(teller.desks) != 0 {
+		t.Errorf("%v, %v", teller, err)
+	}
+}
