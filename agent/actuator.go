@@ -55,6 +55,7 @@ type actuator struct {
 	grant   func(epoch fsm.Epoch, until lease.Instant) error // tells the gate until when what is held without a quorum is open
 	tell    func(holdNews)
 	led     func() bool // there is a leader
+	passed  func()      // a pass has come to its end; does not block
 	orders  chan order
 	log     *slog.Logger
 
@@ -240,6 +241,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	st := a.vips.Reconcile(a.carried)
 	a.open = next
 	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking})
+	if a.passed != nil {
+		a.passed()
+	}
 	for _, n := range a.hold.told() {
 		a.tell(n)
 	}

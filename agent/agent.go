@@ -20,6 +20,7 @@ import (
 	"quorate/health"
 	"quorate/lvs/connsync"
 	"quorate/lvs/sysctl"
+	"quorate/notify"
 	"quorate/vip"
 	"quorate/vip/gate"
 	"quorate/vip/probe"
@@ -67,6 +68,8 @@ type Agent struct {
 	sync     atomic.Pointer[connsync.Sync] // of the present membership
 	actuator atomic.Pointer[actuator]      // of the present membership, once it may act
 	leaving  atomic.Bool
+	teller   *notify.Teller
+	passes   chan struct{} // the actuator has made a pass
 	records  chan fsm.Event
 	holdNews chan holdNews
 }
@@ -76,7 +79,7 @@ func New(o Options) *Agent {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New(), holdNews: make(chan holdNews, 1024)}
+	return &Agent{o: o, log: o.Log, records: make(chan fsm.Event, 64), watch: &stopwatch{}, prober: probe.New(), holdNews: make(chan holdNews, 1024), passes: make(chan struct{}, 1)}
 }
 
 // Run is the daemon until ctx ends; then it hands its VIPs over to other nodes, if there are any, within [yieldLimit], and gives
@@ -98,7 +101,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return errors.Join(err, a.node.Close())
 	}
 	server := api.NewServer(api.Options{
-		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a}, Balancer: backend{a}, Observatory: backend{a},
+		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a}, Balancer: backend{a}, Notifying: backend{a}, Observatory: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
 	unwritten, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile), a.log)
@@ -113,6 +116,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		case <-asked:
 			a.yield(ctx)
 			a.resign(ctx)
+			a.tellStop(ctx)
 		case <-ctx.Done():
 		}
 		return nil
@@ -126,6 +130,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.probe(ctx) })
 	g.Go(func() error { return a.act(ctx) })
 	g.Go(func() error { return a.record(ctx) })
+	g.Go(func() error { return a.teller.Run(ctx) })
+	g.Go(func() error { return a.see(ctx) })
 	g.Go(func() error { return unwritten.run(ctx, a.holdNews, a.chronicle) })
 	g.Go(func() error { return a.watchLinks(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
@@ -193,7 +199,7 @@ func (a *Agent) open() error {
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,
 		Facts: f.read, Local: func() any { return backend{a}.Local() }, OnLease: a.leaseChanged, OnRound: a.metrics.round,
-		OnFenced: a.watch.fenced, OnNudge: a.nudged, OnLook: a.look, OnQuery: a.answer, Clock: a.clock, Log: a.log,
+		OnFenced: a.watch.fenced, OnNudge: a.nudged, OnLook: a.look, OnQuery: a.answer, OnLead: a.tells, Clock: a.clock, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -218,6 +224,9 @@ func (a *Agent) open() error {
 		a.log.Warn("the kernel keeps settings of an agent that was killed", "reason", err)
 	}
 	a.plane.book = a.book
+	if a.teller, err = notify.NewTeller(a.o.Name, filepath.Join(a.o.DataDir, notifiedFile), cluster.SaveFile, a.log); err != nil {
+		a.log.Warn("notifiers may be told again what they know", "reason", err)
+	}
 	if witness {
 		a.plane.retire() // what the ledger of a director says was left
 		if err := a.restore(); err != nil {
@@ -307,7 +316,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	defer stop()
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
 		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged,
-		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order)}
+		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), passed: a.hasPassed}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

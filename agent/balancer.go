@@ -22,6 +22,7 @@ type question struct {
 	Traffic     *api.TrafficQuery    `json:"traffic,omitempty"`     // []api.ServiceTraffic
 	Connections *api.ConnectionQuery `json:"connections,omitempty"` // api.Connections
 	Table       bool                 `json:"table,omitempty"`       // api.IPVSAdm
+	Notify      string               `json:"notify,omitempty"`      // name of a notifier to test; api.NotifyTest
 	Hint        *hintQuestion        `json:"hint,omitempty"`        // hintAnswer
 	View        *fsm.ServerKey       `json:"view,omitempty"`        // api.ServerView
 	Disputed    bool                 `json:"disputed,omitempty"`    // []fsm.ServerKey, of the leader
@@ -40,6 +41,8 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 		return a.connections(ctx, *q.Connections)
 	case q.Table:
 		return a.kernelTable(ctx), nil
+	case q.Notify != "":
+		return a.testNotifier(ctx, q.Notify)
 	case q.Hint != nil:
 		return a.hinted(*q.Hint)
 	case q.View != nil:

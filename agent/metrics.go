@@ -41,10 +41,13 @@ const (
 	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
 	metricMisheard    = "quorate_vips_misheard"          // by finding
 	metricClaims      = "quorate_foreign_claims_total"
-	metricHints       = "quorate_health_hints_total" // by reason
-	metricSynced      = "quorate_sync_synced"        // 1 once the connections of the other directors are here
-	metricSyncFrames  = "quorate_sync_frames_total"  // by peer and what became of them
-	metricSyncLag     = "quorate_sync_lag_seconds"   // by peer
+	metricHints       = "quorate_health_hints_total"    // by reason
+	metricSynced      = "quorate_sync_synced"           // 1 once the connections of the other directors are here
+	metricSyncFrames  = "quorate_sync_frames_total"     // by peer and what became of them
+	metricSyncLag     = "quorate_sync_lag_seconds"      // by peer
+	metricTold        = "quorate_notifications_total"   // by notifier and what became of them
+	metricWaiting     = "quorate_notifications_waiting" // by notifier
+	metricNotifyFails = "quorate_notifier_failing"      // 1 while the last attempt failed
 	metricSyncConns   = "quorate_sync_connections_total"
 )
 
@@ -101,6 +104,7 @@ func newMetrics(a *Agent) *metrics {
 			func() float64 { return float64(a.fence.failures.Load()) }),
 		gateDrops{a.fence},
 		syncCounts{a},
+		notifyCounts{a},
 		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
 			return count(slices.Values(a.local().Addresses), func(x api.Address) bool { return x.Present })
 		}),

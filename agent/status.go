@@ -49,6 +49,7 @@ func (a *Agent) local() api.NodeStatus {
 	sync, problems := a.syncStatus()
 	st.Sync = sync
 	st.Sysctls = a.settingsStatus()
+	st.Notifiers = a.notifiersStatus()
 	st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], problems...)
 	if p := a.paths.problem(s); p != "" {
 		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], p)

@@ -43,6 +43,7 @@ type NodeStatus struct {
 	// MACs are what other nodes compare with what they hear on the wire.
 	MACs      map[string]string `json:"macs,omitempty" doc:"Ethernet address of each interface, by name"`
 	Decisions []Decision        `json:"decisions,omitempty" doc:"The latest fences that this node decided as the leader, and how long they took"`
+	Notifiers []NodeNotifier    `json:"notifiers,omitempty" doc:"Notifiers that it carries out itself"`
 	Problems  []string          `json:"problems,omitempty" doc:"What its preflight and its actuators complain about"`
 }
 

@@ -34,6 +34,7 @@ type Options struct {
 	Reporter    Reporter
 	Forcer      Forcer
 	Balancer    Balancer
+	Notifying   Notifying
 	Observatory Observatory
 	Metrics     prometheus.Gatherer // nil: /metrics is not served
 	Version     string              // of this build
@@ -49,6 +50,7 @@ type Server struct {
 	reporter    Reporter
 	forcer      Forcer
 	balancer    Balancer
+	notifying   Notifying
 	observatory Observatory
 	version     string
 	log         *slog.Logger
@@ -62,7 +64,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, observatory: o.Observatory,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, notifying: o.Notifying, observatory: o.Observatory,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -72,7 +74,7 @@ func NewServer(o Options) *Server {
 	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
-		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents,
+		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents, s.registerNotifiers,
 	} {
 		register(h)
 	}

@@ -87,6 +87,7 @@ func (s *Server) status(ctx context.Context) Status {
 	out.VIPs = vipsOf(st, rs)
 	out.Services = servicesOf(st)
 	out.Problems = append(append(problemsIn(out), healthProblems(st)...), unseenThrough(st, members)...)
+	out.Problems = append(out.Problems, notifyProblems(st, rs)...)
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
 		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving)

@@ -75,6 +75,9 @@ func (m *membership) lead(ctx context.Context, term uint64) {
 	wg.Go(func() { m.consensus.echo(ctx) })
 	wg.Go(func() { m.watchProgress(ctx) })
 	wg.Go(func() { d.membership(ctx) })
+	if m.node.o.OnLead != nil {
+		wg.Go(func() { m.node.o.OnLead(ctx, term) })
+	}
 	d.decisions(ctx)
 }
 

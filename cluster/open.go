@@ -47,6 +47,10 @@ type Options struct {
 	// OnRound is called for each round of renewals with how much later than planned it was; it must not block.
 	OnRound func(late time.Duration)
 
+	// OnLead is called when this node has begun to lead, and knows all that was committed before. It runs until ctx ends, which is when the node leads
+	// no more, and has to return then: the next term waits for it.
+	OnLead func(ctx context.Context, term uint64)
+
 	Network Network     // nil = HostNetwork()
 	Clock   lease.Clock // nil = lease.SystemClock()
 	// Wall is the time of day, which may step: the leader stamps commands with it, and nothing else reads it. nil = time.Now.

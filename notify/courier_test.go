@@ -67,6 +67,12 @@ func (a *agreement) propose(_ context.Context, c fsm.Command) (fsm.Result, error
 	return res, res.Err
 }
 
+func (a *agreement) entries() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.commits
+}
+
 func (a *agreement) must(t *testing.T, c fsm.Command) {
 	t.Helper()
 	if _, err := a.propose(t.Context(), c); err != nil {
@@ -244,12 +250,12 @@ func TestFailingOneHoldsBackNobody(t *testing.T) {
 		if n := len(to["down"].all()); n < 4 || n > 12 {
 			t.Errorf("down was tried %d times in a minute", n)
 		}
-		commits := a.commits
+		commits := a.entries()
 		time.Sleep(2 * time.Hour)
 		if n := len(to["down"].all()); n > 12+2*120 {
 			t.Errorf("down was tried %d times in two hours", n)
 		}
-		if made := a.commits - commits; made > 3*2*120+100 {
+		if made := a.entries() - commits; made > 3*2*120+100 {
 			t.Errorf("%d entries in two hours", made)
 		}
 		for _, name := range []string{"hangs", "down"} {

@@ -326,11 +326,15 @@ func (t *Teller) keep() {
 	t.unsaved = false
 }
 
-// Stop tells that this node stops, and returns when that is told or ctx ends. It sees nothing more afterwards.
-func (t *Teller) Stop(ctx context.Context) {
-	var idle []chan struct{}
+// Halt tells that this node carries nothing any more.
+func (t *Teller) Halt() {
 	t.mu.Lock()
-	t.stopped = true
+	defer t.mu.Unlock()
+	t.halt()
+}
+
+// halt queues STOP for all that has another state.
+func (t *Teller) halt() {
 	for _, d := range t.desks {
 		if d.stop == nil {
 			continue
@@ -342,7 +346,17 @@ func (t *Teller) Stop(ctx context.Context) {
 			}
 		}
 		d.push(fresh)
-		if d.idle == nil && (d.busy || len(d.queue) > 0) {
+	}
+}
+
+// Stop tells that this node stops, and returns when that is told or ctx ends. It sees nothing more afterwards.
+func (t *Teller) Stop(ctx context.Context) {
+	var idle []chan struct{}
+	t.mu.Lock()
+	t.stopped = true
+	t.halt()
+	for _, d := range t.desks {
+		if d.idle == nil && d.stop != nil && (d.busy || len(d.queue) > 0) {
 			d.idle = make(chan struct{})
 		}
 		if d.idle != nil {

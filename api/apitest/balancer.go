@@ -153,3 +153,16 @@ func (a *Agent) IPVSAdm(ctx context.Context, node fsm.NodeID) (api.IPVSAdm, erro
 	}
 	return out, ctx.Err()
 }
+
+// TestNotifier implements api.Notifying: whatever is not called broken is told.
+func (a *Agent) TestNotifier(_ context.Context, node fsm.NodeID, name string) (api.NotifyTest, error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	if _, err := a.member(node); err != nil {
+		return api.NotifyTest{}, err
+	}
+	if name == "broken" {
+		return api.NotifyTest{Notifier: name, Node: node, Said: "connection refused"}, nil
+	}
+	return api.NotifyTest{Notifier: name, Node: node, OK: true, Said: "HTTP 200 OK", TookMS: 12}, nil
+}

@@ -217,6 +217,21 @@ func (c *Client) LastEvents(ctx context.Context, n int) (api.Events, error) {
 	return call[api.Events](ctx, c, http.MethodGet, "/v1/events", url.Values{"last": {strconv.Itoa(n)}}, nil)
 }
 
+// Notifiers are all notifiers and how they do.
+func (c *Client) Notifiers(ctx context.Context) (api.Notifiers, error) {
+	return call[api.Notifiers](ctx, c, http.MethodGet, "/v1/notifiers", nil, nil)
+}
+
+// Notifier is one notifier.
+func (c *Client) Notifier(ctx context.Context, name string) (api.NotifierStatus, error) {
+	return call[api.NotifierStatus](ctx, c, http.MethodGet, "/v1/notifiers/"+segment(name), nil, nil)
+}
+
+// TestNotifier sends a test by a notifier, from node or ("") from where it is carried out.
+func (c *Client) TestNotifier(ctx context.Context, name string, node fsm.NodeID) (api.NotifyTest, error) {
+	return call[api.NotifyTest](ctx, c, http.MethodPost, "/v1/notifiers/"+segment(name)+"/test", asking(node), nil)
+}
+
 // segment is s as one segment of a path. The names "." and ".." are what PathEscape lets through and a server takes for a way elsewhere.
 func segment(s string) string {
 	if s == "." || s == ".." {

@@ -46,6 +46,16 @@ func (a *app) completeVIPs(cmd *cobra.Command, args []string, _ string) ([]strin
 	}, len(args) == 0)
 }
 
+func (a *app) completeNotifiers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, func(c *client.Client) (names []string, err error) {
+		ns, err := c.Notifiers(cmd.Context())
+		for _, n := range ns.Notifiers {
+			names = append(names, n.Name)
+		}
+		return names, err
+	}, len(args) == 0)
+}
+
 func (a *app) completeServices(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, func(c *client.Client) (names []string, err error) {
 		ss, err := c.Services(cmd.Context())

@@ -160,6 +160,9 @@ func (a *app) eventLine(e fsm.Event) string {
 	if e.Server != "" {
 		about = append(about, "server "+e.Server)
 	}
+	if e.Notifier != "" {
+		about = append(about, "notifier "+e.Notifier)
+	}
 	if e.Node != "" {
 		about = append(about, "node "+string(e.Node))
 	}
@@ -177,7 +180,7 @@ func (a *app) eventLine(e fsm.Event) string {
 
 func eventTone(k fsm.EventKind) tone {
 	switch k {
-	case fsm.EventFence, fsm.EventRaise:
+	case fsm.EventFence, fsm.EventRaise, fsm.EventNotify:
 		return bad
 	case fsm.EventAssign, fsm.EventRelease, fsm.EventHealth, fsm.EventService:
 		return warn
