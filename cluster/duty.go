@@ -135,9 +135,14 @@ func (d *duties) decisions(ctx context.Context) {
 				return
 			}
 		}
+		var due <-chan time.Time
+		if wait := m.book.pathDue(m.consensus.wall().UTC()); wait > 0 && wait < dutyInterval {
+			due = time.After(wait)
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-due:
 		case e := <-m.asks:
 			if err := d.answer(ctx, e); err != nil && ctx.Err() == nil {
 				m.log.Warn("decision not committed", "term", d.term, "reason", err)

@@ -103,6 +103,16 @@ func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool, now time.Time) [
 	return b.path.edges(s, b.seen, alive, now)
 }
 
+// pathDue is how long it is from now to the next edge of a path; 0 = none is in sight.
+func (b *book) pathDue(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.path.due.IsZero() {
+		return 0
+	}
+	return max(pathPause, b.path.due.Sub(now))
+}
+
 // observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when
 // there is a new one.
 type observer struct {

@@ -32,6 +32,7 @@ type nodeVIP struct {
 // first to see servers die. It belongs to one term: a new leader waits anew, and goes on from what is committed.
 type paths struct {
 	looked time.Time
+	due    time.Time        // when the next edge is, if nothing changes; zero = none is in sight
 	since  map[nodeVIP]span // what is seen of a path that differs from what is agreed
 }
 
@@ -52,7 +53,7 @@ const pathClear = 5 * time.Second
 
 // pathSlack is what the longest interval and timeout of the checks are lengthened by until a blind owner counts: others need as long to see servers that
 // die, and their reports travel.
-const pathSlack = time.Second
+const pathSlack = 500 * time.Millisecond
 
 // edges are the faults of paths that begin and end at a time.
 func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, now time.Time) []fsm.PathEdge {
@@ -60,7 +61,7 @@ func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool,
 		return nil
 	}
 	before := p.since
-	p.looked, p.since = now, map[nodeVIP]span{}
+	p.looked, p.due, p.since = now, time.Time{}, map[nodeVIP]span{}
 	if !s.TakesAsked() { // the same schema
 		return nil
 	}
@@ -97,8 +98,12 @@ func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool,
 				x = span{got, now}
 			}
 			p.since[k] = x
-			if now.Sub(x.since) >= settleTime(services, got) {
+			due := x.since.Add(settleTime(services, got))
+			switch {
+			case !now.Before(due):
 				out = append(out, fsm.PathEdge{Node: id, VIP: name, Cut: got == seesNone, Text: text})
+			case p.due.IsZero() || due.Before(p.due):
+				p.due = due
 			}
 		}
 	}

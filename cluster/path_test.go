@@ -37,7 +37,7 @@ func watch(p *paths, s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, 
 }
 
 func TestPathFault(t *testing.T) {
-	settle := 2*time.Second + pathSlack // interval and timeout are a second each
+	settle := 2500 * time.Millisecond // interval and timeout are a second each, and the slack half of one
 	for _, c := range []struct {
 		what   string
 		health fsm.Health

@@ -42,6 +42,7 @@ func (s Service) Features() []string {
 	ask(len(s.Addresses) > 0, "addresses")
 	ask(s.Mark == 0 && !s.Compound() && s.Port == 0, "port=0")
 	ask(s.Protocol == SCTP, "protocol=sctp")
+	ask(s.Health.OnDown == ShutdownConns, "on_down="+string(ShutdownConns))
 	ask(s.OnePacket, "one_packet")
 	ask(s.Persistence.Timeout != 0, "persistence")
 	ask(s.Persistence.Engine != "", "persistence_engine="+s.Persistence.Engine)

@@ -44,6 +44,7 @@ type Capabilities struct {
 	Engines    bool     `json:"engines,omitempty"`    // persistence by what is said, not by who says it
 	Thresholds bool     `json:"thresholds,omitempty"` // limits on a server's connections
 	Paths      bool     `json:"paths,omitempty"`      // connections to a VIP that reach one server by its own method: see lvs/probepath
+	Ends       bool     `json:"ends,omitempty"`       // the connections of a server that is taken out, at their next packet
 	// Persistence sends the connections of a client to one server.
 	Persistence bool     `json:"persistence,omitempty"`
 	Flags       []string `json:"flags,omitempty"` // of schedulers
@@ -72,7 +73,7 @@ func (c Capabilities) Features() (out []string) {
 	}{
 		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"ports", c.Ports}, {"addresses", c.Addresses}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
 		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
-		{FeatureThrough, c.Paths},
+		{FeatureThrough, c.Paths}, {"on_down=shutdown", c.Ends},
 	} {
 		if x.can {
 			out = append(out, x.feature)

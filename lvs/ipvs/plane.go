@@ -62,7 +62,7 @@ func newPlane(c *conn) (*Plane, error) {
 		Forwards:   []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: schedulers,
 		Protocols:  []string{lvs.TCP, lvs.UDP, lvs.SCTP},
-		Marks:      true, OnePacket: true, Engines: true, Thresholds: true, AnyPort: true, Persistence: true, Paths: true,
+		Marks:      true, OnePacket: true, Engines: true, Thresholds: true, AnyPort: true, Persistence: true, Paths: true, Ends: true,
 		Flags:   []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 		Tunnels: []string{lvs.IPIP, lvs.GUE, lvs.GRE},
 		Cures: map[string]string{
