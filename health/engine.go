@@ -17,6 +17,8 @@ type Options struct {
 	Dial DialFunc
 	// Through opens the connections of targets that have a Through; nil = they are not asked.
 	Through ThroughFunc
+	// Local are the means to ask this machine itself.
+	Local Local
 	// Log gets one Info line per transition; nil = nowhere.
 	Log *slog.Logger
 	// OnTransition is told of every change of a verdict, the first one included, and of every change of the weight that a
@@ -93,7 +95,7 @@ func New(o Options) *Engine {
 	}
 	return &Engine{
 		opts:     o,
-		probers:  probers(o.Dial, o.Through),
+		probers:  withLocal(probers(o.Dial, o.Through), o.Local),
 		wake:     make(chan struct{}, 1),
 		entries:  map[string]*entry{},
 		asking:   lane{limit: o.Concurrency},

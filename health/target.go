@@ -42,7 +42,8 @@ type Target struct {
 	HTTP         HTTP          `json:"http,omitzero"`
 	TLS          TLS           `json:"tls,omitzero"`
 	Protocols
-	Egress Egress `json:"egress,omitzero"`
+	Egress  Egress  `json:"egress,omitzero"`
+	Machine Machine `json:"machine,omitzero"`
 	// Through, if it is set, has the connection to Addr led to one server: see Options.Through.
 	Through Through `json:"through,omitzero"`
 }
@@ -82,7 +83,7 @@ func (t Target) withDefaults() Target {
 // sameQuestion reports whether both targets ask the same thing of the same address, so that an answer to one is an answer
 // to the other. How often and how patiently they ask does not matter.
 func (t Target) sameQuestion(o Target) bool {
-	return t.Type == o.Type && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.Protocols == o.Protocols && t.HTTP.equal(o.HTTP)
+	return t.Type == o.Type && t.Machine.same(o.Machine) && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.Protocols == o.Protocols && t.HTTP.equal(o.HTTP)
 }
 
 // connectsOnly reports whether the question is a connection by TCP and nothing else.

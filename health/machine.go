@@ -1,0 +1,111 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// The kinds of probe that ask this machine in place of a server.
+const (
+	TypeScript    Type = "script"    // run a program, exit code 0
+	TypeFile      Type = "file"      // read what a file says
+	TypeProcess   Type = "process"   // count the processes of a program
+	TypeInterface Type = "interface" // look at a link
+)
+
+// Machine is the part of a Target that asks this machine; one of its parts is set, as the type says.
+type Machine struct {
+	Script  Script  `json:"script,omitzero"`
+	File    File    `json:"file,omitzero"`
+	Process Process `json:"process,omitzero"`
+	Link    string  `json:"link,omitempty"` // name of the interface
+}
+
+// Script is a program to run.
+type Script struct {
+	Command []string `json:"command,omitempty"` // absolute path and arguments
+	User    string   `json:"user,omitempty"`    // "" = the runner's choice
+	Dynamic bool     `json:"dynamic,omitempty"` // exit codes 2 to 255 ask for the weights 0 to 253
+	Env     []string `json:"env,omitempty"`     // NAME=value, besides those that each has
+}
+
+// File is a file to read.
+type File struct {
+	Path       string `json:"path,omitempty"`
+	Down       bool   `json:"down,omitempty"`       // what it means that there is none
+	Multiplier int    `json:"multiplier,omitempty"` // of a number; 1
+	// Switch takes the weight 0 for a failure: what is asked about has no weight.
+	Switch bool `json:"switch,omitempty"`
+}
+
+// Process is a program that should run.
+type Process struct {
+	Name      string        `json:"name,omitempty"` // of the program, or its absolute path
+	Arguments []string      `json:"arguments,omitempty"`
+	Least     int           `json:"least,omitempty"`
+	Most      int           `json:"most,omitempty"`  // 0 = any number
+	Delay     time.Duration `json:"delay,omitempty"` // that a change of the answer has to last
+}
+
+// IsZero reports whether nothing is set.
+func (m Machine) IsZero() bool {
+	return m.same(Machine{})
+}
+
+func (m Machine) same(o Machine) bool {
+	return slices.Equal(m.Script.Command, o.Script.Command) && m.Script.User == o.Script.User && m.Script.Dynamic == o.Script.Dynamic &&
+		slices.Equal(m.Script.Env, o.Script.Env) && m.File == o.File && m.Link == o.Link && m.Process.same(o.Process)
+}
+
+func (p Process) same(o Process) bool {
+	return p.Name == o.Name && slices.Equal(p.Arguments, o.Arguments) && p.Least == o.Least && p.Most == o.Most && p.Delay == o.Delay
+}
+
+// Runner runs the programs of scripts.
+type Runner interface {
+	// Check says why the script must not be run, with the cure.
+	Check(s Script) error
+	// Run runs it and gives its exit code and what it printed. When ctx ends it kills all that the program has started, and returns an error.
+	Run(ctx context.Context, s Script) (exit int, output string, err error)
+}
+
+// Local are the means to ask this machine. With the zero value scripts are not asked, and the rest without news: see Watch.
+type Local struct {
+	Runner Runner
+	Watch  *Watch
+}
+
+func (l Local) probers() map[Type]Prober {
+	return map[Type]Prober{
+		TypeScript:    newScriptProber(l.Runner),
+		TypeFile:      fileProber{},
+		TypeProcess:   processProber{l.Watch.orNew()},
+		TypeInterface: linkProber{},
+	}
+}
+
+// Inspect is health.Inspect for all types.
+func (l Local) Inspect(t Target) error {
+	if i, ok := l.probers()[t.Type].(inspector); ok {
+		return i.Inspect(t)
+	}
+	return Inspect(t)
+}
+
+// withLocal are the probers with those that ask this machine.
+func withLocal(all map[Type]Prober, l Local) map[Type]Prober {
+	maps.Copy(all, l.probers())
+	return all
+}
+
+// unasked is ErrNotAsked for a reason.
+func unasked(err error) error {
+	if errors.Is(err, ErrNotAsked) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotAsked, err)
+}
