@@ -60,6 +60,8 @@ type Agent struct {
 	paths    *paths
 	observer *observer
 	hints    hintDesk
+	checks   *nodeChecks
+	news     *health.Watch
 	metrics  *metrics
 	watch    *stopwatch
 	kernel   *vip.Netlink
@@ -125,6 +127,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.vips.Run(ctx) })
 	g.Go(func() error { return a.plane.run(ctx) })
 	g.Go(func() error { return a.engine.Run(ctx) })
+	g.Go(func() error { return a.news.Run(ctx, func(id string) { a.engine.Hint(id) }) })
 	g.Go(func() error { return a.paths.worker.run(ctx) })
 	g.Go(func() error { return a.paths.run(ctx) })
 	g.Go(func() error { return a.probe(ctx) })
@@ -192,7 +195,11 @@ func (a *Agent) open() error {
 	}
 	a.paths = newPaths(a.log)
 	a.paths.worker.told = a.plane.told
-	a.engine = health.New(health.Options{Log: a.log, Through: a.paths.dial, OnTransition: func(t health.Transition) { a.observer.transition(t) }})
+	a.news = health.NewWatch(a.log)
+	a.engine = health.New(health.Options{Log: a.log, Through: a.paths.dial, Local: a.means(), OnTransition: func(t health.Transition) {
+		a.observer.transition(t)
+		a.checks.transition(t)
+	}})
 	a.metrics = newMetrics(a)
 	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
@@ -214,6 +221,7 @@ func (a *Agent) open() error {
 		}
 	}
 	a.observer = newObserver(a.o.Name, a.node.Observe, a.node.Forget)
+	a.checks = newNodeChecks(a.o.Name, a.node, a.node.Propose, a.log)
 	if a.plane.ledger, err = openLedger(filepath.Join(a.o.DataDir, ledgerFile)); err != nil {
 		a.log.Warn("leftovers of an agent that was killed may not be found", "reason", err)
 	}
@@ -320,7 +328,11 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)
-	g.Go(func() error { return act.run(work) })
+	g.Go(func() error { return a.checks.run(work) })
+	g.Go(func() error {
+		a.checks.forget(work)
+		return act.run(work)
+	})
 	if a.o.Role != fsm.Witness {
 		audit := &auditor{self: a.o.Name, view: a.node, wire: a.prober, peers: backend{a}, stages: a.metrics.failover, misheard: a.metrics.misheard, log: a.log}
 		g.Go(func() error { return audit.run(work) })
@@ -359,8 +371,14 @@ func (a *Agent) probe(ctx context.Context) error {
 		changed := a.node.Changed()
 		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) || !samePaths(s, last) || !sameOwners(s, last) {
 			targets := a.observer.targets(s)
+			own := a.checks.targets(s)
+			targets = append(targets, own...)
 			a.paths.want(a.observer.ways())
 			a.engine.Set(targets)
+			a.news.Want(targets)
+			for _, t := range own { // the node has to know before it may own anything
+				a.engine.Hint(t.ID)
+			}
 			a.observer.refresh("")
 			last = s
 		}

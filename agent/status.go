@@ -6,6 +6,7 @@ import (
 
 	"quorate/api"
 	"quorate/fsm"
+	"quorate/health"
 	"quorate/lvs"
 )
 
@@ -54,6 +55,10 @@ func (a *Agent) local() api.NodeStatus {
 	if p := a.paths.problem(s); p != "" {
 		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], p)
 	}
+	if a.checks != nil {
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.news.Problems()...)
+		st.Checks = a.checks.status(s, a.probeStates())
+	}
 	if a.observer != nil {
 		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.observer.unproved()...)
 	}
@@ -62,6 +67,16 @@ func (a *Agent) local() api.NodeStatus {
 		st.DataPlane.Name, st.DataPlane.Detail = c.Plane, c.Detail
 	}
 	return st
+}
+
+// probeStates are those of all probes of this node, by ID.
+func (a *Agent) probeStates() map[string]health.State {
+	all := a.engine.Snapshot()
+	out := make(map[string]health.State, len(all))
+	for _, p := range all {
+		out[p.Target.ID] = p
+	}
+	return out
 }
 
 func (a *Agent) phase(s *fsm.State) api.Phase {

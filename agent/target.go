@@ -24,6 +24,7 @@ func templateOf(c fsm.Check) template {
 		Interval: c.Interval, FastInterval: c.FastInterval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
 		Egress: health.Egress{Source: c.Source, Interface: c.Interface, Mark: c.FwMark},
 	}
+	t.Machine = machineOf(c)
 	if c.HTTP != nil {
 		t.HTTP = httpOf(*c.HTTP)
 	}

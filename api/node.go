@@ -37,6 +37,7 @@ type NodeStatus struct {
 	DataPlane DataPlane   `json:"data_plane"`
 	Sync      *SyncStatus `json:"sync,omitempty" doc:"How it keeps the connections of the other directors; absent where nothing is kept"`
 	Sysctls   []Sysctl    `json:"sysctls,omitempty" doc:"Settings of its kernel that it has set, as set_sysctls allows, and puts back when it ends"`
+	Checks    []NodeCheck `json:"checks,omitempty" doc:"Checks of nodes that it carries out"`
 	Addresses []Address   `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
 	Services  []Carried   `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
 	Links     []fsm.Link  `json:"links,omitempty"`

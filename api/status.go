@@ -50,6 +50,7 @@ type NodeSummary struct {
 	DataPlane DataPlane   `json:"data_plane"`
 	Sync      *SyncStatus `json:"sync,omitempty"`
 	Sysctls   []Sysctl    `json:"sysctls,omitempty"`
+	Checks    []NodeCheck `json:"checks,omitempty"`
 	VIPs      []string    `json:"vips,omitempty" doc:"VIPs that it owns"`
 	Problems  []string    `json:"problems,omitempty"`
 }
@@ -143,6 +144,7 @@ func summarize(st *fsm.State, m Member, r report) NodeSummary {
 	}
 	n.Reached, n.Phase = true, r.status.Phase
 	n.Lease, n.Fence, n.DataPlane, n.Sync, n.Sysctls, n.Problems = r.status.Lease, r.status.Fence, r.status.DataPlane, r.status.Sync, r.status.Sysctls, r.status.Problems
+	n.Checks = r.status.Checks
 	if r.status.Version != "" {
 		n.Version = r.status.Version
 	}
@@ -197,6 +199,11 @@ func problemsIn(st Status) []string {
 		}
 		if n.DataPlane.Problem != "" {
 			out = append(out, fmt.Sprintf("node %s: data plane %s: %s", n.ID, n.DataPlane.Name, n.DataPlane.Problem))
+		}
+		for _, c := range n.Checks {
+			if c.Verdict == fsm.Down {
+				out = append(out, fmt.Sprintf("node %s: check %s fails%s: %s", n.ID, c.Name, c.consequence(), c.Detail))
+			}
 		}
 		for _, p := range n.Problems {
 			out = append(out, fmt.Sprintf("node %s: %s", n.ID, p))

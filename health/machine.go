@@ -56,6 +56,11 @@ func (m Machine) IsZero() bool {
 	return m.same(Machine{})
 }
 
+// cheapPause is the least time between two probes for hints of what costs next to nothing to ask.
+const cheapPause = 10 * time.Millisecond
+
+func (m Machine) cheap() bool { return m.File != File{} || m.Link != "" || m.Process.Name != "" }
+
 func (m Machine) same(o Machine) bool {
 	return slices.Equal(m.Script.Command, o.Script.Command) && m.Script.User == o.Script.User && m.Script.Dynamic == o.Script.Dynamic &&
 		slices.Equal(m.Script.Env, o.Script.Env) && m.File == o.File && m.Link == o.Link && m.Process.same(o.Process)

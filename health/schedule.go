@@ -82,7 +82,11 @@ func (e *entry) hint(now time.Time) {
 
 // hintedNext is when the target may be probed for a hint.
 func (e *entry) hintedNext(now time.Time) time.Time {
-	if at := e.hinted.Add(min(e.target.FastInterval, e.target.Interval/5)); at.After(now) {
+	pause := min(e.target.FastInterval, e.target.Interval/5)
+	if e.target.Machine.cheap() {
+		pause = min(pause, cheapPause)
+	}
+	if at := e.hinted.Add(pause); at.After(now) {
 		return at
 	}
 	return now

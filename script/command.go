@@ -33,8 +33,14 @@ type Result struct {
 	Took   time.Duration
 }
 
+// grace is what a program has to end by itself, from SIGTERM to SIGKILL.
+const grace = 300 * time.Millisecond
+
 // Errors of a run. An exit status that is not 0 is none.
-var ErrTimeout = errors.New("it took too long and was killed")
+var (
+	ErrTimeout = errors.New("it took too long and was killed")
+	ErrKilled  = errors.New("a signal ended it")
+)
 
 func (c Command) name() string {
 	if len(c.Args) == 0 {
@@ -43,7 +49,7 @@ func (c Command) name() string {
 	return c.Args[0]
 }
 
-// Run checks the program and runs it. When ctx ends, its process group is killed; that is ErrTimeout for a deadline, and the cause of ctx otherwise.
+// Run checks the program and runs it. When ctx ends, its process group is told to end (SIGTERM), and killed if it has not after 300 ms; that is ErrTimeout for a deadline, and the cause of ctx otherwise.
 // It does not return before the program has ended.
 func (c Command) Run(ctx context.Context) (Result, error) {
 	if err := c.Check(); err != nil {
@@ -65,10 +71,18 @@ func (c Command) Run(ctx context.Context) (Result, error) {
 	if who.uid != uint32(os.Geteuid()) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: who.uid, Gid: who.gid, Groups: who.groups}
 	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var kill *time.Timer // of all that it has started
+	cmd.Cancel = func() error {
+		kill = time.AfterFunc(grace, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	}
 	cmd.WaitDelay = afterwards
 	began := time.Now()
 	err = cmd.Run()
+	if kill != nil && kill.Stop() {
+		// The program itself has ended; what it started may not have heeded the signal.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	res := Result{Exit: -1, Output: out.text(), Took: time.Since(began)}
 	if cmd.ProcessState != nil {
 		res.Exit = cmd.ProcessState.ExitCode()
@@ -84,7 +98,7 @@ func (c Command) Run(ctx context.Context) (Result, error) {
 	case errors.As(err, &exit) && exit.Exited():
 		return res, nil
 	case errors.As(err, &exit):
-		return res, fmt.Errorf("script %s: %s", c.name(), exit.ProcessState)
+		return res, fmt.Errorf("script %s: %w (%s)", c.name(), ErrKilled, exit.ProcessState)
 	case err != nil && strings.Contains(err.Error(), "exec format error"):
 		return res, fmt.Errorf("script %s: the kernel cannot run it; does its first line begin with #! and name an interpreter?", c.name())
 	case err != nil:

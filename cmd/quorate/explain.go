@@ -75,6 +75,27 @@ func (a *app) writeExplanation(w io.Writer, x api.Explanation) {
 		t.row(nodeOf(n, x.Owner), can(n), ordinal(n.Rank), n.Weight, n.VIPs, held(n.HoldDown), ordinal(n.Fences))
 	}
 	t.write(w, "")
+	a.writeCheckStandings(w, x.Nodes)
+}
+
+// writeCheckStandings shows what the checks of nodes say of each as an owner.
+func (a *app) writeCheckStandings(w io.Writer, nodes []fsm.Standing) {
+	t := a.table("CHECK", "NODE", "VERDICT", "WHILE IT IS DOWN", "WHY")
+	rows := 0
+	for _, n := range nodes {
+		for _, c := range n.Checks {
+			costs := fmt.Sprintf("loses %d", -c.Weight)
+			if c.Required {
+				costs = "may not own it"
+			}
+			t.row(c.Check, n.Node, verdictCell(c.Verdict), costs, c.Detail)
+			rows++
+		}
+	}
+	if rows > 0 {
+		fmt.Fprintln(w)
+		t.write(w, "")
+	}
 }
 
 func nodeOf(n fsm.Standing, owner fsm.NodeID) cell {

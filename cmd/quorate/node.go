@@ -83,6 +83,7 @@ func (a *app) writeNode(w io.Writer, n api.NodeStatus) {
 	for i, x := range n.Sysctls {
 		fmt.Fprintf(w, "%-11s %s = %s (was %s)\n", []string{"Set", ""}[min(i, 1)], x.Name, x.Value, x.Was)
 	}
+	a.writeNodeChecks(w, n.Checks)
 	if len(n.Addresses) > 0 {
 		fmt.Fprintln(w)
 		t := a.table("ADDRESS", "VIP", "LINK", "WANTED", "PRESENT", "NOTE")

@@ -209,7 +209,7 @@ type processEvent struct {
 
 // Offsets into a datagram: nlmsghdr, cn_msg, proc_event (linux/netlink.h, connector.h, cn_proc.h).
 const (
-	connectorAt = unix.SizeofNlMsghdr
+	connectorAt = 16
 	eventAt     = connectorAt + 20
 	eventDataAt = eventAt + 16
 )
