@@ -26,6 +26,7 @@ type question struct {
 	Hint        *hintQuestion        `json:"hint,omitempty"`        // hintAnswer
 	View        *fsm.ServerKey       `json:"view,omitempty"`        // api.ServerView
 	Disputed    bool                 `json:"disputed,omitempty"`    // []fsm.ServerKey, of the leader
+	Examine     []examined           `json:"examine,omitempty"`     // []fault
 }
 
 // answer answers another node's question.
@@ -39,6 +40,8 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 		return a.traffic(ctx, *q.Traffic), nil
 	case q.Connections != nil:
 		return a.connections(ctx, *q.Connections)
+	case q.Examine != nil:
+		return a.examine(q.Examine), nil
 	case q.Table:
 		return a.kernelTable(ctx), nil
 	case q.Notify != "":

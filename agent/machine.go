@@ -8,7 +8,7 @@ import (
 
 	"quorate/fsm"
 	"quorate/health"
-	"quorate/script"
+	program "quorate/script"
 )
 
 // scriptUser is whom the scripts of checks run as that name nobody, where there is such a user.
@@ -22,8 +22,8 @@ func (a *Agent) means() health.Local {
 // runner runs the scripts of checks.
 type runner struct{ node fsm.NodeID }
 
-func (r runner) command(s health.Script) script.Command {
-	return script.Command{Args: s.Command, User: r.user(s.User), Env: append([]string{"QUORATE_NODE=" + string(r.node)}, s.Env...)}
+func (r runner) command(s health.Script) program.Command {
+	return program.Command{Args: s.Command, User: r.user(s.User), Env: append([]string{"QUORATE_NODE=" + string(r.node)}, s.Env...)}
 }
 
 // user is whom a script runs as. Only root can be anybody else than itself.
@@ -49,7 +49,7 @@ func (r runner) Check(s health.Script) error { return r.command(s).Check() }
 // Run implements health.Runner.
 func (r runner) Run(ctx context.Context, s health.Script) (int, string, error) {
 	res, err := r.command(s).Run(ctx)
-	if err != nil && !errors.Is(err, script.ErrTimeout) && !errors.Is(err, script.ErrKilled) {
+	if err != nil && !errors.Is(err, program.ErrTimeout) && !errors.Is(err, program.ErrKilled) {
 		return 0, res.Output, err // it has not run
 	}
 	return res.Exit, res.Output, err

@@ -75,3 +75,10 @@ type Balancer interface {
 	// IPVSAdm is what a director's kernel has of our services, or with "" what is agreed of all of them.
 	IPVSAdm(ctx context.Context, node fsm.NodeID) (IPVSAdm, error)
 }
+
+// Examiner looks at what a configuration needs of the machines of the cluster.
+type Examiner interface {
+	// Examine asks the directors that are concerned whether they have the files that the checks name, as they have to be. It does not wait long for a
+	// director that does not answer, and warns of it.
+	Examine(ctx context.Context, c fsm.Config) (problems, warnings fsm.Problems)
+}

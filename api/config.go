@@ -83,7 +83,19 @@ func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 		return nil, err
 	}
 	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints(ctx, st))
-	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: warnings(st, in.Body.Config)}}, nil
+	var doubts fsm.Problems
+	if len(problems) == 0 {
+		problems, doubts = s.examine(ctx, in.Body.Config)
+	}
+	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: append(warnings(st, in.Body.Config), doubts...)}}, nil
+}
+
+// examine asks the machines, if there is who does.
+func (s *Server) examine(ctx context.Context, c fsm.Config) (problems, warnings fsm.Problems) {
+	if s.examiner == nil {
+		return nil, nil
+	}
+	return s.examiner.Examine(ctx, c)
 }
 
 // warnings are what is accepted and does not do what its words say.
@@ -106,7 +118,11 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 	if len(problems) > 0 {
 		return nil, invalidConfig(problems)
 	}
-	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Warnings: warnings(st, req.Config)}
+	problems, doubts := s.examine(ctx, req.Config)
+	if len(problems) > 0 {
+		return nil, invalidConfig(problems)
+	}
+	out := Applied{Version: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Warnings: append(warnings(st, req.Config), doubts...)}
 	if len(out.Changes) == 0 && st.ConfigVersion != 0 && reflect.DeepEqual(st.Config, req.Config) {
 		return &applyOutput{Body: out}, nil
 	}

@@ -36,6 +36,7 @@ type Options struct {
 	Balancer    Balancer
 	Notifying   Notifying
 	Observatory Observatory
+	Examiner    Examiner            // nil: files that a configuration names are not looked at
 	Metrics     prometheus.Gatherer // nil: /metrics is not served
 	Version     string              // of this build
 	Log         *slog.Logger        // nil: nothing is logged
@@ -52,6 +53,7 @@ type Server struct {
 	balancer    Balancer
 	notifying   Notifying
 	observatory Observatory
+	examiner    Examiner
 	version     string
 	log         *slog.Logger
 	handler     http.Handler
@@ -64,7 +66,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, notifying: o.Notifying, observatory: o.Observatory,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, notifying: o.Notifying, observatory: o.Observatory, examiner: o.Examiner,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {
