@@ -176,7 +176,7 @@ func (n *nodeChecks) forget(ctx context.Context) {
 }
 
 // status is what this node knows of its checks.
-func (n *nodeChecks) status(s *fsm.State, probes map[string]health.State) (out []api.NodeCheck) {
+func (n *nodeChecks) status(s *fsm.State, probes map[string]health.State) (out []api.NodeCheckStatus) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(n.checks)) {
@@ -185,10 +185,10 @@ func (n *nodeChecks) status(s *fsm.State, probes map[string]health.State) (out [
 			continue
 		}
 		agreed := s.Nodes[n.self].Found(name)
-		x := api.NodeCheck{Name: name, Required: c.Required, Weight: c.Weight, Verdict: agreed.Verdict, Detail: agreed.Detail, Since: agreed.Since, Found: n.foundLocked(n.checks[name]).Verdict}
+		x := api.NodeCheckStatus{Name: name, Required: c.Required, Weight: c.Weight, Verdict: agreed.Verdict, Detail: agreed.Detail, Since: agreed.Since, Found: n.foundLocked(n.checks[name]).Verdict}
 		for i, id := range n.checks[name] {
 			if p, ok := probes[id]; ok {
-				x.Probes = append(x.Probes, api.NodeProbe{Type: c.Checks[min(i, len(c.Checks)-1)].Type, Verdict: fsm.Verdict(p.Verdict.String()), Detail: p.Detail, At: p.Probed, TookUS: p.Latency.Microseconds()})
+				x.Probes = append(x.Probes, api.NodeProbeStatus{Type: c.Checks[min(i, len(c.Checks)-1)].Type, Verdict: fsm.Verdict(p.Verdict.String()), Detail: p.Detail, At: p.Probed, TookUS: p.Latency.Microseconds()})
 			}
 		}
 		out = append(out, x)

@@ -23,24 +23,24 @@ const (
 
 // NodeStatus is one node's report about itself: what it should carry out and what its kernel really has.
 type NodeStatus struct {
-	Node      fsm.NodeID  `json:"node"`
-	Addr      string      `json:"addr,omitempty" doc:"host:port at which peers reach it"`
-	Version   string      `json:"version,omitempty"`
-	Phase     Phase       `json:"phase" enum:"waiting,starting,ready,leaving"`
-	ClusterID string      `json:"cluster_id,omitempty"`
-	Leader    fsm.NodeID  `json:"leader,omitempty" doc:"The leader as this node knows it"`
-	Applied   uint64      `json:"applied" doc:"Index of the last entry applied here"`
-	Epoch     fsm.Epoch   `json:"epoch,omitempty" doc:"Its node epoch"`
-	Started   time.Time   `json:"started"`
-	Lease     Lease       `json:"lease"`
-	Fence     Fence       `json:"fence"`
-	DataPlane DataPlane   `json:"data_plane"`
-	Sync      *SyncStatus `json:"sync,omitempty" doc:"How it keeps the connections of the other directors; absent where nothing is kept"`
-	Sysctls   []Sysctl    `json:"sysctls,omitempty" doc:"Settings of its kernel that it has set, as set_sysctls allows, and puts back when it ends"`
-	Checks    []NodeCheck `json:"checks,omitempty" doc:"Checks of nodes that it carries out"`
-	Addresses []Address   `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
-	Services  []Carried   `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
-	Links     []fsm.Link  `json:"links,omitempty"`
+	Node      fsm.NodeID        `json:"node"`
+	Addr      string            `json:"addr,omitempty" doc:"host:port at which peers reach it"`
+	Version   string            `json:"version,omitempty"`
+	Phase     Phase             `json:"phase" enum:"waiting,starting,ready,leaving"`
+	ClusterID string            `json:"cluster_id,omitempty"`
+	Leader    fsm.NodeID        `json:"leader,omitempty" doc:"The leader as this node knows it"`
+	Applied   uint64            `json:"applied" doc:"Index of the last entry applied here"`
+	Epoch     fsm.Epoch         `json:"epoch,omitempty" doc:"Its node epoch"`
+	Started   time.Time         `json:"started"`
+	Lease     Lease             `json:"lease"`
+	Fence     Fence             `json:"fence"`
+	DataPlane DataPlane         `json:"data_plane"`
+	Sync      *SyncStatus       `json:"sync,omitempty" doc:"How it keeps the connections of the other directors; absent where nothing is kept"`
+	Sysctls   []Sysctl          `json:"sysctls,omitempty" doc:"Settings of its kernel that it has set, as set_sysctls allows, and puts back when it ends"`
+	Checks    []NodeCheckStatus `json:"checks,omitempty" doc:"Checks of nodes that it carries out"`
+	Addresses []Address         `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
+	Services  []Carried         `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
+	Links     []fsm.Link        `json:"links,omitempty"`
 	// MACs are what other nodes compare with what they hear on the wire.
 	MACs      map[string]string `json:"macs,omitempty" doc:"Ethernet address of each interface, by name"`
 	Decisions []Decision        `json:"decisions,omitempty" doc:"The latest fences that this node decided as the leader, and how long they took"`

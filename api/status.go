@@ -43,16 +43,16 @@ type Quorum struct {
 // NodeSummary is one node of the cluster with the gist of its own report.
 type NodeSummary struct {
 	Member
-	Reached   bool        `json:"reached" doc:"It answered this node; without it the rest is unknown"`
-	Phase     Phase       `json:"phase,omitempty"`
-	Lease     Lease       `json:"lease"`
-	Fence     Fence       `json:"fence"`
-	DataPlane DataPlane   `json:"data_plane"`
-	Sync      *SyncStatus `json:"sync,omitempty"`
-	Sysctls   []Sysctl    `json:"sysctls,omitempty"`
-	Checks    []NodeCheck `json:"checks,omitempty"`
-	VIPs      []string    `json:"vips,omitempty" doc:"VIPs that it owns"`
-	Problems  []string    `json:"problems,omitempty"`
+	Reached   bool              `json:"reached" doc:"It answered this node; without it the rest is unknown"`
+	Phase     Phase             `json:"phase,omitempty"`
+	Lease     Lease             `json:"lease"`
+	Fence     Fence             `json:"fence"`
+	DataPlane DataPlane         `json:"data_plane"`
+	Sync      *SyncStatus       `json:"sync,omitempty"`
+	Sysctls   []Sysctl          `json:"sysctls,omitempty"`
+	Checks    []NodeCheckStatus `json:"checks,omitempty"`
+	VIPs      []string          `json:"vips,omitempty" doc:"VIPs that it owns"`
+	Problems  []string          `json:"problems,omitempty"`
 }
 
 type statusOutput struct{ Body Status }

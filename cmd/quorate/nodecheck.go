@@ -9,7 +9,7 @@ import (
 )
 
 // writeNodeChecks shows the checks of a node, and below each with several parts what each of them saw.
-func (a *app) writeNodeChecks(w io.Writer, checks []api.NodeCheck) {
+func (a *app) writeNodeChecks(w io.Writer, checks []api.NodeCheckStatus) {
 	if len(checks) == 0 {
 		return
 	}
