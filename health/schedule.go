@@ -34,6 +34,10 @@ func (e *entry) rhythm() time.Duration {
 	return e.target.FastInterval
 }
 
+// slack is how much too early a probe may be started when another is due: what starts and ends together wakes this process once, and that costs more
+// than the probe. Every target keeps its place, so the error does not add up, and it is small beside the interval.
+func (e *entry) slack() time.Duration { return min(e.rhythm()/32, 100*time.Millisecond) }
+
 // settled reports whether the results are those of the verdict.
 func (e *entry) settled() bool {
 	ok, n := e.tracker.Streak()
@@ -108,7 +112,7 @@ type lane struct {
 	underway, limit int
 }
 
-// take removes and returns the first entry when it is due and may be started; else nil.
+// take removes and returns the first entry when it is due, or nearly, and may be started; else nil.
 func (l *lane) take(now time.Time) *entry {
 	if l.underway >= l.limit {
 		return nil
@@ -183,9 +187,9 @@ func (s schedule) next() *entry {
 	return s[0]
 }
 
-// take removes and returns the first entry when it is due at now; else nil.
+// take removes and returns the first entry when it is due at now, or within its slack; else nil.
 func (s *schedule) take(now time.Time) *entry {
-	if e := s.next(); e != nil && !e.due.After(now) {
+	if e := s.next(); e != nil && !e.due.After(now.Add(e.slack())) {
 		return heap.Pop(s).(*entry)
 	}
 	return nil
