@@ -15,7 +15,9 @@ UNIT       = $(shell $(GO) list ./... | grep -v /integration)
 
 # Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
 PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
-             ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived nftables:/usr/sbin/nft qemu-system-x86:/usr/bin/qemu-system-x86_64
+             ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived nftables:/usr/sbin/nft qemu-system-x86:/usr/bin/qemu-system-x86_64 \
+             nginx:/usr/sbin/nginx openssl:/usr/bin/openssl haproxy:/usr/sbin/haproxy dnsmasq-base:/usr/sbin/dnsmasq exim4-daemon-light:/usr/sbin/exim4 etcd-server:/usr/bin/etcd \
+             redis-server:/usr/bin/redis-server mariadb-server-core:/usr/sbin/mariadbd postgresql:/usr/lib/postgresql
 # A stock kernel for test-stock, downloaded and unpacked there, never installed.
 export QUORATE_STOCK_KERNEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/stock-kernel
 
@@ -67,7 +69,7 @@ test-idle:
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
-	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/lab ./integration/matrix
+	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
@@ -119,7 +121,7 @@ deps: ## install the Debian packages that the tests need
 	@missing=""; for p in $(PACKAGES); do [ -e "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "missing:$$missing — as root: apt-get install$$missing"; exit 1; fi; \
-	  echo "installing$$missing"; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	  echo "installing$$missing"; integration/deps.sh $$missing; fi
 
 .PHONY: need-root
 need-root:

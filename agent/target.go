@@ -10,6 +10,9 @@ import (
 	"quorate/health"
 )
 
+// Target is the probe of a check at one server, straight to its address.
+func Target(c fsm.Check, server netip.AddrPort) health.Target { return templateOf(c).at(server) }
+
 // template is the probe of a check before it is known at which server.
 type template struct {
 	target  health.Target // without ID and address

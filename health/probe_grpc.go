@@ -11,8 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -63,7 +66,8 @@ func (p grpcProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	}
 	defer func() { _ = c.Close() }()
 	defer bound(ctx, c)()
-	c = &limitedConn{Conn: c, left: maxGRPCConn}
+	limited := &limitedConn{Conn: c, left: maxGRPCConn}
+	c = limited
 	scheme := "http"
 	if t.TLS.On {
 		conn, err := p.encrypt(ctx, c, t)
@@ -75,6 +79,9 @@ func (p grpcProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	if err := p.call(context.WithValue(ctx, madeConn{}, c), scheme, t); err != nil {
 		if timedOut(ctx, err) {
 			return Answer{}, fmt.Errorf("connected, but no answer by gRPC within %v", t.Timeout)
+		}
+		if !errors.Is(err, errAnswered) && (limited.ended.Load() || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
+			return Answer{}, errors.New("connection closed before an answer by gRPC")
 		}
 		return Answer{}, err
 	}
@@ -116,14 +123,24 @@ func (p grpcProber) call(ctx context.Context, scheme string, t Target) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/grpc") {
-		return fmt.Errorf("not gRPC: status %d, content type %q", resp.StatusCode, tidy(resp.Header.Get("Content-Type")))
+		return answered{fmt.Errorf("not gRPC: status %d, content type %q", resp.StatusCode, tidy(resp.Header.Get("Content-Type")))}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxGRPCMessage+1))
 	if err != nil {
 		return fmt.Errorf("the answer broke off: %w", bare(err))
 	}
-	return grpcVerdict(body, resp)
+	if err := grpcVerdict(body, resp); err != nil {
+		return answered{err}
+	}
+	return nil
 }
+
+// errAnswered is in the chain of what an answer came to.
+var errAnswered = errors.New("answered")
+
+type answered struct{ error }
+
+func (answered) Is(target error) bool { return target == errAnswered }
 
 // maxGRPCConn bounds what is read of a connection, TLS and headers included, in bytes.
 const maxGRPCConn = 64 << 10
@@ -222,7 +239,8 @@ func parseGRPCHealth(b []byte) (uint64, error) {
 // limitedConn reads no more than so many bytes.
 type limitedConn struct {
 	net.Conn
-	left int
+	left  int
+	ended atomic.Bool // by the server; net/http has many words for that
 }
 
 func (c *limitedConn) Read(b []byte) (int, error) {
@@ -231,5 +249,8 @@ func (c *limitedConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b[:min(len(b), c.left)])
 	c.left -= n
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+		c.ended.Store(true)
+	}
 	return n, err
 }

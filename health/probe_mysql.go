@@ -101,6 +101,9 @@ func parseMySQLGreeting(b []byte) (mysqlGreeting, error) {
 	if !ok || version == "" || len(rest) < 4+8+1 {
 		return mysqlGreeting{}, errNotMySQL
 	}
+	if real, ok := strings.CutPrefix(version, "5.5.5-"); ok && strings.Contains(real, "MariaDB") {
+		version = real // what stands before it is for old replicas
+	}
 	g := mysqlGreeting{version: tidy(version)}
 	if len(rest) < fixed {
 		return g, nil // a server before 4.1

@@ -42,7 +42,7 @@ func (p postgresProber) Probe(ctx context.Context, t Target) (Answer, error) {
 			if said = "asks for a password"; binary.BigEndian.Uint32(body) != 0 {
 				return Answer{Detail: passed(said, start)}, nil
 			}
-			said = "lets in"
+			said = "lets the role in"
 		case 'E':
 			e := parsePostgresError(body)
 			if e.ill() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -132,6 +133,11 @@ func (r smtpRefusal) Error() string {
 
 // smtpReply reads one reply, of one line or several, and demands its code.
 func (v *conversation) smtpReply(what string, want int) (string, error) {
+	if b, err := v.in.Peek(3); err != nil {
+		return "", v.fault(err, what)
+	} else if _, err := strconv.ParseUint(string(b), 10, 16); err != nil {
+		return "", fmt.Errorf("%s is not SMTP: it begins with %q", what, tidy(string(b)))
+	}
 	code, text, err := textproto.NewReader(v.in).ReadResponse(want)
 	if err == nil {
 		return text, nil
