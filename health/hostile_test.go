@@ -212,6 +212,9 @@ func attack(t *testing.T, target Target, want string) {
 }
 
 func TestHostileHTTP1(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hostile servers take their time")
+	}
 	for name, row := range hostile1 {
 		t.Run(name, func(t *testing.T) {
 			addr := listen(t, func(c net.Conn) {
@@ -230,6 +233,9 @@ func TestHostileHTTP1(t *testing.T) {
 }
 
 func TestHostileHTTP2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hostile servers take their time")
+	}
 	ca := certtest.New(t, "Test CA")
 	cert, file := ca.Issue([]string{"127.0.0.1"}), ca.File()
 	for _, secure := range []bool{false, true} {

@@ -22,7 +22,7 @@ import (
 var versions = []string{"http/1.1", "https/1.1", "http/2", "https/2"}
 
 // webServer serves handler by one of the versions and returns a target for it.
-func webServer(t *testing.T, version string, handler http.Handler) Target {
+func webServer(t testing.TB, version string, handler http.Handler) Target {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
 	target := Target{Type: TypeHTTP, Interval: 10 * time.Second, Timeout: 10 * time.Second}

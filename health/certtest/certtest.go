@@ -19,13 +19,13 @@ import (
 
 // Authority signs certificates for a test.
 type Authority struct {
-	T    *testing.T
+	T    testing.TB
 	Cert *x509.Certificate // its own
 	Key  *ecdsa.PrivateKey
 }
 
 // New is an authority of that name, valid for 90 days.
-func New(t *testing.T, name string) *Authority {
+func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	a := &Authority{T: t, Key: newKey(t)}
 	made := a.Sign(&x509.Certificate{
@@ -35,7 +35,7 @@ func New(t *testing.T, name string) *Authority {
 	return a
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -100,7 +100,7 @@ func Expired(ago time.Duration) func(*x509.Certificate) {
 }
 
 // SelfSigned is a certificate that vouches for itself.
-func SelfSigned(t *testing.T, name string) tls.Certificate {
+func SelfSigned(t testing.TB, name string) tls.Certificate {
 	t.Helper()
 	a := &Authority{T: t, Key: newKey(t)}
 	cert := a.Sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature}, &a.Key.PublicKey)
@@ -116,7 +116,7 @@ func (a *Authority) File() string {
 }
 
 // Files are a file with the certificate and one with its key.
-func Files(t *testing.T, c tls.Certificate) (certificate, key string) {
+func Files(t testing.TB, c tls.Certificate) (certificate, key string) {
 	t.Helper()
 	dir := t.TempDir()
 	certificate, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -130,7 +130,7 @@ func Files(t *testing.T, c tls.Certificate) (certificate, key string) {
 }
 
 // WritePEM writes a file of PEM blocks.
-func WritePEM(t *testing.T, path string, blocks ...pem.Block) {
+func WritePEM(t testing.TB, path string, blocks ...pem.Block) {
 	t.Helper()
 	var text []byte
 	for _, b := range blocks {
