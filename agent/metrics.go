@@ -54,6 +54,7 @@ const (
 // metrics are the agent's own, read when they are asked for.
 type metrics struct {
 	registry *prometheus.Registry
+	probes   *probeMetrics
 	losses   prometheus.Counter
 	renewals prometheus.Counter
 	lateness prometheus.Histogram
@@ -136,6 +137,8 @@ func newMetrics(a *Agent) *metrics {
 			return count(maps.Values(a.node.State().Servers), func(x fsm.ServerState) bool { return x.Verdict == "up" })
 		}),
 	)
+	m.probes = newProbeMetrics()
+	m.registry.MustRegister(healthMetrics(a, m.probes)...)
 	return m
 }
 

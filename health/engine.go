@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -24,6 +25,8 @@ type Options struct {
 	// OnTransition is told of every change of a verdict, the first one included, and of every change of the weight that a
 	// target which is up asks for; one call at a time and in order. It is called by Run's goroutine with no lock held: it may call Set and Snapshot, and no probe is started until it returns.
 	OnTransition func(Transition)
+	// OnProbe is told of each result, with a lock held: it must not block, nor call the engine. nil = nobody.
+	OnProbe func(Probed)
 	// Concurrency bounds the probes under way that have a goroutine; 0 = 1024. Those that are due beyond it wait their turn.
 	Concurrency int
 	// Connections bounds those under way that have none; 0 = half of the files that the process may have open.
@@ -31,6 +34,37 @@ type Options struct {
 	// Jitter picks when within its interval a new target is first probed, so that many targets set at once, here and on
 	// the other nodes, are spread out; nil = evenly, from a place by chance.
 	Jitter func(interval time.Duration) time.Duration
+}
+
+// Result says how a probe ended.
+type Result uint8
+
+// The results.
+const (
+	Passed   Result = iota
+	Failed          // the target did not answer, or not as it should
+	NotAsked        // this machine could not ask; it moves no verdict
+)
+
+// String is "passed", "failed" or "not-asked".
+func (r Result) String() string {
+	switch r {
+	case Passed:
+		return "passed"
+	case Failed:
+		return "failed"
+	case NotAsked:
+		return "not-asked"
+	default:
+		return fmt.Sprintf("result(%d)", uint8(r))
+	}
+}
+
+// Probed is one result.
+type Probed struct {
+	Type   Type
+	Result Result
+	Took   time.Duration
 }
 
 // Transition is the change of a target's verdict, or of the weight that it asks for while it is up.
@@ -288,6 +322,16 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 	now := time.Now()
 	e.cancel, e.connecting = nil, nil
 	e.state.observe(o, now)
+	if g.opts.OnProbe != nil {
+		p := Probed{Type: e.target.Type, Took: o.took}
+		switch {
+		case errors.Is(o.err, ErrNotAsked):
+			p.Result = NotAsked
+		case o.err != nil:
+			p.Result = Failed
+		}
+		g.opts.OnProbe(p)
+	}
 	tr, news := e.judge(o, now)
 	e.lane.waiting.add(e, e.next(now))
 	if news {
