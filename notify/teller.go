@@ -22,8 +22,11 @@ import (
 // maxQueued bounds what waits for one notifier of this node. Beyond it the oldest goes: the latest states are what counts.
 const maxQueued = 1000
 
-// saveEvery is how often at most the disk learns what was written into pipes; after a script it does so at once.
+// saveEvery is how often at most the disk learns what has states that were written into pipes. Of scripts it learns all at once.
 const saveEvery = time.Second
+
+// untold stands for a state that is being told, or of which an agent that was killed has not written down whether it was: the present one is told anew.
+const untold State = ""
 
 // Teller tells the notifiers that each node carries out itself: whenever something has another state than they were told last, also by an agent that
 // ran here before.
@@ -66,7 +69,8 @@ type NodeNotifier struct {
 	At       time.Time
 }
 
-// page is the content of the file: what each notifier was told last.
+// page is the content of the file: what each notifier was told last. Of a pipe it is only what has a state: its lines are too many to write each down
+// before and after, and an agent that starts tells all states, as keepalived does.
 type page map[string][]Transition
 
 // NewTeller reads what was told before from the file at path; save replaces that. An error means that it starts as if nothing had been told.
@@ -255,6 +259,7 @@ func (t *Teller) work(ctx context.Context, d *desk, n fsm.Notifier) {
 		if d.busy = some; some {
 			x = d.queue[0]
 			d.queue = d.queue[1:]
+			t.begin(d, n, x)
 		} else if d.idle != nil {
 			close(d.idle)
 			d.idle = nil
@@ -281,6 +286,15 @@ func (t *Teller) work(ctx context.Context, d *desk, n fsm.Notifier) {
 	}
 }
 
+// begin writes down that something is about to be told. Otherwise a script that ran just before its agent was killed could be the last word, and a wrong one.
+func (t *Teller) begin(d *desk, n fsm.Notifier, x Transition) {
+	if n.Script != nil {
+		d.told[x.Subject] = untold
+		t.unsaved = true
+		t.keep()
+	}
+}
+
 // note remembers that something was told, or that it was tried.
 func (t *Teller) note(d *desk, n fsm.Notifier, x Transition, err error) {
 	d.status.At, d.status.Error = time.Now(), ""
@@ -292,11 +306,15 @@ func (t *Teller) note(d *desk, n fsm.Notifier, x Transition, err error) {
 		d.status.Told++
 		t.log.Debug("told", "notifier", n.Name, "kind", string(x.Kind), "name", x.Name, "state", string(x.State))
 	}
+	_, known := d.told[x.Subject]
 	if d.told[x.Subject] = x.State; x.State == Deleted {
 		delete(d.told, x.Subject)
 	}
-	if t.unsaved = true; n.Script != nil {
+	if n.Script != nil {
+		t.unsaved = true
 		t.keep()
+	} else if !known || x.State == Deleted {
+		t.unsaved = true
 	}
 }
 
@@ -309,7 +327,12 @@ func (t *Teller) keep() {
 	for name, d := range t.desks {
 		list := []Transition{}
 		for x, state := range d.told {
-			list = append(list, Transition{x, state})
+			switch {
+			case d.notifier.FIFO == nil:
+				list = append(list, Transition{x, state})
+			case x.Kind == Instance || x.Kind == Group:
+				list = append(list, Transition{x, untold})
+			}
 		}
 		slices.SortFunc(list, func(a, b Transition) int {
 			return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.Service, b.Service))

@@ -178,6 +178,22 @@ sleep 0.02; rmdir `+dir+`/busy; exit 1`)
 	}
 	stop()
 
+	// An agent that was killed while it told something does not know whether that was heard: the next one says how it is.
+	b, err := os.ReadFile(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(memory, []byte(strings.ReplaceAll(string(b), `"STOP"`, `""`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	teller, stop = tell(t, memory)
+	teller.See(g.s, g.look())
+	want = append(want, line("INSTANCE", "web", "MASTER"), line("GROUP", "pair", "BACKUP"))
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Fatalf("after a kill %q", got[len(want)-2:])
+	}
+	stop()
+
 	// A VIP that went away meanwhile is deleted; another one comes.
 	teller, stop = tell(t, memory)
 	defer stop()
