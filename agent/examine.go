@@ -170,7 +170,7 @@ func together(all []examined, asked map[fsm.NodeID][]int, said map[fsm.NodeID][]
 func keyOfFault(c fsm.Check, text string) (key, value string) {
 	word, _, _ := strings.Cut(text, " ")
 	switch {
-	case c.Script != nil && word == "user":
+	case c.Script != nil && strings.Contains(text, `: user "`):
 		return "user", c.Script.User
 	case c.Script != nil:
 		return "command", c.Script.Command[0]
