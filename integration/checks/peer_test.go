@@ -24,6 +24,7 @@ type peer struct {
 	t   *testing.T
 	cmd *exec.Cmd
 	log *syncBuffer
+	end sync.Once
 }
 
 // needs skips the test where the program of a Debian package is missing.
@@ -54,8 +55,7 @@ func start(t *testing.T, ports []uint16, program string, args ...string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.signal(syscall.SIGKILL)
-		_ = p.cmd.Wait()
+		p.kill()
 		if t.Failed() {
 			t.Logf("%s said:\n%s", filepath.Base(program), p.log)
 		}
@@ -76,6 +76,14 @@ func start(t *testing.T, ports []uint16, program string, args ...string) *peer {
 
 // signal tells all processes of the peer.
 func (p *peer) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
+
+// kill ends the peer and waits for it: its sockets are gone then.
+func (p *peer) kill() {
+	p.end.Do(func() {
+		p.signal(syscall.SIGKILL)
+		_ = p.cmd.Wait()
+	})
+}
 
 // stopped has the peer's processes stand still while do runs: what the kernel does goes on.
 func (p *peer) stopped(do func()) {

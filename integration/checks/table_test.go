@@ -87,6 +87,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\b127\.0\.0\.1:[0-9]+`), "127.0.0.1"},
 	{regexp.MustCompile(`/[^ ]*/([a-z]+\.pem)`), "$1"},
 	{regexp.MustCompile(`after [0-9]+ bytes`), "after some bytes"},
+	{regexp.MustCompile(`some bytes: (unexpected EOF|read: connection reset by peer)$`), "some bytes: unexpected EOF, or a reset"}, // as the kernel has it
+	{regexp.MustCompile(`\\r\\nServer: nginx.*"`), `…"`},
 	{regexp.MustCompile(`\d+\.\d+\.\d+-MariaDB[^ ]*`), "MariaDB"},
 }
 
