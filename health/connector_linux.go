@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -165,18 +166,18 @@ func (k *connecting) result() error {
 	}
 	// Where nobody listens on a port of this host from which connections come, one may meet itself.
 	if k.target.Addr.Port() >= 1024 {
-		if own, err := unix.Getsockname(k.fd); err == nil && addrPort(own) == netip.AddrPortFrom(k.target.Addr.Addr().Unmap(), k.target.Addr.Port()) {
+		if own, err := syscall.Getsockname(k.fd); err == nil && addrPort(own) == netip.AddrPortFrom(k.target.Addr.Addr().Unmap(), k.target.Addr.Port()) {
 			return os.NewSyscallError("connect", unix.ECONNREFUSED)
 		}
 	}
 	return nil
 }
 
-func addrPort(a unix.Sockaddr) netip.AddrPort {
+func addrPort(a syscall.Sockaddr) netip.AddrPort {
 	switch a := a.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
 	default:
 		return netip.AddrPort{}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func full(t *testing.T) netip.AddrPort {
 	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
-	sa, err := unix.Getsockname(fd)
+	sa, err := syscall.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,4 +296,23 @@ func TestManyConnect(t *testing.T) {
 	if len(up) != 200+100 || len(down) != 400+200 {
 		t.Errorf("%d are up and %d down, want 300 and 600", len(up), len(down))
 	}
+}
+
+// Run ends also while something is always due.
+func TestRunEndsUnderLoad(t *testing.T) {
+	both(t, func(t *testing.T, o Options) {
+		targets := make([]Target, 300)
+		for i := range targets {
+			targets[i] = Target{Addr: netip.MustParseAddrPort("127.0.0.1:9"), Egress: Egress{Interface: "no-such-link"}, Interval: time.Nanosecond}
+		}
+		e, _ := engineOf(t, o, targets...)
+		for asked := 0; asked < len(targets); runtime.Gosched() { // each has its turn
+			asked = 0
+			for _, s := range e.Snapshot() {
+				if s.LastError != "" {
+					asked++
+				}
+			}
+		}
+	})
 }

@@ -240,9 +240,8 @@ func (g *Engine) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		wait, ok := g.launch(r)
-		g.tell(r.ended)
-		if len(r.ended) > 0 { // and their targets wait again
-			continue
+		if g.tell(r.ended); len(r.ended) > 0 {
+			wait, ok = 0, true // their targets wait again
 		}
 		if ok {
 			timer.Reset(wait)
@@ -335,7 +334,11 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 	tr, news := e.judge(o, now)
 	e.lane.waiting.add(e, e.next(now))
 	if news {
-		g.opts.Log.Info("check is "+e.tracker.Verdict().String(), "check", tr.ID, "server", e.target.Addr, "reason", tr.Detail)
+		level := slog.LevelInfo
+		if !e.state.Since.Equal(now) { // another weight, which may be news every second
+			level = slog.LevelDebug
+		}
+		g.opts.Log.Log(context.Background(), level, "check is "+e.tracker.Verdict().String(), "check", tr.ID, "server", e.target.Addr, "reason", tr.Detail)
 	}
 	return tr, news
 }

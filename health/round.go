@@ -17,6 +17,10 @@ type round struct {
 	ended     []outcome  // of the last launch, at once
 }
 
+// maxStarts is how many probes of a lane are started before it is looked at what has ended: when thousands are due at once, results and callers
+// of the engine do not wait for all of them.
+const maxStarts = 256
+
 // launch starts the probes that are due, as many as may be under way, and returns how long until there is something to do again; ok is false when there
 // is nothing to wait for but an outcome or a signal.
 func (g *Engine) launch(r *round) (wait time.Duration, ok bool) {
@@ -30,7 +34,11 @@ func (g *Engine) launch(r *round) (wait time.Duration, ok bool) {
 	}
 	g.dropped = g.dropped[:0]
 	r.ended = r.connector.late(r.ended[:0], now)
-	for e := g.dialling.take(now); e != nil; e = g.dialling.take(now) {
+	for range maxStarts {
+		e := g.dialling.take(now)
+		if e == nil {
+			break
+		}
 		g.notePace(e, now)
 		if r.connector == nil {
 			g.start(r, e)
@@ -41,7 +49,11 @@ func (g *Engine) launch(r *round) (wait time.Duration, ok bool) {
 			r.ended = append(r.ended, o)
 		}
 	}
-	for e := g.asking.take(now); e != nil; e = g.asking.take(now) {
+	for range maxStarts {
+		e := g.asking.take(now)
+		if e == nil {
+			break
+		}
 		g.notePace(e, now)
 		g.start(r, e)
 	}
