@@ -172,6 +172,9 @@ func (r *probeRow) measure(ctx context.Context, h *lab.Host, s probingSettings, 
 	return json.Unmarshal(text, r.Timers)
 }
 
+// perProbe is the CPU that a probe took. One whose timers drift probes less often.
+func (r probeRow) perProbe() float64 { return r.CPU * r.For / float64(r.Probes) }
+
 // used fills in what a process used.
 func (r *probeRow) used(before, after lab.Usage, took time.Duration) {
 	r.For, r.CPU, r.Resident = took.Seconds(), 100*float64(after.CPU-before.CPU)/float64(took), float64(after.Resident)/(1<<20)
