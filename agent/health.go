@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"quorate/cluster"
@@ -99,10 +98,9 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 		o.forget(gone)
 	}
 	out := make([]health.Target, 0, len(byID))
-	for _, t := range byID {
-		out = append(out, t)
+	for _, id := range slices.Sorted(maps.Keys(byID)) { // names are sorted, as a target is large
+		out = append(out, byID[id])
 	}
-	slices.SortFunc(out, func(a, b health.Target) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 
