@@ -56,7 +56,7 @@ func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, able ma
 		switch {
 		case v == fsm.Down:
 			next.Detail = shorten(b.detail, maxDetail)
-		case s.TakesAsked():
+		case s.TakesAsked() && slices.ContainsFunc(b.wishes, func(a fsm.Asked) bool { return a.Is }):
 			next.Asked = b.asked(weightOf(svc, key))
 		}
 		switch {

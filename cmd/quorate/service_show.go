@@ -70,6 +70,9 @@ func (a *app) writeService(w io.Writer, s api.Service) {
 	for i, c := range s.Checks {
 		line(map[bool]string{true: "Checks"}[i == 0], "%s", checkText(c))
 	}
+	if h := healthText(s.Config); h != "" {
+		line("Health", "%s", h)
+	}
 	line("Servers", "%d of %d get new connections", s.In, s.Servers)
 	problems := []string{}
 	if s.Problem != "" {
@@ -273,4 +276,24 @@ func checkText(c fsm.Check) string {
 	}
 	fmt.Fprintf(&b, " every %s, timeout %s, up after %d, down after %d", c.Interval, c.Timeout, c.Rise, c.Fall)
 	return b.String()
+}
+
+// healthText is what the service makes of its checks, as far as it is not the default; "" = all of it is.
+func healthText(s fsm.Service) string {
+	h := s.Health
+	if h == (fsm.Health{}) {
+		return ""
+	}
+	var w []string
+	if h.Checks != "" {
+		w = append(w, fmt.Sprintf("%d of %d checks have to pass", s.ChecksNeeded(), len(s.Checks)))
+	}
+	w = append(w, "observers "+h.Observers.String(), "panic "+s.PanicAt())
+	if h.OnDown != fsm.DropServer {
+		w = append(w, "on_down "+string(h.OnDown))
+	}
+	if h.NoDamping {
+		w = append(w, "no damping")
+	}
+	return strings.Join(w, ", ")
 }
