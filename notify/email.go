@@ -33,7 +33,7 @@ func (x email) Send(ctx context.Context, m Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	msg := mail.NewMsg()
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(msg.From(x.From), msg.To(x.To...)); err != nil {
 		return "", Refused{err}
 	}

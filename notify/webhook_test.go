@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -220,4 +221,34 @@ func TestProgram(t *testing.T) {
 	if _, err := (program{fsm.Script{Command: []string{path, "arg", "4"}}}).Send(t.Context(), flap()); err == nil || !strings.Contains(err.Error(), "exit status 4") || errors.As(err, new(Refused)) {
 		t.Errorf("%v", err)
 	}
+}
+
+// FuzzAnswer: whatever a receiver answers, what is made of it is bounded, and success is 2xx alone.
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, "", "", []byte("ok"))
+	f.Add(429, "120", "", []byte("\xff\x00"))
+	f.Add(302, "Fri, 20 Nov 2026 12:00:30 GMT", "https://elsewhere.example.org/", []byte(nil))
+	f.Fuzz(func(t *testing.T, code int, after, location string, body []byte) {
+		res := &http.Response{StatusCode: code, Status: fmt.Sprintf("%d X", code), Header: http.Header{"Retry-After": {after}, "Location": {location}}}
+		said, err := judge(res, body[:min(len(body), maxAnswer)])
+		if (err == nil) != (code >= 200 && code < 300) || len(said) > 100 || err != nil && len(err.Error()) > 700 {
+			t.Errorf("%d: %q, %v", code, said, err)
+		}
+		if d := retryAfter(after, time.Now()); d < 0 || d > maxRetryAfter {
+			t.Errorf("%q: %v", after, d)
+		}
+	})
+}
+
+// FuzzMemory: a file of what was told may hold anything.
+func FuzzMemory(f *testing.F) {
+	f.Add([]byte(`{"run":[{"Kind":"INSTANCE","Name":"web","State":"MASTER"}]}`))
+	f.Add([]byte(`{"run":null,"":[{}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := file(t, string(b), 0o600)
+		teller, err := NewTeller("n1", path, func(path string, b []byte) error { return os.WriteFile(path, b, 0o600) }, slog.New(slog.DiscardHandler))
+		if teller == nil || err != nil && len(teller.desks) != 0 {
+			t.Errorf("%v, %v", teller, err)
+		}
+	})
 }
