@@ -1,0 +1,139 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/fsm"
+	"quorate/integration/lab"
+)
+
+// passiveText is the configuration of [TestPassive]: two services of the same servers, which are probed rarely; clients use the first one. The second one takes no hints.
+const passiveText = `
+cluster {
+  set_sysctls = true
+  %[1]s
+}
+vip "web" { address = "%[2]s" }
+service "web" {
+  vip       = "web"
+  port      = 80
+  scheduler = "rr"
+  forward   = "nat"
+  %[3]s
+  check "tcp" {
+    interval      = "%[4]s"
+    fast_interval = "500ms"
+    timeout       = "400ms"
+    rise          = 1
+    fall          = 2
+  }
+  server "%[6]s" {}
+  server "%[7]s" {}
+  server "%[8]s" {}
+}
+service "patient" {
+  vip       = "web"
+  port      = 81
+  scheduler = "rr"
+  forward   = "nat"
+  %[3]s
+  health { passive = false }
+  check "tcp" {
+    interval = "%[5]s"
+    timeout  = "400ms"
+    rise     = 1
+    fall     = 2
+  }
+  server "%[6]s" {}
+  server "%[7]s" {}
+  server "%[8]s" {}
+}
+`
+
+// TestPassive: servers that are probed once a minute die under the clients' traffic, one that refuses and one that is silent. The owner's kernel knows at once, all three observers
+// are told, and the verdict is agreed within seconds. Servers that are well are not hinted at.
+func TestPassive(t *testing.T) {
+	p := paceOf()
+	bed := newBed(t, 3, 3)
+	form(t, bed)
+	apply := func(web, patient string) {
+		t.Helper()
+		masquerade := "masquerade = true"
+		_, err := bed.Directors[0].Apply(within(t, 30*time.Second*p.times), "cluster.hcl", fmt.Sprintf(passiveText, strings.Join(p.settings(), "\n"), lab.VIP(1), masquerade,
+			web, patient, bed.ServerAddr(0), bed.ServerAddr(1), bed.ServerAddr(2)))
+		must(t, err)
+	}
+	apply("500ms", "600ms") // nobody wants to wait for a minute until they are known
+	for _, service := range []string{"web", "patient"} {
+		must(t, bed.AwaitServers(within(t, 30*time.Second*p.times), service, 3))
+	}
+	owner, err := bed.AwaitOwner(within(t, 20*time.Second*p.times), lab.VIP(1).Addr(), nil)
+	must(t, err)
+	apply("60s", "55s")
+	load, err := bed.Client.StartLoad(t.Context(), netip.AddrPortFrom(lab.VIP(1).Addr(), 80), 20, time.Second)
+	must(t, err)
+	before := lab.Now()
+	must(t, lab.Sleep(t.Context(), 5*time.Second)) // of traffic to servers that are well
+	hints := func(d *lab.Director, reason string) float64 {
+		t.Helper()
+		n, err := d.Metric(within(t, 5*time.Second*p.times), fmt.Sprintf("quorate_health_hints_total{reason=%q}", reason))
+		must(t, err)
+		return n
+	}
+	for _, reason := range []string{"unanswered", "refused"} {
+		if n := hints(owner, reason); n != 0 {
+			t.Errorf("%g hints (%s) at servers that are well", n, reason)
+		}
+	}
+	if failed := load.Failures(lab.Span{From: before, To: lab.Now()}); len(failed) > 0 {
+		t.Errorf("%d requests failed while all were well, the first: %+v", len(failed), failed[0])
+	}
+
+	// A hint takes a look, and a silent server the time until one; then fall probes follow at the fast interval, of which the silent ones take their timeout.
+	limit := 10 * time.Second * p.times
+	die := func(name, reason string, server int, kill func() error) {
+		t.Run(name, func(t *testing.T) {
+			asked := map[*lab.Director]float64{}
+			for _, d := range bed.Directors {
+				asked[d] = hints(d, "asked")
+			}
+			from := lab.Now()
+			must(t, kill())
+			hinted := time.Duration(0)
+			must(t, lab.Await(within(t, limit), 10*time.Millisecond, func(context.Context) error {
+				if hints(owner, reason) == 0 {
+					return errors.New("the owner has not hinted")
+				}
+				hinted = lab.Since(from)
+				return nil
+			}))
+			must(t, bed.AwaitServers(within(t, limit), "web", 3-server))
+			verdict := lab.Since(from)
+			t.Logf("hint after %s, verdict after %s", lab.Millis(hinted), lab.Millis(verdict))
+			for _, d := range bed.Directors {
+				if n := hints(d, "asked") - asked[d]; (n > 0) != (d != owner) {
+					t.Errorf("%s was asked for %g probes, the owner is %s", d.Name, n, owner.Name)
+				}
+			}
+			if verdict > limit {
+				t.Errorf("the verdict took %s, want at most %s", lab.Millis(verdict), lab.Millis(limit))
+			}
+			must(t, bed.AwaitServers(within(t, limit), "patient", 3))
+		})
+	}
+	die("the process is killed: resets", "refused", 1, bed.Servers[0].Kill)
+	die("the host is cut off: silence", "unanswered", 2, func() error { return bed.Servers[1].Host().Drop(lab.Both, nil) })
+	es, err := owner.API.LastEvents(within(t, 5*time.Second*p.times), 100)
+	must(t, err)
+	well := bed.ServerAddr(2).String()
+	if slices.ContainsFunc(es.Events, func(e fsm.Event) bool { return e.Kind == fsm.EventServer && strings.Contains(e.Server, well) && strings.Contains(e.Text, "down") }) {
+		t.Errorf("the server that is well went down: %+v", es.Events)
+	}
+}
