@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -22,7 +21,10 @@ type evidence interface {
 func (a *Agent) openEvidence(plane string) (evidence, error) {
 	switch plane {
 	case "ipvs":
-		return &ipvsEvidence{found: a.plane.found, list: func() (suspect.Look, error) { return a.unacknowledged() }}, nil
+		return &ipvsEvidence{found: a.plane.found, list: func() (suspect.Look, error) {
+			own := lvs.LocalAddrs()
+			return ipvs.Unacknowledged(func(c lvs.Connection) bool { return !a.paths.isProbe(own, c) })
+		}}, nil
 	case "nft":
 		r, err := nft.OpenRefusals()
 		if err != nil {
@@ -101,20 +103,4 @@ func countsOf(st lvs.Status, w watched) suspect.Counts {
 		}
 	}
 	return out
-}
-
-// unacknowledged are the connections of IPVS whose client has said nothing after its first packet.
-func (a *Agent) unacknowledged() (look suspect.Look, err error) {
-	own := lvs.LocalAddrs()
-	for c, err := range ipvs.Connections() {
-		switch {
-		case errors.Is(err, ipvs.ErrLine):
-			continue
-		case err != nil:
-			return look, err
-		case c.Protocol == lvs.TCP && c.State == "SYN_RECV" && !c.Template && !a.paths.isProbe(own, c):
-			look.Add(suspect.Connection{Client: c.Client, Virtual: c.Virtual, Server: c.Server}, c.Expires)
-		}
-	}
-	return look, nil
 }

@@ -20,40 +20,46 @@ cluster {
   set_sysctls = true
   %[1]s
 }
-vip "web" { address = "%[2]s" }
+group "front" {}
+vip "web" {
+  address = "%[2]s"
+  group   = "front"
+}
+vip "wayback" {
+  address = "%[3]s"
+  group   = "front"
+}
 service "web" {
   vip       = "web"
   port      = 80
   scheduler = "rr"
   forward   = "nat"
-  %[3]s
   check "tcp" {
-    interval      = "%[4]s"
-    fast_interval = "500ms"
-    timeout       = "400ms"
+    interval      = "%[7]s"
+    fast_interval = "%[9]s"
+    timeout       = "%[10]s"
     rise          = 1
     fall          = 2
   }
+  server "%[4]s" {}
+  server "%[5]s" {}
   server "%[6]s" {}
-  server "%[7]s" {}
-  server "%[8]s" {}
 }
 service "patient" {
   vip       = "web"
   port      = 81
   scheduler = "rr"
   forward   = "nat"
-  %[3]s
   health { passive = false }
   check "tcp" {
-    interval = "%[5]s"
-    timeout  = "400ms"
+    interval = "%[8]s"
+    timeout  = "%[10]s"
     rise     = 1
     fall     = 2
   }
+  server "%[4]s" {}
+  server "%[5]s" {}
   server "%[6]s" {}
-  server "%[7]s" {}
-  server "%[8]s" {}
 }
 `
 
@@ -63,24 +69,31 @@ func TestPassive(t *testing.T) {
 	p := paceOf()
 	bed := newBed(t, 3, 3)
 	form(t, bed)
-	apply := func(web, patient string) {
+	fast := max(p.checks, 500*time.Millisecond)
+	apply := func(web, patient time.Duration) {
 		t.Helper()
-		masquerade := "masquerade = true"
-		_, err := bed.Directors[0].Apply(within(t, 30*time.Second*p.times), "cluster.hcl", fmt.Sprintf(passiveText, strings.Join(p.settings(), "\n"), lab.VIP(1), masquerade,
-			web, patient, bed.ServerAddr(0), bed.ServerAddr(1), bed.ServerAddr(2)))
+		_, err := bed.Directors[0].Apply(within(t, 30*time.Second*p.times), "cluster.hcl", fmt.Sprintf(passiveText, strings.Join(p.settings(), "\n"), lab.VIP(1), lab.VIP(2),
+			bed.ServerAddr(0), bed.ServerAddr(1), bed.ServerAddr(2), web, patient, fast, fast*3/4))
 		must(t, err)
 	}
-	apply("500ms", "600ms") // nobody wants to wait for a minute until they are known
+	apply(fast, fast*2) // nobody wants to wait for a minute until they are known
+	wayBack(t, bed, bed.Client, lab.VIP(2).Addr())
 	for _, service := range []string{"web", "patient"} {
 		must(t, bed.AwaitServers(within(t, 30*time.Second*p.times), service, 3))
 	}
 	owner, err := bed.AwaitOwner(within(t, 20*time.Second*p.times), lab.VIP(1).Addr(), nil)
 	must(t, err)
-	apply("60s", "55s")
-	load, err := bed.Client.StartLoad(t.Context(), netip.AddrPortFrom(lab.VIP(1).Addr(), 80), 20, time.Second)
+	apply(60*time.Second, 55*time.Second)
+	load, err := bed.Client.StartLoad(t.Context(), netip.AddrPortFrom(lab.VIP(1).Addr(), 80), min(p.rate, 20), p.answer)
 	must(t, err)
 	before := lab.Now()
-	must(t, lab.Sleep(t.Context(), 5*time.Second)) // of traffic to servers that are well
+	must(t, lab.Sleep(t.Context(), 5*time.Second*p.times)) // of traffic to servers that are well
+	n, err := owner.API.Node(within(t, 5*time.Second*p.times))
+	must(t, err)
+	plane, may := n.DataPlane.Name, 0.0
+	if plane == "ipvs" {
+		may = 2 // its counters are cut at a time of the kernel's own, which may be in the middle of a handshake
+	}
 	hints := func(d *lab.Director, reason string) float64 {
 		t.Helper()
 		n, err := d.Metric(within(t, 5*time.Second*p.times), fmt.Sprintf("quorate_health_hints_total{reason=%q}", reason))
@@ -88,7 +101,7 @@ func TestPassive(t *testing.T) {
 		return n
 	}
 	for _, reason := range []string{"unanswered", "refused"} {
-		if n := hints(owner, reason); n != 0 {
+		if n := hints(owner, reason); n > may {
 			t.Errorf("%g hints (%s) at servers that are well", n, reason)
 		}
 	}
@@ -100,7 +113,7 @@ func TestPassive(t *testing.T) {
 	limit := 10 * time.Second * p.times
 	die := func(name, reason string, server int, kill func() error) {
 		t.Run(name, func(t *testing.T) {
-			asked := map[*lab.Director]float64{}
+			asked, already := map[*lab.Director]float64{}, hints(owner, reason)
 			for _, d := range bed.Directors {
 				asked[d] = hints(d, "asked")
 			}
@@ -108,7 +121,7 @@ func TestPassive(t *testing.T) {
 			must(t, kill())
 			hinted := time.Duration(0)
 			must(t, lab.Await(within(t, limit), 10*time.Millisecond, func(context.Context) error {
-				if hints(owner, reason) == 0 {
+				if hints(owner, reason) == already {
 					return errors.New("the owner has not hinted")
 				}
 				hinted = lab.Since(from)
@@ -116,7 +129,7 @@ func TestPassive(t *testing.T) {
 			}))
 			must(t, bed.AwaitServers(within(t, limit), "web", 3-server))
 			verdict := lab.Since(from)
-			t.Logf("hint after %s, verdict after %s", lab.Millis(hinted), lab.Millis(verdict))
+			t.Logf("%s: hint after %s, verdict after %s", plane, lab.Millis(hinted), lab.Millis(verdict))
 			for _, d := range bed.Directors {
 				if n := hints(d, "asked") - asked[d]; (n > 0) != (d != owner) {
 					t.Errorf("%s was asked for %g probes, the owner is %s", d.Name, n, owner.Name)
@@ -133,7 +146,9 @@ func TestPassive(t *testing.T) {
 	es, err := owner.API.LastEvents(within(t, 5*time.Second*p.times), 100)
 	must(t, err)
 	well := bed.ServerAddr(2).String()
-	if slices.ContainsFunc(es.Events, func(e fsm.Event) bool { return e.Kind == fsm.EventServer && strings.Contains(e.Server, well) && strings.Contains(e.Text, "down") }) {
+	if slices.ContainsFunc(es.Events, func(e fsm.Event) bool {
+		return e.Kind == fsm.EventServer && strings.Contains(e.Server, well) && strings.Contains(e.Text, "down")
+	}) {
 		t.Errorf("the server that is well went down: %+v", es.Events)
 	}
 }

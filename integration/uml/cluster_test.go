@@ -55,13 +55,13 @@ func TestServerLacksVIP(t *testing.T) {
 	}
 }
 
-// TestAgents runs those tests of the hosts on a kernel that has IPVS that are about what agents balance: connections that outlive their director, and
-// what happens to services and their servers.
+// TestAgents runs those tests of the hosts on a kernel that has IPVS that are about what agents balance: connections that outlive their director,
+// what happens to services and their servers, and what the traffic says of servers.
 func TestAgents(t *testing.T) {
 	need(t)
 	dir := guesttest.Build(t, "quorate/cmd/quorate")
 	for _, c := range []struct{ test, says string }{
-		{"TestConnectionsOutliveTheirDirector", "planned move: "}, {"TestServices", "--- PASS: TestServices/drift"},
+		{"TestConnectionsOutliveTheirDirector", "planned move: "}, {"TestServices", "--- PASS: TestServices/drift"}, {"TestPassive", "ipvs: hint after "},
 	} {
 		t.Run(c.test, func(t *testing.T) {
 			t.Parallel()
