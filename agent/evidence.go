@@ -60,15 +60,14 @@ type ipvsEvidence struct {
 	found   func() (st lvs.Status, pass uint64)
 	list    func() (suspect.Look, error)
 	pass    uint64
-	counts  suspect.Counts
+	counts  suspect.Counters
 	waiting suspect.Waiting
 }
 
 func (e *ipvsEvidence) look(w watched) (out suspect.Suspects, soon bool, err error) {
 	out = suspect.Suspects{}
 	if st, pass := e.found(); pass != e.pass {
-		now := countsOf(st, w)
-		out, e.counts, e.pass = suspect.Silent(e.counts, now), now, pass
+		out, e.pass = e.counts.Next(countsOf(st, w), time.Now()), pass
 	}
 	if len(w.past) == 0 {
 		e.waiting = suspect.Waiting{}

@@ -142,7 +142,7 @@ func TestPassive(t *testing.T) {
 		})
 	}
 	die("the process is killed: resets", "refused", 1, bed.Servers[0].Kill)
-	die("the host is cut off: silence", "unanswered", 2, func() error { return bed.Servers[1].Host().Drop(lab.Both, nil) })
+	die("the host is cut off: silence", "unanswered", 2, bed.Servers[1].Host().Unplug)
 	es, err := owner.API.LastEvents(within(t, 5*time.Second*p.times), 100)
 	must(t, err)
 	well := bed.ServerAddr(2).String()

@@ -3,9 +3,9 @@
 // It decides nothing about a server: that traffic gets no answer is a reason to ask the server itself at once, and no more. So it may miss a dead
 // server, and hardly ever names one that answers.
 //
-// Both ways are pure functions of what was seen then and what is seen now:
+// There are two ways, both without a clock or a kernel, from what was seen then to what is seen now:
 //
-//	counters of the servers, then and now ──► [Silent]    connections and packets go in, and nothing comes out, or nothing but refusals
+//	counters of the servers, then and now ──► [Counters]  connections and packets go in, and nothing comes out, or nothing but refusals
 //	connections without an answer         ──► [Waiting]   one that waited then waits now, and none of the server's has been answered
 //
 // Neither suspects anybody without packets that came since the last time. TCP alone is looked at: a datagram need not be answered.

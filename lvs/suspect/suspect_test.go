@@ -2,8 +2,8 @@ package suspect
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,65 +14,107 @@ func server(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}), 80)
 }
 
-func TestSilent(t *testing.T) {
-	before := Count{Connections: 100, In: 1000, Out: 900}
+func TestCounters(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		add  Count
-		want Reason
+		name  string
+		looks []Count // what came before each, two seconds apart
+		want  string  // the looks that make suspect, and why
 	}{
-		{"idle", Count{}, ""},
-		{"answers", Count{1, 5, 4}, ""},
-		{"a long answer, which nobody asks for in between", Count{0, 0, 50}, ""},
-		{"one connection, no answer", Count{1, 1, 0}, Unanswered},
-		{"and asked again", Count{1, 3, 0}, Unanswered},
-		{"the last words of two clients", Count{0, 2, 0}, ""},
-		{"an established connection goes on without an answer", Count{0, 3, 0}, Unanswered},
-		{"a connection refused", Count{1, 1, 1}, Refused},
-		{"many refused", Count{50, 50, 50}, Refused},
-		{"refused, and old connections end", Count{5, 9, 8}, ""},
-		{"a stray answer is more than a refusal", Count{1, 1, 2}, ""},
-		{"only answers", Count{3, 0, 3}, ""},
+		{"idle", []Count{{}, {}, {}}, ""},
+		{"answers", []Count{{1, 5, 4}}, ""},
+		{"a long answer, which nobody asks for in between", []Count{{0, 0, 50}}, ""},
+		{"many connections, no answer", []Count{{3, 3, 0}}, "1 unanswered"},
+		{"one that is begun again and again", []Count{{1, 2, 0}, {0, 1, 0}}, "2 unanswered"},
+		{"one, and nothing more", []Count{{1, 1, 0}, {}, {}, {}}, "3 unanswered"},
+		{"the last words of two clients", []Count{{0, 2, 0}, {}, {}}, ""},
+		{"an established connection goes on without an answer", []Count{{0, 3, 0}}, "1 unanswered"},
+		{"a connection refused", []Count{{1, 1, 1}, {}, {}}, "3 refused"},
+		{"many refused", []Count{{50, 50, 50}, {50, 50, 50}}, "1 refused 2 refused"},
+		{"refused, and old connections end", []Count{{5, 9, 8}}, ""},
+		{"a stray answer is more than a refusal", []Count{{1, 1, 2}}, ""},
+		{"only answers", []Count{{3, 0, 3}}, ""},
+		{"added up in the midst of a greeting", []Count{{1, 1, 0}, {0, 4, 4}, {}, {}}, ""},
+		{"and a little later", []Count{{1, 1, 1}, {0, 4, 3}, {}, {}}, ""},
+		{"answered once, and then no more", []Count{{1, 1, 1}, {0, 4, 3}, {5, 5, 0}}, "3 unanswered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			then, now := Counts{}, Counts{}
-			then.Add(server(1), before)
-			now.Add(server(1), before)
-			now.Add(server(1), c.add)
-			want := Suspects{}
-			if c.want != "" {
-				want[server(1)] = c.want
+			var k Counters
+			at := time.Unix(1000, 0)
+			now := Counts{server(1): {Connections: 100, In: 1000, Out: 900}}
+			if got := k.Next(now, at); len(got) > 0 {
+				t.Errorf("%v at the first look", got)
 			}
-			if got := Silent(then, now); !maps.Equal(got, want) {
-				t.Errorf("%v, want %v", got, want)
+			var got []string
+			for i, came := range c.looks {
+				now.Add(server(1), came)
+				at = at.Add(2 * time.Second)
+				for _, why := range k.Next(now, at) {
+					got = append(got, fmt.Sprint(i+1, " ", why))
+				}
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
 	}
-	now := Counts{server(1): {5, 5, 0}}
-	if got := Silent(Counts{}, now); len(got) > 0 {
-		t.Errorf("a server that was not there: %v", got)
-	}
-	if got := Silent(Counts{server(1): before}, now); len(got) > 0 {
-		t.Errorf("counters that have begun anew: %v", got)
+	var k Counters
+	at := time.Unix(1000, 0)
+	k.Next(Counts{server(1): {100, 1000, 900}}, at)
+	if got := k.Next(Counts{server(1): {5, 5, 0}, server(2): {5, 5, 0}}, at.Add(time.Minute)); len(got) > 0 {
+		t.Errorf("counters that have begun anew, or are new: %v", got)
 	}
 }
 
-// TestSilentNeverSuspects: nobody without packets to it, and nobody who answers connections as those that are well do.
-func TestSilentNeverSuspects(t *testing.T) {
+// TestCountersWalk: clients greet servers, and the kernel adds up every two seconds, now and then in the midst of a greeting; looks come each second. Who answers is
+// never suspected, nobody is without a packet, and who is asked and never answers is suspected in time.
+func TestCountersWalk(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		then, now := Counts{}, Counts{}
-		for i := range rapid.IntRange(1, 5).Draw(t, "servers") {
-			was := Count{rapid.Uint64Range(0, 1e6).Draw(t, "connections"), rapid.Uint64Range(0, 1e6).Draw(t, "in"), rapid.Uint64Range(0, 1e6).Draw(t, "out")}
-			then.Add(server(i), was)
-			now.Add(server(i), was)
-			if rapid.Bool().Draw(t, "traffic") {
-				// A connection that is accepted is two packets of the client at least, and one of the server.
-				n := rapid.Uint64Range(0, 100).Draw(t, "accepted")
-				now.Add(server(i), Count{n, 2*n + rapid.Uint64Range(0, 100).Draw(t, "said"), n + rapid.Uint64Range(1, 100).Draw(t, "answered")})
-			}
+		var k Counters
+		sums, rest := Counts{}, Count{} // rest: what is still to come of a greeting that was cut
+		const well, dead, idle = 1, 2, 3
+		refuses := rapid.Bool().Draw(t, "refuses")
+		for i := range 4 {
+			sums[server(i)] = Count{}
 		}
-		if got := Silent(then, now); len(got) > 0 {
-			t.Fatalf("%v suspected from %v to %v", got, then, now)
+		at, asked := time.Unix(1000, 0), time.Time{}
+		for range rapid.IntRange(1, 30).Draw(t, "sums") {
+			sums.Add(server(well), rest)
+			rest = Count{}
+			n := uint64(rapid.IntRange(0, 5).Draw(t, "greetings"))
+			sums.Add(server(well), Count{n, 5 * n, 4 * n})
+			if rapid.Bool().Draw(t, "cut") {
+				first := uint64(rapid.IntRange(0, 1).Draw(t, "answered"))
+				sums.Add(server(well), Count{1, 1, first})
+				rest = Count{0, 4, 4 - first}
+			}
+			if n := uint64(rapid.IntRange(0, 3).Draw(t, "in vain")); n > 0 {
+				back := uint64(0)
+				if refuses {
+					back = n
+				}
+				if sums.Add(server(dead), Count{n, n, back}); asked.IsZero() {
+					asked = at
+				}
+			}
+			for range 2 {
+				got := k.Next(sums, at)
+				if got[server(well)] != "" || got[server(idle)] != "" {
+					t.Fatalf("%v suspected: %v", got, sums)
+				}
+				if got[server(dead)] != "" {
+					if asked.IsZero() {
+						t.Fatal("suspected again without a packet")
+					}
+					if want := map[bool]Reason{true: Refused, false: Unanswered}[refuses]; got[server(dead)] != want {
+						t.Fatalf("suspected as %s, want %s", got[server(dead)], want)
+					}
+					asked = time.Time{}
+				}
+				if !asked.IsZero() && at.Sub(asked) > settle && asked.After(time.Unix(1000, 0)) {
+					t.Fatalf("not suspected for %s", at.Sub(asked))
+				}
+				at = at.Add(time.Second)
+			}
 		}
 	})
 }
