@@ -145,3 +145,15 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d %ss", n, unit)
 }
+
+// expiresSoon says so of a certificate that has to be renewed in these days; "" = there is time.
+func expiresSoon(s tls.ConnectionState, now time.Time) string {
+	const soon = 14 * 24 * time.Hour
+	if len(s.PeerCertificates) == 0 {
+		return ""
+	}
+	if until := s.PeerCertificates[0].NotAfter; until.After(now) && until.Sub(now) < soon {
+		return ", its certificate expires in " + span(until.Sub(now))
+	}
+	return ""
+}
