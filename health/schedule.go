@@ -36,7 +36,7 @@ func (e *entry) rhythm() time.Duration {
 
 // slack is how much too early a probe may be started when another is due: what starts and ends together wakes this process once, and that costs more
 // than the probe. Every target keeps its place, so the error does not add up, and it is small beside the interval.
-func (e *entry) slack() time.Duration { return min(e.rhythm()/32, 100*time.Millisecond) }
+func (e *entry) slack() time.Duration { return min(e.rhythm()/50, 50*time.Millisecond) }
 
 // settled reports whether the results are those of the verdict.
 func (e *entry) settled() bool {
