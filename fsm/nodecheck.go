@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -70,12 +71,19 @@ func (c Config) validateNodeChecks(ps *Problems) {
 	if len(c.NodeChecks) > MaxNodeChecks {
 		ps.add("cluster", "", "", fmt.Sprintf("%d node checks are more than the limit of %d", len(c.NodeChecks), MaxNodeChecks), "use fewer")
 	}
+	var around surroundings
+	if len(c.NodeChecks) > 0 {
+		around = c.surroundings()
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.NodeChecks)) {
-		c.NodeChecks[name].validate(ps, name, c)
+		c.NodeChecks[name].validate(ps, name, c, around)
 	}
 }
 
-func (c NodeCheck) validate(ps *Problems, name string, all Config) {
+// thisMachine is what a check of a node asks over the network, unless it names another address.
+var thisMachine = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+
+func (c NodeCheck) validate(ps *Problems, name string, all Config, around surroundings) {
 	object := "node_check." + name
 	validateName(ps, object, name, c.Name)
 	switch {
@@ -105,6 +113,7 @@ func (c NodeCheck) validate(ps *Problems, name string, all Config) {
 		ps.add(object, "", "", "it has no check", `add one, like check "process" { process = "haproxy" }`)
 	}
 	for i, check := range c.Checks {
+		check.validateWay(ps, object+".check."+strconv.Itoa(i), []Server{{Address: thisMachine}}, around)
 		check.validateOnNode(ps, object+".check."+strconv.Itoa(i))
 	}
 }
