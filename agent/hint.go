@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (d *hintDesk) take(s *fsm.State, q hintQuestion, now time.Time) (out []fsm.
 	d.rate.keep(func(k fsm.ServerKey) bool { return s.Servers[k].Verdict == fsm.Up })
 	for _, k := range q.Servers {
 		svc, known := s.Config.Services[k.Service]
-		if !known || s.Servers[k].Verdict != fsm.Up || !carries(s, q.From, svc) {
+		if !known || s.Servers[k].Verdict != fsm.Up || !slices.Contains(s.OwnersOf(k.Service), q.From) {
 			continue
 		}
 		if interval := passiveInterval(svc); interval > passiveLook && d.rate.allow(k, interval, now) {
@@ -55,16 +56,6 @@ func (d *hintDesk) take(s *fsm.State, q hintQuestion, now time.Time) (out []fsm.
 		}
 	}
 	return out, nil
-}
-
-// carries reports whether the node owns a VIP of the service.
-func carries(s *fsm.State, node fsm.NodeID, svc fsm.Service) bool {
-	for _, name := range svc.On() {
-		if v, ok := s.Config.VIPs[name]; ok && node != "" && s.Assignments[v.Key()].Owner == node {
-			return true
-		}
-	}
-	return false
 }
 
 // hinted answers another node that asks for probes.

@@ -121,11 +121,12 @@ func (p *passive) say(err error) {
 	p.failed = text
 }
 
-// due are the suspects of which probes may be asked for now, by service and address.
+// due are the suspects of which probes may be asked for now, by service and address. Of very many at once the first are enough: the others are
+// suspected again.
 func (p *passive) due(found suspect.Suspects, now time.Time) (out []fsm.ServerKey) {
 	for _, a := range slices.SortedFunc(maps.Keys(found), netip.AddrPort.Compare) {
 		for _, server := range p.wanted.at(a) {
-			if p.rate.allow(server.key, server.interval, now) {
+			if len(out) < maxHints && p.rate.allow(server.key, server.interval, now) {
 				p.count(found[a])
 				p.log.Info("a server leaves clients without an answer: it is probed now", "service", server.key.Service, "server", a, "reason", found[a])
 				out = append(out, server.key)
@@ -135,7 +136,7 @@ func (p *passive) due(found suspect.Suspects, now time.Time) (out []fsm.ServerKe
 	return out
 }
 
-// pass has the servers probed by this node and by all observers of theirs. An observer that has not taken the last hints yet gets none: it would not be helped.
+// pass has the servers probed by this node and by all others that probe them. An observer that has not taken the last hints yet gets none: it would not be helped.
 func (p *passive) pass(ctx context.Context, calls *sync.WaitGroup, s *fsm.State, servers []fsm.ServerKey) {
 	if len(servers) == 0 {
 		return
@@ -143,8 +144,8 @@ func (p *passive) pass(ctx context.Context, calls *sync.WaitGroup, s *fsm.State,
 	p.hint(servers)
 	byNode := map[fsm.NodeID][]fsm.ServerKey{}
 	for _, k := range servers {
-		for _, n := range fsm.Observers(s, k) {
-			if n != p.self && len(byNode[n]) < maxHints {
+		for n := range s.Nodes {
+			if n != p.self && fsm.Watches(s, k, n) {
 				byNode[n] = append(byNode[n], k)
 			}
 		}
