@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"agent":   {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "notify", "script"},
 	// A real server has no agent to ask: the command works on its kernel itself, and that part alone is its own place.
 	"lvs/realserver": {"lvs"},
-	// health: genhash asks a web server as a check does, also where no agent runs.
+	// health: genhash and check test ask servers as checks do, also where no agent runs.
 	"cmd/quorate":     {"health", "agent", "config", "api", "fsm", "lvs/realserver"},
 	"cmd/quorate-lab": {"integration", "fsm", "health", "lvs"}, // health, lvs: it measures the engine and the data plane by themselves
 	"integration":     {"fsm", "health", "vip", "lvs", "cluster", "config", "api", "agent"},

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"quorate/agent/target"
 	"quorate/fsm"
 	"quorate/health"
 )
@@ -192,7 +193,7 @@ func keyOfFault(c fsm.Check, text string) (key, value string) {
 func (a *Agent) examine(checks []examined) []fault {
 	out := []fault{}
 	for i, x := range checks {
-		t := templateOf(x.Check).at(netip.AddrPortFrom(loopback, 1))
+		t := target.Of(x.Check, netip.AddrPortFrom(loopback, 1))
 		if err := a.inspect(t); err != nil {
 			out = append(out, fault{i, err.Error()})
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"quorate/agent/target"
 	"quorate/cluster"
 	"quorate/fsm"
 	"quorate/health"
@@ -54,9 +55,9 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	o.vips = map[string]netip.Addr{}
 	byID := map[string]health.Target{}
 	for _, svc := range s.Config.Services {
-		probes := make([]template, len(svc.Checks)) // once for all servers: there may be thousands
+		probes := make([]target.Template, len(svc.Checks)) // once for all servers: there may be thousands
 		for i, c := range svc.Checks {
-			probes[i] = templateOf(c)
+			probes[i] = target.New(c)
 		}
 		for _, srv := range svc.Servers {
 			key := fsm.ServerKey{Service: svc.Name, Address: srv.Address}
@@ -65,7 +66,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 			}
 			a := probing{need: svc.ChecksNeeded(), weight: srv.Weight, through: fsm.ProbesThrough(s, key, o.self)}
 			for i, c := range svc.Checks {
-				t := probes[i].at(srv.Address)
+				t := probes[i].At(srv.Address)
 				if !a.through || c.Through != fsm.ThroughForwarding {
 					byID[t.ID] = t
 					a.ids, a.checks = append(a.ids, t.ID), append(a.checks, i)

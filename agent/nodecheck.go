@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"quorate/agent/target"
 	"quorate/api"
 	"quorate/fsm"
 	"quorate/health"
@@ -54,7 +54,7 @@ func (n *nodeChecks) targets(s *fsm.State) (out []health.Target) {
 	wanted := map[string]bool{}
 	for _, c := range s.Config.NodeChecksOf(s.Nodes[n.self]) {
 		for i, check := range c.Checks {
-			t := nodeTarget(c.Name, i, check)
+			t := target.OfNode(c.Name, i, check)
 			n.checks[c.Name] = append(n.checks[c.Name], t.ID)
 			wanted[t.ID] = true
 			out = append(out, t)
@@ -63,16 +63,6 @@ func (n *nodeChecks) targets(s *fsm.State) (out []health.Target) {
 	maps.DeleteFunc(n.results, func(id string, _ health.Transition) bool { return !wanted[id] })
 	n.wakeLocked()
 	return out
-}
-
-func nodeTarget(name string, i int, check fsm.Check) health.Target {
-	t := templateOf(check).at(netip.AddrPortFrom(loopback, 0))
-	t.ID = fmt.Sprintf("node_check %s %d: %s", name, i, t.ID)
-	t.Machine.File.Switch = t.Type == health.TypeFile
-	if t.Addr.Port() == 0 && t.Type == health.TypeScript {
-		t.Addr = netip.AddrPort{} // there is no server that it could be told of
-	}
-	return t
 }
 
 // transition takes a probe's change.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/agent"
+	"quorate/agent/target"
 	"quorate/config"
 	"quorate/health"
 	"quorate/health/certtest"
@@ -16,9 +16,9 @@ import (
 // ask has a check ask a server once, from the text of a configuration on, and adds what it says to the table. keys are what stands between the check's braces.
 func ask(t *testing.T, kind, keys string, server netip.AddrPort, peer, condition string, well bool) health.Answer {
 	t.Helper()
-	target := asked(t, kind, keys, server)
-	a, err := health.Ask(t.Context(), target)
-	told(t, peer, condition, target, a, err, well)
+	asking := asked(t, kind, keys, server)
+	a, err := health.Ask(t.Context(), asking)
+	told(t, peer, condition, asking, a, err, well)
 	return a
 }
 
@@ -43,7 +43,7 @@ func asked(t *testing.T, kind, keys string, server netip.AddrPort) health.Target
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	return agent.Target(doc.Config.Services["x"].Checks[0], server)
+	return target.Of(doc.Config.Services["x"].Checks[0], server)
 }
 
 // certificate puts a certificate for 127.0.0.1 and its key into a directory that servers may read without their rights, and returns the file of its authority as well.

@@ -1,4 +1,6 @@
-package agent
+// Package target turns agreed checks into probes: what the cluster says of a check becomes what package health asks. It is apart from the agent so that
+// a command can ask the same without one, on any system.
+package target
 
 import (
 	"cmp"
@@ -10,18 +12,33 @@ import (
 	"quorate/health"
 )
 
-// Target is the probe of a check at one server, straight to its address.
-func Target(c fsm.Check, server netip.AddrPort) health.Target { return templateOf(c).at(server) }
+// Of is the probe of a check at one server, straight to its address.
+func Of(c fsm.Check, server netip.AddrPort) health.Target { return New(c).At(server) }
 
-// template is the probe of a check before it is known at which server.
-type template struct {
+// OfNode is the probe of a node's own check, by its number in the node check of that name.
+func OfNode(name string, number int, c fsm.Check) health.Target {
+	t := Of(c, netip.AddrPortFrom(loopback, 0))
+	t.ID = fmt.Sprintf("node_check %s %d: %s", name, number, t.ID)
+	t.Machine.File.Switch = t.Type == health.TypeFile
+	if t.Addr.Port() == 0 && t.Type == health.TypeScript {
+		t.Addr = netip.AddrPort{} // there is no server that it could be told of
+	}
+	return t
+}
+
+// loopback is where a node asks itself.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// Template is the probe of a check before it is known at which server.
+type Template struct {
 	target  health.Target // without ID and address
 	address netip.Addr    // in place of the server's
 	port    uint16        // in place of the server's; 0 = the server's
 	text    string        // of its ID, behind the address
 }
 
-func templateOf(c fsm.Check) template {
+// New is the template of a check: it is made once for all servers, of which there may be thousands.
+func New(c fsm.Check) Template {
 	t := health.Target{
 		Type:     health.Type(c.Type),
 		Interval: c.Interval, FastInterval: c.FastInterval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall,
@@ -35,12 +52,12 @@ func templateOf(c fsm.Check) template {
 	if c.TLS != nil {
 		t.TLS = health.TLS(*c.TLS)
 	}
-	return template{t, c.Address, c.Port, fmt.Sprintf(" %v/%v %d/%d%s", c.Interval, c.Timeout, c.Rise, c.Fall, rest(c))}
+	return Template{t, c.Address, c.Port, fmt.Sprintf(" %v/%v %d/%d%s", c.Interval, c.Timeout, c.Rise, c.Fall, rest(c))}
 }
 
-// at is the probe at one server. Its ID names everything that matters, so that equal probes coincide and a changed check is a new
+// At is the probe at one server. Its ID names everything that matters, so that equal probes coincide and a changed check is a new
 // probe.
-func (p template) at(server netip.AddrPort) health.Target {
+func (p Template) At(server netip.AddrPort) health.Target {
 	t, a := p.target, p.address
 	if !a.IsValid() {
 		a = server.Addr()
@@ -63,7 +80,7 @@ func rest(c fsm.Check) string {
 		Fall     any `json:"fall,omitempty"`
 	}{Check: c})
 	if err != nil {
-		panic("agent: a check cannot be written: " + err.Error()) // it came from JSON
+		panic("target: a check cannot be written: " + err.Error()) // it came from JSON
 	}
 	if string(text) == "{}" {
 		return ""

@@ -1,4 +1,4 @@
-package agent
+package target
 
 import (
 	"quorate/fsm"
