@@ -43,11 +43,12 @@ func (a *app) checkTest() *cobra.Command {
 		Short: "Run each check once from here, and say what it saw",
 		Long: `Run each check of each server once from this machine, and say what it saw. It changes nothing, and nobody hears of it.
 
-FILE is a configuration, as of quorate plan; then no agent is needed, and its node checks are run as well. Anything that is neither a file nor
-a directory is the name of a SERVICE that the cluster has.
+FILE is a configuration, as of quorate plan; then no agent is needed, and its node checks are run as well. Anything that is
+neither a file nor a directory is the name of a SERVICE that the cluster has.
 
-It exits with 1 when a check failed, or could not be tried from here: what another node sees may differ (quorate server show). Checks with
-through = "forwarding" go to the server's own address here.`,
+It exits with 1 when a check failed, or could not be tried from here: what another node sees may differ (quorate server
+show). Checks with through = "forwarding" go to the server's own address here. Scripts, files, processes and interfaces
+are for agents alone.`,
 		Example: `  quorate check test cluster.hcl
   quorate check test web-http
   quorate check test web-http --server 10.0.0.11:8080 --check http`,
