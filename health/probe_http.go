@@ -26,8 +26,8 @@ const maxHeader = 64 << 10
 // connection that is ours. It asks for no compression and undoes none: a body is compared as it comes.
 type httpProber struct {
 	dial     DialFunc
-	secure   *tlsClients      // nil = it speaks no TLS
-	two      *http2.Transport // for version 2
+	secure   *tlsClients // nil = it speaks no TLS
+	two      *transport2 // for version 2
 	patterns *patterns
 	desks    *sync.Pool // of *desk
 	digests  bool       // make both of every body
