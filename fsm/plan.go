@@ -216,7 +216,7 @@ func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 	case p.blocked(m):
 		// Two records that wait for each other end when the first is cleared.
 		a = p.assign(m, Node{}, m.rec.Release.Reason)
-	case u.home >= 0:
+	case u.home >= 0 && !p.unsure(u, u.home):
 		return // it waits for its home, which is not able for the moment
 	case p.lastLeaves(owner):
 		a = p.assign(m, Node{}, m.rec.Release.Reason)

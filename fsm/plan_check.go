@@ -58,6 +58,11 @@ func (p *planner) failing(u *unit, owner int) string {
 	return u.standings[owner].failing
 }
 
+// unsure reports whether it is not known if node i may have the unit: it keeps what it has of it, and nobody knows for how long it gets no more.
+func (p *planner) unsure(u *unit, i int) bool {
+	return u.standings != nil && p.h.Able[p.nodes[i].ID] && u.standings[i].unsure != ""
+}
+
 func (p *planner) score(u *unit, i int) int {
 	if u.standings == nil {
 		return 0
