@@ -18,7 +18,9 @@ import (
 func web(ts *testscript.TestScript, _ bool, _ []string) {
 	var asked atomic.Int64
 	mux := http.NewServeMux()
-	mux.HandleFunc("/fine", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "fine for %s", strings.Split(r.Host, ":")[0]) })
+	mux.HandleFunc("/fine", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "fine for %s", strings.Split(r.Host, ":")[0])
+	})
 	mux.HandleFunc("/changing", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, asked.Add(1)) })
 	mux.HandleFunc("/broken", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
 	mux.Handle("/redirect", http.RedirectHandler("https://www.example.org/${x}", http.StatusFound))
