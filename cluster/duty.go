@@ -135,14 +135,9 @@ func (d *duties) decisions(ctx context.Context) {
 				return
 			}
 		}
-		var due <-chan time.Time
-		if wait := m.book.pathDue(m.consensus.wall().UTC()); wait > 0 && wait < dutyInterval {
-			due = time.After(wait)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-due:
 		case e := <-m.asks:
 			if err := d.answer(ctx, e); err != nil && ctx.Err() == nil {
 				m.log.Warn("decision not committed", "term", d.term, "reason", err)
@@ -168,7 +163,7 @@ func (d *duties) round(ctx context.Context) error {
 		}, m.firstNode)
 		if !ok {
 			// These are looked at once in a round, and last: what they are about has lasted for seconds.
-			edges := m.book.paths(s, m.gossip.alive, hints.Now)
+			edges := m.book.paths(s, m.gossip.alive)
 			if len(edges) == 0 {
 				return nil
 			}

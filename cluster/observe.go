@@ -22,6 +22,7 @@ type book struct {
 	term uint64 // 0 = this node does not lead
 	seen sightings
 	path paths
+	next *time.Timer // rings when there may be more to say of paths without any news
 }
 
 // open starts a term with nothing known; 0 closes the book.
@@ -96,21 +97,20 @@ func (n *Node) Disputed() ([]fsm.ServerKey, error) {
 	return m.book.disputed(m.view.state.Load(), m.gossip.alive, m.lease.Hints().Able)
 }
 
-// paths are the faults of paths that begin and end now.
-func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool, now time.Time) []fsm.PathEdge {
+// paths are the faults of paths that begin and end now. The book rings when there will be more.
+func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool) []fsm.PathEdge {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.path.edges(s, b.seen, alive, now)
-}
-
-// pathDue is how long it is from now to the next edge of a path; 0 = none is in sight.
-func (b *book) pathDue(now time.Time) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.path.due.IsZero() {
-		return 0
+	if b.next != nil {
+		b.next.Stop()
+		b.next = nil
 	}
-	return max(pathPause, b.path.due.Sub(now))
+	now := time.Now()
+	out := b.path.edges(s, b.seen, alive, now)
+	if next := b.path.next; !next.IsZero() {
+		b.next = time.AfterFunc(max(next.Sub(now), time.Millisecond), b.ring)
+	}
+	return out
 }
 
 // observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when

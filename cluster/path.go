@@ -27,12 +27,15 @@ type nodeVIP struct {
 	vip  string
 }
 
-// paths finds the owners that do not reach the servers of their VIPs while others do: where the owner alone is blind, it is not the servers that failed
-// but its path, and the VIP is better off elsewhere (design §4). What is seen has to last before it counts, because the owner may only be the
+// paths finds the nodes that do not reach the servers of a VIP while others do: where the owner alone is blind, it is not the servers that failed
+// but its path, and the VIP is better off elsewhere (design §4). Another node that is blind is found too, so that no VIP goes there, if it probes all of the
+// servers: as an observer, as all nodes do where there are no more of them than observers. What is seen has to last before it counts, because a node may only be the
 // first to see servers die. It belongs to one term: a new leader waits anew, and goes on from what is committed.
+//
+// Times are of a clock that nobody sets: by a jump of another one, what has just been seen would have lasted.
 type paths struct {
 	looked time.Time
-	due    time.Time        // when the next edge is, if nothing changes; zero = none is in sight
+	next   time.Time        // when there may be more to say without any news
 	since  map[nodeVIP]span // what is seen of a path that differs from what is agreed
 }
 
@@ -51,17 +54,18 @@ const pathPause = 250 * time.Millisecond
 // pathClear is how long a path has to be well again before its fault is forgotten.
 const pathClear = 5 * time.Second
 
-// pathSlack is what the longest interval and timeout of the checks are lengthened by until a blind owner counts: others need as long to see servers that
-// die, and their reports travel.
-const pathSlack = 500 * time.Millisecond
+// pathSlack is what the longest interval and timeout of the checks, and the tenth by which an interval may come out longer, are lengthened by until a blind node
+// counts: others need as long to see servers that die, and their reports travel.
+const pathSlack = pathPause
 
 // edges are the faults of paths that begin and end at a time.
 func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, now time.Time) []fsm.PathEdge {
 	if ago := now.Sub(p.looked); 0 <= ago && ago < pathPause {
+		p.next = p.looked.Add(pathPause)
 		return nil
 	}
 	before := p.since
-	p.looked, p.due, p.since = now, time.Time{}, map[nodeVIP]span{}
+	p.looked, p.next, p.since = now, time.Time{}, map[nodeVIP]span{}
 	if !s.TakesAsked() { // the same schema
 		return nil
 	}
@@ -76,9 +80,8 @@ func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool,
 			checked[vip] = append(checked[vip], svc)
 		}
 	}
-	for name, vip := range s.Config.VIPs {
+	for name := range s.Config.VIPs {
 		services := checked[name]
-		owner := s.Assignments[vip.Key()].Owner
 		for id, n := range s.Nodes {
 			_, cut := n.PathFault(name)
 			k := nodeVIP{id, name}
@@ -86,7 +89,7 @@ func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool,
 			case len(services) == 0 && cut:
 				out = append(out, fsm.PathEdge{Node: id, VIP: name, Text: "the VIP has no servers that are checked"})
 				continue
-			case len(services) == 0 || !cut && id != owner || !alive(id):
+			case len(services) == 0 || !alive(id):
 				continue
 			}
 			got, text := sightOf(s, services, seen, alive, id)
@@ -102,8 +105,8 @@ func (p *paths) edges(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool,
 			switch {
 			case !now.Before(due):
 				out = append(out, fsm.PathEdge{Node: id, VIP: name, Cut: got == seesNone, Text: text})
-			case p.due.IsZero() || due.Before(p.due):
-				p.due = due
+			case p.next.IsZero() || due.Before(p.next):
+				p.next = due
 			}
 		}
 	}
@@ -121,7 +124,7 @@ func settleTime(services []fsm.Service, got sight) time.Duration {
 	longest := time.Duration(0)
 	for _, svc := range services {
 		for _, c := range svc.Checks {
-			longest = max(longest, c.Interval+c.Timeout)
+			longest = max(longest, c.Interval+c.Interval/10+c.Timeout)
 		}
 	}
 	return longest + pathSlack
@@ -168,4 +171,22 @@ func otherSeesUp(seen sightings, alive func(fsm.NodeID) bool, id fsm.NodeID, k f
 		}
 	}
 	return false
+}
+
+// heeded are those of the observers whose path to the service's servers is whole, or all of them where there is none. What one sees by a path that is cut is no news of
+// the servers, and of two observers it would keep every verdict as it is. That is so by majority only: who asks for all of them, or for any, means each.
+func heeded(s *fsm.State, service string, observers []fsm.NodeID) []fsm.NodeID {
+	if s.Config.Services[service].Health.Observers != fsm.ByMajority {
+		return observers
+	}
+	var whole []fsm.NodeID
+	for _, n := range observers {
+		if !s.PathCut(service, n) {
+			whole = append(whole, n)
+		}
+	}
+	if len(whole) == 0 {
+		return observers
+	}
+	return whole
 }

@@ -1,7 +1,12 @@
 package cluster
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -37,32 +42,40 @@ func watch(p *paths, s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, 
 }
 
 func TestPathFault(t *testing.T) {
-	settle := 2500 * time.Millisecond // interval and timeout are a second each, and the slack half of one
+	settle := 2500 * time.Millisecond // interval and timeout are a second each, a tenth and pathSlack; it is looked at every half second
 	for _, c := range []struct {
 		what   string
 		health fsm.Health
 		alive  string
 		sees   []string
 		want   time.Duration // -1 = no fault
+		nodes  string        // whose; "" = n1
 	}{
-		{"the owner alone sees none", fsm.Health{}, "yyy", []string{"---", "+++", "+++"}, settle},
-		{"of two nodes", fsm.Health{}, "yy", []string{"---", "+++"}, settle},
-		{"it sees some", fsm.Health{}, "yyy", []string{"--+", "+++", "+++"}, -1},
-		{"it has not spoken of all", fsm.Health{}, "yyy", []string{"--.", "+++", "+++"}, -1},
-		{"another node is no owner", fsm.Health{}, "yyy", []string{"+++", "---", "+++"}, -1},
-		{"nobody sees any", fsm.Health{}, "yyy", []string{"---", "---", "---"}, -1},
-		{"the others have not spoken", fsm.Health{}, "yyy", []string{"---", "...", "..."}, -1},
-		{"who sees them is dead", fsm.Health{}, "ynn", []string{"---", "+++", "+++"}, -1},
-		{"the owner is dead", fsm.Health{}, "nyy", []string{"---", "+++", "+++"}, -1},
-		{"one that all see down does not count", fsm.Health{}, "yyy", []string{"---", "-++", "-++"}, settle},
-		{"the owner's view is the verdict", fsm.Health{Observers: fsm.ByOwner}, "yyy", []string{"---", "+++", "+++"}, -1},
-		{"up while any sees it", fsm.Health{Observers: fsm.ByAny}, "yyy", []string{"---", "+++", "---"}, settle},
+		{"the owner alone sees none", fsm.Health{}, "yyy", []string{"---", "+++", "+++"}, settle, ""},
+		{"of two nodes", fsm.Health{}, "yy", []string{"---", "+++"}, settle, ""},
+		{"it sees some", fsm.Health{}, "yyy", []string{"--+", "+++", "+++"}, -1, ""},
+		{"it has not spoken of all", fsm.Health{}, "yyy", []string{"--.", "+++", "+++"}, -1, ""},
+		{"another node than the owner", fsm.Health{}, "yyy", []string{"+++", "---", "+++"}, settle, "n2"},
+		{"which observes only some of the servers", fsm.Health{}, "yyy", []string{"+++", "--.", "+++"}, -1, ""},
+		{"nobody sees any", fsm.Health{}, "yyy", []string{"---", "---", "---"}, -1, ""},
+		{"the others have not spoken", fsm.Health{}, "yyy", []string{"---", "...", "..."}, -1, ""},
+		{"who sees them is dead", fsm.Health{}, "ynn", []string{"---", "+++", "+++"}, -1, ""},
+		{"the owner is dead", fsm.Health{}, "nyy", []string{"---", "+++", "+++"}, -1, ""},
+		{"one that all see down does not count", fsm.Health{}, "yyy", []string{"---", "-++", "-++"}, settle, ""},
+		{"the owner's view is the verdict", fsm.Health{Observers: fsm.ByOwner}, "yyy", []string{"---", "+++", "+++"}, -1, ""},
+		{"up while any sees it", fsm.Health{Observers: fsm.ByAny}, "yyy", []string{"---", "+++", "---"}, settle, "n1 n3"},
 	} {
 		s, seen := pathBed(c.health, c.sees...)
 		var p paths
 		alive := func(n fsm.NodeID) bool { return c.alive[n[1]-'1'] == 'y' }
 		got, edges := watch(&p, s, seen, alive, verdictTime, time.Minute)
-		if got != c.want || got >= 0 && (len(edges) != 1 || edges[0].Node != "n1" || edges[0].VIP != "web" || !edges[0].Cut) {
+		var nodes []string
+		for _, e := range edges {
+			if nodes = append(nodes, string(e.Node)); e.VIP != "web" || !e.Cut {
+				t.Errorf("%s: %+v", c.what, e)
+			}
+		}
+		if got != c.want || got >= 0 && strings.Join(nodes, " ") != cmp.Or(c.nodes, "n1") {
 			t.Errorf("%s: after %v: %+v, want after %v", c.what, got, edges, c.want)
 		}
 	}
@@ -124,4 +137,95 @@ func TestPathNoFaultWhenAllSeeTheSame(t *testing.T) {
 			rt.Fatalf("at first sight: %+v", e)
 		}
 	})
+}
+
+// The leader is woken when what it sees has lasted, without any news; a new term begins anew.
+func TestPathWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, seen := pathBed(fsm.Health{}, "---", "+++", "+++")
+		var b book
+		b.open(3)
+		tell := func() {
+			t.Helper()
+			for n, m := range seen {
+				if err := b.write(n, slices.Collect(maps.Values(m)), true); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		// found waits for the next rings until an edge comes.
+		found := func() time.Duration {
+			t.Helper()
+			from := time.Now()
+			for range 20 {
+				woken := b.wake()
+				if e := b.paths(s, allAlive); len(e) > 0 {
+					return time.Since(from)
+				}
+				select {
+				case <-woken:
+				case <-time.After(time.Minute):
+					t.Fatal("nobody is woken")
+				}
+			}
+			t.Fatal("woken for nothing again and again")
+			return 0
+		}
+		const settle = 2100*time.Millisecond + pathSlack
+		tell()
+		if got := found(); got != settle {
+			t.Errorf("found after %v, want %v", got, settle)
+		}
+		b.open(4)
+		tell()
+		if got := found(); got != settle {
+			t.Errorf("in a new term after %v, want %v", got, settle)
+		}
+		b.open(0)
+		<-time.After(time.Second)
+		if b.paths(s, allAlive); b.next != nil {
+			t.Error("a timer runs on when nothing is seen")
+		}
+	})
+}
+
+// What a node sees by a path that is cut counts for nothing while there is another: of two nodes it would keep every verdict as it is.
+func TestVerdictsByCutPath(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		health fsm.Health
+		is     fsm.Verdict
+		sees   []string
+		cut    string
+		want   fsm.Verdict // "" = as it was
+	}{
+		{"a tie of two", fsm.Health{}, fsm.Down, []string{"---", "+++"}, "", ""},
+		{"one of them is blind", fsm.Health{}, fsm.Down, []string{"---", "+++"}, "n1", fsm.Up},
+		{"the other one", fsm.Health{}, fsm.Down, []string{"---", "+++"}, "n2", ""},
+		{"both are: better two words than none", fsm.Health{}, fsm.Down, []string{"+++", "+++"}, "n1 n2", fsm.Up},
+		{"two that see agree against", fsm.Health{}, fsm.Up, []string{"+++", "---", "---"}, "n1", fsm.Down},
+		{"who asks for all means all", fsm.Health{Observers: fsm.ByAll}, fsm.Up, []string{"---", "+++", "+++"}, "n1", fsm.Down},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s, seen := pathBed(c.health, c.sees...)
+			for id := range strings.FieldsSeq(c.cut) {
+				n := s.Nodes[fsm.NodeID(id)]
+				n.Paths = []fsm.PathFault{{VIP: "web"}}
+				s.Nodes[n.ID] = n
+			}
+			for k, st := range s.Servers {
+				st.Verdict = c.is
+				s.Servers[k] = st
+			}
+			got := verdicts(s, seen, allAlive, nil, verdictTime)
+			for _, v := range got {
+				if v.Verdict != c.want {
+					t.Errorf("%+v, want %q", v, c.want)
+				}
+			}
+			if (c.want == "") != (len(got) == 0) {
+				t.Errorf("%+v, want %q", got, c.want)
+			}
+		})
+	}
 }

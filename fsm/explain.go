@@ -155,6 +155,9 @@ func (p *planner) movers(u *unit, rec Assignment) []string {
 	if u.wish >= 0 && p.score(u, u.wish) > p.score(u, i) {
 		say("%s, and %s has %d: it goes there as soon as nothing holds it", p.scoreText(u, i), p.nodes[u.wish].ID, p.score(u, u.wish))
 	}
+	if p.nodes[i].cutFrom(u) && !u.shuns(i) {
+		say("%s: it goes to one that does as soon as one is able", whyCut(p.nodes[i]))
+	}
 	requested := u.code == ReasonRequested
 	better := p.preferredTo(u, i)
 	switch {

@@ -75,6 +75,20 @@ func (e *entry) matchPaths() {
 	}
 }
 
+// PathCut reports whether the node has a fault of its path to the servers of the service, by any of its VIPs.
+func (s *State) PathCut(service string, node NodeID) bool {
+	n := s.Nodes[node]
+	return len(n.Paths) > 0 && slices.ContainsFunc(s.Config.Services[service].On(), func(vip string) bool { _, is := n.PathFault(vip); return is })
+}
+
+// Owns reports whether the node owns a VIP of the service.
+func (s *State) Owns(node NodeID, service string) bool {
+	return node != "" && slices.ContainsFunc(s.Config.Services[service].On(), func(name string) bool {
+		v, ok := s.Config.VIPs[name]
+		return ok && s.Assignments[v.Key()].Owner == node
+	})
+}
+
 // Watches reports whether the node probes the server: as one of its observers, or because it owns a VIP of the service, or has a fault of the path to
 // its servers. What the latter two see counts for faults of paths alone.
 func Watches(s *State, server ServerKey, node NodeID) bool {
@@ -85,18 +99,12 @@ func Watches(s *State, server ServerKey, node NodeID) bool {
 	if !member || n.Role != Director || !s.believes() {
 		return false
 	}
-	for _, name := range s.Config.Services[server.Service].On() {
-		if v, ok := s.Config.VIPs[name]; ok && s.Assignments[v.Key()].Owner == node {
-			return true
-		}
-		if _, cut := n.PathFault(name); cut {
-			return true
-		}
-	}
-	return false
+	return s.Owns(node, server.Service) || s.PathCut(server.Service, node)
 }
 
-// cut marks the nodes that do not reach the servers of the unit, unless all do not: then the fault is not the nodes'.
+// cut marks the nodes that do not reach the servers of the unit: it shuns them while another node does that may have it. Where there is none, an owner keeps the unit,
+// and one without owner goes to any node: to reach no server is no worse than to have no owner. An owner that reaches them is another node also while it is
+// not able: that it is dead a fence has to say, and a leader that has not heard of it yet must not bring the unit back.
 func (p *planner) cut(u *unit) {
 	if !p.s.believes() || !slices.ContainsFunc(p.nodes, func(n Node) bool { return len(n.Paths) > 0 }) {
 		return
@@ -104,21 +112,40 @@ func (p *planner) cut(u *unit) {
 	cut := make([]bool, len(p.nodes))
 	found := false
 	for i, n := range p.nodes {
-		cut[i] = slices.ContainsFunc(u.members, func(m member) bool { _, is := n.PathFault(m.vip.Name); return is })
+		cut[i] = n.cutFrom(u)
 		found = found || cut[i]
 	}
 	if !found {
 		return
 	}
+	other := false
 	for i := range p.nodes {
-		if !cut[i] && u.open[i] && (p.nodes[i].Weight > 0 || slices.Contains(u.prefer, p.nodes[i].ID)) {
-			u.cut = cut
-			break
+		other = other || !cut[i] && u.open[i] && (p.nodes[i].Weight > 0 || slices.Contains(u.prefer, p.nodes[i].ID))
+	}
+	var keepers []int
+	for _, m := range u.members {
+		if p.stays(u, m) {
+			keepers = append(keepers, p.owner(m))
 		}
 	}
-	for i := range u.cut {
+	other = other || slices.ContainsFunc(keepers, func(i int) bool { return !cut[i] })
+	if !other && len(keepers) == 0 {
+		return
+	}
+	if !other {
+		for _, i := range keepers {
+			cut[i] = false
+		}
+	}
+	u.cut = cut
+	for i := range cut {
 		u.open[i] = u.open[i] && !cut[i]
 	}
+}
+
+// cutFrom reports whether the node does not reach the servers of any of the unit's VIPs.
+func (n Node) cutFrom(u *unit) bool {
+	return len(n.Paths) > 0 && slices.ContainsFunc(u.members, func(m member) bool { _, is := n.PathFault(m.vip.Name); return is })
 }
 
 // shuns reports whether the unit is not to be on node i because of its path.

@@ -45,7 +45,7 @@ func TestPathFaultMoves(t *testing.T) {
 	owner("n3")
 	w.path("n3", "v0000", true)
 	w.pass(time.Hour)
-	owner("n1") // nobody reaches them: that is no fault of a node, and the preferred one is as good
+	owner("n3") // nobody reaches them: another one would be no better
 	w.path("n2", "v0000", false)
 	owner("n2")
 	w.path("n1", "v0000", false)

@@ -425,6 +425,7 @@ func checkPlan(rt *rapid.T, w *world) {
 			rt.Fatalf("%s serves, and is to hand over to a node that lacks its connections: %+v", owner, r)
 		}
 	}
+	checkPaths(rt, w, d)
 	s, first := w.s, d
 	for round := 0; ; round++ {
 		next, res := s.Apply(s.Index+1, Command{At: w.hints.Now, Decide: &d})

@@ -20,7 +20,7 @@ type unit struct {
 	// standings is what the checks say of each node; nil when there are none that concern the unit.
 	standings []standing
 
-	cut []bool // nodes that do not reach the servers, while one that is open does; nil = none
+	cut []bool // nodes that do not get it, and do not keep it, as they do not reach the servers; nil = none
 
 	wish  int        // index of the preferred node that it may not move to yet; -1 none
 	avoid int        // index of the node that it was asked to leave for any other; -1 none
