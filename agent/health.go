@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"quorate/agent/target"
 	"quorate/cluster"
@@ -27,8 +28,9 @@ type observer struct {
 	wanted  map[string]bool // the probes of all of them
 	results map[string]health.Transition
 	sent    map[fsm.ServerKey]cluster.Observation
-	paths   map[string]probepath.Path // of the probes that go through the forwarding path, by target ID
-	vips    map[string]netip.Addr     // where those go
+	fell    map[fsm.ServerKey]time.Time // when the node saw it go down, or first saw it down
+	paths   map[string]probepath.Path   // of the probes that go through the forwarding path, by target ID
+	vips    map[string]netip.Addr       // where those go
 	// proved are the VIPs on which a server has answered this node. On the others a failure may be this node's own: its firewall, its reverse path filter. It says
 	// nothing then of servers that answer at their own addresses: all of a service would go.
 	proved map[netip.Addr]bool
@@ -44,7 +46,7 @@ type probing struct {
 }
 
 func newObserver(self fsm.NodeID, observe func([]cluster.Observation), forget func([]fsm.ServerKey)) *observer {
-	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}, proved: map[netip.Addr]bool{}}
+	return &observer{self: self, observe: observe, forget: forget, results: map[string]health.Transition{}, sent: map[fsm.ServerKey]cluster.Observation{}, fell: map[fsm.ServerKey]time.Time{}, proved: map[netip.Addr]bool{}}
 }
 
 // targets is the whole set of probes that this node has to run by the state.
@@ -92,6 +94,7 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	for key := range o.sent {
 		if _, ok := o.servers[key]; !ok {
 			delete(o.sent, key)
+			delete(o.fell, key)
 			gone = append(gone, key)
 		}
 	}
@@ -132,6 +135,9 @@ func (o *observer) refresh(probe string) {
 			continue
 		}
 		if obs, known := o.combine(key, a); known && o.sent[key] != obs {
+			if was, said := o.sent[key]; !obs.Up && (was.Up || !said) {
+				o.fell[key] = time.Now()
+			}
 			o.sent[key] = obs
 			changed = append(changed, obs)
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -60,7 +61,7 @@ func (a *Agent) local() api.NodeStatus {
 		st.Checks = a.checks.status(s, a.probeStates())
 	}
 	if a.observer != nil {
-		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], a.observer.unproved()...)
+		st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], append(a.observer.unproved(), a.observer.unreached(s, time.Now())...)...)
 	}
 	st.DataPlane.Name = "none"
 	if c := a.plane.capabilities(); c.Plane != "" {

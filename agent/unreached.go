@@ -4,22 +4,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"quorate/fsm"
 )
 
-// unreached are the problems of this node with servers that it sees down, and the cluster up. Nothing is decided here: the leader compares the views.
-func (o *observer) unreached(s *fsm.State) (out []string) {
+// unreached are the problems of this node with servers that it sees down, and the cluster up, while it owns a VIP by which clients come to them; each for longer than another
+// could have seen it die later. It decides nothing: the leader compares the views, and moves a VIP whose owner reaches next to none of them.
+func (o *observer) unreached(s *fsm.State, now time.Time) (out []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	missed, up := map[string][]string{}, map[string]int{}
 	for k := range o.servers {
 		st := s.Servers[k]
-		if st.Verdict != fsm.Up || st.Admin != fsm.Enabled {
+		if st.Verdict != fsm.Up || st.Admin != fsm.Enabled || !s.Owns(o.self, k.Service) || s.PathCut(k.Service, o.self) {
 			continue
 		}
 		up[k.Service]++
-		if obs, said := o.sent[k]; said && !obs.Up {
+		if obs, said := o.sent[k]; said && !obs.Up && now.Sub(o.fell[k]) >= s.Config.Services[k.Service].SeenByAll() {
 			missed[k.Service] = append(missed[k.Service], fmt.Sprintf("%s (%s)", k.Address, obs.Detail))
 		}
 	}
@@ -30,20 +32,8 @@ func (o *observer) unreached(s *fsm.State) (out []string) {
 		if len(servers) > shown {
 			list += " …"
 		}
-		broken := s.PathCut(service, o.self)
-		then := ""
-		switch owns := s.Owns(o.self, service); {
-		case broken && owns:
-			then = "it should not have the VIP of the service, and no other node is able"
-		case broken:
-			then = "it gets no VIP of the service until it does"
-		case owns:
-			then = "it has the VIP of the service, and connections that go to them fail"
-		default:
-			then = "should it get the VIP of the service, connections that go to them fail"
-		}
-		out = append(out, fmt.Sprintf("this node does not reach %d of %d servers of service %s that the cluster has as up: %s: %s; look at its route to them and at firewalls between",
-			len(servers), up[service], service, list, then))
+		out = append(out, fmt.Sprintf("this node has a VIP of service %s and does not reach %d of its %d servers that are up: %s: connections that go to them fail; look at its route to them, and at firewalls between",
+			service, len(servers), up[service], list))
 	}
 	slices.Sort(out)
 	return out

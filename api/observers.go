@@ -105,11 +105,12 @@ func (s *Server) detailOf(ctx context.Context, st *fsm.State, key fsm.ServerKey,
 		return d
 	}
 	owners, observers := st.OwnersOf(svc.Name), fsm.Observers(st, key)
+	heeded := fsm.Heeded(st, svc.Name, observers)
 	for id, n := range st.Nodes {
 		if !fsm.Watches(st, key, id) {
 			continue
 		}
-		v := ServerView{Node: id, Owner: slices.Contains(owners, id), Counts: slices.Contains(observers, id)}
+		v := ServerView{Node: id, Owner: slices.Contains(owners, id), Counts: slices.Contains(heeded, id)}
 		if svc.Health.Observers == fsm.ByOwner && len(owners) > 0 {
 			v.Counts = v.Owner
 		}
@@ -137,7 +138,7 @@ func (s *Server) detailOf(ctx context.Context, st *fsm.State, key fsm.ServerKey,
 		})
 	}
 	wg.Wait()
-	d.Disputed = slices.ContainsFunc(d.Views, func(v ServerView) bool { return v.Differs && v.Counts })
+	d.Disputed = slices.ContainsFunc(d.Views, func(v ServerView) bool { return v.Differs && (v.Counts || slices.Contains(observers, v.Node)) })
 	return d
 }
 

@@ -67,7 +67,7 @@ func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 	return verdicts(s, b.seen, alive, able, now)
 }
 
-// disputed are the servers of which somebody who counts sees something else than what is agreed, sorted.
+// disputed are the servers of which an observer sees something else than what is agreed, sorted.
 func (b *book) disputed(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) ([]fsm.ServerKey, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,6 +80,11 @@ func (b *book) disputed(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 			continue
 		}
 		observers, through := counting(s, key, alive, able)
+		for _, n := range fsm.Observers(s, key) {
+			if s.PathCut(key.Service, n) && alive(n) && !slices.Contains(observers, n) {
+				observers = append(observers, n) // its view does not count, and is another one all the same
+			}
+		}
 		if o := ballotOf(observers, key, b.seen, through); was.Verdict == fsm.Up && o.down > 0 || was.Verdict == fsm.Down && o.up > 0 {
 			out = append(out, key)
 		}

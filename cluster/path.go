@@ -54,8 +54,7 @@ const pathPause = 250 * time.Millisecond
 // pathClear is how long a path has to be well again before its fault is forgotten.
 const pathClear = 5 * time.Second
 
-// pathSlack is what the longest interval and timeout of the checks, and the tenth by which an interval may come out longer, are lengthened by until a blind node
-// counts: others need as long to see servers that die, and their reports travel.
+// pathSlack is how long after all could have seen servers die a blind node counts: reports travel.
 const pathSlack = pathPause
 
 // edges are the faults of paths that begin and end at a time.
@@ -123,9 +122,7 @@ func settleTime(services []fsm.Service, got sight) time.Duration {
 	}
 	longest := time.Duration(0)
 	for _, svc := range services {
-		for _, c := range svc.Checks {
-			longest = max(longest, c.Interval+c.Interval/10+c.Timeout)
-		}
+		longest = max(longest, svc.SeenByAll())
 	}
 	return longest + pathSlack
 }
@@ -171,22 +168,4 @@ func otherSeesUp(seen sightings, alive func(fsm.NodeID) bool, id fsm.NodeID, k f
 		}
 	}
 	return false
-}
-
-// heeded are those of the observers whose path to the service's servers is whole, or all of them where there is none. What one sees by a path that is cut is no news of
-// the servers, and of two observers it would keep every verdict as it is. That is so by majority only: who asks for all of them, or for any, means each.
-func heeded(s *fsm.State, service string, observers []fsm.NodeID) []fsm.NodeID {
-	if s.Config.Services[service].Health.Observers != fsm.ByMajority {
-		return observers
-	}
-	var whole []fsm.NodeID
-	for _, n := range observers {
-		if !s.PathCut(service, n) {
-			whole = append(whole, n)
-		}
-	}
-	if len(whole) == 0 {
-		return observers
-	}
-	return whole
 }

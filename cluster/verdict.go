@@ -97,7 +97,7 @@ func counting(s *fsm.State, key fsm.ServerKey, alive func(fsm.NodeID) bool, able
 			return owners, false
 		}
 	}
-	all := heeded(s, key.Service, slices.DeleteFunc(fsm.Observers(s, key), dead))
+	all := fsm.Heeded(s, key.Service, slices.DeleteFunc(fsm.Observers(s, key), dead))
 	for _, n := range all {
 		if fsm.ProbesThrough(s, key, n) {
 			observers = append(observers, n)

@@ -81,6 +81,29 @@ func (s *State) PathCut(service string, node NodeID) bool {
 	return len(n.Paths) > 0 && slices.ContainsFunc(s.Config.Services[service].On(), func(vip string) bool { _, is := n.PathFault(vip); return is })
 }
 
+// Heeded are those of a server's observers by whose views its verdict is made: those whose path is whole, or all where there is none. What one sees by a path that
+// is cut is no news of the servers, and of two observers it would keep every verdict as it is. That is so by majority only: who asks for all of
+// them, or for any, means each.
+func Heeded(s *State, service string, observers []NodeID) []NodeID {
+	if s.Config.Services[service].Health.Observers != ByMajority {
+		return observers
+	}
+	whole := slices.DeleteFunc(slices.Clone(observers), func(n NodeID) bool { return s.PathCut(service, n) })
+	if len(whole) == 0 {
+		return observers
+	}
+	return whole
+}
+
+// SeenByAll is how long after one observer another one may see a server die: each asks at its own point of the interval, which may come out a tenth longer, and may
+// wait for the answer as long as the timeout.
+func (s Service) SeenByAll() (longest time.Duration) {
+	for _, c := range s.Checks {
+		longest = max(longest, c.Interval+c.Interval/10+c.Timeout)
+	}
+	return longest
+}
+
 // Owns reports whether the node owns a VIP of the service.
 func (s *State) Owns(node NodeID, service string) bool {
 	return node != "" && slices.ContainsFunc(s.Config.Services[service].On(), func(name string) bool {
