@@ -23,6 +23,8 @@ type KeepalivedOptions struct {
 	VIP      netip.Prefix
 	Priority int           // 1 to 254
 	Advert   time.Duration // a multiple of 10 ms, at most 40.95 s
+	// Servers, if there are any, get what comes to port 80 of the VIP by direct routing; it connects to them each second.
+	Servers []netip.AddrPort
 }
 
 // FindKeepalived returns the path of the program, or an error that says how to get it.
@@ -61,16 +63,17 @@ func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepa
 	if err := os.WriteFile(conf, []byte(o.text(h.Name)), 0o644); err != nil {
 		return nil, err
 	}
-	pid, vrrp := filepath.Join(h.Dir, "keepalived.pid"), filepath.Join(h.Dir, "vrrp.pid")
-	for _, path := range []string{pid, vrrp} { // of one that was killed: its number may be another's by now
+	pid, vrrp, checkers := filepath.Join(h.Dir, "keepalived.pid"), filepath.Join(h.Dir, "vrrp.pid"), filepath.Join(h.Dir, "checkers.pid")
+	for _, path := range []string{pid, vrrp, checkers} { // of one that was killed: its number may be another's by now
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 	}
-	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: []string{
-		"--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", conf,
-		"--pid", pid, "--vrrp_pid", vrrp,
-	}})
+	args := []string{"--dont-fork", "--log-console", "--log-detail", "--use-file", conf, "--pid", pid, "--vrrp_pid", vrrp, "--checkers_pid", checkers}
+	if len(o.Servers) == 0 {
+		args = append(args, "--vrrp")
+	}
+	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: args})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +92,7 @@ func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepa
 }
 
 func (o KeepalivedOptions) text(router string) string {
-	return fmt.Sprintf(`global_defs {
+	text := fmt.Sprintf(`global_defs {
   router_id %s
   vrrp_version 3
   vrrp_rt_priority 50
@@ -106,4 +109,12 @@ vrrp_instance lab {
   }
 }
 `, router, o.Priority, o.Advert.Seconds(), o.VIP)
+	if len(o.Servers) == 0 {
+		return text
+	}
+	text += fmt.Sprintf("virtual_server %s 80 {\n  delay_loop 1\n  lvs_sched rr\n  lvs_method DR\n  protocol TCP\n", o.VIP.Addr())
+	for _, s := range o.Servers {
+		text += fmt.Sprintf("  real_server %s %d {\n    TCP_CHECK {\n      connect_timeout 1\n      retry 1\n      delay_before_retry 1\n    }\n  }\n", s.Addr(), s.Port())
+	}
+	return text + "}\n"
 }

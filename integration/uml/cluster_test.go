@@ -76,3 +76,18 @@ func TestAgents(t *testing.T) {
 		})
 	}
 }
+
+// TestKeepalivedOwnPath runs that test of the hosts, of keepalived alone, on a kernel that has IPVS.
+func TestKeepalivedOwnPath(t *testing.T) {
+	t.Parallel()
+	need(t)
+	dir := guesttest.Build(t, "quorate/cmd/quorate")
+	out := guestTest(t, "quorate/integration", 3*time.Minute, uml.Program{
+		Args: []string{"-test.run=^TestKeepalivedOwnPath$", "-test.v", "-test.timeout=2m"},
+		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_SLOW_MACHINE=1"},
+		Dir:  "/", Memory: "2G",
+	})
+	if !strings.Contains(out, "it keeps the VIP") {
+		t.Error("it has not run")
+	}
+}
