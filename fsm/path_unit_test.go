@@ -23,7 +23,8 @@ func reaching(w *world, k AddressKey) bool {
 	p := newPlanner(w.s, w.hints, "")
 	u := p.unitWith(k)
 	for i, n := range p.nodes {
-		if p.ready[i] && u.fit[i] && (n.Weight > 0 || slices.Contains(u.prefer, n.ID)) && !n.cutFrom(u) {
+		unsure := u.standings != nil && u.standings[i].unsure != "" // a check of the node has not said yet whether it may
+		if p.ready[i] && u.fit[i] && !unsure && (n.Weight > 0 || slices.Contains(u.prefer, n.ID)) && !n.cutFrom(u) {
 			return true
 		}
 	}
