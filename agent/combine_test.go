@@ -55,15 +55,15 @@ func TestCombine(t *testing.T) {
 // The owner of the VIP probes too, whoever the observers are, and so does a node whose path to the servers is cut, until it is well.
 func TestOwnerWatches(t *testing.T) {
 	w := newWorld()
-	s := w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema}}}, Schema: fsm.MaxSchema})
+	w.apply(t, fsm.Command{Init: &fsm.Init{ClusterID: "c", Settings: fsm.DefaultSettings(), Node: fsm.Node{ID: "n1", Store: "s1", Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema}}}, Schema: fsm.MaxSchema})
 	for _, n := range []fsm.NodeID{"n2", "n3"} {
-		s = w.apply(t, fsm.Command{PutNode: &fsm.PutNode{Node: fsm.Node{ID: n, Store: fsm.StoreID("s" + n), Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema}}}})
+		w.apply(t, fsm.Command{PutNode: &fsm.PutNode{Node: fsm.Node{ID: n, Store: fsm.StoreID("s" + n), Role: fsm.Director, Weight: 1, Facts: fsm.Facts{Schema: fsm.MaxSchema}}}})
 	}
 	vip := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}
 	settings := fsm.DefaultSettings()
 	settings.Observers = 1
 	key := fsm.ServerKey{Service: "a", Address: netip.MustParseAddrPort("10.0.0.1:80")}
-	s = w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: settings, VIPs: map[string]fsm.VIP{"web": vip}, Services: map[string]fsm.Service{
+	s := w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: settings, VIPs: map[string]fsm.VIP{"web": vip}, Services: map[string]fsm.Service{
 		"a": {Name: "a", VIP: "web", Port: 80, Protocol: fsm.TCP, Scheduler: "wrr", Forward: fsm.NAT, Checks: []fsm.Check{check(fsm.CheckTCP)}, Servers: []fsm.Server{{Address: key.Address, Weight: 1}}},
 	}}}})
 	var other fsm.NodeID

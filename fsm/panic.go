@@ -87,7 +87,7 @@ func overText(share, up, lost int) string {
 	if share == noPanic {
 		return "it is off now"
 	}
-	text := plural(up, "server") + " of it up"
+	var text string
 	if up == 1 {
 		text = "1 server of it is up"
 	} else if up > 1 {

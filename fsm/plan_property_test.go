@@ -421,7 +421,7 @@ func checkPlan(rt *rapid.T, w *world) {
 		if down, unsure := unhealthy(w.s, vip.Name, w.s.Nodes[r.To]); r.To != "" && vip.Name != "" && (down || unsure) {
 			rt.Fatalf("to a node on which a required check fails or is not known: %+v", r)
 		}
-		if owner := w.s.Assignments[r.Key].Owner; r.To != "" && r.Reason.Code != ReasonUnhealthy && w.hints.Able[owner] && w.s.Nodes[r.To].Facts.Unsynced {
+		if owner := w.s.Assignments[r.Key].Owner; r.To != "" && r.Reason.Code != ReasonUnhealthy && r.Reason.Code != ReasonPath && w.hints.Able[owner] && w.s.Nodes[r.To].Facts.Unsynced {
 			rt.Fatalf("%s serves, and is to hand over to a node that lacks its connections: %+v", owner, r)
 		}
 	}
@@ -499,17 +499,19 @@ func calm(rt *rapid.T, w *world) {
 		for i, n := range p.nodes {
 			can = can || u.open[i] && (n.Weight > 0 || slices.Contains(u.prefer, n.ID))
 		}
+		// The rest of a group waits for its home while that has not said yet whether its checks pass: it keeps what it has, and is given nothing.
+		waits := slices.ContainsFunc(u.members, func(m member) bool { i := p.owner(m); return i >= 0 && p.unsure(u, i) })
 		for _, m := range u.members {
 			a := w.s.Assignments[m.key]
 			n := w.s.Nodes[a.Owner]
 			switch {
-			case can && a.Owner == "":
+			case can && a.Owner == "" && !waits:
 				rt.Fatalf("%v has no owner", m.key)
 			case a.Owner != "" && p.failing(u, p.index[a.Owner]) != "":
 				rt.Fatalf("%v is on %s: %s", m.key, a.Owner, p.failing(u, p.index[a.Owner]))
 			case can && (n.Draining || n.Leaving):
 				rt.Fatalf("%v is still on %s", m.key, a.Owner)
-			case can && a.Owner != w.s.Assignments[u.members[0].key].Owner:
+			case can && !waits && a.Owner != w.s.Assignments[u.members[0].key].Owner:
 				rt.Fatalf("group %s is split", u.group)
 			case a.Release != nil:
 				rt.Fatalf("the release of %v is still pending", m.key)

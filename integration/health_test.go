@@ -265,28 +265,30 @@ func (h *healthBed) ownerDecides(t *testing.T) {
 	must(t, h.bed.AwaitServers(within(t, 20*time.Second*h.times), "web", 3))
 }
 
+// kernel waits until the kernel of a director has the server, or has it no more.
+func (h *healthBed) kernel(t *testing.T, d *lab.Director, server int, has bool) {
+	t.Helper()
+	must(t, lab.Await(within(t, 20*time.Second*h.times), 10*time.Millisecond, func(ctx context.Context) error {
+		tr, err := d.API.Traffic(ctx, "", true, "web")
+		if err != nil {
+			return err
+		}
+		if got := slices.ContainsFunc(tr.Services[0].Servers, func(x api.ServerTraffic) bool { return x.Address == h.bed.ServerAddr(server) && x.Have != nil }); got != has {
+			return fmt.Errorf("the kernel has it: %v", got)
+		}
+		return nil
+	}))
+}
+
 // A server dies: it is out after as many failures as count, and it comes back.
 func (h *healthBed) serverDies(t *testing.T) {
 	owner, err := h.bed.AwaitOwner(within(t, 20*time.Second*h.times), h.vip, nil)
 	must(t, err)
-	kernel := func(has bool) {
-		t.Helper()
-		must(t, lab.Await(within(t, 20*time.Second*h.times), 10*time.Millisecond, func(ctx context.Context) error {
-			tr, err := owner.API.Traffic(ctx, "", true, "web")
-			if err != nil {
-				return err
-			}
-			if got := slices.ContainsFunc(tr.Services[0].Servers, func(x api.ServerTraffic) bool { return x.Address == h.bed.ServerAddr(1) && x.Have != nil }); got != has {
-				return fmt.Errorf("the kernel has it: %v", got)
-			}
-			return nil
-		}))
-	}
-	kernel(true) // the figures are up to a second old
+	h.kernel(t, owner, 1, true) // the figures are up to a second old
 	stood := watchStalls(t)
 	from := lab.Now()
 	must(t, h.bed.Servers[1].Sicken())
-	kernel(false)
+	h.kernel(t, owner, 1, false)
 	took := lab.Since(from)
 	t.Logf("a server is sick: out of the kernel's table after %s", lab.Millis(took))
 	if limit := 2*h.interval + h.timeout + 1500*time.Millisecond*h.times + stood(); took > limit {
@@ -330,6 +332,9 @@ func (h *healthBed) leaderAndServerDie(t *testing.T) {
 // All agents are killed and start again: who was down gets nothing, and who was up is never taken out.
 func (h *healthBed) restart(t *testing.T) {
 	h.server(t, 2, "down", func(d api.ServerDetail) bool { return d.Verdict == fsm.Down })
+	owner, err := h.bed.AwaitOwner(within(t, 30*time.Second*h.times), h.vip, nil)
+	must(t, err)
+	h.kernel(t, owner, 2, false) // what is agreed is carried out a moment later
 	before := h.applied(t)
 	from := lab.Now()
 	for _, d := range h.bed.Directors {
@@ -339,7 +344,7 @@ func (h *healthBed) restart(t *testing.T) {
 		must(t, d.Start(within(t, 30*time.Second*h.times)))
 	}
 	must(t, h.bed.AwaitReady(within(t, 60*time.Second*h.times)))
-	_, err := h.bed.AwaitOwner(within(t, 30*time.Second*h.times), h.vip, nil)
+	_, err = h.bed.AwaitOwner(within(t, 30*time.Second*h.times), h.vip, nil)
 	must(t, err)
 	back := lab.Now()
 	<-time.After(3 * time.Second)
