@@ -65,7 +65,7 @@ test-beside: need-root ## test-hosts, and beside it test-cross and test-sim
 
 .PHONY: test-idle
 test-idle:
-	chrt --idle 0 $(MAKE) --no-print-directory -j1 test-cross test-sim
+	chrt --idle 0 $(MAKE) --no-print-directory test-cross test-sim
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces

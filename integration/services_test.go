@@ -256,6 +256,14 @@ func (s *services) quorum(t *testing.T) {
 	s.answers(t, 81, "w3")
 	s.event(t, "that the quorum is lost", func(e fsm.Event) bool { return e.Reason == fsm.ReasonQuorumDown })
 	s.answers(t, 80, "w2")
+	// What the kernel has is up to a second old.
+	must(t, lab.Await(within(t, 10*time.Second*s.times), 50*time.Millisecond, func(ctx context.Context) error {
+		w, err := s.weights(ctx, "web")
+		if err == nil && w[s.bed.ServerAddr(0)] > 0 {
+			err = fmt.Errorf("the kernel has the sick server still: %v", w)
+		}
+		return err
+	}))
 
 	must(t, s.bed.Servers[0].Cure())
 	var seen []int
