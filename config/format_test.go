@@ -254,9 +254,12 @@ func drawService(t *rapid.T, name string, vip fsm.VIP, port uint16, cross bool, 
 			if c.TCP.Send == "" {
 				c.TCP.SendHex = rapid.SampledFrom([]string{"", "0a0b 0c"}).Draw(t, "send_hex")
 			}
-			if rapid.Bool().Draw(t, "with TLS") {
+			switch rapid.IntRange(0, 2).Draw(t, "with TLS, or half open") {
+			case 1:
 				c.TLS = drawTLS(t)
 				c.TLS.On = true
+			case 2:
+				c.TCP = &fsm.TCPCheck{HalfOpen: true}
 			}
 			c = c.Spared()
 		}

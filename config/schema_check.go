@@ -57,6 +57,7 @@ var tcpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckTCP},
 	text("send_hex", func(c *fsm.Check) *string { return &c.TCP.SendHex }, "The same in hexadecimal, like `\"0a0b 0c\"`."),
 	text("expect", func(c *fsm.Check) *string { return &c.TCP.Expect }, "What the server has to say, then or unasked: its first 16 KiB have to contain it. With none of `expect` and `expect_regex` nothing is waited for."),
 	text("expect_regex", func(c *fsm.Check) *string { return &c.TCP.ExpectRegex }, "Regular expression (RE2) that has to match what the server says."),
+	boolean("half_open", func(c *fsm.Check) *bool { return &c.TCP.HalfOpen }, "Send a SYN, take SYN+ACK for a success and answer it with RST: the server's program hears of no connection. Sees no more than a check that connects."),
 )
 
 var httpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckHTTP, fsm.CheckHTTPS}, slices.Concat([]key{

@@ -225,6 +225,7 @@ func (c Check) validate(ps *Problems, object string) {
 		}
 	}
 	c.validateTLS(ps, object)
+	c.validateHalfOpen(ps, object)
 }
 
 // patterns says which of the check's regular expressions do not compile, see Config.Validate.

@@ -8,12 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// TCPCheck is the part of a Check by TCP that says something, or waits for something to be said. A check that only connects has none. Since schema 6.
+// TCPCheck is the part of a Check by TCP that does something else than to connect: it says something, waits for something to be said, or gives up half-way. A check that only connects has none. Since schema 6.
 type TCPCheck struct {
 	Send        string `json:"send,omitempty"`
 	SendHex     string `json:"send_hex,omitempty"`     // in place of Send
 	Expect      string `json:"expect,omitempty"`       // that the answer contains
 	ExpectRegex string `json:"expect_regex,omitempty"` // that it matches; RE2
+	HalfOpen    bool   `json:"half_open,omitempty"`    // the connection is given up before it stands
 }
 
 func (c *TCPCheck) validate(ps *Problems, object string) {
@@ -34,6 +35,31 @@ func (c *TCPCheck) validate(ps *Problems, object string) {
 	}
 }
 
+// validateHalfOpen refuses what needs a connection beside a check that opens none.
+func (c Check) validateHalfOpen(ps *Problems, object string) {
+	if c.TCP == nil || !c.TCP.HalfOpen {
+		return
+	}
+	besides := ""
+	switch {
+	case c.Through != "":
+		besides = "through"
+	case c.TLS != nil && *c.TLS != TLSCheck{}:
+		besides = "tls"
+	case c.TCP.Send != "":
+		besides = "send"
+	case c.TCP.SendHex != "":
+		besides = "send_hex"
+	case c.TCP.Expect != "":
+		besides = "expect"
+	case c.TCP.ExpectRegex != "":
+		besides = "expect_regex"
+	default:
+		return
+	}
+	ps.add(object, "half_open", "true", "the connection is never opened, and "+besides+" needs one", "leave one of the two out")
+}
+
 // patterns says that a regular expression does not compile, see Check.patterns.
 func (c *TCPCheck) patterns(ps *Problems, object string) {
 	if len(c.ExpectRegex) > maxPattern {
@@ -49,6 +75,7 @@ func (c *TCPCheck) fields(f fields) {
 	f.set("send_hex", c.SendHex)
 	f.set("expect", c.Expect)
 	f.set("expect_regex", c.ExpectRegex)
+	f.flag("half_open", c.HalfOpen)
 }
 
 // Spared is the check of a type that may do without some parts (tcp) without those that say nothing, so that a check which only connects is

@@ -109,6 +109,10 @@ func TestTCPCheck(t *testing.T) {
 		"has one digit":       tcp(func(c *TCPCheck) { c.SendHex = "0a0" }),
 		"a send already":      tcp(func(c *TCPCheck) { c.SendHex, c.Send = "0a", "x" }),
 		"not UTF-8":           tcp(func(c *TCPCheck) { c.Expect = "\xff" }),
+		"and send needs one":  tcp(func(c *TCPCheck) { c.HalfOpen, c.Send = true, "x" }),
+		"and expect needs":    tcp(func(c *TCPCheck) { c.HalfOpen, c.Expect = true, "x" }),
+		"and tls needs one":   checkOf(CheckTCP, func(c *Check) { c.TCP.HalfOpen, c.TLS.On = true, true }).Spared(),
+		"and through needs":   checkOf(CheckTCP, func(c *Check) { c.TCP.HalfOpen, c.Through = true, ThroughForwarding }).Spared(),
 		"it has 1025 bytes":   tcp(func(c *TCPCheck) { c.Send = strings.Repeat("a", 1025) }),
 		"are nothing without": checkOf(CheckTCP, func(c *Check) { c.TLS.CA = "/a" }).Spared(),
 	} {

@@ -131,6 +131,11 @@ func (k *connecting) connect() (err error) {
 	if k.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		return os.NewSyscallError("socket", err)
 	}
+	if k.target.halfOpen() {
+		if err := leaveHalfOpen(k.fd); err != nil {
+			return err
+		}
+	}
 	if e := k.target.Egress; e != (Egress{}) {
 		if err := e.prepare(k.fd); err != nil {
 			return err
@@ -194,14 +199,14 @@ func (k *connecting) answered() bool {
 func (k *connecting) outcome(err error, now time.Time) outcome {
 	o := outcome{entry: k.entry, start: k.start, took: now.Sub(k.start)}
 	if err == nil {
-		o.answer = connected(o.took)
+		o.answer = connected(k.target, o.took)
 		return o
 	}
 	o.err = noConnection(err, errors.Is(err, os.ErrDeadlineExceeded), k.target)
 	return o
 }
 
-// leave closes the connection in the ordinary way and forgets it.
+// leave closes the connection, in the ordinary way unless it is to stay half open, and forgets it.
 func (c *connector) leave(k *connecting) {
 	if k.fd < 0 {
 		return

@@ -108,18 +108,26 @@ func TestConnect(t *testing.T) {
 			{"IPv4 in IPv6", netip.AddrPortFrom(netip.AddrFrom16(accepts.Addr().As16()), accepts.Port()), Egress{}, true, `ok: connected in .*`},
 			{"from a source", accepts, Egress{Source: netip.MustParseAddr("127.0.0.77"), Interface: "lo"}, true, `ok: connected in .*`},
 			{"refuses", closedPort(t), Egress{}, false, `connect: connection refused`},
-			{"is silent", full(t), Egress{}, false, `no answer within 150ms`},
+			{"has a full queue", full(t), Egress{}, false, `no answer within 150ms`},
 			{"is no host", netip.MustParseAddrPort("255.255.255.255:9"), Egress{}, false, `connect: (network is unreachable|permission denied)`},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				_, transitions := engineOf(t, o, Target{Addr: c.addr, Egress: c.egress, Interval: 200 * time.Millisecond, Timeout: 150 * time.Millisecond})
-				tr := <-transitions
-				detail, err := tr.Detail, error(nil)
-				if !tr.Up {
-					err = errors.New(tr.Detail)
-				}
-				if wantText(t, detail, err, c.want); tr.Up != c.up {
-					t.Errorf("up %v, want %v", tr.Up, c.up)
+				whole := Target{Addr: c.addr, Egress: c.egress, Interval: 200 * time.Millisecond, Timeout: 150 * time.Millisecond}
+				half := whole
+				half.TCP.HalfOpen = true
+				_, transitions := engineOf(t, o, whole, half)
+				for range 2 {
+					tr := <-transitions
+					detail, err, want := tr.Detail, error(nil), c.want
+					if !tr.Up {
+						err = errors.New(tr.Detail)
+					}
+					if tr.ID == "1" {
+						want = strings.Replace(want, "connected", `SYN\+ACK`, 1)
+					}
+					if wantText(t, detail, err, want); tr.Up != c.up {
+						t.Errorf("%s: up %v, want %v", tr.ID, tr.Up, c.up)
+					}
 				}
 			})
 		}
@@ -132,6 +140,60 @@ func TestConnect(t *testing.T) {
 		})
 		if err := <-closes; err == nil || !strings.Contains(err.Error(), "EOF") {
 			t.Errorf("the server saw %v, want an ordinary end", err)
+		}
+	})
+}
+
+// The program of a server does not see connections that are left half open, and sees all others.
+func TestHalfOpen(t *testing.T) {
+	both(t, func(t *testing.T, o Options) {
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+			if err != nil {
+				t.Skipf("no listener at %s: %v", host, err)
+			}
+			defer l.Close()
+			at := l.Addr().(*net.TCPAddr).AddrPort()
+			for _, half := range []bool{true, false} {
+				const probes = 5
+				made, slow, passed := 0, 0, make(chan struct{}, 1000)
+				o.OnProbe = func(p Probed) {
+					made++
+					if p.Took > 100*time.Millisecond { // this machine is so busy that its kernel may have completed the handshake
+						slow++
+					}
+					if p.Result == Passed {
+						passed <- struct{}{}
+					}
+				}
+				ask := Target{Addr: at, Interval: 200 * time.Millisecond, Timeout: 200 * time.Millisecond}
+				ask.FastInterval, ask.TCP.HalfOpen = 20*time.Millisecond, half
+				e, _ := engineOf(t, o, ask)
+				for range probes {
+					e.Hint("0")
+					<-passed
+				}
+				e.Set(nil) // none is under way any more
+				last, err := net.Dial("tcp", at.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer last.Close()
+				seen := 0
+				for ; ; seen++ { // they are accepted in the order in which they came
+					c, err := l.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer c.Close()
+					if c.RemoteAddr().String() == last.LocalAddr().String() {
+						break
+					}
+				}
+				if half && seen > slow || !half && (seen < made || seen > made+1) { // one may have been given up
+					t.Errorf("%s, half open %v: the server's program saw %d connections of %d probes, %d of which were slow", host, half, seen, made, slow)
+				}
+			}
 		}
 	})
 }

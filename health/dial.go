@@ -28,8 +28,8 @@ type Egress struct {
 func dialTarget(ctx context.Context, network string, t Target) (net.Conn, error) {
 	// Keep-alive is off: no connection lives longer than one probe.
 	d := net.Dialer{KeepAlive: -1}
-	if (t.Egress != Egress{}) {
-		d.Control = t.Egress.control
+	if (t.Egress != Egress{}) || t.halfOpen() {
+		d.Control = t.control
 		d.LocalAddr = t.Egress.local(network)
 	}
 	if strings.HasPrefix(network, "ip") {

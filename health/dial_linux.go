@@ -1,17 +1,30 @@
 package health
 
 import (
+	"errors"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // control is net.Dialer.Control.
-func (e Egress) control(_, _ string, raw syscall.RawConn) (err error) {
-	if cerr := raw.Control(func(fd uintptr) { err = e.prepare(int(fd)) }); cerr != nil {
-		return cerr
+func (t Target) control(_, _ string, raw syscall.RawConn) (err error) {
+	cerr := raw.Control(func(fd uintptr) {
+		if err = t.Egress.prepare(int(fd)); err == nil && t.halfOpen() {
+			err = leaveHalfOpen(int(fd))
+		}
+	})
+	return errors.Join(cerr, err)
+}
+
+// leaveHalfOpen has the connection of the socket, which is not connected yet, never be completed: the kernel keeps back the acknowledgement of the SYN+ACK for
+// 200 ms (TCP_DELACK_MAX in net/ipv4/tcp_input.c, tcp_rcv_synsent_state_process), and when the socket is closed within these it sends RST in its place.
+func leaveHalfOpen(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0); err != nil {
+		return unasked(os.NewSyscallError("setsockopt TCP_QUICKACK", err))
 	}
-	return err
+	return os.NewSyscallError("setsockopt SO_LINGER", unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 }
 
 // prepare sets up a socket that is not bound yet.

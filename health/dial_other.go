@@ -8,8 +8,11 @@ import (
 )
 
 // control is net.Dialer.Control.
-func (e Egress) control(string, string, syscall.RawConn) error {
+func (t Target) control(string, string, syscall.RawConn) error {
+	e := t.Egress
 	switch err := errors.ErrUnsupported; {
+	case t.halfOpen():
+		return e.notAsked("half_open", true, err)
 	case e.Interface != "":
 		return e.notAsked("interface", e.Interface, err)
 	case e.Mark != 0:

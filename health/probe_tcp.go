@@ -17,10 +17,12 @@ type TCPQuery struct {
 	SendHex     string `json:"send_hex,omitempty"` // in place of Send
 	Expect      string `json:"expect,omitempty"`   // has to be in the first maxTalk bytes that the server says
 	ExpectRegex string `json:"expect_regex,omitempty"`
+	// HalfOpen leaves the handshake without its end: the server's SYN+ACK is answered by RST, so that its program hears of nothing. For a check that only connects.
+	HalfOpen bool `json:"half_open,omitempty"`
 }
 
 // tcpProber connects and closes again, in the ordinary way (FIN), so that the server's log shows a client that changed
-// its mind rather than a reset. It may speak TLS before that, say something, and wait for what the server has to say.
+// its mind rather than a reset; a half-open check it does not even see. It may speak TLS before that, say something, and wait for what the server has to say.
 type tcpProber struct {
 	dial     DialFunc
 	secure   *tlsClients
@@ -36,7 +38,7 @@ func (p tcpProber) Inspect(t Target) error {
 }
 
 func (p tcpProber) Probe(ctx context.Context, t Target) (Answer, error) {
-	if t.Protocols.TCP != (TCPQuery{}) || t.TLS.On {
+	if t.Protocols.TCP != (TCPQuery{HalfOpen: t.Protocols.TCP.HalfOpen}) || t.TLS.On {
 		return p.talk(ctx, t)
 	}
 	start := time.Now()
@@ -46,12 +48,16 @@ func (p tcpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	}
 	// The handshake was the question; what closing says of the server is none of its health.
 	_ = c.Close()
-	return connected(time.Since(start)), nil
+	return connected(t, time.Since(start)), nil
 }
 
-// connected is the answer of a target that took a connection.
-func connected(took time.Duration) Answer {
-	return Answer{Detail: "connected in " + rounded(took).String()}
+// connected is the answer of a target that took a connection, or would have.
+func connected(t Target, took time.Duration) Answer {
+	what := "connected"
+	if t.halfOpen() {
+		what = "SYN+ACK"
+	}
+	return Answer{Detail: what + " in " + rounded(took).String()}
 }
 
 // talk is a probe that does more than to connect.

@@ -91,6 +91,12 @@ func (t Target) connectsOnly() bool {
 	plain := Target{
 		ID: t.ID, Type: TypeTCP, Addr: t.Addr, Egress: t.Egress,
 		Interval: t.Interval, FastInterval: t.FastInterval, Timeout: t.Timeout, Rise: t.Rise, Fall: t.Fall,
+		Protocols: Protocols{TCP: TCPQuery{HalfOpen: t.TCP.HalfOpen}},
 	}
 	return t.Addr.Addr().Zone() == "" && reflect.DeepEqual(t, plain)
+}
+
+// halfOpen reports whether the connection is to be given up before it stands.
+func (t Target) halfOpen() bool {
+	return t.TCP == TCPQuery{HalfOpen: true} && !t.TLS.On && t.Through == Through{}
 }

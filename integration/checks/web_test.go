@@ -135,15 +135,18 @@ http {
 	ask(t, "tcp", `timeout = "1s"; `+head+`expect_regex = "^HTTP/1.1 5"`, local(ports[0]), "nginx", "says something else", false)
 	ask(t, "tcp", verified+head+`expect = " 200 "`, local(ports[2]), "nginx", "says what is expected, with TLS", true)
 	ask(t, "tcp", `tls = true; server_name = "www.example.org"`, local(ports[2]), "nginx", "its certificate is by an authority that nobody knows", false)
+	ask(t, "tcp", `half_open = true`, local(ports[0]), "nginx", "well, half_open", true)
 	ask(t, "tcp", `tls = true`, local(ports[0]), "nginx", "TLS asked where it speaks HTTP", false)
 	p.stopped(func() {
 		ask(t, "tcp", `timeout = "1s"; `+head+`expect = " 200 "`, local(ports[0]), "nginx", "stopped (SIGSTOP), something is expected", false)
 		ask(t, "tcp", `timeout = "1s"; `+verified, local(ports[2]), "nginx", "stopped (SIGSTOP), with TLS", false)
 		hold(t, "nginx", "stopped (SIGSTOP): the kernel connects", health.Target{Type: health.TypeTCP, Addr: local(ports[0])}, true)
+		ask(t, "tcp", `half_open = true`, local(ports[0]), "nginx", "stopped (SIGSTOP): the kernel answers, half_open", true)
 	})
 	p.midway("nginx", "killed in the middle of the answer", web(health.TypeHTTPS, ports[2], health.URL{Path: "/trickle", Body: digest},
 		secured(health.TLS{CA: ca.File(), ServerName: "www.example.org"})), 10_000, p.kill)
 	hold(t, "nginx", "killed", health.Target{Type: health.TypeTCP, Addr: local(ports[0])}, false)
+	ask(t, "tcp", `half_open = true`, local(ports[0]), "nginx", "killed, half_open", false)
 	hold(t, "nginx", "killed", web(health.TypeHTTP, ports[0], health.URL{}), false)
 	hold(t, "nginx", "killed", web(health.TypeHTTPS, ports[2], health.URL{}), false)
 
