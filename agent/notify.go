@@ -44,6 +44,11 @@ func (a *Agent) see(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.teller.Ready():
+	}
 	var began time.Time // of the present membership's actuator
 	leased, saw := false, false
 	for {

@@ -36,6 +36,7 @@ type Teller struct {
 	save func(path string, content []byte) error
 	log  *slog.Logger
 
+	ready   chan struct{} // closed when Run has begun
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil = it does not run
 	stopped bool
@@ -75,7 +76,7 @@ type page map[string][]Transition
 
 // NewTeller reads what was told before from the file at path; save replaces that. An error means that it starts as if nothing had been told.
 func NewTeller(self fsm.NodeID, path string, save func(string, []byte) error, log *slog.Logger) (*Teller, error) {
-	t := &Teller{self: self, path: path, save: save, log: log, desks: map[string]*desk{}}
+	t := &Teller{self: self, path: path, save: save, log: log, ready: make(chan struct{}), desks: map[string]*desk{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, nil
@@ -99,11 +100,15 @@ func NewTeller(self fsm.NodeID, path string, save func(string, []byte) error, lo
 
 func newDesk() *desk { return &desk{last: Scene{}, told: Scene{}, news: make(chan struct{}, 1)} }
 
-// Run tells until ctx ends.
+// Ready is closed when Run has begun: what is seen before that is lost.
+func (t *Teller) Ready() <-chan struct{} { return t.ready }
+
+// Run tells until ctx ends. A Teller runs once.
 func (t *Teller) Run(ctx context.Context) error {
 	t.mu.Lock()
 	t.ctx = ctx
 	t.mu.Unlock()
+	close(t.ready)
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
 	defer func() {
@@ -374,10 +379,17 @@ func (t *Teller) halt() {
 
 // Stop tells that this node stops, and returns when that is told or ctx ends. It sees nothing more afterwards.
 func (t *Teller) Stop(ctx context.Context) {
-	var idle []chan struct{}
 	t.mu.Lock()
 	t.stopped = true
 	t.halt()
+	t.mu.Unlock()
+	_ = t.settle(ctx)
+}
+
+// settle returns when all is told that waits now, or with the error of ctx.
+func (t *Teller) settle(ctx context.Context) error {
+	var idle []chan struct{}
+	t.mu.Lock()
 	for _, d := range t.desks {
 		if d.idle == nil && d.stop != nil && (d.busy || len(d.queue) > 0) {
 			d.idle = make(chan struct{})
@@ -391,9 +403,10 @@ func (t *Teller) Stop(ctx context.Context) {
 		select {
 		case <-c:
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // Status is how the notifiers of this node do, by name.
