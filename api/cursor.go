@@ -10,14 +10,15 @@ import (
 
 // Cursor is a place in the timeline: after all events of entry Index, or, with N above 0, after the first N events of it.
 // One entry may make several events (a fence makes one for each VIP), so an index alone would lose the rest of them when a
-// stream breaks between two. Its text form is "123" or "123.2"; it is the id of a streamed event.
+// stream breaks between two. Its text form is "123" or "123.2"; it is the id of a streamed event. It stays true when the timeline forgets the
+// first events of that entry.
 type Cursor struct {
 	Index uint64
 	N     int
 }
 
-// maxPerEntry bounds N: an entry cannot have more events than the timeline.
-const maxPerEntry = fsm.MaxEvents
+// maxPerEntry bounds N. An entry may have more events than the timeline keeps: one for each of many servers.
+const maxPerEntry = 1<<31 - 1
 
 // String is the text form.
 func (c Cursor) String() string {
@@ -43,7 +44,7 @@ func ParseCursor(s string) (Cursor, error) {
 	}
 	c := Cursor{Index: i}
 	if some {
-		n, err := strconv.ParseUint(tail, 10, 16)
+		n, err := strconv.ParseUint(tail, 10, 32)
 		if err != nil || n == 0 || n > maxPerEntry {
 			return wrong()
 		}
@@ -66,7 +67,8 @@ func since(t fsm.Timeline, c Cursor, limit int) []step {
 		if i == 0 || t[i-1].Index != e.Index {
 			n = 0
 		}
-		n++
+		// Its own number counts those before it that are forgotten. Before schema 6 events have none.
+		n = max(n, e.N) + 1
 		if e.Index < c.Index || e.Index == c.Index && (c.N == 0 || n <= c.N) {
 			continue
 		}
@@ -85,5 +87,8 @@ func since(t fsm.Timeline, c Cursor, limit int) []step {
 // forgotten reports whether events after c have dropped out of the bounded timeline. The beginning misses nothing: it asks
 // for what there is.
 func forgotten(t fsm.Timeline, c Cursor) bool {
-	return c != (Cursor{}) && len(t) == fsm.MaxEvents && c.Index < t[0].Index
+	if c == (Cursor{}) || len(t) < fsm.MaxEvents {
+		return false
+	}
+	return c.Index < t[0].Index || c.Index == t[0].Index && c.N > 0 && c.N < t[0].N
 }

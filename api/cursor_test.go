@@ -13,11 +13,15 @@ import (
 // timelines have several events for some entries, as the real one has.
 func timelines(t *rapid.T) fsm.Timeline {
 	var out fsm.Timeline
-	index := uint64(0)
+	index, numbered := uint64(0), rapid.Bool().Draw(t, "numbered") // since schema 6 they are
 	for range rapid.IntRange(0, 12).Draw(t, "entries") {
 		index += uint64(rapid.IntRange(1, 3).Draw(t, "gap"))
 		for i := range rapid.IntRange(1, 4).Draw(t, "events") {
-			out = append(out, fsm.Event{Index: index, Text: fmt.Sprintf("%d/%d", index, i)})
+			e := fsm.Event{Index: index, Text: fmt.Sprintf("%d/%d", index, i)}
+			if numbered {
+				e.N = i
+			}
+			out = append(out, e)
 		}
 	}
 	return out
@@ -56,6 +60,35 @@ func TestResumeLosesAndRepeatsNothing(t *testing.T) {
 	})
 }
 
+// TestPlaceOutlivesWhatIsForgotten: a place between two events of an entry names the same two when the timeline has forgotten events before it, of that entry too.
+func TestPlaceOutlivesWhatIsForgotten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		index, all := uint64(1), fsm.Timeline{}
+		for n := 0; len(all) < fsm.MaxEvents+20; n++ {
+			if n > 0 && rapid.IntRange(0, 20).Draw(t, "entry ends") == 0 {
+				index, n = index+1, 0
+			}
+			all = append(all, fsm.Event{Index: index, N: n})
+		}
+		steps := since(all, Cursor{}, 0)
+		read := rapid.IntRange(1, len(all)).Draw(t, "read")
+		at := steps[read-1].after
+		dropped := rapid.IntRange(0, 20).Draw(t, "dropped")
+		kept := all[dropped:min(len(all), dropped+fsm.MaxEvents)]
+		got := since(kept, at, 0)
+		want := kept[min(max(0, read-dropped), len(kept)):]
+		if len(got) != len(want) || len(got) > 0 && got[0].Place() != want[0].Place() {
+			t.Fatalf("after %s and %d forgotten %d events come, want %d", at, dropped, len(got), len(want))
+		}
+		if missed := read < dropped; missed && !forgotten(kept, at) {
+			t.Fatalf("after %s %d events are forgotten, and it does not say so", at, dropped-read)
+		}
+		if read >= dropped && at.Index == kept[0].Index && forgotten(kept, at) {
+			t.Fatalf("nothing after %s is forgotten", at)
+		}
+	})
+}
+
 func TestForgotten(t *testing.T) {
 	full := make(fsm.Timeline, fsm.MaxEvents)
 	for i := range full {
@@ -75,7 +108,7 @@ func TestForgotten(t *testing.T) {
 }
 
 func FuzzParseCursor(f *testing.F) {
-	for _, s := range []string{"", "0", "123", "123.2", "1.", ".1", "1.0", "18446744073709551615.1000", "18446744073709551616", "-1", "1.1.1", " 1"} {
+	for _, s := range []string{"", "0", "123", "123.2", "1.", ".1", "1.0", "18446744073709551615.1000", "1.2147483647", "1.2147483648", "18446744073709551616", "-1", "1.1.1", " 1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -90,7 +123,7 @@ func FuzzParseCursor(f *testing.F) {
 		if err != nil || again != c {
 			t.Errorf("%q: %v does not read back: %v, %v", s, c, again, err)
 		}
-		if c.N < 0 || c.N > fsm.MaxEvents {
+		if c.N < 0 || c.N > maxPerEntry {
 			t.Errorf("%q: N is %d", s, c.N)
 		}
 	})
