@@ -28,6 +28,7 @@ type NotifierStatus struct {
 	Suppressed   uint64    `json:"suppressed" doc:"Events beyond its limit"`
 	GivenUp      uint64    `json:"given_up" doc:"Events that it refused, or that could not be told for as long as retry_for says"`
 	Lost         uint64    `json:"lost" doc:"Events that were forgotten before they were told, as too many waited"`
+	LosingSince  time.Time `json:"losing_since,omitzero" doc:"Since when too many wait for it, so that the oldest are lost; over once it has caught up"`
 	Attempts     int       `json:"attempts,omitempty" doc:"That failed since the last success"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Error        string    `json:"error,omitempty" doc:"Of the last attempt, if it failed"`
@@ -155,10 +156,8 @@ func notifiersOf(st *fsm.State, rs reports) []NotifierStatus {
 		if o, ok := st.Outbox[name]; ok {
 			x.Waiting, x.WaitingSince = st.Waiting(name)
 			x.Told, x.LastTold, x.Suppressed, x.GivenUp, x.Lost = o.Told, o.Last, o.Untold.Suppressed, o.Untold.GivenUp, o.Untold.Lost
-			x.Attempts, x.FailingSince, x.Error = o.Attempts, o.Failing, o.Error
-			if o.Attempts > 0 {
-				x.Problem = fmt.Sprintf("%s since %s: %s", waitText(x.Waiting), o.Failing.UTC().Format(time.RFC3339), o.Error)
-			}
+			x.LosingSince, x.Attempts, x.FailingSince, x.Error = o.Loss.Since, o.Attempts, o.Failing, o.Error
+			x.Problem = outboxProblem(o, x.Waiting)
 		}
 		for _, id := range slices.Sorted(maps.Keys(rs)) {
 			for _, nn := range rs[id].status.Notifiers {
@@ -176,6 +175,21 @@ func notifiersOf(st *fsm.State, rs reports) []NotifierStatus {
 		out = append(out, x)
 	}
 	return out
+}
+
+// outboxProblem is what an operator should know of a notifier for which so many events wait.
+func outboxProblem(o fsm.Outbox, waiting int) string {
+	lost := ""
+	if o.Loss != (fsm.Loss{}) {
+		lost = fmt.Sprintf("too many wait: %d lost since %s", o.Untold.Lost-o.Loss.Before, o.Loss.Since.UTC().Format(time.RFC3339))
+	}
+	if o.Attempts == 0 {
+		return lost
+	}
+	if lost != "" {
+		lost += "; "
+	}
+	return lost + fmt.Sprintf("%s since %s: %s", waitText(waiting), o.Failing.UTC().Format(time.RFC3339), o.Error)
 }
 
 // waitText is like "3 notifications wait".

@@ -33,68 +33,6 @@ func (e *entry) matchOutboxes() {
 	e.trimBacklog()
 }
 
-// wanted reports whether some notifier still has to be told of an event.
-func (e *entry) wanted(ev Event) bool {
-	for name, o := range e.next.Outbox {
-		if e.waits(name, o, ev) {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *entry) waits(name string, o Outbox, ev Event) bool {
-	return ev.Place().Compare(o.Next) >= 0 && e.next.Config.Notifiers[name].Wants(ev)
-}
-
-// keepBacklog keeps what the timeline is about to forget and some notifier has not been told. Of too many the oldest are lost, and counted at each
-// notifier that waits for them.
-func (e *entry) keepBacklog(was Timeline) {
-	over := len(was) + len(e.events) - MaxEvents
-	if over <= 0 || len(e.next.Outbox) == 0 {
-		return
-	}
-	var kept []Event
-	for _, t := range []Timeline{was[:min(over, len(was))], Timeline(e.events)[:max(0, over-len(was))]} {
-		for _, ev := range t {
-			if e.wanted(ev) {
-				kept = append(kept, ev)
-			}
-		}
-	}
-	if len(kept) == 0 {
-		return
-	}
-	e.next.Backlog = append(slices.Clip(e.next.Backlog), kept...)
-	if len(e.next.Backlog) <= MaxBacklog {
-		return
-	}
-	// What only waits behind something else goes first.
-	e.next.Backlog = slices.DeleteFunc(e.next.Backlog, func(ev Event) bool { return !e.wanted(ev) })
-	for len(e.next.Backlog) > MaxBacklog {
-		lost := e.next.Backlog[0]
-		e.next.Backlog = e.next.Backlog[1:]
-		for name, o := range e.next.Outbox {
-			if e.waits(name, o, lost) {
-				o.Untold.Lost++
-				o.Next = lost.Place().after()
-				e.outbox()[name] = o
-			}
-		}
-	}
-}
-
-// trimBacklog forgets the oldest events as far as nobody waits for them.
-func (e *entry) trimBacklog() {
-	first := slices.IndexFunc(e.next.Backlog, e.wanted)
-	switch {
-	case first < 0:
-		e.next.Backlog = nil
-	case first > 0:
-		e.next.Backlog = e.next.Backlog[first:]
-	}
-}
-
 func (e *entry) delivered(c Delivered) error {
 	for _, d := range c.Deliveries {
 		switch d.Outcome {
@@ -199,6 +137,7 @@ func (e *entry) deliveryWorked(n Notifier, o *Outbox) {
 		e.event(Event{Kind: EventNotify, Notifier: n.Name, Text: fmt.Sprintf("notifier %s can be told again", n.Name)})
 	}
 	o.Attempts, o.Failing, o.Tried, o.Error, o.Alarmed, o.GaveUp = 0, time.Time{}, time.Time{}, "", false, false
+	e.caughtUp(n, o)
 	o.Last = e.at
 }
 

@@ -31,6 +31,9 @@ type Outbox struct {
 	Untold Untold `json:"untold,omitzero"` // all that it was not told, since it began
 	Said   Untold `json:"said,omitzero"`   // as much of that as it knows
 
+	// Loss is that which goes on.
+	Loss Loss `json:"loss,omitzero"`
+
 	// Window is that of the limit.
 	Window Window `json:"window,omitzero"`
 
@@ -82,9 +85,6 @@ func (w Window) admit(l NotifyLimit, at time.Time) (Window, bool) {
 	w.Count++
 	return w, true
 }
-
-// MaxBacklog bounds the events that wait beyond the timeline.
-const MaxBacklog = 10000
 
 // LongFailing is how long a notifier fails until the timeline says so.
 const LongFailing = 5 * time.Minute

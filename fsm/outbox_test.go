@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,8 +86,27 @@ func hook(name string, limit NotifyLimit, kinds ...EventKind) Notifier {
 // of it. checkStep sees to it that no event is neither told nor counted.
 func TestBacklogKeepsAndCounts(t *testing.T) {
 	const servers = 500
-	w, verdicts := many(t, servers, hook("slow", NotifyLimit{}, EventHealth), hook("quick", NotifyLimit{}, EventHealth), hook("other", NotifyLimit{}, EventFence))
+	w, change := many(t, servers, hook("slow", NotifyLimit{}, EventHealth), hook("quick", NotifyLimit{}, EventHealth), hook("other", NotifyLimit{}, EventFence))
 	w.now = epochTime
+	var said []string // of notifiers, in the timeline
+	note := func() {
+		for _, e := range w.s.Events {
+			if e.Kind == EventNotify && e.Index == w.s.Index {
+				said = append(said, e.Notifier+": "+e.Text)
+			}
+		}
+	}
+	verdicts := func(v Verdict) {
+		change(v)
+		note()
+	}
+	expect := func(about string, want ...string) {
+		t.Helper()
+		if !slices.Equal(said, want) {
+			t.Errorf("%s: the timeline says %q, want %q", about, said, want)
+		}
+		said = nil
+	}
 	tell := func(name string, most int) int {
 		told := 0
 		for {
@@ -103,6 +123,7 @@ func TestBacklogKeepsAndCounts(t *testing.T) {
 			}
 			told += len(task.Events)
 			w.must(Command{Delivered: &Delivered{[]Delivery{d}}})
+			note()
 		}
 	}
 	made := 0
@@ -119,6 +140,12 @@ func TestBacklogKeepsAndCounts(t *testing.T) {
 	for i := range 4 { // and 2,000 more: 1,000 too many
 		verdicts([]Verdict{Up, Down}[i%2])
 		made += servers
+	}
+	// Others are told of it, once and not for each event.
+	begun := "slow: too many events wait for notifier slow, and it loses the oldest: no more than 10000 are kept beyond the timeline"
+	expect("loss", begun)
+	if l := w.s.Outbox["slow"].Loss; !l.Since.Equal(w.now) || l.Before != 0 {
+		t.Errorf("loss %+v", l)
 	}
 	// The timeline holds a few others besides: the service's quorum was met and lost.
 	lost := w.s.Outbox["slow"].Untold.Lost
@@ -137,6 +164,64 @@ func TestBacklogKeepsAndCounts(t *testing.T) {
 	}
 	if got := tell("quick", 1000); got != 4*servers || len(w.s.Backlog) != 0 {
 		t.Errorf("quick was told %d, want %d; backlog %d", got, 4*servers, len(w.s.Backlog))
+	}
+	expect("end", fmt.Sprintf("slow: notifier slow has caught up, and has lost %d events", lost))
+	if l := w.s.Outbox["slow"].Loss; l != (Loss{}) {
+		t.Errorf("after it has caught up: loss %+v", l)
+	}
+	// The next time is told of too: but not before all is full again.
+	for i := range 21 {
+		verdicts([]Verdict{Up, Down}[i%2])
+		tell("quick", 1000)
+	}
+	expect("not yet")
+	for i := range 3 {
+		verdicts([]Verdict{Up, Down}[i%2])
+	}
+	expect("again", begun)
+	if l := w.s.Outbox["slow"].Loss; l.Before != lost {
+		t.Errorf("loss %+v, want what was lost before to be %d", l, lost)
+	}
+}
+
+// One that wants little, and loses one now and then while others fill the backlog, makes no event of each.
+func TestLossOfOneThatWantsLittle(t *testing.T) {
+	w, verdicts := many(t, 1000, hook("all", NotifyLimit{}), hook("rare", NotifyLimit{}, EventReported))
+	for i := range 36 {
+		if i%12 == 0 {
+			w.must(Command{Record: &Record{Event: Event{Kind: EventReported, Text: "odd"}}})
+		}
+		verdicts([]Verdict{Up, Down}[i%2])
+	}
+	if o := w.s.Outbox["rare"]; o.Untold.Lost != 3 || o.Loss.Before != 0 {
+		t.Errorf("%+v", o)
+	}
+	task, _ := w.s.NextTask("rare", w.now, 1)
+	w.must(Command{Delivered: &Delivered{[]Delivery{{Notifier: "rare", From: task.From, To: task.To, Outcome: OutcomeSummarized, Untold: task.Totals}}}})
+	if o := w.s.Outbox["rare"]; o.Loss != (Loss{}) || w.s.Events[len(w.s.Events)-1].Text != "notifier rare has caught up, and has lost 3 events" {
+		t.Errorf("%+v; the last event is %+v", o, w.s.Events[len(w.s.Events)-1])
+	}
+}
+
+// What an entry's own events push out of the timeline makes events, which push out others; none of them gets lost in between.
+func TestLossByOneHugeEntry(t *testing.T) {
+	const servers = MaxEvents + MaxBacklog + 500
+	w, verdicts := many(t, servers, hook("a", NotifyLimit{}, EventHealth), hook("b", NotifyLimit{}), hook("c", NotifyLimit{}, EventHealth, EventNotify))
+	verdicts(Up)
+	for name, others := range map[string]int{"a": 0, "b": 3, "c": 2} { // b is told of a and c, and that the service has its servers; c of a and b
+		o := w.s.Outbox[name]
+		if n, _ := w.s.Waiting(name); n+int(o.Untold.Lost) != servers+others || o.Untold.Lost == 0 || o.Loss == (Loss{}) {
+			t.Errorf("for %s %d wait and %d are lost, want %d: %+v", name, n, o.Untold.Lost, servers+others, o)
+		}
+	}
+	var told []string
+	for _, e := range w.s.Events {
+		if e.Kind == EventNotify {
+			told = append(told, e.Notifier)
+		}
+	}
+	if !slices.Equal(told, []string{"a", "b", "c"}) || len(w.s.Events) != MaxEvents || len(w.s.Backlog) != MaxBacklog {
+		t.Errorf("losses of %v; timeline %d, backlog %d", told, len(w.s.Events), len(w.s.Backlog))
 	}
 }
 

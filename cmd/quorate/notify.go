@@ -66,7 +66,10 @@ func failedOn(n api.NotifierStatus) (sum uint64) {
 }
 
 func notifierState(n api.NotifierStatus) cell {
-	if n.Problem != "" {
+	switch {
+	case n.Problem != "" && n.Attempts == 0 && !n.LosingSince.IsZero():
+		return cell{"loses events", bad}
+	case n.Problem != "":
 		return cell{"fails", bad}
 	}
 	return cell{"ok", good}
@@ -108,7 +111,7 @@ func (a *app) writeNotifier(w io.Writer, n api.NotifierStatus) {
 	fmt.Fprintf(w, "Tells: %s\n", strings.Join(about, "; "))
 	if n.By == fsm.ByLeader {
 		fmt.Fprintf(w, "Told: %d%s\n", n.Told, when(", the last one at ", n.LastTold))
-		fmt.Fprintf(w, "Not told: %d beyond its limit, %d given up, %d lost\n", n.Suppressed, n.GivenUp, n.Lost)
+		fmt.Fprintf(w, "Not told: %d beyond its limit, %d given up, %d lost%s\n", n.Suppressed, n.GivenUp, n.Lost, when(", as too many wait since ", n.LosingSince))
 		fmt.Fprintf(w, "Waiting: %d%s\n", n.Waiting, when(", since ", n.WaitingSince))
 		if n.Attempts > 0 {
 			fmt.Fprintf(w, "Failed: %d times%s: %s\n", n.Attempts, when(" since ", n.FailingSince), oneLine(n.Error))
