@@ -121,12 +121,8 @@ func validatePath(ps *Problems, object, key, path string) {
 }
 
 func (w *Webhook) validate(ps *Problems, object string) {
-	// By hand: what the standard library takes for a URL differs between its versions, and replicas have to agree.
-	scheme, rest, _ := strings.Cut(w.URL, "://")
-	host := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		host = rest[:i]
-	}
+	scheme, _, _ := strings.Cut(w.URL, "://")
+	host := hostOf(w.URL)
 	switch {
 	case scheme != "https" && scheme != "http" || host == "" || !plainText(w.URL) || len(w.URL) > 2048 || strings.ContainsAny(w.URL, " \"<>\\^`{|}"):
 		ps.add(object, "url", w.URL, "this is no URL of a webhook", `write it like "https://hooks.example.org/quorate"`)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +217,7 @@ func spread(all []time.Duration) string {
 	return fmt.Sprintf("%d times, least %v, median %v, most %v", len(all), round(all[0]), round(all[len(all)/2]), round(all[len(all)-1]))
 }
 
-// TestFilesAreExamined: a configuration whose checks need files that a director does not have, or may not use, is refused and changes nothing.
+// TestFilesAreExamined: a configuration whose checks or notifiers need files that a director does not have, or may not use, is refused and changes nothing.
 func TestFilesAreExamined(t *testing.T) {
 	bed := newBed(t, 3, 0)
 	form(t, bed)
@@ -255,7 +256,21 @@ func TestFilesAreExamined(t *testing.T) {
 	must(t, os.WriteFile(file, []byte(text), 0o644))
 	refused(t, d[0], 1, []string{"user.hcl:9:", `user = "nobody-of-this-name"`, "make the user on this node"}, "apply", file)
 	refuses(config("  check \"file\" {\n    file = \""+dir+"\"\n  }"), "no regular file")
+	must(t, os.Chmod(script, 0o777))
 	refuses(config("  check \"https\" {\n    ca = \""+dir+"/none.pem\"\n  }"), "ca = ", "does not exist on this node")
+
+	// Notifiers name files too.
+	secret := filepath.Join(dir, "key")
+	must(t, os.WriteFile(secret, []byte("secret\n"), 0o600))
+	notifier := func(channel, key, value string) string {
+		return fmt.Sprintf("vip \"web\" {\n  address = %q\n}\nnotify \"ops\" {\n  %s {\n%s\n\n    %s = %s\n  }\n}\n", lab.VIP(1), channel,
+			map[string]string{"webhook": "    url = \"https://192.0.2.99/\""}[channel], key, value)
+	}
+	must(t, os.Chmod(secret, 0o644))
+	refuses(notifier("webhook", "secret_file", strconv.Quote(secret)), "secret_file = ", "everybody may read it", "chmod 600 "+secret)
+	refuses(notifier("script", "command", "["+strconv.Quote(script)+"]"), "command = ", "everybody may write to "+script, "chmod o-w")
+	refuses(notifier("fifo", "path", strconv.Quote(secret)), "path = ", "no named pipe", "choose another path")
+	must(t, os.Chmod(script, 0o755))
 
 	// A director that does not answer is a warning, and what is in force already is in nobody's way.
 	must(t, d[2].Agent().Stop())

@@ -59,7 +59,7 @@ func (x email) Send(ctx context.Context, m Message) (string, error) {
 	if x.User != "" {
 		password, err := secret(x.PasswordFile)
 		if err != nil {
-			return "", fmt.Errorf("password_file %w", err)
+			return "", fmt.Errorf("password_file %s: %w", x.PasswordFile, err)
 		}
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(x.User), mail.WithPassword(string(password)))
 	}

@@ -50,14 +50,14 @@ func (w webhook) Send(ctx context.Context, m Message) (string, error) {
 	if w.SecretFile != "" {
 		key, err := secret(w.SecretFile)
 		if err != nil {
-			return "", fmt.Errorf("secret_file %w", err)
+			return "", fmt.Errorf("secret_file %s: %w", w.SecretFile, err)
 		}
 		req.Header.Set(HeaderSignature, Sign(key, time.Now(), body))
 	}
 	if w.TokenFile != "" {
 		token, err := secret(w.TokenFile)
 		if err != nil {
-			return "", fmt.Errorf("token_file %w", err)
+			return "", fmt.Errorf("token_file %s: %w", w.TokenFile, err)
 		}
 		req.Header.Set("Authorization", "Bearer "+string(token))
 	}

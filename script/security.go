@@ -14,6 +14,9 @@ import (
 // ErrInsecure is what Check's refusals for the sake of security are.
 var ErrInsecure = errors.New("not secure")
 
+// ErrUser is what Check's refusals for the sake of the user are: there is none of that name here, or this process may not become it.
+var ErrUser = errors.New("user")
+
 // account is whom a program runs as.
 type account struct {
 	name   string
@@ -30,7 +33,7 @@ func accountOf(name string) (account, error) {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return account{}, fmt.Errorf("user %q: %w; make the user on this node, or name another", name, err)
+		return account{}, fmt.Errorf("%w %q: %w; make the user on this node, or name another", ErrUser, name, err)
 	}
 	a := account{name: u.Username, home: u.HomeDir}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
@@ -75,7 +78,7 @@ func (c Command) Check() error {
 		return fmt.Errorf("script %s: %w", c.name(), err)
 	}
 	if self := uint32(os.Geteuid()); who.uid != self && self != 0 {
-		return fmt.Errorf("script %s: only root can run it as user %q, and this agent is not root", c.name(), c.User)
+		return fmt.Errorf("script %s: only root can run it as %w %q, and this is not root; run it as root, or name no user", c.name(), ErrUser, c.User)
 	}
 	path, err := filepath.EvalSymlinks(c.Args[0])
 	if err != nil {
