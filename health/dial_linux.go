@@ -41,7 +41,8 @@ func (e Egress) prepare(fd int) error {
 	}
 	if e.Source.IsValid() {
 		// The port is chosen when it connects: by bind it would be the probe's alone on this address, and stay so in TIME_WAIT, whatever server it was for.
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
+		// A raw socket has no port, and one of IPv6 does not know the option.
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 			return e.notAsked("source", e.Source, err)
 		}
 	}

@@ -184,6 +184,7 @@ func TestPingProbe(t *testing.T) {
 					{"127.0.0.1", "", `ok: echo in .*`},
 					{"127.0.0.9", "127.0.0.77", `ok: echo in .*`},
 					{"::1", "", `ok: echo in .*`},
+					{"::1", "::1", `ok: echo in .*`},
 					{"192.0.2.1", "", `connect: network is unreachable`},
 					{"127.0.0.1", "192.0.2.9", `not asked: bind: cannot assign requested address`},
 				} {
