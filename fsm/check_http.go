@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,16 +201,9 @@ func (h *HTTPCheck) patterns(ps *Problems, object string) {
 	}
 }
 
-const re2Cure = "use the syntax of RE2: no look-ahead and no back-references; a backslash is written twice"
-
 func (r HTTPRequest) patterns(ps *Problems, object string) {
 	for _, x := range []struct{ key, text string }{{"regex", r.Regex}, {"not_regex", r.NotRegex}} {
-		if len(x.text) > maxPattern {
-			continue
-		}
-		if _, err := regexp.Compile(x.text); err != nil {
-			ps.add(object, x.key, x.text, "this is no regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), re2Cure)
-		}
+		validateExpression(ps, object, x.key, x.text)
 	}
 }
 

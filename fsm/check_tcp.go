@@ -3,8 +3,6 @@ package fsm
 import (
 	"encoding/hex"
 	"fmt"
-	"regexp"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -62,12 +60,7 @@ func (c Check) validateHalfOpen(ps *Problems, object string) {
 
 // patterns says that a regular expression does not compile, see Check.patterns.
 func (c *TCPCheck) patterns(ps *Problems, object string) {
-	if len(c.ExpectRegex) > maxPattern {
-		return
-	}
-	if _, err := regexp.Compile(c.ExpectRegex); err != nil {
-		ps.add(object, "expect_regex", c.ExpectRegex, "this is no regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), re2Cure)
-	}
+	validateExpression(ps, object, "expect_regex", c.ExpectRegex)
 }
 
 func (c *TCPCheck) fields(f fields) {

@@ -2,6 +2,7 @@ package health
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +25,7 @@ const (
 // bodyRules are a Body with its expressions compiled.
 type bodyRules struct {
 	Body
-	regex, notRegex *regexp.Regexp
+	regex, notRegex *expression
 	digests         bool // make both, whatever is wanted
 }
 
@@ -89,8 +89,8 @@ func (d *desk) read(page *Page, body io.Reader, rules bodyRules) error {
 	return nil
 }
 
-// judge says what the body of a page is not.
-func (r bodyRules) judge(page Page) error {
+// judge says what the body of a page is not. It ends with ctx.
+func (r bodyRules) judge(ctx context.Context, page Page) error {
 	if limit := r.limit(); limit == maxDigest && page.cut && page.Size == limit {
 		return fmt.Errorf("the body is longer than the %d bytes that a digest is made of", limit)
 	}
@@ -105,18 +105,33 @@ func (r bodyRules) judge(page Page) error {
 		return fmt.Errorf("the SHA-256 of its %d bytes is %.16s…, want %.16s…", page.Size, page.SHA256, strings.ToLower(r.SHA256))
 	case r.Contains != "" && !bytes.Contains(page.text, []byte(r.Contains)):
 		return fmt.Errorf("the body does not contain %q%s%s", clipText(r.Contains, 40), part, begins(page))
-	case r.regex != nil && !r.regex.Match(page.text):
-		return fmt.Errorf("the body does not match regex %q%s%s", clipText(r.Regex, 40), part, begins(page))
-	case r.notRegex == nil:
+	}
+	if r.regex != nil {
+		switch at, err := r.regex.find(ctx, page.text); {
+		case err != nil:
+			return slow("regex", r.Regex, page, err)
+		case at == nil:
+			return fmt.Errorf("the body does not match regex %q%s%s", clipText(r.Regex, 40), part, begins(page))
+		}
+	}
+	if r.notRegex == nil {
 		return nil
 	}
-	if at := r.notRegex.FindIndex(page.text); at != nil {
+	switch at, err := r.notRegex.find(ctx, page.text); {
+	case err != nil:
+		return slow("not_regex", r.NotRegex, page, err)
+	case at != nil:
 		return fmt.Errorf("the body matches not_regex %q with %q", clipText(r.NotRegex, 40), clipText(string(page.text[at[0]:at[1]]), 40))
 	}
 	if page.cut {
 		return fmt.Errorf("the body is longer than the %d bytes that are searched for not_regex", maxText)
 	}
 	return nil
+}
+
+// slow is the error of an expression that was not through the body when time was up.
+func slow(key, text string, page Page, err error) error {
+	return fmt.Errorf("%s %q was not through the %d bytes of the body when time was up (%w): repeat less in it, or use a longer timeout", key, clipText(text, 40), len(page.text), err)
 }
 
 // begins is how a body begins, for a message.
@@ -137,7 +152,7 @@ type patterns struct {
 func newPatterns() *patterns { return &patterns{known: map[string]*pattern{}} }
 
 type pattern struct {
-	re   *regexp.Regexp
+	re   *expression
 	err  error
 	used time.Time
 }
@@ -154,7 +169,7 @@ func (x *patterns) rules(b Body) (r bodyRules, err error) {
 	return r, err
 }
 
-func (x *patterns) compile(text string) (*regexp.Regexp, error) {
+func (x *patterns) compile(text string) (*expression, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -172,7 +187,7 @@ func (x *patterns) compile(text string) (*regexp.Regexp, error) {
 	p, ok := x.known[text]
 	if !ok {
 		p = &pattern{}
-		p.re, p.err = regexp.Compile(text)
+		p.re, p.err = newExpression(text)
 		x.known[text] = p
 	}
 	p.used = now

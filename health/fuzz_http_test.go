@@ -98,11 +98,11 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("read %d of %d bytes", page.Size, len(text))
 		}
 		want := strings.Contains(text, contains) && (rules.regex == nil || rules.regex.MatchString(text)) && (rules.notRegex == nil || !rules.notRegex.MatchString(text))
-		if err := rules.judge(page); (err == nil) != want {
+		if err := rules.judge(t.Context(), page); (err == nil) != want {
 			t.Errorf("%v, want %v", err, want)
 		}
 		rules.MD5, rules.SHA256 = strings.ToUpper(page.MD5), page.SHA256
-		if err := rules.judge(page); (err == nil) != want {
+		if err := rules.judge(t.Context(), page); (err == nil) != want {
 			t.Errorf("by its own digests: %v, want %v", err, want)
 		}
 	})

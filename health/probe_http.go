@@ -174,7 +174,7 @@ func (p httpProber) ask(ctx context.Context, t Target, u URL) (page Page, err er
 	case err != nil:
 		return page, fmt.Errorf("status %d, but the body broke off after %d bytes: %w", page.Status, page.Size, bodyFault(err))
 	}
-	if err := rules.judge(page); err != nil {
+	if err := rules.judge(ctx, page); err != nil {
 		return page, fmt.Errorf("status %d, but %w", page.Status, err)
 	}
 	page.text = nil

@@ -1,12 +1,12 @@
 package health
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -111,7 +111,7 @@ func (q TCPQuery) question() ([]byte, error) {
 }
 
 // expect reads until the server has said what it has to say.
-func (v *conversation) expect(q TCPQuery, regex *regexp.Regexp) error {
+func (v *conversation) expect(q TCPQuery, regex *expression) error {
 	// A server that says a byte at a time does not have all of it searched for each.
 	const (
 		eager = 64
@@ -125,8 +125,10 @@ func (v *conversation) expect(q TCPQuery, regex *regexp.Regexp) error {
 		said = append(said, b[:n]...)
 		if err != nil || pieces < eager || len(said)-looked >= piece {
 			looked = len(said)
-			text := string(said)
-			if strings.Contains(text, q.Expect) && (regex == nil || regex.MatchString(text)) {
+			switch found, err := q.found(v.ctx, said, regex); {
+			case err != nil:
+				return fmt.Errorf("expect_regex was not through the %d bytes that the server says when time was up (%w): repeat less in it, or use a longer timeout", looked, err)
+			case found:
 				return nil
 			}
 		}
@@ -146,6 +148,18 @@ func (v *conversation) expect(q TCPQuery, regex *regexp.Regexp) error {
 			return v.fault(err, wanted)
 		}
 	}
+}
+
+// found reports whether the server has said what is waited for, unless ctx ends before that is known.
+func (q TCPQuery) found(ctx context.Context, said []byte, regex *expression) (bool, error) {
+	if !bytes.Contains(said, []byte(q.Expect)) {
+		return false, nil
+	}
+	if regex == nil {
+		return true, nil
+	}
+	at, err := regex.find(ctx, said)
+	return at != nil, err
 }
 
 // wantedText names what is waited for.
