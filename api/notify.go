@@ -44,7 +44,7 @@ type NodeNotifier struct {
 	Waiting  int        `json:"waiting"`
 	Told     uint64     `json:"told"`
 	Failed   uint64     `json:"failed" doc:"Runs that ended with another status than 0, took too long, or could not begin; lines that could not be written. They are not repeated"`
-	Dropped  uint64     `json:"dropped" doc:"States that were overtaken by too many newer ones"`
+	Dropped  uint64     `json:"dropped" doc:"States that were overtaken by newer ones before they could be told"`
 	Error    string     `json:"error,omitempty" doc:"Of the last one, if that failed"`
 	At       time.Time  `json:"at,omitzero" doc:"Of the last one"`
 }

@@ -19,7 +19,8 @@ import (
 	"quorate/fsm"
 )
 
-// maxQueued bounds what waits for one notifier of this node. Beyond it the oldest goes: the latest states are what counts.
+// maxQueued bounds what waits for one notifier of this node. Where there are so many subjects that their latest states alone are more than half of that, it is these and
+// half of it besides.
 const maxQueued = 1000
 
 // saveEvery is how often at most the disk learns what has states that were written into pipes. Of scripts it learns all at once.
@@ -65,7 +66,7 @@ type NodeNotifier struct {
 	Waiting  int
 	Told     uint64
 	Failed   uint64 // runs that ended badly, or could not begin; they are not repeated
-	Dropped  uint64 // states that were overtaken by too many newer ones
+	Dropped  uint64 // states that were overtaken by newer ones before they could be told
 	Error    string // of the last one, if that failed
 	At       time.Time
 }
@@ -203,8 +204,7 @@ func gone(s *fsm.State, x Subject) bool {
 	return false
 }
 
-// push queues what was found at one look: instances, then groups, as keepalived does. Of too many the oldest are dropped; the states that came after
-// them are what counts.
+// push queues what was found at one look: instances, then groups, as keepalived does.
 func (d *desk) push(fresh []Transition) {
 	slices.SortFunc(fresh, func(a, b Transition) int {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.Service, b.Service))
@@ -215,9 +215,8 @@ func (d *desk) push(fresh []Transition) {
 		}
 	}
 	d.queue = append(d.queue, fresh...)
-	if over := len(d.queue) - maxQueued; over > 0 {
-		d.queue = slices.Delete(d.queue, 0, over)
-		d.status.Dropped += uint64(over)
+	if over := len(d.queue) - max(maxQueued, maxQueued/2+len(d.last)); over > 0 {
+		d.drop(over + maxQueued/4) // more than need be, not to look through all of it each time
 	}
 	if len(d.queue) > 0 {
 		select {
@@ -225,6 +224,26 @@ func (d *desk) push(fresh []Transition) {
 		default:
 		}
 	}
+}
+
+// drop forgets states that were overtaken, the oldest first and so many at most: those of subjects with a newer one in the queue, or that are gone. However many subjects
+// there are, the latest state of each stays: nobody would tell it later.
+func (d *desk) drop(most int) {
+	latest := map[Subject]int{}
+	for i, x := range d.queue {
+		latest[x.Subject] = i
+	}
+	kept := d.queue[:0]
+	for i, x := range d.queue {
+		if _, there := d.last[x.Subject]; most > 0 && (latest[x.Subject] > i || !there) {
+			most--
+			d.status.Dropped++
+			continue
+		}
+		kept = append(kept, x)
+	}
+	clear(d.queue[len(kept):])
+	d.queue = kept
 }
 
 func rank(k Kind) int { return slices.Index([]Kind{Instance, Group, Virtual, Real}, k) }

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -269,6 +271,41 @@ func TestPipe(t *testing.T) {
 	settled(t, teller, "")
 	if _, err := os.Lstat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// Of 3,000 servers whose states come at once none is dropped. What flaps, and what goes away, fills no queue.
+func TestQueueKeepsTheLatestOfEach(t *testing.T) {
+	d := newDesk()
+	server := func(i int) Subject { return Subject{Kind: Real, Name: fmt.Sprint(i), Service: "web"} }
+	var all []Transition
+	for i := range 3 * maxQueued {
+		all = append(all, Transition{server(i), Up})
+	}
+	d.push(all)
+	for i := range 4 * maxQueued {
+		d.push([]Transition{{server(7), upOrDown(i%2 == 0)}, {server(8), upOrDown(i%2 == 0)}})
+	}
+	if most := 3*maxQueued + maxQueued/2; len(d.queue) > most || int(d.status.Dropped) != 11*maxQueued-len(d.queue) {
+		t.Errorf("%d wait and %d were dropped", len(d.queue), d.status.Dropped)
+	}
+	if n := len(d.queue); d.queue[n-2] != (Transition{server(7), Down}) || d.queue[n-1] != (Transition{server(8), Down}) {
+		t.Errorf("at the end %v", d.queue[n-2:])
+	}
+	told := map[Subject]State{}
+	for _, x := range d.queue {
+		told[x.Subject] = x.State
+	}
+	if !maps.Equal(told, d.last) {
+		t.Errorf("%d of %d are told", len(told), len(d.last))
+	}
+	for i := range 2 * maxQueued {
+		gone := Subject{Kind: Instance, Name: fmt.Sprint("gone", i)}
+		d.push([]Transition{{gone, Backup}})
+		d.push([]Transition{{gone, Deleted}})
+	}
+	if len(d.queue) > 3*maxQueued+maxQueued/2 {
+		t.Errorf("%d wait", len(d.queue))
 	}
 }
 
