@@ -21,7 +21,7 @@ func (w *Watch) processes(ctx context.Context, hint func(id string)) error {
 	c, err := listenProcesses()
 	if err != nil {
 		w.fault(string(TypeProcess), fmt.Sprintf("the start of a process is noticed at the interval of its check only, its end at once: the kernel's process events are not to be had (%v); "+
-			"they need CAP_NET_ADMIN, a kernel with CONFIG_PROC_EVENTS, and the network namespace of the host", err))
+			"they need CAP_NET_ADMIN, a kernel with CONFIG_PROC_EVENTS, the process namespace of the host, and its network namespace or CAP_SYS_ADMIN to enter it", err))
 		return w.byPidfd(ctx, hint)
 	}
 	defer c.Close()
@@ -242,52 +242,5 @@ func parseProcessEvent(b []byte) processEvent {
 		return processEvent{what: what, pid: int(word(1)), ok: true}
 	default:
 		return processEvent{}
-	}
-}
-
-// listenProcesses subscribes to the process events, and waits for the kernel's word that they come.
-func listenProcesses() (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_CONNECTOR)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), "process events")
-	fail := func(err error) (*os.File, error) {
-		_ = f.Close()
-		return nil, err
-	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
-		return fail(err)
-	}
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20) != nil {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20) // what is lost is made up for by a scan
-	}
-	const listen = 1 // PROC_CN_MCAST_LISTEN
-	b := make([]byte, eventAt+4)
-	binary.NativeEndian.PutUint32(b, uint32(len(b)))
-	binary.NativeEndian.PutUint16(b[4:], unix.NLMSG_DONE)
-	binary.NativeEndian.PutUint32(b[connectorAt:], 1)    // CN_IDX_PROC
-	binary.NativeEndian.PutUint32(b[connectorAt+4:], 1)  // CN_VAL_PROC
-	binary.NativeEndian.PutUint16(b[connectorAt+16:], 4) // length of what follows
-	binary.NativeEndian.PutUint32(b[eventAt:], listen)
-	if err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fail(err)
-	}
-	_ = f.SetReadDeadline(time.Now().Add(time.Second))
-	buf := make([]byte, 4096)
-	for {
-		n, err := f.Read(buf)
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = errors.New("the kernel does not answer")
-			}
-			return fail(err)
-		}
-		if e := parseProcessEvent(buf[:n]); e.ok && e.what == processNone {
-			if e.failed != 0 {
-				return fail(e.failed)
-			}
-			return f, nil
-		}
 	}
 }
