@@ -93,7 +93,7 @@ func TestConntrack(t *testing.T) {
 // TestMarker runs the tests of lvs/marker, of which the host's kernel may do only those on nftables, on a kernel that has IPVS, too.
 func TestMarker(t *testing.T) {
 	guestTest(t, "quorate/lvs/marker", qemu.Program{Args: []string{"-test.v", "-test.timeout=4m"}, Tools: []string{"ipvsadm", "nft"}},
-		"TestContract/ipvs", "TestMatches/ipvs", "TestMatches/nft", "TestKilled/ipvs", "TestTakenMark")
+		"TestContract/ipvs", "TestMatches/ipvs", "TestMatches/nft", "TestKilled/ipvs", "TestTakenMark", "TestReplacedMarks")
 }
 
 // TestProbePath: probes through the forwarding path on the kernel that users have, and with a firewall. Every way of forwarding is for integration/uml.

@@ -8,7 +8,8 @@
 // whose nftables cannot do it (User-Mode Linux has no tables of family inet), goes on as it is, and services with matches are refused by name.
 //
 // Order: when something comes, first the service, then its marks; when it goes, first the marks. So no packet has a mark that nobody knows, which the
-// director itself would answer. A match that goes from one service to another goes over in one transaction, while both services are there.
+// director itself would answer. A match that goes from one service to another goes over in one transaction, while both services are there, and the
+// first one stays until no packet with its mark is on its way.
 // A service that the plane refuses, because another program has one by its mark, gets no packets marked either.
 //
 // What is ours: the table as a whole, and the local routes of protocol 81 (0x51, as the addresses have it). Both are compared with the kernel at each Reconcile, and put

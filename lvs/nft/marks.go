@@ -38,7 +38,7 @@ func Marks() ([]Mark, error) {
 // A mark is set in prerouting for what comes from others, in output for what the director sends itself, and whatever mark the packet had. It is looked up in one
 // map, of ranges of addresses and ports (nft_set_pipapo.c, Linux 5.6), however many there are.
 //
-// At any time a packet gets the old mark or the new one. See DESIGN.md.
+// At any time a packet gets the old mark or the new one, and when it returns none is on its way any more with an old mark that another one has replaced. See DESIGN.md.
 func ReconcileMarks(want []Mark) (have []Mark, changed int, err error) {
 	now, err := list(marksTable)
 	if err != nil {
@@ -47,7 +47,7 @@ func ReconcileMarks(want []Mark) (have []Mark, changed int, err error) {
 	side := now.side()
 	if replaces(now.listedMarks(), want) {
 		side = other[side]
-		if changed, err = apply(now, now.beside(compileMarks(want, side))); err != nil {
+		if changed, err = now.exchange(compileMarks(want, side)); err != nil {
 			return now.listedMarks(), changed, err
 		}
 	}
@@ -72,6 +72,20 @@ func (rs *ruleset) side() string {
 		}
 	}
 	return "a"
+}
+
+// exchange fills the maps of the next ruleset and has the rules ask them. Those of the listed one stay: a packet that is half way through a rule would find them empty.
+func (rs *ruleset) exchange(next *ruleset) (changed int, err error) {
+	if changed, err = apply(rs, rs.beside(next)); err != nil {
+		return changed, err
+	}
+	both, err := list(marksTable)
+	if err != nil {
+		return changed, err
+	}
+	n, err := apply(both, next.beside(both))
+	awaitPassing()
+	return changed + n, err
 }
 
 // replaces reports whether packets that have a mark get another one, or come to another range.

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os/exec"
@@ -184,5 +185,48 @@ func BenchmarkMarks(b *testing.B) {
 	})
 	if err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestExchangedMarks: once the rules ask other maps, those from before are there, and full, for packets that were half way.
+func TestExchangedMarks(t *testing.T) {
+	b := lvstest.NewBed(t)
+	m := Mark{lvs.Match{First: lvstest.VIP4, Last: lvstest.VIP4.Next(), Protocol: lvs.TCP, FromPort: 80, ToPort: 89}, 1}
+	err := b.Director.Do(func() error {
+		if _, _, err := ReconcileMarks([]Mark{m}); err != nil {
+			return err
+		}
+		before, err := list(marksTable)
+		if err != nil {
+			return err
+		}
+		m.Mark = 2
+		next := compileMarks([]Mark{m}, other[before.side()])
+		if _, err := before.exchange(next); err != nil {
+			return err
+		}
+		now, err := list(marksTable)
+		if err != nil {
+			return err
+		}
+		if got := now.listedMarks(); !slices.Equal(got, []Mark{m}) {
+			t.Errorf("packets get %v", got)
+		}
+		for name, s := range before.sets {
+			if got := now.sets[name]; got == nil || !maps.Equal(got.elems, s.elems) {
+				t.Errorf("map %s was %v, is %v", name, s.elems, got)
+			}
+		}
+		_, _, err = ReconcileMarks([]Mark{m})
+		if err != nil {
+			return err
+		}
+		if now, err = list(marksTable); err == nil && len(now.sets) != len(next.sets) {
+			t.Errorf("%d maps, want %d", len(now.sets), len(next.sets))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
