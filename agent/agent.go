@@ -199,7 +199,10 @@ func (a *Agent) open() error {
 	a.engine = health.New(health.Options{Log: a.log, Through: a.paths.dial, Local: a.means(), OnTransition: func(t health.Transition) {
 		a.observer.transition(t)
 		a.checks.transition(t)
-	}, OnProbe: func(p health.Probed) { a.metrics.probes.count(p) }})
+	}, OnProbe: func(p health.Probed) {
+		a.metrics.probes.count(p)
+		a.checks.count(p)
+	}})
 	a.metrics = newMetrics(a)
 	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{

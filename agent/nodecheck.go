@@ -28,7 +28,9 @@ type nodeChecks struct {
 	mu      sync.Mutex
 	checks  map[string][]string // the probes of each check, by ID
 	results map[string]health.Transition
-	news    chan struct{} // closed when a result or the checks change
+	news    chan struct{}   // closed when a result or the checks change
+	parts   map[string]part // by the ID of the probe
+	tallies map[part]*tally
 }
 
 const (
@@ -40,7 +42,7 @@ const (
 )
 
 func newNodeChecks(self fsm.NodeID, v view, propose func(context.Context, fsm.Command) (fsm.Result, error), log *slog.Logger) *nodeChecks {
-	return &nodeChecks{self: self, view: v, propose: propose, log: log, checks: map[string][]string{}, results: map[string]health.Transition{}, news: make(chan struct{})}
+	return &nodeChecks{self: self, view: v, propose: propose, log: log, checks: map[string][]string{}, results: map[string]health.Transition{}, news: make(chan struct{}), tallies: map[part]*tally{}}
 }
 
 // loopback is what checks of nodes ask over the network, unless they name another address.
@@ -51,16 +53,17 @@ func (n *nodeChecks) targets(s *fsm.State) (out []health.Target) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.checks = map[string][]string{}
-	wanted := map[string]bool{}
+	wanted := map[string]part{}
 	for _, c := range s.Config.NodeChecksOf(s.Nodes[n.self]) {
 		for i, check := range c.Checks {
 			t := target.OfNode(c.Name, i, check)
 			n.checks[c.Name] = append(n.checks[c.Name], t.ID)
-			wanted[t.ID] = true
+			wanted[t.ID] = part{c.Name, t.Type}
 			out = append(out, t)
 		}
 	}
-	maps.DeleteFunc(n.results, func(id string, _ health.Transition) bool { return !wanted[id] })
+	maps.DeleteFunc(n.results, func(id string, _ health.Transition) bool { return wanted[id] == part{} })
+	n.partsLocked(wanted)
 	n.wakeLocked()
 	return out
 }

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"quorate/fsm"
 	"quorate/health"
@@ -128,6 +133,68 @@ func TestNodeChecksAreAgreed(t *testing.T) {
 		<-done
 	})
 }
+
+// TestNodeCheckMetrics: what is agreed, and every probe, is counted under the name of its check, for as long as there is one.
+func TestNodeCheckMetrics(t *testing.T) {
+	l := newLog(t)
+	n := newNodeChecks("n1", l, l.propose, slog.New(slog.DiscardHandler))
+	targets := n.targets(l.State())
+	gathered := func() string {
+		t.Helper()
+		r := prometheus.NewRegistry()
+		r.MustRegister(collected(func(c chan<- prometheus.Metric) { n.collect(c, l.State()) }))
+		page := httptest.NewRecorder()
+		promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+		if page.Code != 200 {
+			t.Fatal(page.Body)
+		}
+		return page.Body.String()
+	}
+	for _, p := range []health.Probed{
+		{ID: targets[0].ID, Type: health.TypeProcess, Took: time.Second}, {ID: targets[0].ID, Type: health.TypeProcess, Took: time.Second},
+		{ID: targets[0].ID, Type: health.TypeProcess, Result: health.Failed, Took: time.Minute},
+		{ID: targets[1].ID, Type: health.TypeTCP, Result: health.NotAsked},
+		{ID: "tcp 10.0.0.1:80", Type: health.TypeTCP}, // a server's
+	} {
+		n.count(p)
+	}
+	if _, err := l.propose(t.Context(), fsm.Command{SetNodeHealth: &fsm.SetNodeHealth{Node: "n1", Store: "s1", Found: map[string]fsm.Finding{"haproxy": {Verdict: fsm.Down}}}}); err != nil {
+		t.Fatal(err)
+	}
+	got := gathered()
+	for _, want := range []string{
+		`quorate_node_check{check="haproxy",verdict="down"} 1`,
+		`quorate_node_check{check="haproxy",verdict="up"} 0`,
+		`quorate_node_check{check="haproxy",verdict="unknown"} 0`,
+		`quorate_node_check_probes_total{check="haproxy",result="passed",type="process"} 2`,
+		`quorate_node_check_probes_total{check="haproxy",result="failed",type="process"} 1`,
+		`quorate_node_check_probes_total{check="haproxy",result="not-asked",type="tcp"} 1`,
+		`quorate_node_check_probes_total{check="haproxy",result="passed",type="tcp"} 0`,
+		`quorate_node_check_probe_seconds_sum{check="haproxy",type="process"} 2`,
+		`quorate_node_check_probe_seconds_count{check="haproxy",type="process"} 2`,
+	} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	c := haproxyConfig()
+	check := c.NodeChecks["haproxy"]
+	check.Checks = check.Checks[:1]
+	c.NodeChecks["haproxy"] = check
+	if _, err := l.propose(t.Context(), fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}}); err != nil {
+		t.Fatal(err)
+	}
+	n.targets(l.State())
+	if got := gathered(); strings.Contains(got, "tcp") || !strings.Contains(got, `result="passed",type="process"} 2`) {
+		t.Errorf("without its check by TCP:\n%s", got)
+	}
+}
+
+// collected is a collector that checks nothing before.
+type collected func(chan<- prometheus.Metric)
+
+func (collected) Describe(chan<- *prometheus.Desc)     {}
+func (f collected) Collect(c chan<- prometheus.Metric) { f(c) }
 
 // TestNodeChecksOfAnEarlierProcess: what it found is taken back before the node acts, and if that cannot be, it is not waited for without end.
 func TestNodeChecksOfAnEarlierProcess(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"quorate/health"
 )
 
-// The names of the metrics of health. Their labels are types of checks and results: their number does not grow with the configuration.
+// The names of the metrics of health. Their labels are types of checks and results: their number does not grow with the configuration, but for that of checks of nodes,
+// of which there are few.
 const (
 	metricProbes       = "quorate_probes_total" // by type of check and result
 	metricProbeLatency = "quorate_probe_seconds"
@@ -18,6 +19,9 @@ const (
 	metricKept         = "quorate_real_servers_kept" // by panics
 	metricPanics       = "quorate_services_in_panic"
 	metricPaths        = "quorate_path_faults"
+	metricNodeCheck    = "quorate_node_check"              // 1, with the name and the verdict
+	metricNodeProbes   = "quorate_node_check_probes_total" // by name, type and result
+	metricNodeLatency  = "quorate_node_check_probe_seconds"
 )
 
 // probeMetrics count this node's probes.
@@ -48,7 +52,7 @@ func healthMetrics(a *Agent, probes *probeMetrics) []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f(a.node.State())) })
 	}
 	return []prometheus.Collector{
-		probes.total, probes.latency,
+		probes.total, probes.latency, nodeCheckCounts{a},
 		gauge(metricDisputed, "Real servers of which an observer sees something else than what is agreed. Only the leader knows; 0 on the others.", func(*fsm.State) int {
 			keys, _ := a.node.Disputed()
 			return len(keys)

@@ -62,6 +62,7 @@ func (r Result) String() string {
 
 // Probed is one result.
 type Probed struct {
+	ID     string // of the target
 	Type   Type
 	Result Result
 	Took   time.Duration
@@ -322,7 +323,7 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 	e.cancel, e.connecting = nil, nil
 	e.state.observe(o, now)
 	if g.opts.OnProbe != nil {
-		p := Probed{Type: e.target.Type, Took: o.took}
+		p := Probed{ID: e.target.ID, Type: e.target.Type, Took: o.took}
 		switch {
 		case errors.Is(o.err, ErrNotAsked):
 			p.Result = NotAsked
@@ -338,7 +339,11 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 		if !e.state.Since.Equal(now) { // another weight, which may be news every second
 			level = slog.LevelDebug
 		}
-		g.opts.Log.Log(context.Background(), level, "check is "+e.tracker.Verdict().String(), "check", tr.ID, "server", e.target.Addr, "reason", tr.Detail)
+		log := g.opts.Log.With("check", tr.ID)
+		if e.target.Machine.IsZero() || e.target.Addr.Port() != 0 { // else it asks this machine of itself
+			log = log.With("server", e.target.Addr)
+		}
+		log.Log(context.Background(), level, "check is "+e.tracker.Verdict().String(), "reason", tr.Detail)
 	}
 	return tr, news
 }

@@ -81,6 +81,10 @@ func (p *proxied) followsLink(t *testing.T) {
 		t.Errorf("explain:\n%s", out)
 	}
 
+	if m, err := on.Metric(within(t, 20*time.Second), `quorate_node_check{check="uplink",verdict="down"}`); err != nil || m != 1 {
+		t.Errorf("metric %v, %v", m, err)
+	}
+
 	// The link is back, and nothing asks for the VIP to come back.
 	cables[on].plugged(t, true)
 	awaitVerdict(t, on, "uplink", fsm.Up)

@@ -18,6 +18,9 @@ func Of(c fsm.Check, server netip.AddrPort) health.Target { return New(c).At(ser
 // OfNode is the probe of a node's own check, by its number in the node check of that name.
 func OfNode(name string, number int, c fsm.Check) health.Target {
 	t := Of(c, netip.AddrPortFrom(loopback, 0))
+	if !t.Machine.IsZero() && t.Addr.Port() == 0 { // it asks at no address
+		t.ID = string(t.Type) + New(c).text
+	}
 	t.ID = fmt.Sprintf("node_check %s %d: %s", name, number, t.ID)
 	t.Machine.File.Switch = t.Type == health.TypeFile
 	if t.Addr.Port() == 0 && t.Type == health.TypeScript {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Metric reads one metric without labels from the agent's /metrics, e.g. "go_goroutines".
+// Metric reads one metric from the agent's /metrics, e.g. "go_goroutines", or "quorate_fence{kind=\"bpf\"}".
 func (d *Director) Metric(ctx context.Context, name string) (float64, error) {
 	value, err := d.metric(ctx, name)
 	if err != nil {
