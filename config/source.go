@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,14 +63,14 @@ func Load(paths ...string) (*Document, error) {
 func filesOf(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, unread(path, err)
 	}
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
 	entries, err := os.ReadDir(path) // sorted
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, unread(path, err)
 	}
 	var files []string
 	for _, e := range entries {
@@ -88,17 +89,25 @@ func filesOf(path string) ([]string, error) {
 func readFile(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, unread(name, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, unread(name, err)
 	}
 	if int64(len(text)) > limit {
 		return nil, fmt.Errorf("%s: %w", name, errTooLong)
 	}
 	return text, nil
+}
+
+// unread says why a file of a configuration cannot be read.
+func unread(path string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err // not which system call
+	}
+	return fmt.Errorf("configuration %s: %w; name a file that can be read, or a directory of them", path, err)
 }
 
 var errTooLong = errors.New("the configuration is longer than 4 MiB; is this the right file?")

@@ -153,7 +153,7 @@ func TestScriptGivesUp(t *testing.T) {
 	if got := said(p.Probe(ctx, Target{Timeout: time.Hour})); !strings.HasPrefix(got, ErrNotAsked.Error()) {
 		t.Error(got)
 	}
-	for range maxScripts {
+	for range MaxScripts {
 		p.slots <- struct{}{}
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxScripts bounds the programs that run at a time: each is a fork, and so more than a probe over the network.
-const maxScripts = 32
+// MaxScripts bounds the programs of an engine that run at a time: each is a fork, and so more than a probe over the network.
+const MaxScripts = 32
 
 // scriptProber runs a program and looks at its exit code.
 type scriptProber struct {
@@ -17,7 +17,7 @@ type scriptProber struct {
 }
 
 func newScriptProber(r Runner) scriptProber {
-	return scriptProber{runner: r, slots: make(chan struct{}, maxScripts)}
+	return scriptProber{runner: r, slots: make(chan struct{}, MaxScripts)}
 }
 
 var errNoRunner = fmt.Errorf("%w: this program runs no scripts", ErrNotAsked)
@@ -37,7 +37,7 @@ func (p scriptProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("%w: %d scripts run already, and none has ended within %v", ErrNotAsked, maxScripts, t.Timeout)
+		return Answer{}, fmt.Errorf("%w: %d scripts run already, and none has ended within %v", ErrNotAsked, MaxScripts, t.Timeout)
 	}
 	// The time in which it waited for its turn is not the script's.
 	ctx, cancel := p.own(ctx, t)

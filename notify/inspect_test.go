@@ -63,7 +63,7 @@ func TestInspect(t *testing.T) {
 		"empty password":  {n: mail(empty, pipe), want: []string{"password_file " + empty + ": it is empty; write", "ca " + pipe + ": this is no file; name one"}},
 		"endless ca":      {n: mail(good, "/dev/zero"), want: []string{"ca /dev/zero: this is no file; "}},
 		"no script":       {n: run("", none), want: []string{"command " + none + ": script " + none + ": no such file"}},
-		"open script":     {n: run("", open), want: []string{"command " + open + ": script " + open + ": not secure: everybody may write to " + open + "; run: chmod o-w " + open}, root: true},
+		"open script":     {n: run("", open), want: []string{"command " + open + ": script " + open + ", which root would run: not secure: everybody may write to " + open + "; run: chmod o-w " + open}, root: true},
 		"no such user":    {n: run("nobody-of-this-name", program), want: []string{"user nobody-of-this-name: script " + program + `: user "nobody-of-this-name": `}},
 		"no pipe":         {n: fifo(good), want: []string{"path " + good + ": this is no named pipe; remove it, or choose another path"}},
 		"a link to one":   {n: fifo(link), want: []string{"path " + link + ": this is no named pipe; "}},

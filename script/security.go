@@ -107,7 +107,7 @@ func (c Command) Check() error {
 			return fmt.Errorf("script %s: %w", c.name(), short(err))
 		}
 		if err := rootOwned(dir, st); err != nil {
-			return fmt.Errorf("script %s: %w, and root would run it", c.name(), err)
+			return fmt.Errorf("script %s, which root would run: %w", c.name(), err)
 		}
 		if dir == filepath.Dir(dir) {
 			return nil

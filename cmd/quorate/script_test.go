@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 // `waiting n1`, and may `lose`, `revive`, `freeze` and `thaw` nodes, let time `pass`, and set a server's `verdict`.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:         "testdata/script",
+		WorkdirRoot: t.TempDir(), // by itself testscript leaves its directory behind
 		Setup: func(e *testscript.Env) error {
 			// Unix sockets end at 107 characters; the script's own directory may be longer.
 			dir, err := os.MkdirTemp("", "q")
