@@ -163,7 +163,7 @@ func (d *duties) round(ctx context.Context) error {
 		}, m.firstNode)
 		if !ok {
 			// These are looked at once in a round, and last: what they are about has lasted for seconds.
-			edges := m.book.paths(s, m.gossip.alive)
+			edges := m.book.paths(s, hints.Able)
 			if len(edges) == 0 {
 				return nil
 			}

@@ -44,11 +44,13 @@ func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
 		m = make(map[fsm.ServerKey]Observation, len(obs))
 		b.seen[n] = m
 	}
+	now := time.Now()
 	for _, o := range obs {
 		if len(m) >= maxObservations {
 			return fmt.Errorf("%s reports more than %d servers", n, maxObservations)
 		}
 		o.Detail = shorten(o.Detail, maxDetail)
+		o.since = now.Add(-max(0, o.For))
 		m[o.Server] = o
 	}
 	b.ring()
@@ -102,8 +104,8 @@ func (n *Node) Disputed() ([]fsm.ServerKey, error) {
 	return m.book.disputed(m.view.state.Load(), m.gossip.alive, m.lease.Hints().Able)
 }
 
-// paths are the faults of paths that begin and end now. The book rings when there will be more.
-func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool) []fsm.PathEdge {
+// paths are the faults of paths that begin and end now. The book rings when there will be more. able are the nodes that hold a lease.
+func (b *book) paths(s *fsm.State, able map[fsm.NodeID]bool) []fsm.PathEdge {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.next != nil {
@@ -111,7 +113,7 @@ func (b *book) paths(s *fsm.State, alive func(fsm.NodeID) bool) []fsm.PathEdge {
 		b.next = nil
 	}
 	now := time.Now()
-	out := b.path.edges(s, b.seen, alive, now)
+	out := b.path.edges(s, b.seen, able, now)
 	if next := b.path.next; !next.IsZero() {
 		b.next = time.AfterFunc(max(next.Sub(now), time.Millisecond), b.ring)
 	}
@@ -133,8 +135,14 @@ func (o *observer) note(obs []Observation) {
 	if o.seen == nil {
 		o.seen, o.changed = make(map[fsm.ServerKey]Observation), make(map[fsm.ServerKey]bool)
 	}
+	now := time.Now()
 	for _, x := range obs {
-		if old, ok := o.seen[x.Server]; ok && old == x || !ok && len(o.seen) >= maxObservations {
+		x.since = now
+		old, ok := o.seen[x.Server]
+		if ok && old.Up == x.Up && old.Through == x.Through {
+			x.since = old.since
+		}
+		if ok && old == x || !ok && len(o.seen) >= maxObservations {
 			continue
 		}
 		o.seen[x.Server] = x
@@ -182,9 +190,18 @@ func (o *observer) take(all bool) (out []Observation, whole bool) {
 	defer o.mu.Unlock()
 	all = all || o.whole
 	o.whole = false
-	for k, x := range o.seen {
-		if all || o.changed[k] {
-			out = append(out, x)
+	now := time.Now()
+	say := func(x Observation) {
+		x.For = now.Sub(x.since)
+		out = append(out, x)
+	}
+	if all {
+		for _, x := range o.seen {
+			say(x)
+		}
+	} else {
+		for k := range o.changed {
+			say(o.seen[k])
 		}
 	}
 	clear(o.changed)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -24,17 +25,31 @@ func pathBed(h fsm.Health, sees ...string) (*fsm.State, sightings) {
 		for j, k := range keys {
 			s.Servers[k] = fsm.ServerState{Verdict: fsm.Up, Admin: fsm.Enabled}
 			if sees[i][j] != '.' {
-				seen[n][k] = Observation{Server: k, Up: sees[i][j] == '+', Detail: "timeout"}
+				seen[n][k] = Observation{Server: k, Up: sees[i][j] == '+', Detail: "timeout", since: verdictTime}
 			}
 		}
 	}
 	return s, seen
 }
 
+// all are able.
+var allAble = map[fsm.NodeID]bool{"n1": true, "n2": true, "n3": true, "n4": true, "n5": true}
+
+// sinceThen is seen, from that time on.
+func sinceThen(seen sightings, at time.Time) sightings {
+	for _, m := range seen {
+		for k, o := range m {
+			o.since = at
+			m[k] = o
+		}
+	}
+	return seen
+}
+
 // watch looks every half second for so long and returns when the first edge came; -1 = never.
-func watch(p *paths, s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, from time.Time, long time.Duration) (time.Duration, []fsm.PathEdge) {
+func watch(p *paths, s *fsm.State, seen sightings, able map[fsm.NodeID]bool, from time.Time, long time.Duration) (time.Duration, []fsm.PathEdge) {
 	for d := time.Duration(0); d <= long; d += 500 * time.Millisecond {
-		if e := p.edges(s, seen, alive, from.Add(d)); len(e) > 0 {
+		if e := p.edges(s, seen, able, from.Add(d)); len(e) > 0 {
 			return d, e
 		}
 	}
@@ -46,7 +61,7 @@ func TestPathFault(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		health fsm.Health
-		alive  string
+		able   string
 		sees   []string
 		want   time.Duration // -1 = no fault
 		nodes  string        // whose; "" = n1
@@ -59,16 +74,19 @@ func TestPathFault(t *testing.T) {
 		{"which observes only some of the servers", fsm.Health{}, "yyy", []string{"+++", "--.", "+++"}, -1, ""},
 		{"nobody sees any", fsm.Health{}, "yyy", []string{"---", "---", "---"}, -1, ""},
 		{"the others have not spoken", fsm.Health{}, "yyy", []string{"---", "...", "..."}, -1, ""},
-		{"who sees them is dead", fsm.Health{}, "ynn", []string{"---", "+++", "+++"}, -1, ""},
-		{"the owner is dead", fsm.Health{}, "nyy", []string{"---", "+++", "+++"}, -1, ""},
+		{"who sees them has no lease", fsm.Health{}, "ynn", []string{"---", "+++", "+++"}, -1, ""},
+		{"the owner has none", fsm.Health{}, "nyy", []string{"---", "+++", "+++"}, -1, ""},
 		{"one that all see down does not count", fsm.Health{}, "yyy", []string{"---", "-++", "-++"}, settle, ""},
 		{"the owner's view is the verdict", fsm.Health{Observers: fsm.ByOwner}, "yyy", []string{"---", "+++", "+++"}, -1, ""},
 		{"up while any sees it", fsm.Health{Observers: fsm.ByAny}, "yyy", []string{"---", "+++", "---"}, settle, "n1 n3"},
 	} {
 		s, seen := pathBed(c.health, c.sees...)
 		var p paths
-		alive := func(n fsm.NodeID) bool { return c.alive[n[1]-'1'] == 'y' }
-		got, edges := watch(&p, s, seen, alive, verdictTime, time.Minute)
+		able := map[fsm.NodeID]bool{}
+		for n := range seen {
+			able[n] = c.able[n[1]-'1'] == 'y'
+		}
+		got, edges := watch(&p, s, seen, able, verdictTime, time.Minute)
 		var nodes []string
 		for _, e := range edges {
 			if nodes = append(nodes, string(e.Node)); e.VIP != "web" || !e.Cut {
@@ -92,30 +110,31 @@ func TestPathFaultEnds(t *testing.T) {
 		s.Assignments[k] = a
 	}
 	var p paths
-	if d, e := watch(&p, s, seen, allAlive, verdictTime, time.Minute); d >= 0 {
+	if d, e := watch(&p, s, seen, allAble, verdictTime, time.Minute); d >= 0 {
 		t.Fatalf("after %v: %+v", d, e)
 	}
 	at := verdictTime.Add(2 * time.Minute)
 	_, well := pathBed(fsm.Health{}, "+++", "+++", "+++")
-	if d, _ := watch(&p, s, well, allAlive, at, pathClear/2); d >= 0 {
+	if d, _ := watch(&p, s, sinceThen(well, at), allAble, at, pathClear/2); d >= 0 {
 		t.Fatalf("after %v", d)
 	}
-	if d, _ := watch(&p, s, seen, allAlive, at.Add(3*time.Second), time.Second); d >= 0 {
+	if d, _ := watch(&p, s, seen, allAble, at.Add(3*time.Second), time.Second); d >= 0 {
 		t.Fatalf("after %v", d)
 	}
-	d, edges := watch(&p, s, well, allAlive, at.Add(5*time.Second), time.Minute)
+	at = at.Add(5 * time.Second)
+	d, edges := watch(&p, s, sinceThen(well, at), allAble, at, time.Minute)
 	if d != pathClear || len(edges) != 1 || edges[0].Cut || edges[0].Node != "n1" {
 		t.Errorf("after %v: %+v", d, edges)
 	}
 	svc := s.Config.Services["web"]
 	svc.Checks = nil
 	s.Config.Services["web"] = svc
-	if d, edges := watch(&p, s, seen, allAlive, at.Add(time.Hour), time.Minute); d != 0 || len(edges) != 1 || edges[0].Cut {
+	if d, edges := watch(&p, s, seen, allAble, at.Add(time.Hour), time.Minute); d != 0 || len(edges) != 1 || edges[0].Cut {
 		t.Errorf("nothing is checked any more: after %v: %+v", d, edges)
 	}
 }
 
-// While all see the same, whatever it is and however it changes, no path is at fault; and a new leader finds none at once.
+// While all see the same, whatever it is and for how long, no path is at fault; and none is at first sight.
 func TestPathNoFaultWhenAllSeeTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var p paths
@@ -127,27 +146,30 @@ func TestPathNoFaultWhenAllSeeTheSame(t *testing.T) {
 			}
 			s, seen := pathBed(fsm.Health{Observers: rapid.SampledFrom([]fsm.ObserverPolicy{fsm.ByMajority, fsm.ByAny, fsm.ByAll}).Draw(rt, "policy")}, one, one, one)
 			at = at.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "pass")) * time.Millisecond)
-			if e := p.edges(s, seen, allAlive, at); len(e) > 0 {
+			if e := p.edges(s, sinceThen(seen, at.Add(-time.Minute)), allAble, at); len(e) > 0 {
 				rt.Fatalf("all see %s: %+v", one, e)
 			}
 		}
 		s, seen := pathBed(fsm.Health{}, "---", "+++", "+++")
 		p = paths{}
-		if e := p.edges(s, seen, allAlive, at); len(e) > 0 {
+		if e := p.edges(s, sinceThen(seen, at), allAble, at); len(e) > 0 {
 			rt.Fatalf("at first sight: %+v", e)
 		}
 	})
 }
 
-// The leader is woken when what it sees has lasted, without any news; a new term begins anew.
+// The leader is woken when what it sees has lasted, without any news; in a new term it goes on from what the nodes say of how long that is.
 func TestPathWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, seen := pathBed(fsm.Health{}, "---", "+++", "+++")
 		var b book
-		b.open(3)
-		tell := func() {
+		tell := func(long time.Duration) {
 			t.Helper()
 			for n, m := range seen {
+				for k, o := range m {
+					o.For = long
+					m[k] = o
+				}
 				if err := b.write(n, slices.Collect(maps.Values(m)), true); err != nil {
 					t.Fatal(err)
 				}
@@ -159,7 +181,7 @@ func TestPathWakes(t *testing.T) {
 			from := time.Now()
 			for range 20 {
 				woken := b.wake()
-				if e := b.paths(s, allAlive); len(e) > 0 {
+				if e := b.paths(s, allAble); len(e) > 0 {
 					return time.Since(from)
 				}
 				select {
@@ -172,19 +194,105 @@ func TestPathWakes(t *testing.T) {
 			return 0
 		}
 		const settle = 2100*time.Millisecond + pathSlack
-		tell()
-		if got := found(); got != settle {
-			t.Errorf("found after %v, want %v", got, settle)
-		}
-		b.open(4)
-		tell()
-		if got := found(); got != settle {
-			t.Errorf("in a new term after %v, want %v", got, settle)
+		for term, long := range []time.Duration{0, settle / 2, settle, time.Hour} {
+			b.open(uint64(4 + term))
+			tell(long)
+			if got, want := found(), max(0, settle-long); got != want {
+				t.Errorf("what was seen for %v is found after %v, want %v", long, got, want)
+			}
 		}
 		b.open(0)
 		<-time.After(time.Second)
-		if b.paths(s, allAlive); b.next != nil {
+		if b.paths(s, allAble); b.next != nil {
 			t.Error("a timer runs on when nothing is seen")
+		}
+	})
+}
+
+// Who stood for the verdict alone, because the paths of the others were cut, may be cut off after that: the faults of the others end all the same when they see the
+// servers again, or the verdict would stay what that one sees.
+func TestPathFaultEndsWhateverIsAgreed(t *testing.T) {
+	s, seen := pathBed(fsm.Health{}, "+++", "+++", "---")
+	for _, id := range []fsm.NodeID{"n1", "n2"} {
+		n := s.Nodes[id]
+		n.Paths = []fsm.PathFault{{VIP: "web"}}
+		s.Nodes[id] = n
+	}
+	for k, st := range s.Servers {
+		st.Verdict = fsm.Down
+		s.Servers[k] = st
+	}
+	if v := verdicts(s, seen, allAlive, nil, verdictTime); len(v) > 0 {
+		t.Fatalf("two whose paths are cut are heard: %+v", v)
+	}
+	var p paths
+	d, edges := watch(&p, s, seen, allAble, verdictTime, time.Minute)
+	if d != pathClear || len(edges) != 2 || edges[0].Cut || edges[1].Cut {
+		t.Fatalf("after %v: %+v", d, edges)
+	}
+	for _, id := range []fsm.NodeID{"n1", "n2"} {
+		n := s.Nodes[id]
+		n.Paths = nil
+		s.Nodes[id] = n
+	}
+	if v := verdicts(s, seen, allAlive, nil, verdictTime); len(v) != 3 || v[0].Verdict != fsm.Up {
+		t.Errorf("then the majority decides: %+v", v)
+	}
+}
+
+// A word that is missing of a few servers is no reason not to judge a path: one of ten, but not two.
+func TestPathFaultOfManyServers(t *testing.T) {
+	for missing, want := range []bool{true, true, false} {
+		s, _ := pathBed(fsm.Health{}, "...")
+		svc := s.Config.Services["web"]
+		svc.Servers = nil
+		seen := sightings{"n1": {}, "n2": {}}
+		for i := range 10 {
+			k := fsm.ServerKey{Service: "web", Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 80)}
+			svc.Servers = append(svc.Servers, fsm.Server{Address: k.Address, Weight: 1})
+			s.Servers[k] = fsm.ServerState{Verdict: fsm.Up, Admin: fsm.Enabled}
+			seen["n2"][k] = Observation{Server: k, Up: true, since: verdictTime}
+			if i >= missing {
+				seen["n1"][k] = Observation{Server: k, since: verdictTime}
+			}
+		}
+		s.Nodes["n2"] = fsm.Node{ID: "n2", Role: fsm.Director}
+		s.Config.Services["web"] = svc
+		var p paths
+		if got, edges := watch(&p, s, seen, allAble, verdictTime, time.Minute); (got >= 0) != want {
+			t.Errorf("without a word of %d of 10: after %v %+v", missing, got, edges)
+		}
+	}
+}
+
+// What a node reports says for how long it has seen it so: a new reason, or the same word again, is the same view; by another way it is another one.
+func TestObserverSaysForHowLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("10.0.0.1:80")}
+		var o observer
+		for _, step := range []struct {
+			obs  Observation
+			all  bool
+			want time.Duration // -1 = nothing to say
+		}{
+			{Observation{Server: k}, false, time.Second},
+			{Observation{Server: k}, false, -1},
+			{Observation{Server: k, Detail: "refused"}, false, 3 * time.Second},
+			{Observation{Server: k, Detail: "refused"}, true, 4 * time.Second},
+			{Observation{Server: k, Up: true}, false, time.Second},
+			{Observation{Server: k, Up: true, Through: true}, false, time.Second},
+			{Observation{Server: k, Up: true, Through: true}, true, 2 * time.Second},
+		} {
+			o.note([]Observation{step.obs})
+			time.Sleep(time.Second)
+			said, _ := o.take(step.all)
+			got := time.Duration(-1)
+			if len(said) == 1 {
+				got = said[0].For
+			}
+			if got != step.want {
+				t.Errorf("%+v: said %+v, want for %v", step, said, step.want)
+			}
 		}
 	})
 }

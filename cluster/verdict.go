@@ -17,6 +17,10 @@ type Observation struct {
 	Through bool `json:"through,omitempty"`
 	// Asked is the weight that it asks for, while it is up.
 	Asked fsm.Asked `json:"asked,omitzero"`
+	// For is for how long the node had seen it so, up or down and by that way, when it said so. The observer fills it in.
+	For time.Duration `json:"for,omitempty"`
+
+	since time.Time // the same by the clock of who has it: that node, or the leader
 }
 
 // maxDetail bounds the text that is committed.
