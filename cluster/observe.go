@@ -18,17 +18,19 @@ const maxObservations = 100_000
 // book is where a leader keeps what the nodes report, for the time of one term.
 type book struct {
 	bell
-	mu   sync.Mutex
-	term uint64 // 0 = this node does not lead
-	seen sightings
-	path paths
-	next *time.Timer // rings when there may be more to say of paths without any news
+	mu     sync.Mutex
+	term   uint64 // 0 = this node does not lead
+	seen   sightings
+	docket docket
+	path   paths
+	silent bool        // nobody has said anything since the paths were looked at, and nothing was found then
+	next   *time.Timer // rings when there may be more to say of paths without any news
 }
 
 // open starts a term with nothing known; 0 closes the book.
 func (b *book) open(term uint64) {
 	b.mu.Lock()
-	b.term, b.seen, b.path = term, make(sightings), paths{}
+	b.term, b.seen, b.docket, b.path, b.silent = term, make(sightings), docket{}, paths{}, false
 	b.mu.Unlock()
 }
 
@@ -41,20 +43,31 @@ func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
 	}
 	m := b.seen[n]
 	if m == nil || all {
+		for k := range m {
+			b.docket.hear(k)
+		}
 		m = make(map[fsm.ServerKey]Observation, len(obs))
 		b.seen[n] = m
 	}
+	b.silent = false
 	now := time.Now()
 	for _, o := range obs {
-		if len(m) >= maxObservations {
+		if _, had := m[o.Server]; !had && len(m) >= maxObservations {
 			return fmt.Errorf("%s reports more than %d servers", n, maxObservations)
 		}
 		o.Detail = shorten(o.Detail, maxDetail)
 		o.since = now.Add(-max(0, o.For))
 		m[o.Server] = o
+		b.docket.hear(o.Server)
 	}
 	b.ring()
 	return nil
+}
+
+// present says which observers are to be waited for: those that gossip calls alive or that hold a lease. A leader that is starved of time, or whose gossip does not come through,
+// calls all others dead, and would decide by its own word alone.
+func present(alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) func(fsm.NodeID) bool {
+	return func(n fsm.NodeID) bool { return able[n] || alive(n) }
 }
 
 // verdicts are the edges to commit now. able are the nodes that hold a lease.
@@ -66,7 +79,7 @@ func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 		_, member := s.Nodes[n]
 		return !member
 	})
-	return verdicts(s, b.seen, alive, able, now)
+	return b.docket.look(s, b.seen, present(alive, able), able, now)
 }
 
 // disputed are the servers of which an observer sees something else than what is agreed, sorted.
@@ -76,6 +89,7 @@ func (b *book) disputed(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.
 	if b.term == 0 {
 		return nil, errNotLeader
 	}
+	alive = present(alive, able)
 	var out []fsm.ServerKey
 	for key, was := range s.Servers {
 		if len(s.Config.Services[key.Service].Checks) == 0 || was.Verdict == fsm.Unknown {
@@ -108,12 +122,16 @@ func (n *Node) Disputed() ([]fsm.ServerKey, error) {
 func (b *book) paths(s *fsm.State, able map[fsm.NodeID]bool) []fsm.PathEdge {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
+	if next := b.path.next; b.silent && b.path.sees(s, able) && (next.IsZero() || now.Before(next)) {
+		return nil
+	}
 	if b.next != nil {
 		b.next.Stop()
 		b.next = nil
 	}
-	now := time.Now()
 	out := b.path.edges(s, b.seen, able, now)
+	b.silent = b.path.looked.Equal(now) && len(out) == 0
 	if next := b.path.next; !next.IsZero() {
 		b.next = time.AfterFunc(max(next.Sub(now), time.Millisecond), b.ring)
 	}

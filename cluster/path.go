@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ type nodeSight struct {
 type paths struct {
 	looked time.Time
 	next   time.Time // when there may be more to say without any news
+
+	s    *fsm.State // by which it was looked
+	able map[fsm.NodeID]bool
 }
 
 // few is the share of servers on which the word of one node may differ, or be missing: a tenth.
@@ -56,7 +60,7 @@ func (p *paths) edges(s *fsm.State, seen sightings, able map[fsm.NodeID]bool, no
 		p.next = p.looked.Add(pathPause)
 		return nil
 	}
-	p.looked, p.next = now, time.Time{}
+	p.looked, p.next, p.s, p.able = now, time.Time{}, s, able
 	if !s.TakesAsked() { // the same schema
 		return nil
 	}
@@ -89,6 +93,24 @@ func (p *paths) edges(s *fsm.State, seen sightings, able map[fsm.NodeID]bool, no
 		return cmp.Or(strings.Compare(a.VIP, b.VIP), strings.Compare(string(a.Node), string(b.Node)))
 	})
 	return out
+}
+
+// sees reports whether it was looked by what another look would go by, but for the views.
+func (p *paths) sees(s *fsm.State, able map[fsm.NodeID]bool) bool {
+	if p.s == nil || p.s.ConfigVersion != s.ConfigVersion || p.s.Schema != s.Schema || len(p.s.Nodes) != len(s.Nodes) || !maps.Equal(p.able, able) || !sameMap(p.s.Servers, s.Servers) {
+		return false
+	}
+	for id, n := range s.Nodes {
+		if was, known := p.s.Nodes[id]; !known || !slices.Equal(was.Paths, n.Paths) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameMap reports whether both are one map. The maps of states are never changed in place, and there may be thousands of servers in one.
+func sameMap[K comparable, V any](a, b map[K]V) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }
 
 // mostly reports whether so many are all but a few.

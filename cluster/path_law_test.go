@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -67,7 +69,7 @@ func (w *sightWalk) step(rt *rapid.T) {
 	default:
 		w.able[n] = rapid.IntRange(0, 2).Draw(rt, "able") > 0
 	}
-	for _, v := range verdicts(w.s, w.seen, func(n fsm.NodeID) bool { return w.able[n] }, nil, w.now) {
+	for _, v := range verdictsNow(w.s, w.seen, func(n fsm.NodeID) bool { return w.able[n] }, nil, w.now) {
 		w.s.Servers[v.Server] = fsm.ServerState{Verdict: v.Verdict, Admin: fsm.Enabled}
 	}
 	if rapid.IntRange(0, 4).Draw(rt, "a new leader") == 0 {
@@ -82,7 +84,10 @@ func (w *sightWalk) agree(e fsm.PathEdge) {
 	if e.Cut {
 		n.Paths = []fsm.PathFault{{VIP: e.VIP}}
 	}
-	w.s.Nodes[e.Node] = n
+	next := *w.s // states are never changed in place
+	next.Nodes = maps.Clone(w.s.Nodes)
+	next.Nodes[e.Node] = n
+	w.s = &next
 }
 
 // mayBegin says why a node must not be called cut now; "" = it may.
@@ -163,6 +168,87 @@ func TestPathLaws(t *testing.T) {
 	}
 }
 
+// bookStep is something that happens to a leader's book.
+type bookStep struct {
+	pass           time.Duration
+	what           int
+	node           fsm.NodeID
+	server         fsm.ServerKey
+	up, all, agree bool
+}
+
+// A book that looks only when there may be news finds what a look finds.
+func TestPathsMissNothing(t *testing.T) {
+	found := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newSightWalk(rt)
+		nodes := slices.Sorted(maps.Keys(w.seen))
+		steps := make([]bookStep, rapid.IntRange(10, 60).Draw(rt, "steps"))
+		for i := range steps {
+			steps[i] = bookStep{time.Duration(rapid.IntRange(300, 4000).Draw(rt, "pass")) * time.Millisecond, rapid.IntRange(0, 5).Draw(rt, "what"), rapid.SampledFrom(nodes).Draw(rt, "node"),
+				rapid.SampledFrom(w.keys).Draw(rt, "server"), rapid.Bool().Draw(rt, "up"), rapid.Bool().Draw(rt, "all"), rapid.Bool().Draw(rt, "agree")}
+		}
+		var missed string
+		synctest.Test(t, func(*testing.T) {
+			var b book
+			b.open(1)
+			for _, step := range steps {
+				time.Sleep(step.pass)
+				got, want := w.tell(&b, step)
+				if found += len(got); !reflect.DeepEqual(got, want) {
+					missed = fmt.Sprintf("found %+v, and there are %+v", got, want)
+					break
+				}
+			}
+			if b.next != nil {
+				b.next.Stop()
+			}
+		})
+		if missed != "" {
+			rt.Fatal(missed)
+		}
+	})
+	if found == 0 {
+		t.Error("nothing was found at all")
+	}
+}
+
+// tell carries out a step, and returns what the book finds and what there is.
+func (w *sightWalk) tell(b *book, step bookStep) (got, want []fsm.PathEdge) {
+	next := *w.s // states are never changed in place
+	switch step.what {
+	case 0, 1:
+		var obs []Observation
+		for _, k := range w.keys {
+			obs = append(obs, Observation{Server: k, Up: step.up})
+		}
+		_ = b.write(step.node, obs, step.all)
+	case 2:
+		v := fsm.ServerState{Verdict: fsm.Down, Admin: fsm.Enabled}
+		if step.up {
+			v.Verdict = fsm.Up
+		}
+		next.Servers = maps.Clone(w.s.Servers)
+		for _, k := range w.keys {
+			if step.all || k == step.server {
+				next.Servers[k] = v
+			}
+		}
+	case 3:
+		w.able = maps.Clone(w.able)
+		w.able[step.node] = !w.able[step.node]
+	default: // time alone
+	}
+	w.s = &next
+	got, want = b.paths(w.s, w.able), new(paths).edges(w.s, b.seen, w.able, time.Now())
+	for _, e := range got {
+		if step.agree {
+			w.agree(e)
+		}
+	}
+	return got, want
+}
+
 // Where there are three or more observers and the path of one alone is cut, its view changes, and nothing else but the fault that is agreed of it: no verdict, whoever leads
 // and whatever else dies, is another one than without it; and no VIP that another one has moves.
 func TestPathOfOneAlone(t *testing.T) {
@@ -185,7 +271,7 @@ func TestPathOfOneAlone(t *testing.T) {
 						w.sees(n, k, truth[k] && (n != blind || w == without))
 					}
 				}
-				for _, v := range verdicts(w.s, w.seen, allAlive, nil, w.now) {
+				for _, v := range verdictsNow(w.s, w.seen, allAlive, nil, w.now) {
 					w.s.Servers[v.Server] = fsm.ServerState{Verdict: v.Verdict, Admin: fsm.Enabled}
 				}
 				for _, e := range w.path.edges(w.s, w.seen, w.able, w.now) {

@@ -222,7 +222,7 @@ func TestPathFaultEndsWhateverIsAgreed(t *testing.T) {
 		st.Verdict = fsm.Down
 		s.Servers[k] = st
 	}
-	if v := verdicts(s, seen, allAlive, nil, verdictTime); len(v) > 0 {
+	if v := verdictsNow(s, seen, allAlive, nil, verdictTime); len(v) > 0 {
 		t.Fatalf("two whose paths are cut are heard: %+v", v)
 	}
 	var p paths
@@ -235,7 +235,7 @@ func TestPathFaultEndsWhateverIsAgreed(t *testing.T) {
 		n.Paths = nil
 		s.Nodes[id] = n
 	}
-	if v := verdicts(s, seen, allAlive, nil, verdictTime); len(v) != 3 || v[0].Verdict != fsm.Up {
+	if v := verdictsNow(s, seen, allAlive, nil, verdictTime); len(v) != 3 || v[0].Verdict != fsm.Up {
 		t.Errorf("then the majority decides: %+v", v)
 	}
 }
@@ -325,7 +325,7 @@ func TestVerdictsByCutPath(t *testing.T) {
 				st.Verdict = c.is
 				s.Servers[k] = st
 			}
-			got := verdicts(s, seen, allAlive, nil, verdictTime)
+			got := verdictsNow(s, seen, allAlive, nil, verdictTime)
 			for _, v := range got {
 				if v.Verdict != c.want {
 					t.Errorf("%+v, want %q", v, c.want)

@@ -78,7 +78,7 @@ func TestPolicies(t *testing.T) {
 				seen[n] = map[fsm.ServerKey]Observation{key: {Server: key, Up: c.sees[i] == '+', Detail: "refused"}}
 			}
 		}
-		got := verdicts(s, seen, func(n fsm.NodeID) bool { return alive[n] }, nil, verdictTime)
+		got := verdictsNow(s, seen, func(n fsm.NodeID) bool { return alive[n] }, nil, verdictTime)
 		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Verdict != c.want) {
 			t.Errorf("%s, %s, sees %s, alive %s: got %+v, want %q", c.policy, c.is, c.sees, c.alive, got, c.want)
 		}
@@ -118,10 +118,10 @@ func TestVerdictLaws(t *testing.T) {
 			s.Servers[k] = fsm.ServerState{Verdict: rapid.SampledFrom([]fsm.Verdict{fsm.Unknown, fsm.Up, fsm.Down}).Draw(rt, "is"), Admin: fsm.Enabled}
 		}
 		isAlive := func(n fsm.NodeID) bool { return alive[n] }
-		if got := verdicts(s, sightings{}, isAlive, nil, verdictTime); len(got) > 0 {
+		if got := verdictsNow(s, sightings{}, isAlive, nil, verdictTime); len(got) > 0 {
 			rt.Fatalf("of nothing: %+v", got)
 		}
-		edges := verdicts(s, seen, isAlive, nil, verdictTime)
+		edges := verdictsNow(s, seen, isAlive, nil, verdictTime)
 		for _, e := range edges {
 			if !slices.ContainsFunc(nodes, func(n fsm.NodeID) bool {
 				o, spoke := seen[n][e.Server]
@@ -143,7 +143,7 @@ func TestVerdictLaws(t *testing.T) {
 				more := maps.Clone(seen)
 				more[n] = maps.Clone(seen[n])
 				more[n][e.Server] = Observation{Server: e.Server, Up: e.Verdict == fsm.Up, Asked: e.Asked}
-				if !slices.ContainsFunc(verdicts(s, more, isAlive, nil, verdictTime), func(x fsm.ServerVerdict) bool { return x.Server == e.Server && x.Verdict == e.Verdict }) {
+				if !slices.ContainsFunc(verdictsNow(s, more, isAlive, nil, verdictTime), func(x fsm.ServerVerdict) bool { return x.Server == e.Server && x.Verdict == e.Verdict }) {
 					rt.Fatalf("%+v is taken back by %s, which agrees", e, n)
 				}
 			}
@@ -152,7 +152,7 @@ func TestVerdictLaws(t *testing.T) {
 		if res.Err != nil {
 			rt.Fatal(res.Err)
 		}
-		if again := verdicts(next, seen, isAlive, nil, verdictTime.Add(time.Hour)); len(again) > 0 {
+		if again := verdictsNow(next, seen, isAlive, nil, verdictTime.Add(time.Hour)); len(again) > 0 {
 			rt.Fatalf("again: %+v", again)
 		}
 	})
@@ -185,7 +185,7 @@ func TestAgreedWeight(t *testing.T) {
 		{"+++", []int{-1, 70, 60}, 70},
 		{"+++", []int{0, 0, 90}, 0},
 	} {
-		got := verdicts(s, see(c.up, c.percent...), allAlive, nil, verdictTime)
+		got := verdictsNow(s, see(c.up, c.percent...), allAlive, nil, verdictTime)
 		want := fsm.Asked{Is: true, Percent: true, Value: c.want}
 		if c.want < 0 {
 			want = fsm.Asked{}
@@ -196,11 +196,11 @@ func TestAgreedWeight(t *testing.T) {
 	}
 	s.Servers[key] = fsm.ServerState{Verdict: fsm.Up, Admin: fsm.Enabled, Asked: fsm.Asked{Is: true, Percent: true, Value: 40}, AskedAt: verdictTime}
 	for wait, want := range map[time.Duration]int{0: 0, 999 * time.Millisecond: 0, time.Second: 1, -time.Hour: 1} {
-		if got := verdicts(s, see("+++", 41, 41, 41), allAlive, nil, verdictTime.Add(wait)); len(got) != want {
+		if got := verdictsNow(s, see("+++", 41, 41, 41), allAlive, nil, verdictTime.Add(wait)); len(got) != want {
 			t.Errorf("after %v: %+v", wait, got)
 		}
 	}
-	if got := verdicts(s, see("---"), allAlive, nil, verdictTime); len(got) != 1 || got[0].Verdict != fsm.Down {
+	if got := verdictsNow(s, see("---"), allAlive, nil, verdictTime); len(got) != 1 || got[0].Verdict != fsm.Down {
 		t.Errorf("a verdict waits: %+v", got)
 	}
 }
@@ -216,13 +216,13 @@ func TestHeldVerdict(t *testing.T) {
 	s.Servers[keys[0]] = fsm.ServerState{Verdict: fsm.Down, Admin: fsm.Enabled, Falls: 4, Fell: verdictTime}
 	s.Servers[keys[1]] = fsm.ServerState{Verdict: fsm.Up, Admin: fsm.Enabled}
 	for wait, want := range map[time.Duration]int{0: 0, 9 * time.Second: 0, 10 * time.Second: 1} {
-		if got := verdicts(s, seen, allAlive, nil, verdictTime.Add(wait)); len(got) != want {
+		if got := verdictsNow(s, seen, allAlive, nil, verdictTime.Add(wait)); len(got) != want {
 			t.Errorf("after %v: %+v", wait, got)
 		}
 	}
 	s.Servers[keys[1]] = fsm.ServerState{Verdict: fsm.Down, Admin: fsm.Enabled}
 	s.Services["web"] = fsm.ServiceState{}
-	if got := verdicts(s, seen, allAlive, nil, verdictTime); len(got) != 1 {
+	if got := verdictsNow(s, seen, allAlive, nil, verdictTime); len(got) != 1 {
 		t.Errorf("nobody serves, and it is held: %+v", got)
 	}
 }

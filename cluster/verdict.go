@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -32,7 +31,8 @@ type sightings map[fsm.NodeID]map[fsm.ServerKey]Observation
 // weightPause is the least time between two entries that change nothing but the weight that a server asks for.
 const weightPause = time.Second
 
-// verdicts returns the edges that a leader should commit at a time: servers for which the observers see something else than what is agreed, by the
+// verdicts returns the edges that a leader should commit at a time, by server, and of which of the servers there may be one later without another word of an observer: those
+// that have an edge now too, as it may not be committed. Edges are servers for which the observers see something else than what is agreed, by the
 // policy of their service (design §4), and those that ask for another weight.
 //
 // The observers are those of fsm.Observers. One that is not alive is not waited for: its opinion would be missing for as
@@ -43,11 +43,11 @@ const weightPause = time.Second
 // Where a check goes through the forwarding path, the observers count that probe so, and the others only while none of those is alive: what they see
 // is another thing, and better than nothing. A node that has begun or ceased to probe so says anew what it sees: until then it has not spoken. So a
 // director that was the owner and has died would be waited for until gossip knows: one without a lease is not, where another one has one.
-func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool, now time.Time) []fsm.ServerVerdict {
-	var out []fsm.ServerVerdict
-	for _, key := range slices.SortedFunc(maps.Keys(s.Servers), fsm.ServerKey.Compare) {
-		svc, was := s.Config.Services[key.Service], s.Servers[key]
-		if len(svc.Checks) == 0 {
+func verdicts(s *fsm.State, of []fsm.ServerKey, seen sightings, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool, now time.Time) (out []fsm.ServerVerdict, open []fsm.ServerKey) {
+	for _, key := range of {
+		svc := s.Config.Services[key.Service]
+		was, known := s.Servers[key]
+		if !known || len(svc.Checks) == 0 {
 			continue // taken to be up
 		}
 		observers, through := counting(s, key, alive, able)
@@ -66,15 +66,20 @@ func verdicts(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, able ma
 		switch {
 		case v == fsm.Up && was.Verdict == fsm.Down:
 			if _, held := s.HeldDown(key, now); held {
+				open = append(open, key)
 				continue
 			}
 		case v != was.Verdict:
-		case v == fsm.Down || next.Asked == was.Asked || lately(was.AskedAt, now, weightPause):
+		case v == fsm.Down || next.Asked == was.Asked:
+			continue
+		case lately(was.AskedAt, now, weightPause):
+			open = append(open, key)
 			continue
 		}
-		out = append(out, next)
+		out, open = append(out, next), append(open, key)
 	}
-	return out
+	slices.SortFunc(out, func(a, b fsm.ServerVerdict) int { return a.Server.Compare(b.Server) })
+	return out, open
 }
 
 // lately reports whether t is less than d before or after now: the clocks of leaders differ.
@@ -102,6 +107,9 @@ func counting(s *fsm.State, key fsm.ServerKey, alive func(fsm.NodeID) bool, able
 		}
 	}
 	all := fsm.Heeded(s, key.Service, slices.DeleteFunc(fsm.Observers(s, key), dead))
+	if !s.Config.Services[key.Service].ChecksThrough() {
+		return all, false
+	}
 	for _, n := range all {
 		if fsm.ProbesThrough(s, key, n) {
 			observers = append(observers, n)

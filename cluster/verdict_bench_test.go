@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,14 +46,46 @@ func manyServers(directors int) (*fsm.State, sightings) {
 	return s, seen
 }
 
+// BenchmarkVerdicts is what a leader's round costs it: when one observer has said another thing of one server, and when all servers have to be looked at, as at the begin of a
+// term and when a director comes or goes.
 func BenchmarkVerdicts(b *testing.B) {
 	for _, directors := range []int{3, 5} {
-		b.Run(fmt.Sprintf("%d directors", directors), func(b *testing.B) {
-			s, seen := manyServers(directors)
-			for b.Loop() {
-				if v := verdicts(s, seen, allAlive, nil, verdictTime); len(v) > 0 {
-					b.Fatal(v)
+		s, seen := manyServers(directors)
+		fill := func() *book {
+			x := &book{}
+			x.open(1)
+			for n, views := range seen {
+				if err := x.write(n, slices.Collect(maps.Values(views)), true); err != nil {
+					b.Fatal(err)
 				}
+			}
+			return x
+		}
+		look := func(b *testing.B, x *book) {
+			if v := x.verdicts(s, allAlive, allAble, verdictTime); len(v) > 0 {
+				b.Fatal(v)
+			}
+		}
+		b.Run(fmt.Sprintf("one word, %d directors", directors), func(b *testing.B) {
+			x := fill()
+			look(b, x)
+			var o Observation
+			for _, o = range seen["n1"] {
+				break
+			}
+			for b.Loop() {
+				o.Up = !o.Up
+				if err := x.write("n1", []Observation{o}, false); err != nil {
+					b.Fatal(err)
+				}
+				look(b, x)
+			}
+		})
+		b.Run(fmt.Sprintf("all, %d directors", directors), func(b *testing.B) {
+			x := fill()
+			for b.Loop() {
+				x.docket = docket{}
+				look(b, x)
 			}
 		})
 	}

@@ -68,6 +68,26 @@ func TestVerdictsThrough(t *testing.T) {
 	}
 }
 
+// A leader whose gossip calls all others dead decides nothing by its own word while they hold leases.
+func TestVerdictWithoutGossip(t *testing.T) {
+	s, keys := verdictBed([]fsm.NodeID{"n1", "n2", "n3"}, fsm.Health{})
+	for _, k := range keys {
+		s.Servers[k] = fsm.ServerState{Verdict: fsm.Up, Admin: fsm.Enabled}
+	}
+	var b book
+	b.open(3)
+	if err := b.write("n1", []Observation{{Server: keys[0]}, {Server: keys[1]}, {Server: keys[2]}}, true); err != nil {
+		t.Fatal(err)
+	}
+	alone := func(n fsm.NodeID) bool { return n == "n1" }
+	if v := b.verdicts(s, alone, map[fsm.NodeID]bool{"n1": true, "n2": true, "n3": true}, verdictTime); len(v) > 0 {
+		t.Errorf("alone it took out %+v", v)
+	}
+	if v := b.verdicts(s, alone, map[fsm.NodeID]bool{"n1": true}, verdictTime); len(v) != len(keys) {
+		t.Errorf("when the others are gone: %+v", v)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	s := fsm.New()
 	s.ClusterID = "c"

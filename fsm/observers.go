@@ -32,6 +32,21 @@ func Observers(s *State, server ServerKey) []NodeID {
 	if k <= 0 {
 		k = DefaultSettings().Observers
 	}
+	out := make([]NodeID, 0, len(s.Nodes))
+	for id, n := range s.Nodes {
+		if n.Role == Director && !n.Leaving {
+			out = append(out, id)
+		}
+	}
+	if len(out) > k {
+		out = s.nearest(server, out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// nearest are the k of the directors that are to probe the server.
+func (s *State) nearest(server ServerKey, directors []NodeID, k int) []NodeID {
 	type candidate struct {
 		id   NodeID
 		cost uint64
@@ -39,26 +54,19 @@ func Observers(s *State, server ServerKey) []NodeID {
 	}
 	through := s.Config.Services[server.Service].ChecksThrough()
 	key := hashText(server.String())
-	all := make([]candidate, 0, len(s.Nodes))
-	for id, n := range s.Nodes {
-		if n.Role == Director && !n.Leaving {
-			last := through && !ProbesThrough(s, server, id)
-			all = append(all, candidate{id, hashPair(key, hashText(string(id))), last})
+	all := make([]candidate, len(directors))
+	for i, id := range directors {
+		all[i] = candidate{id, hashPair(key, hashText(string(id))), through && !ProbesThrough(s, server, id)}
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		if a.last != b.last {
+			return map[bool]int{true: 1, false: -1}[a.last]
 		}
+		return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(string(a.id), string(b.id)))
+	})
+	out := directors[:0]
+	for _, c := range all[:k] {
+		out = append(out, c.id)
 	}
-	if len(all) > k {
-		slices.SortFunc(all, func(a, b candidate) int {
-			if a.last != b.last {
-				return map[bool]int{true: 1, false: -1}[a.last]
-			}
-			return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(string(a.id), string(b.id)))
-		})
-		all = all[:k]
-	}
-	out := make([]NodeID, len(all))
-	for i, c := range all {
-		out[i] = c.id
-	}
-	slices.Sort(out)
 	return out
 }

@@ -85,10 +85,11 @@ func (s *State) PathCut(service string, node NodeID) bool {
 // is cut is no news of the servers, and of two observers it would keep every verdict as it is. That is so by majority only: who asks for all of
 // them, or for any, means each.
 func Heeded(s *State, service string, observers []NodeID) []NodeID {
-	if s.Config.Services[service].Health.Observers != ByMajority {
+	cut := func(n NodeID) bool { return s.PathCut(service, n) }
+	if s.Config.Services[service].Health.Observers != ByMajority || !slices.ContainsFunc(observers, cut) {
 		return observers
 	}
-	whole := slices.DeleteFunc(slices.Clone(observers), func(n NodeID) bool { return s.PathCut(service, n) })
+	whole := slices.DeleteFunc(slices.Clone(observers), cut)
 	if len(whole) == 0 {
 		return observers
 	}
@@ -115,14 +116,12 @@ func (s *State) Owns(node NodeID, service string) bool {
 // Watches reports whether the node probes the server: as one of its observers, or because it owns a VIP of the service, or has a fault of the path to
 // its servers. What the latter two see counts for faults of paths alone.
 func Watches(s *State, server ServerKey, node NodeID) bool {
-	if slices.Contains(Observers(s, server), node) {
-		return true
-	}
 	n, member := s.Nodes[node]
-	if !member || n.Role != Director || !s.believes() {
+	if !member || n.Role != Director {
 		return false
 	}
-	return s.Owns(node, server.Service) || s.PathCut(server.Service, node)
+	// What is cheaper to say comes first: there may be thousands of servers.
+	return s.believes() && (s.Owns(node, server.Service) || s.PathCut(server.Service, node)) || slices.Contains(Observers(s, server), node)
 }
 
 // cut marks the nodes that do not reach the servers of the unit: it shuns them while another node does that may have it. Where there is none, an owner keeps the unit,
