@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -372,7 +371,7 @@ func (a *Agent) probe(ctx context.Context) error {
 	var last *fsm.State
 	for {
 		changed := a.node.Changed()
-		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || !sameMembers(s, last) || !samePaths(s, last) || !sameOwners(s, last) {
+		if s := a.node.State(); last == nil || s.ConfigVersion != last.ConfigVersion || s.Schema != last.Schema || !sameMembers(s, last) || !samePaths(s, last) || !a.observer.stands(s) {
 			targets := a.observer.targets(s)
 			own := a.checks.targets(s)
 			targets = append(targets, own...)
@@ -382,7 +381,7 @@ func (a *Agent) probe(ctx context.Context) error {
 			for _, t := range own { // the node has to know before it may own anything
 				a.engine.Hint(t.ID)
 			}
-			a.observer.refresh("")
+			a.observer.refresh()
 			last = s
 		}
 		select {
@@ -391,21 +390,6 @@ func (a *Agent) probe(ctx context.Context) error {
 		case <-changed:
 		}
 	}
-}
-
-// sameOwners reports whether those who probe because of a VIP that they own, or whose servers they do not reach, are the same in both states.
-func sameOwners(s, t *fsm.State) bool {
-	for k, a := range s.Assignments {
-		if a.Owner != t.Assignments[k].Owner {
-			return false
-		}
-	}
-	for id, n := range s.Nodes {
-		if !slices.Equal(n.Paths, t.Nodes[id].Paths) {
-			return false
-		}
-	}
-	return len(s.Assignments) == len(t.Assignments) && s.Schema == t.Schema
 }
 
 // sameMembers reports whether the choice of observers is the same in both states.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -75,22 +76,31 @@ func TestOwnerWatches(t *testing.T) {
 	o := newObserver(other, func([]cluster.Observation) {}, func([]fsm.ServerKey) {})
 	probes := func(what string, want int) {
 		t.Helper()
+		if what != "it is no observer" && o.stands(s) {
+			t.Errorf("%s: that is not seen as a reason to look anew", what)
+		}
 		if got := len(o.targets(s)); got != want {
 			t.Fatalf("%s: %d probes, want %d", what, got, want)
 		}
+		if !o.stands(s) {
+			t.Errorf("%s: there is a reason to look anew without end", what)
+		}
 	}
 	probes("it is no observer", 0)
-	before := s
 	s = w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: vip.Key(), VIP: "web", Owner: other, OwnerEpoch: s.Nodes[other].Epoch}}}})
 	probes("it owns the VIP", 1)
-	if sameOwners(before, s) || !sameOwners(s, s) {
-		t.Error("that is not seen as a reason to look anew")
-	}
 	s = w.apply(t, fsm.Command{SetPaths: &fsm.SetPaths{Edges: []fsm.PathEdge{{Node: other, VIP: "web", Cut: true}}}})
 	rel := s.Assignments[vip.Key()]
 	s = w.apply(t, fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: vip.Key(), Epoch: rel.Epoch, Reason: fsm.Reason{Code: fsm.ReasonPath}}}}})
 	s = w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: vip.Key(), VIP: "web", Epoch: rel.Epoch, ReleaseIndex: s.Assignments[vip.Key()].Release.Index}}}})
-	probes("its path is cut", 1)
+	if !o.stands(s) {
+		t.Error("it probes as before, as its path is cut")
+	}
 	s = w.apply(t, fsm.Command{SetPaths: &fsm.SetPaths{Edges: []fsm.PathEdge{{Node: other, VIP: "web"}}}})
 	probes("its path is well", 0)
+	third := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Nodes)), func(n fsm.NodeID) bool { return n == other })[0]
+	s = w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: vip.Key(), VIP: "web", Owner: third, OwnerEpoch: s.Nodes[third].Epoch, Epoch: s.Assignments[vip.Key()].Epoch}}}})
+	if !o.stands(s) {
+		t.Error("a VIP that goes to another node has all servers gone through")
+	}
 }

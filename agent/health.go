@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -25,7 +26,8 @@ type observer struct {
 
 	mu      sync.Mutex
 	servers map[fsm.ServerKey]probing
-	wanted  map[string]bool // the probes of all of them
+	needed  map[string][]fsm.ServerKey // the servers that need each probe
+	stakes  map[string]stake           // by service, when the probes were last worked out
 	results map[string]health.Transition
 	sent    map[fsm.ServerKey]cluster.Observation
 	fell    map[fsm.ServerKey]time.Time // when the node saw it go down, or first saw it down
@@ -53,43 +55,51 @@ func newObserver(self fsm.NodeID, observe func([]cluster.Observation), forget fu
 func (o *observer) targets(s *fsm.State) []health.Target {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.servers, o.paths = map[fsm.ServerKey]probing{}, map[string]probepath.Path{}
-	o.vips = map[string]netip.Addr{}
-	byID := map[string]health.Target{}
-	for _, svc := range s.Config.Services {
+	o.servers, o.needed = make(map[fsm.ServerKey]probing, len(o.servers)), make(map[string][]fsm.ServerKey, len(o.needed))
+	o.paths, o.vips, o.stakes = map[string]probepath.Path{}, map[string]netip.Addr{}, stakesOf(s, o.self)
+	out := make([]health.Target, 0, len(o.results))
+	for _, name := range slices.Sorted(maps.Keys(s.Config.Services)) {
+		svc := s.Config.Services[name]
+		if len(svc.Checks) == 0 {
+			continue
+		}
 		probes := make([]target.Template, len(svc.Checks)) // once for all servers: there may be thousands
 		for i, c := range svc.Checks {
 			probes[i] = target.New(c)
 		}
 		for _, srv := range svc.Servers {
 			key := fsm.ServerKey{Service: svc.Name, Address: srv.Address}
-			if len(svc.Checks) == 0 || !fsm.Watches(s, key, o.self) {
+			if !fsm.Watches(s, key, o.self) {
 				continue
 			}
 			a := probing{need: svc.ChecksNeeded(), weight: srv.Weight, through: fsm.ProbesThrough(s, key, o.self)}
+			need := func(t health.Target, check int) {
+				by := o.needed[t.ID]
+				if len(by) == 0 {
+					out = append(out, t)
+				}
+				if !slices.Contains(a.ids, t.ID) {
+					o.needed[t.ID] = append(by, key)
+				}
+				a.ids, a.checks = append(a.ids, t.ID), append(a.checks, check)
+			}
 			for i, c := range svc.Checks {
 				t := probes[i].At(srv.Address)
 				if !a.through || c.Through != fsm.ThroughForwarding {
-					byID[t.ID] = t
-					a.ids, a.checks = append(a.ids, t.ID), append(a.checks, i)
+					need(t, i)
 					continue
 				}
 				for _, vip := range fsm.ThroughVIPs(s, key, o.self) {
 					path := pathOf(vip, svc, srv)
 					t := throughTarget(t, vip.Address.Addr(), cmp.Or(c.Port, svc.OnlyPort()), path)
 					o.paths[t.ID], o.vips[t.ID] = path, t.Addr.Addr()
-					byID[t.ID] = t
-					a.ids, a.checks = append(a.ids, t.ID), append(a.checks, i)
+					need(t, i)
 				}
 			}
 			o.servers[key] = a
 		}
 	}
-	o.wanted = make(map[string]bool, len(byID))
-	for id := range byID {
-		o.wanted[id] = true
-	}
-	maps.DeleteFunc(o.results, func(id string, _ health.Transition) bool { return !o.wanted[id] })
+	maps.DeleteFunc(o.results, func(id string, _ health.Transition) bool { return len(o.needed[id]) == 0 })
 	var gone []fsm.ServerKey
 	for key := range o.sent {
 		if _, ok := o.servers[key]; !ok {
@@ -101,40 +111,38 @@ func (o *observer) targets(s *fsm.State) []health.Target {
 	if len(gone) > 0 {
 		o.forget(gone)
 	}
-	out := make([]health.Target, 0, len(byID))
-	for _, id := range slices.Sorted(maps.Keys(byID)) { // names are sorted, as a target is large
-		out = append(out, byID[id])
-	}
 	return out
 }
 
-// transition takes a probe's change and passes on the servers whose observation changes with it.
+// transition takes a probe's change and passes on the servers whose observation changes with it. What nobody needs was decided just before the probe was given up.
 func (o *observer) transition(t health.Transition) {
 	o.mu.Lock()
-	wanted, probe := o.wanted[t.ID], t.ID
-	if wanted { // else it was decided just before the probe was given up
-		o.results[t.ID] = t
+	defer o.mu.Unlock()
+	servers := o.needed[t.ID]
+	if len(servers) == 0 {
+		return
 	}
+	o.results[t.ID] = t
 	if vip, through := o.vips[t.ID]; through && t.Up && !o.proved[vip] {
-		o.proved[vip], probe = true, "" // what was held back of others is said now
+		o.proved[vip] = true // what was held back of others is said now
+		o.pass(maps.Keys(o.servers))
+		return
 	}
-	o.mu.Unlock()
-	if wanted {
-		o.refresh(probe)
-	}
+	o.pass(slices.Values(servers))
 }
 
-// refresh passes on the observations that are news, of the servers that need the probe, or of all when probe is "". They
-// are passed on under the lock: the last word on a server must be the last that is heard.
-func (o *observer) refresh(probe string) {
+// refresh passes on the observations that are news.
+func (o *observer) refresh() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.pass(maps.Keys(o.servers))
+}
+
+// pass passes on the observations of servers that are news. It is called with mu held: the last word on a server must be the last that is heard.
+func (o *observer) pass(servers iter.Seq[fsm.ServerKey]) {
 	var changed []cluster.Observation
-	for key, a := range o.servers {
-		if probe != "" && !slices.Contains(a.ids, probe) {
-			continue
-		}
-		if obs, known := o.combine(key, a); known && o.sent[key] != obs {
+	for key := range servers {
+		if obs, known := o.combine(key, o.servers[key]); known && o.sent[key] != obs {
 			if was, said := o.sent[key]; !obs.Up && (was.Up || !said) {
 				o.fell[key] = time.Now()
 			}

@@ -89,6 +89,6 @@ func TestObservations(t *testing.T) {
 	o.transition(health.Transition{ID: tcp, Up: true})
 	expect("given up")
 	o.targets(s)
-	o.refresh("")
+	o.refresh()
 	expect("what was known is forgotten with the probe")
 }
