@@ -433,3 +433,34 @@ func TestFileNews(t *testing.T) {
 	}
 	await(t, fileProber{}, x, hints, "down: "+path+" is not there")
 }
+
+// FuzzProcessFiles has /proc show a process whose name and arguments somebody has chosen.
+func FuzzProcessFiles(f *testing.F) {
+	f.Add("haproxy", "/usr/sbin/haproxy\x00-f\x00x\x00", byte('S'))
+	f.Add("a) Z (b", "", byte('R'))
+	f.Add("", "\x00\x00", byte('Z'))
+	proc := f.TempDir()
+	if err := os.Mkdir(proc+"/7", 0o700); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, comm, line string, state byte) {
+		p := newProcessTable()
+		p.proc = proc
+		if err := errors.Join(os.WriteFile(proc+"/7/stat", []byte("7 ("+comm+") "+string([]byte{state})+" 1 7 7 0"), 0o600), os.WriteFile(proc+"/7/cmdline", []byte(line), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		x, alive := p.look(7)
+		if ended := state == 'Z' || state == 'X' || state == 'x'; state != ')' && alive == ended {
+			t.Fatalf("state %q: alive %v", state, alive)
+		}
+		if alive && state != ')' && x.comm != comm {
+			t.Errorf("its name is %q, want %q", x.comm, comm)
+		}
+		if first, _, _ := strings.Cut(line, "\x00"); alive && line != "" && x.args[0] != first {
+			t.Errorf("its program is %q, want %q", x.args, first)
+		}
+		if p := (Process{Name: "haproxy", Arguments: []string{"-f"}}); alive && x.is(p) && (len(x.args) < 2 || x.args[1] != "-f") {
+			t.Errorf("%q %q is no %+v", comm, line, p)
+		}
+	})
+}

@@ -66,7 +66,7 @@ type agentSaid struct {
 	unknown string // the first word that means nothing
 }
 
-// maxAgentPercent is the most that an agent may ask for, in percent of its server's weight.
+// maxAgentPercent is the most that an agent gets, in percent of its server's weight, whatever it asks for. It is HAProxy's.
 const maxAgentPercent = 25600
 
 // parseAgent reads an agent's line.
@@ -82,12 +82,9 @@ func parseAgent(line string) (agentSaid, error) {
 			said.admin = w
 		case strings.HasPrefix(w, "maxconn:"):
 			said.maxconn = true
-		case strings.HasSuffix(w, "%"):
-			n, err := strconv.ParseUint(strings.TrimSuffix(w, "%"), 10, 32)
-			if err != nil || n > maxAgentPercent {
-				return said, fmt.Errorf("the agent asks for a weight of %q, which is no percentage up to %d%%", tidy(word), maxAgentPercent)
-			}
-			said.percent = int(n)
+		case percentage(w):
+			n, _ := strconv.ParseUint(strings.TrimSuffix(w, "%"), 10, 31) // the most that there is, where it has too many digits
+			said.percent = int(min(n, maxAgentPercent))
 		case said.unknown == "":
 			said.unknown = tidy(word)
 		}
@@ -99,6 +96,12 @@ func parseAgent(line string) (agentSaid, error) {
 		return said, fmt.Errorf("not an agent's line: there is no word %q", said.unknown)
 	}
 	return said, nil
+}
+
+// percentage reports whether a word is digits and a percent sign.
+func percentage(word string) bool {
+	digits, ok := strings.CutSuffix(word, "%")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // answer is what follows from what was said.

@@ -3,11 +3,14 @@ package health
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // playback is a connection on which a server says what was written down, and then ends it.
@@ -79,6 +82,57 @@ func FuzzGRPCHealth(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if said, err := parseGRPCHealth(b); err == nil && grpcServing(said) == "" {
 			t.Errorf("no words for %q", b)
+		}
+	})
+}
+
+// dnsPeer answers a question by TCP with what follows the id.
+type dnsPeer struct {
+	playback
+	rest []byte
+}
+
+func (c *dnsPeer) Write(b []byte) (int, error) {
+	if len(b) > 3 { // two bytes of length, two of the id
+		said := binary.BigEndian.AppendUint16(nil, uint16(len(c.rest)+2))
+		c.says = bytes.NewReader(append(append(said, b[2:4]...), c.rest...))
+	}
+	return len(b), nil
+}
+
+// FuzzDNSAnswer has a server answer anything to a question: names that point at themselves, records that are cut off, texts of any bytes.
+func FuzzDNSAnswer(f *testing.F) {
+	for _, record := range []string{". 1 IN SOA a. b. 1 2 3 4 5", ". 1 IN A 192.0.2.1", ". 1 IN TXT \"\\000\\255\" \"\"", ". 1 IN NAPTR 1 2 \"a\" \"b\" \"c\" d.", ". 1 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1",
+		". 1 IN RRSIG A 8 0 1 20300101000000 20200101000000 1 . AAAA", ". 1 IN CAA 0 issue \"a\""} {
+		rr, err := dns.NewRR(record)
+		if err != nil {
+			f.Fatal(err)
+		}
+		m := &dns.Msg{MsgHdr: dns.MsgHdr{Response: true}, Answer: []dns.RR{rr}}
+		m.Question = []dns.Question{{Name: ".", Qtype: dns.TypeSOA, Qclass: dns.ClassINET}}
+		b, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[2:], "a")
+	}
+	f.Add([]byte("\x80\x00\x00\x00\x00\x01\x00\x00\x00\x00\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x01\x00\x02\xc0\x0c"), "")
+	f.Fuzz(func(t *testing.T, rest []byte, answer string) {
+		if len(rest) > 1<<16-3 {
+			return
+		}
+		target := Target{Type: TypeDNS, Protocols: Protocols{DNS: DNSQuery{Transport: "tcp", Answer: answer}}}.withDefaults()
+		dial := func(context.Context, string, Target) (net.Conn, error) {
+			return &dnsPeer{playback{says: bytes.NewReader(nil)}, rest}, nil
+		}
+		a, err := dnsProber{dial}.Probe(t.Context(), target)
+		switch {
+		case err == nil && a.Detail == "", err != nil && err.Error() == "":
+			t.Errorf("no words for %q", rest)
+		case errors.Is(err, ErrNotAsked):
+			t.Errorf("%q is not this machine's fault: %v", rest, err)
+		case len(a.Detail) > maxDetail, err != nil && len(err.Error()) > 1000+len(answer)*4:
+			t.Errorf("%q has many words: %s %v", rest, a.Detail, err)
 		}
 	})
 }
