@@ -47,28 +47,28 @@ func (c *Courier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { c.committer(ctx) })
-	busy := map[string]chan struct{}{} // closed when that worker has ended
+	busy, ended := map[string]bool{}, make(chan string)
 	for {
 		changed := c.View.Changed()
 		for _, name := range c.View.State().NotifiersByLeader() {
-			if done := busy[name]; done != nil {
-				select {
-				case <-done:
-				default:
-					continue
-				}
+			if busy[name] {
+				continue
 			}
-			done := make(chan struct{})
-			busy[name] = done
+			busy[name] = true
 			wg.Go(func() {
-				defer close(done)
 				(&worker{c: c, name: name}).run(ctx)
+				select {
+				case ended <- name:
+				case <-ctx.Done():
+				}
 			})
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
+		case name := <-ended: // its notifier was removed; by now there may be one of that name again
+			delete(busy, name)
 		}
 	}
 }
