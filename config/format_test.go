@@ -163,6 +163,10 @@ func drawLocal(t *rapid.T, node bool) fsm.Check {
 		c.Process.Process, c.Process.Least = rapid.SampledFrom([]string{"haproxy", "/usr/sbin/nginx"}).Draw(t, "process"), rapid.IntRange(1, 9).Draw(t, "least")
 		c.Process.Arguments = rapid.SampledFrom([][]string{nil, {"-f", "a b"}}).Draw(t, "arguments")
 		c.Process.Most = rapid.SampledFrom([]int{0, 9, 20}).Draw(t, "most")
+		c.Process.Match = rapid.SampledFrom([]fsm.ArgumentMatch{"", fsm.MatchAll}).Draw(t, "match")
+		if rapid.Bool().Draw(t, "absent") {
+			c.Process.Least, c.Process.Most, c.Process.Absent = 1, 0, true
+		}
 		c.Process.Delay = rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "delay")
 	case c.Link != nil:
 		c.Link.Interface = "eth1"

@@ -92,6 +92,18 @@ func (k key) silent() key {
 	return k
 }
 
+// notZero refuses 0, by which a value says that the key was left out.
+func (k key) notZero(what, cure string) key {
+	read := k.read
+	k.read = func(dst any, v cty.Value) error {
+		if v.Type() == cty.Number && v.Equals(cty.Zero).True() {
+			return faultf(cure, "%s", what)
+		}
+		return read(dst, v)
+	}
+	return k
+}
+
 // oneOf documents the values; that they are refused otherwise is for Validate.
 func (k key) oneOf(values ...string) key {
 	k.values = values

@@ -49,8 +49,13 @@ var processCheckKeys = forTypes([]fsm.CheckType{fsm.CheckProcess},
 	text("process", func(c *fsm.Check) *string { return &c.Process.Process },
 		"Name of the program as `ps -o comm` shows it or as its command line begins, or the absolute path of its file. In a `node_check` only.").must(),
 	list("arguments", func(c *fsm.Check) *[]string { return &c.Process.Arguments }, "What the arguments on its command line begin with. Left out: any."),
+	policy("match", string(fsm.MatchFirst), func(c *fsm.Check) *string { return (*string)(&c.Process.Match) },
+		"With `all` the process has these arguments and no others, or none if `arguments` is left out; with `prefix` the last of them may be longer than it is written here. Left out: `first`, the process may have more of them.").
+		oneOf(string(fsm.MatchFirst), string(fsm.MatchAll), string(fsm.MatchPrefix)),
 	number("least", func(c *fsm.Check) *int { return &c.Process.Least }, "How many such processes there have to be.").or(cty.NumberIntVal(1)).within("0 to 1048576"),
-	number("most", func(c *fsm.Check) *int { return &c.Process.Most }, "How many there may be. Left out: any number.").within("0 to 1048576"),
+	number("most", func(c *fsm.Check) *int { return &c.Process.Most }, "How many there may be. Left out: any number.").within("1 to 1048576").
+		notZero("it would mean that there must be none", "write absent = true"),
+	boolean("absent", func(c *fsm.Check) *bool { return &c.Process.Absent }, "There must be no such process, in place of `least` and `most`."),
 	duration("delay", func(c *fsm.Check) *time.Duration { return &c.Process.Delay }, "How long a change of the number has to last, so that a restart is not noticed. Left out: not at all.").within("0 to 1h"),
 )
 

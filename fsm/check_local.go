@@ -33,10 +33,22 @@ const FileDown = "down"
 type ProcessCheck struct {
 	Process   string        `json:"process"`             // name of the program
 	Arguments []string      `json:"arguments,omitempty"` // with which its arguments begin
+	Match     ArgumentMatch `json:"match,omitempty"`     // "" = MatchFirst
 	Least     int           `json:"least"`               // number of such processes, at least
 	Most      int           `json:"most,omitempty"`      // and at most; 0 = any number
+	Absent    bool          `json:"absent,omitempty"`    // in place of the two: there must be none
 	Delay     time.Duration `json:"delay,omitempty"`     // that a change has to last
 }
+
+// ArgumentMatch says how the arguments of a process have to be those that are wanted.
+type ArgumentMatch string
+
+// The ways to match arguments.
+const (
+	MatchFirst  ArgumentMatch = "first"  // its first ones are these
+	MatchAll    ArgumentMatch = "all"    // they are these and no others
+	MatchPrefix ArgumentMatch = "prefix" // its first ones are these, the last of which may go on
+)
 
 // LinkCheck is the part of a Check that only interface has.
 type LinkCheck struct {
@@ -90,13 +102,20 @@ func (p *ProcessCheck) validate(ps *Problems, object string) {
 	if len(p.Arguments) > 64 || slices.ContainsFunc(p.Arguments, func(x string) bool { return len(x) > maxText || strings.ContainsRune(x, 0) }) {
 		ps.add(object, "arguments", "", "these are more than 64, or one has more than 4096 characters or a zero byte", "name the first few that tell the process from others")
 	}
+	oneOf(ps, object, "match", string(p.Match), "", string(MatchFirst), string(MatchAll), string(MatchPrefix))
+	if p.Match == MatchPrefix && len(p.Arguments) == 0 {
+		ps.add(object, "match", string(p.Match), "there are no arguments that could go on", "add arguments, or leave it out")
+	}
 	inRange(ps, object, "least", p.Least, 0, 1<<20)
 	inRange(ps, object, "most", p.Most, 0, 1<<20)
 	switch {
+	case p.Absent && (p.Most != 0 || p.Least > 1):
+		ps.add(object, "absent", "true", "there must be no such process, so that there is nothing to count", "leave it out, or least and most")
+	case p.Absent:
 	case p.Most != 0 && p.Most < p.Least:
 		ps.add(object, "most", strconv.Itoa(p.Most), fmt.Sprintf("it is less than least, which is %d", p.Least), "use a larger number, or leave it out")
 	case p.Most == 0 && p.Least == 0:
-		ps.add(object, "least", "0", "any number of processes would do", "use 1 or more, or set most")
+		ps.add(object, "least", "0", "any number of processes would do", "use 1 or more, or set most, or absent = true if there must be none")
 	}
 	inRange(ps, object, "delay", p.Delay, 0, time.Hour)
 }
@@ -104,8 +123,10 @@ func (p *ProcessCheck) validate(ps *Problems, object string) {
 func (p *ProcessCheck) fields(f fields) {
 	f.set("process", p.Process)
 	f.set("arguments", strings.Join(quotedAll(p.Arguments), ", "))
+	f.set("match", string(p.Match))
 	f.set("least", strconv.Itoa(p.Least))
 	f.count("most", p.Most)
+	f.flag("absent", p.Absent)
 	f.span("delay", p.Delay)
 }
 

@@ -46,10 +46,22 @@ type File struct {
 type Process struct {
 	Name      string        `json:"name,omitempty"` // of the program, or its absolute path
 	Arguments []string      `json:"arguments,omitempty"`
+	Match     ArgumentMatch `json:"match,omitempty"`
 	Least     int           `json:"least,omitempty"`
-	Most      int           `json:"most,omitempty"`  // 0 = any number
-	Delay     time.Duration `json:"delay,omitempty"` // that a change of the answer has to last
+	Most      int           `json:"most,omitempty"`   // 0 = any number
+	Absent    bool          `json:"absent,omitempty"` // there must be none; Least and Most do not count
+	Delay     time.Duration `json:"delay,omitempty"`  // that a change of the answer has to last
 }
+
+// ArgumentMatch says how the arguments of a process have to be those that are wanted; any other value means MatchFirst.
+type ArgumentMatch string
+
+// The ways to match arguments.
+const (
+	MatchFirst  ArgumentMatch = "first"  // its first ones are these
+	MatchAll    ArgumentMatch = "all"    // they are these and no others
+	MatchPrefix ArgumentMatch = "prefix" // its first ones are these, the last of which may go on
+)
 
 // IsZero reports whether nothing is set.
 func (m Machine) IsZero() bool {
@@ -67,7 +79,7 @@ func (m Machine) same(o Machine) bool {
 }
 
 func (p Process) same(o Process) bool {
-	return p.Name == o.Name && slices.Equal(p.Arguments, o.Arguments) && p.Least == o.Least && p.Most == o.Most && p.Delay == o.Delay
+	return p.Name == o.Name && slices.Equal(p.Arguments, o.Arguments) && p.Match == o.Match && p.Least == o.Least && p.Most == o.Most && p.Absent == o.Absent && p.Delay == o.Delay
 }
 
 // Runner runs the programs of scripts.

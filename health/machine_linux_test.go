@@ -218,6 +218,16 @@ func TestProcessProbe(t *testing.T) {
 			t.Fatal(ask(most))
 		}
 	}
+	none := sleepers(mark, 1)
+	none.Machine.Process.Absent = true
+	if got := ask(none); got != "down: 2 processes sleep, want none" {
+		t.Error(got)
+	}
+	none.Machine.Process.Match = MatchAll
+	none.Machine.Process.Arguments = nil
+	if got := ask(none); got != "up: no process sleep" { // but any number of them with arguments
+		t.Error(got)
+	}
 	exe, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Fatal(err)
@@ -235,6 +245,33 @@ func TestProcessProbe(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); ask(sleepers(mark, 1)) != "up: 1 process sleep"; {
 		if time.Now().After(deadline) {
 			t.Fatal(ask(sleepers(mark, 1)))
+		}
+	}
+}
+
+func TestProcessArguments(t *testing.T) {
+	for _, x := range []struct {
+		match      ArgumentMatch
+		want       string
+		yes, never []string
+	}{
+		{MatchFirst, "", []string{"x", "x -f", ""}, nil},
+		{MatchFirst, "-f a", []string{"x -f a", "x -f a -v"}, []string{"x", "x -f", "x -f ab", "x -v -f a", ""}},
+		{"", "-f a", []string{"x -f a", "x -f a -v"}, []string{"x -f ab"}},
+		{MatchAll, "", []string{"x", ""}, []string{"x -f"}},
+		{MatchAll, "-f a", []string{"x -f a"}, []string{"x", "x -f", "x -f a -v", "x -f ab", ""}},
+		{MatchPrefix, "-f a", []string{"x -f a", "x -f ab", "x -f ab -v"}, []string{"x", "x -f", "x -fx a", "x -f b", ""}},
+	} {
+		p := Process{Arguments: strings.Fields(x.want), Match: x.match}
+		for _, line := range x.yes {
+			if !p.has(strings.Fields(line)) {
+				t.Errorf("%q by %q: it does not match %q", x.want, x.match, line)
+			}
+		}
+		for _, line := range x.never {
+			if p.has(strings.Fields(line)) {
+				t.Errorf("%q by %q: it matches %q", x.want, x.match, line)
+			}
 		}
 	}
 }

@@ -20,9 +20,14 @@ func (p processProber) Probe(_ context.Context, t Target) (Answer, error) {
 	if n == 1 {
 		what = "1 process " + want.Name
 	}
+	if n == 0 {
+		what = "no process " + want.Name
+	}
 	switch {
 	case well:
 		return Answer{Detail: what}, nil
+	case want.Absent:
+		return Answer{}, fmt.Errorf("%s, want none", what)
 	case n == 0:
 		return Answer{}, fmt.Errorf("no process %s", want.Name)
 	case n < want.Least:

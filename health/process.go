@@ -185,7 +185,7 @@ func (p *processTable) count(id string, want Process, now time.Time) (n int, wel
 	if ok && !p.live && n > 0 && p.grown != nil && (n != before || before == 0) {
 		p.grown()
 	}
-	well = n >= want.Least && (want.Most == 0 || n <= want.Most)
+	well = want.wants(n)
 	switch {
 	case !s.known || well == s.well:
 		s.turned = time.Time{}
@@ -261,10 +261,31 @@ func (x running) is(p Process) bool {
 	case len(x.args) == 0 || filepath.Base(x.args[0]) != p.Name:
 		return false
 	}
-	if len(p.Arguments) == 0 {
-		return true
+	return p.has(x.args)
+}
+
+// has reports whether a command line, which begins with the program's name, has the wanted arguments.
+func (p Process) has(line []string) bool {
+	want := p.Arguments
+	if p.Match == MatchAll {
+		return slices.Equal(line[min(1, len(line)):], want)
 	}
-	return len(x.args) > len(p.Arguments) && slices.Equal(x.args[1:1+len(p.Arguments)], p.Arguments)
+	if len(line) < 1+len(want) {
+		return len(want) == 0
+	}
+	have, last := line[1:1+len(want)], len(want)-1
+	if p.Match == MatchPrefix && last >= 0 {
+		return slices.Equal(have[:last], want[:last]) && strings.HasPrefix(have[last], want[last])
+	}
+	return slices.Equal(have, want)
+}
+
+// wants reports whether so many processes are as it should be.
+func (p Process) wants(n int) bool {
+	if p.Absent {
+		return n == 0
+	}
+	return n >= p.Least && (p.Most == 0 || n <= p.Most)
 }
 
 func sameKeys(a, b map[int]bool) bool {
