@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"quorate/api"
 	"quorate/fsm"
 	"quorate/notify"
+	"quorate/vip"
 )
 
 // notifiedFile is the name of what notifiers of this node were told last, in the data directory.
@@ -61,7 +63,7 @@ func (a *Agent) see(ctx context.Context) error {
 				a.teller.Halt() // it has left the cluster
 				saw = false
 			}
-		case act.status.Load() != nil:
+		case act.status.Load() != nil && !errors.Is(act.status.Load().addresses.Err, vip.ErrInterrupted): // the pass after that knows more
 			if began.IsZero() {
 				began = time.Now()
 			}
@@ -91,10 +93,14 @@ func (a *Agent) see(ctx context.Context) error {
 
 // found is what this node knows of itself after a pass of the actuator.
 func (a *Agent) found(s *fsm.State, c *carried, leased bool) notify.Found {
-	open := map[netip.Addr]bool{}
+	open, refused := map[netip.Addr]bool{}, map[netip.Addr]error{}
 	for _, x := range c.addresses.Addresses {
-		if x.Wanted && x.Actual && !x.Lingers {
+		switch {
+		case !x.Wanted || x.Lingers:
+		case x.Actual:
 			open[x.Prefix.Addr()] = true
+		case x.Err != nil:
+			refused[x.Prefix.Addr()] = x.Err
 		}
 	}
 	self := s.Nodes[a.o.Name]
@@ -114,6 +120,10 @@ func (a *Agent) found(s *fsm.State, c *carried, leased bool) notify.Found {
 				return "it lacks the fence that it is to have"
 			case !leased:
 				return "it holds no lease"
+			case c.addresses.Err != nil:
+				return "its kernel does not say which addresses it has: " + c.addresses.Err.Error()
+			case refused[v.Address.Addr()] != nil:
+				return "its kernel does not take the address: " + refused[v.Address.Addr()].Error()
 			}
 			return ""
 		},

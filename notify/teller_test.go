@@ -195,6 +195,47 @@ sleep 0.02; rmdir `+dir+`/busy; exit 1`)
 	}
 }
 
+// TestFault: a node that could not own a VIP says so as keepalived does, by its script's arguments and environment and by its pipe, and says when it could again.
+func TestFault(t *testing.T) {
+	dir := t.TempDir()
+	log, path := filepath.Join(dir, "log"), filepath.Join(dir, "fifo")
+	script := shell(t, `echo "$@ [$QUORATE_NOTIFIER $QUORATE_NODE $QUORATE_TYPE $QUORATE_NAME $QUORATE_STATE vip=$QUORATE_VIP $#]" >> `+log)
+	g := newStage(fsm.Notifier{Name: "run", Script: &fsm.Script{Command: []string{script}}}, fsm.Notifier{Name: "pipe", FIFO: &fsm.FIFO{Path: path}})
+	delete(g.s.Config.VIPs, "six")
+	delete(g.s.Config.VIPs, "db")
+	teller, stop := tell(t, filepath.Join(dir, "told"))
+	defer stop()
+	see := func(open bool, unable string) {
+		g.open["192.0.2.10"], g.unable = open, unable
+		teller.See(g.s, g.look())
+	}
+	see(true, "")
+	see(false, "check haproxy fails")
+	see(false, "another reason") // that is no other state
+	see(false, "")
+	see(true, "check haproxy fails") // it has it still
+	var want, lines []string
+	for _, state := range []string{"MASTER", "FAULT", "BACKUP", "MASTER"} {
+		want = append(want, "INSTANCE web "+state+" 100 [run n1 INSTANCE web "+state+" vip=web 4]", "GROUP pair "+state+" 100 [run n1 GROUP pair "+state+" vip= 4]")
+		lines = append(lines, `INSTANCE "web" `+state+" 100", `GROUP "pair" `+state+" 100")
+	}
+	if got := settled(t, teller, log); !slices.Equal(got, want) {
+		t.Errorf("the script was told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r := bufio.NewScanner(f)
+	for _, line := range lines {
+		if !r.Scan() || r.Text() != line {
+			t.Errorf("the pipe has %q, want %q", r.Text(), line)
+		}
+	}
+}
+
 // A script that hangs is killed, and the next state is told.
 func TestScriptThatHangs(t *testing.T) {
 	dir := t.TempDir()
