@@ -168,7 +168,14 @@ func TestVIPFollowsHAProxy(t *testing.T) {
 	tells(t, d[0], "up → down: no process haproxy", "no process haproxy; ")
 	p.followsLink(t)
 
-	// Without HAProxy anywhere nobody has the VIP, and it says why.
+	// Without HAProxy anywhere nobody has the VIP, and it says why; each director's own notifiers are told that it could not have it.
+	news := newTold(t, bed)
+	_, err = d[0].Apply(within(t, 30*time.Second), "cluster.hcl", p.config(news.config()))
+	must(t, err)
+	on = p.owner(t, nil)
+	for _, x := range d {
+		news.await(t, x, map[bool]string{true: "MASTER", false: "BACKUP"}[x == on])
+	}
 	for _, x := range d {
 		must(t, p.runs[x.Name].Kill())
 	}
@@ -180,6 +187,7 @@ func TestVIPFollowsHAProxy(t *testing.T) {
 	}))
 	for _, x := range d {
 		p.verdict(t, x, fsm.Down)
+		news.await(t, x, "FAULT")
 	}
 	if out := says(t, d[0], "explain", "vip", "web"); !strings.Contains(out, "check haproxy-n2 fails on n2: no process haproxy") {
 		t.Errorf("explain:\n%s", out)
@@ -194,6 +202,7 @@ func TestVIPFollowsHAProxy(t *testing.T) {
 	if got := p.owner(t, nil); got != d[2] {
 		t.Errorf("the VIP is on %s, and HAProxy on n3", got.Name)
 	}
+	news.await(t, d[2], "MASTER")
 
 	// An agent that is started anew does not go by what the one before it found.
 	must(t, d[2].Kill())
@@ -209,6 +218,10 @@ func TestVIPFollowsHAProxy(t *testing.T) {
 	p.verdict(t, d[2], fsm.Down)
 	if c := bed.Carriers(lab.VIP(1).Addr()); len(c) > 0 {
 		t.Errorf("the VIP came back to %s without HAProxy", c[0].Name)
+	}
+	news.await(t, d[2], "FAULT")
+	if all := news.lines(t, d[0]); !strings.Contains(all[len(all)-1], "FAULT") {
+		t.Errorf("of a node that nothing has changed on the last is %q", all[len(all)-1])
 	}
 }
 
