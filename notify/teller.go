@@ -37,7 +37,9 @@ type Teller struct {
 	save func(path string, content []byte) error
 	log  *slog.Logger
 
-	ready   chan struct{} // closed when Run has begun
+	ready chan struct{} // closed when Run has begun
+	disk  sync.Mutex    // held while the file is written; taken before mu
+
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil = it does not run
 	stopped bool
@@ -117,18 +119,14 @@ func (t *Teller) Run(ctx context.Context) error {
 		t.ctx = nil
 		t.mu.Unlock()
 		t.wg.Wait()
-		t.mu.Lock()
 		t.keep()
-		t.mu.Unlock()
 	}()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			t.mu.Lock()
 			t.keep()
-			t.mu.Unlock()
 		}
 	}
 }
@@ -297,25 +295,31 @@ func (t *Teller) work(ctx context.Context, d *desk, n fsm.Notifier) {
 			}
 			continue
 		}
+		if n.Script != nil {
+			t.keep()
+		}
 		err := out.tell(ctx, x)
 		t.mu.Lock()
-		d.busy = false
 		if ctx.Err() != nil && err != nil { // it has not been told; the next worker does it, or the next agent
+			d.busy = false
 			d.queue = slices.Insert(d.queue, 0, x)
 			t.mu.Unlock()
 			return
 		}
 		t.note(d, n, x, err)
 		t.mu.Unlock()
+		if n.Script != nil {
+			t.keep()
+		}
 	}
 }
 
-// begin writes down that something is about to be told. Otherwise a script that ran just before its agent was killed could be the last word, and a wrong one.
+// begin notes that something is about to be told, which is to be on the disk before a script runs: otherwise one that ran just before its agent was killed could be the
+// last word, and a wrong one.
 func (t *Teller) begin(d *desk, n fsm.Notifier, x Transition) {
 	if n.Script != nil {
 		d.told[x.Subject] = untold
 		t.unsaved = true
-		t.keep()
 	}
 }
 
@@ -334,19 +338,35 @@ func (t *Teller) note(d *desk, n fsm.Notifier, x Transition, err error) {
 	if d.told[x.Subject] = x.State; x.State == Deleted {
 		delete(d.told, x.Subject)
 	}
-	if n.Script != nil {
-		t.unsaved = true
-		t.keep()
-	} else if !known || x.State == Deleted {
+	if n.Script != nil || !known || x.State == Deleted {
 		t.unsaved = true
 	}
 }
 
-// keep writes down what was told. It costs what a write to the disk does, so pipes wait for the next tick.
+// keep writes down what was told. A disk that takes its time holds up those who tell by script, and nobody else. It costs what a write to the disk does, so pipes wait for
+// the next tick.
 func (t *Teller) keep() {
+	t.disk.Lock()
+	defer t.disk.Unlock()
+	t.mu.Lock()
 	if !t.unsaved {
+		t.mu.Unlock()
 		return
 	}
+	p := t.page()
+	t.unsaved = false
+	t.mu.Unlock()
+	b, err := json.Marshal(p)
+	if err == nil {
+		err = t.save(t.path, b)
+	}
+	if err != nil {
+		t.log.Warn("what notifiers were told is kept in memory alone: after a restart they are told again", "reason", err)
+	}
+}
+
+// page is what the file is to hold now.
+func (t *Teller) page() page {
 	p := page{}
 	for name, d := range t.desks {
 		list := []Transition{}
@@ -363,14 +383,7 @@ func (t *Teller) keep() {
 		})
 		p[name] = list
 	}
-	b, err := json.Marshal(p)
-	if err == nil {
-		err = t.save(t.path, b)
-	}
-	if err != nil {
-		t.log.Warn("what notifiers were told is kept in memory alone: after a restart they are told again", "reason", err)
-	}
-	t.unsaved = false
+	return p
 }
 
 // Halt tells that this node carries nothing any more.

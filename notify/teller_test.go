@@ -236,6 +236,41 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// While the disk takes its time, all but the telling goes on.
+func TestDiskThatIsSlow(t *testing.T) {
+	dir := t.TempDir()
+	g := newStage(fsm.Notifier{Name: "run", VIPs: []string{"six"}, Script: &fsm.Script{Command: []string{shell(t, "echo $3 >> "+dir+"/log")}}})
+	var teller *Teller
+	writes := 0
+	teller, err := NewTeller("n1", dir+"/told", func(string, []byte) error {
+		writes++
+		teller.See(g.s, g.look())
+		if st := teller.Status(); len(st) != 1 {
+			t.Errorf("%+v", st)
+		}
+		return nil
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = teller.Run(ctx)
+	}()
+	<-teller.Ready()
+	teller.See(g.s, g.look())
+	if got := settled(t, teller, dir+"/log"); !slices.Equal(got, []string{"BACKUP"}) {
+		t.Errorf("%q", got)
+	}
+	cancel()
+	<-done
+	if writes < 2 {
+		t.Errorf("%d writes, want one before and one after", writes)
+	}
+}
+
 // A script that hangs is killed, and the next state is told.
 func TestScriptThatHangs(t *testing.T) {
 	dir := t.TempDir()
