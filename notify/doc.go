@@ -7,5 +7,5 @@
 //	timeline ─► fsm.NextTask ─► Courier (leader, one worker for each notifier) ─► Channel ─► fsm.Delivered ─► log
 //	actuator ─► Scene ─► Teller (each node, one worker for each notifier) ─► script or pipe ─► file
 //
-// What the leader tells comes at least once and in order; whoever gets an event twice knows it by its id. The two never share a notifier.
+// What the leader tells comes at least once and in order; whoever gets an event twice knows it by its id. The two never share a notifier. See DESIGN.md.
 package notify
