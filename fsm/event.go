@@ -18,7 +18,7 @@ const (
 	EventHealth   EventKind = "health"   // a server's verdict changed
 	EventServer   EventKind = "server"   // an operator changed a server, or its drain ended
 	EventService  EventKind = "service"  // a service lost its quorum of servers, or met it again; since schema 5
-	EventNotify   EventKind = "notify"   // a notifier cannot be told, or can again; since schema 6
+	EventNotify   EventKind = "notify"   // a notifier cannot be told, or can again, or loses events; since schema 6
 	EventReported EventKind = "reported" // a node reported something, e.g. an address removed by another program
 )
 

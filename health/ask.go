@@ -5,14 +5,11 @@ import (
 )
 
 // Asker asks targets once each, without an engine. Its methods may be called from any goroutine.
-type Asker struct {
-	local   Local
-	probers map[Type]Prober
-}
+type Asker struct{ probers map[Type]Prober }
 
 // NewAsker returns one that asks from this machine's network, and this machine itself by the means given.
 func NewAsker(l Local) Asker {
-	return Asker{local: l, probers: withLocal(probers(dialTarget, nil), l)}
+	return Asker{withLocal(probers(dialTarget, nil), l)}
 }
 
 // Ask probes a target once, and says what an engine would have seen. Texts are as in a State. Targets with a Through
@@ -34,7 +31,12 @@ func (a Asker) Ask(ctx context.Context, t Target) (Answer, error) {
 }
 
 // Inspect says what the target needs of this machine and does not find; see the function of that name.
-func (a Asker) Inspect(t Target) error { return a.local.Inspect(t) }
+func (a Asker) Inspect(t Target) error {
+	if i, ok := a.probers[t.Type].(inspector); ok {
+		return i.Inspect(t.withDefaults())
+	}
+	return nil
+}
 
 // Ask is Asker.Ask without the means to ask this machine itself.
 func Ask(ctx context.Context, t Target) (Answer, error) { return NewAsker(Local{}).Ask(ctx, t) }

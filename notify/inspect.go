@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"quorate/fsm"
@@ -60,16 +59,24 @@ func Inspect(n fsm.Notifier) (flaws []Flaw) {
 		secretly("password_file", n.Email.PasswordFile)
 		ca(n.Email.CA)
 	case n.Script != nil:
-		key, value := "command", strings.Join(n.Script.Command[:min(1, len(n.Script.Command))], "")
 		err := script.Command{Args: n.Script.Command, User: n.Script.User}.Check()
-		if n.Script.User != "" && errors.Is(err, script.ErrUser) {
-			key, value = "user", n.Script.User
+		if errors.Is(err, script.ErrUser) {
+			add("user", n.Script.User, err)
+		} else {
+			add("command", programOf(n.Script), err)
 		}
-		add(key, value, err)
 	case n.FIFO != nil:
 		add("path", n.FIFO.Path, inspectPipe(n.FIFO.Path))
 	}
 	return flaws
+}
+
+// programOf is the program of a script.
+func programOf(s *fsm.Script) string {
+	if len(s.Command) == 0 {
+		return ""
+	}
+	return s.Command[0]
 }
 
 // inspectPipe says why no pipe can be made or opened at path.

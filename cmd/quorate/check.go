@@ -147,7 +147,7 @@ func (f checkFlags) trials(c fsm.Config) ([]trial, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("there is no check of a server to try; add check blocks and servers")
+		return nil, errors.New("there is no check to try; add check blocks and servers, or node_check blocks")
 	}
 	wanted := slices.DeleteFunc(slices.Clone(out), func(t trial) bool {
 		return f.check != "" && f.check != t.Type && f.check != strconv.Itoa(t.Check) || f.server != "" && f.server != t.Server
