@@ -74,7 +74,7 @@ func (a *Agent) see(ctx context.Context) error {
 				break
 			}
 			saw = true
-			a.teller.See(s, notify.Look(s, a.found(s, act.status.Load(), live)))
+			a.teller.See(s, notify.Look(s, a.o.Name, a.found(s, act.status.Load(), live)))
 		}
 		select {
 		case <-ctx.Done():

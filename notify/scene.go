@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -72,9 +73,28 @@ type Found struct {
 	Unable func(fsm.VIP) string
 }
 
-// Look is the scene on a director by an agreed state.
-func Look(s *fsm.State, f Found) Scene {
-	out := Scene{}
+// Look is the scene on the director self by an agreed state, as far as a notifier wants to be told of it: there may be thousands of servers, and nobody who asks.
+func Look(s *fsm.State, self fsm.NodeID, f Found) Scene {
+	listeners := slices.DeleteFunc(slices.Collect(maps.Values(s.Config.Notifiers)), func(n fsm.Notifier) bool { return !mine(n, self) })
+	if len(listeners) == 0 {
+		return Scene{}
+	}
+	wanted := func(x Subject) bool {
+		return slices.ContainsFunc(listeners, func(n fsm.Notifier) bool { return wants(s, n, self, x) })
+	}
+	var services, servers []fsm.Service
+	size := 2 * len(s.Config.VIPs)
+	for name, svc := range s.Config.Services {
+		if wanted(Subject{Kind: Virtual, Service: name}) {
+			services = append(services, svc)
+			size++
+		}
+		if wanted(Subject{Kind: Real, Service: name}) {
+			servers = append(servers, svc)
+			size += len(svc.Servers)
+		}
+	}
+	out := make(Scene, size)
 	groups := map[string][]State{}
 	for name, v := range s.Config.VIPs {
 		state := Backup
@@ -99,26 +119,32 @@ func Look(s *fsm.State, f Found) Scene {
 		}
 		out[Subject{Kind: Group, Name: name}] = state
 	}
-	for name, svc := range s.Config.Services {
-		lookAtService(out, s, name, svc)
+	for _, svc := range services {
+		lookAtService(out, s, svc)
+	}
+	for _, svc := range servers {
+		lookAtServers(out, s, svc)
 	}
 	return out
 }
 
-func lookAtService(out Scene, s *fsm.State, name string, svc fsm.Service) {
-	at := ends(s, svc)
-	if st, ok := s.Services[name]; ok {
-		for _, end := range at {
-			out[Subject{Virtual, end, name}] = upOrDown(st.Quorum)
+func lookAtService(out Scene, s *fsm.State, svc fsm.Service) {
+	if st, ok := s.Services[svc.Name]; ok {
+		for _, end := range ends(s, svc) {
+			out[Subject{Virtual, end, svc.Name}] = upOrDown(st.Quorum)
 		}
 	}
+}
+
+func lookAtServers(out Scene, s *fsm.State, svc fsm.Service) {
+	at := ends(s, svc)
 	for _, server := range svc.Servers {
-		st := s.Servers[fsm.ServerKey{Service: name, Address: server.Address}]
+		st := s.Servers[fsm.ServerKey{Service: svc.Name, Address: server.Address}]
 		if st.Verdict != fsm.Up && st.Verdict != fsm.Down {
 			continue // nobody knows yet
 		}
 		for _, end := range at {
-			out[Subject{Real, endpoint(server.Address.Addr(), svc.Protocol, strconv.Itoa(int(server.Address.Port()))) + " " + end, name}] = upOrDown(st.Verdict == fsm.Up)
+			out[Subject{Real, endpoint(server.Address.Addr(), svc.Protocol, strconv.Itoa(int(server.Address.Port()))) + " " + end, svc.Name}] = upOrDown(st.Verdict == fsm.Up)
 		}
 	}
 }
@@ -155,7 +181,7 @@ func ends(s *fsm.State, svc fsm.Service) (out []string) {
 }
 
 func endpoint(a netip.Addr, protocol fsm.Protocol, port string) string {
-	return fmt.Sprintf("[%s]:%s:%s", a, protocol, port)
+	return "[" + a.String() + "]:" + string(protocol) + ":" + port
 }
 
 // wants reports whether a notifier of the node self is to be told of a subject. It is also asked of subjects that are gone.

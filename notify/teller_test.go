@@ -38,11 +38,11 @@ func newStage(notifiers ...fsm.Notifier) *stage {
 }
 
 func (g *stage) look() Scene {
-	return Look(g.s, Found{Open: func(a netip.Addr) bool { return g.open[a.String()] }, Unable: func(fsm.VIP) string { return g.unable }})
+	return Look(g.s, "n1", Found{Open: func(a netip.Addr) bool { return g.open[a.String()] }, Unable: func(fsm.VIP) string { return g.unable }})
 }
 
 func TestLook(t *testing.T) {
-	g := newStage()
+	g := newStage(fsm.Notifier{Name: "pipe", FIFO: &fsm.FIFO{Path: "/run/pipe"}})
 	addr := netip.MustParseAddrPort("10.0.0.1:8080")
 	g.s.Config.Services = map[string]fsm.Service{
 		"http": {Name: "http", VIP: "web", Port: 80, Protocol: fsm.TCP, Servers: []fsm.Server{{Address: addr}, {Address: netip.MustParseAddrPort("10.0.0.2:8080")}}},
@@ -62,6 +62,27 @@ func TestLook(t *testing.T) {
 	if !slices.Equal(lines, want) {
 		t.Errorf("%s", strings.Join(lines, "\n"))
 	}
+	for _, c := range []struct {
+		what string
+		n    fsm.Notifier
+		want string
+	}{
+		{"of the VIPs alone", fsm.Notifier{Script: &fsm.Script{}}, "GROUP INSTANCE"},
+		{"of verdicts of another service", fsm.Notifier{FIFO: &fsm.FIFO{}, Services: []string{"mark"}}, "GROUP INSTANCE VS"},
+		{"of verdicts", fsm.Notifier{FIFO: &fsm.FIFO{}, Events: []fsm.EventKind{fsm.EventHealth}}, "GROUP INSTANCE RS"},
+		{"on another node", fsm.Notifier{FIFO: &fsm.FIFO{}, Nodes: []fsm.NodeID{"n2"}}, ""},
+		{"by the leader", fsm.Notifier{Webhook: &fsm.Webhook{}}, ""},
+	} {
+		c.n.Name, g.s.Config.Notifiers = "x", map[string]fsm.Notifier{"x": c.n}
+		kinds := map[string]bool{}
+		for x := range g.look() {
+			kinds[string(x.Kind)] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != c.want {
+			t.Errorf("%s: looked at %s, want %s", c.what, got, c.want)
+		}
+	}
+	g.s.Config.Notifiers = map[string]fsm.Notifier{"pipe": {Name: "pipe", FIFO: &fsm.FIFO{}}}
 	g.open["192.0.2.11"] = true
 	if x := g.look(); x[Subject{Kind: Group, Name: "pair"}] != Master {
 		t.Errorf("%v", x)
