@@ -1,9 +1,16 @@
 package agent
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"quorate/cluster"
@@ -50,4 +57,54 @@ func TestUnreached(t *testing.T) {
 	verdict(fsm.Up)
 	o.transition(health.Transition{ID: tcp, Up: true})
 	is("", long)
+}
+
+// A probe that this node could not make, for want of sockets or by its own settings, is not a word on any server: nobody hears of it, and what was seen before stays. So it is no
+// path that is cut either, however long it lasts.
+func TestNotAskedIsNoView(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []cluster.Observation
+		o := newObserver("n1", func(obs []cluster.Observation) { said = append(said, obs...) }, func([]fsm.ServerKey) {})
+		var answer atomic.Value
+		var asked atomic.Int32
+		engine := health.New(health.Options{Log: slog.New(slog.DiscardHandler), OnTransition: o.transition, Dial: func(context.Context, string, health.Target) (net.Conn, error) {
+			asked.Add(1)
+			return nil, answer.Load().(error)
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = engine.Run(ctx)
+		}()
+		defer func() {
+			stop()
+			<-done
+		}()
+		failing := func(what string, err error) {
+			t.Helper()
+			answer.Store(fmt.Errorf("%s: %w", what, err))
+			said = nil
+			asked.Store(0)
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			if asked.Load() == 0 {
+				t.Fatalf("%s: it does not ask", what)
+			}
+		}
+		answer.Store(fmt.Errorf("not begun: %w", health.ErrNotAsked))
+		engine.Set(o.targets(checked(t)))
+		failing("no sockets", health.ErrNotAsked)
+		if len(said) > 0 {
+			t.Fatalf("it could not ask, and says %+v", said)
+		}
+		failing("refused", io.EOF)
+		if len(said) == 0 {
+			t.Fatal("it was refused, and says nothing")
+		}
+		failing("no sockets again", health.ErrNotAsked)
+		if len(said) > 0 {
+			t.Fatalf("it can no longer ask, and says %+v", said)
+		}
+	})
 }
