@@ -8,12 +8,12 @@
 // begins at an old snapshot); the network (delay, loss, duplication, cuts in one or both directions); disks (slow, lost);
 // clocks (each within ±1 % of real time, BOOTTIME slewed by up to 10 % besides, machines that are suspended); the actuator
 // and the lease's thread, as a sequence of calls into the kernel, in or before each of which the process may be held up, frozen or
-// killed; a process that is asked to end (agent.yield); and the kernel: the gate's two maps, the addresses with their lifetimes, and its clock. The kernel outlives the process
+// killed; a process that is asked to end (agent.yield); what checks of nodes find, and paths that are cut, in two of three schedules; and the kernel: the gate's two maps, the addresses with their lifetimes, and its clock. The kernel outlives the process
 // and answers by what is in it; a reboot empties it.
 //
 // Every other schedule begins with a situation: a few faults in the one order in which a certain rule is all that stands
 // between two nodes and the same address. After it, as in all other schedules, faults and an operator's wishes come at
-// random. They end after some seconds, and then every VIP must be held again. What happened how often is counted, and schedules
+// random. They end after some seconds, but for the checks of some nodes, and then every VIP must be held again, by a node whose checks pass. What happened how often is counted, and schedules
 // in which something did not happen are no test: see Happenings.
 //
 // Everything is driven from one seed by one goroutine, so that a seed replays to the letter, with its trace:

@@ -150,6 +150,9 @@ func (w *World) heal() {
 	w.tracef("heal")
 	clear(w.net.cut)
 	w.net.loss, w.net.spread, w.net.dup = 0, 0, 0
+	if w.checked {
+		w.someFail()
+	}
 	for _, n := range w.nodes {
 		n.slow = 0
 		n.clearTraps()

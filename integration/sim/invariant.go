@@ -162,7 +162,7 @@ func (w *World) settled() bool {
 		return false
 	}
 	for _, n := range w.nodes {
-		if !n.up || !n.ready || n.applied != len(w.log) {
+		if !n.up || !n.ready || n.applied != len(w.log) || w.checked && len(n.news(s)) > 0 {
 			return false
 		}
 	}
@@ -189,8 +189,14 @@ func (w *World) missing() string {
 	for _, name := range slices.Sorted(maps.Keys(s.Config.VIPs)) {
 		v := s.Config.VIPs[name]
 		a := s.Assignments[v.Key()]
+		if !eligible(s, name) {
+			continue
+		}
 		if n := w.byID[a.Owner]; n == nil || !n.holds(v.Key()) {
 			return fmt.Sprintf("%s, %+v", name, a)
+		}
+		if why := barred(s, name, a.Owner); why != "" {
+			return fmt.Sprintf("%s but %s, although %s and others may have it", name, a.Owner, why)
 		}
 	}
 	return ""

@@ -122,6 +122,7 @@ func Happenings() []string {
 		"killed", "rebooted", "frozen", "suspended", "resumed",
 		"fenced", "moved by fence", "raised", "handed over", "lingered", "yielded", "leader succeeded",
 		"voters changed", "grantors changed", "node joined", "node removed", "configured", "profile changed",
+		"check said", "path cut", "left a failing check", "left a cut path",
 	}
 	for p := range points {
 		names = append(names, p.String())

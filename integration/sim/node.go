@@ -21,9 +21,10 @@ type node struct {
 	id   fsm.NodeID
 	disk *disk
 
-	rawRate, bootRate float64       // of its clocks, relative to real time
-	rawOff, bootOff   time.Duration // what they showed at time 0
-	slow              time.Duration // extra time that a write takes
+	rawRate, bootRate float64         // of its clocks, relative to real time
+	rawOff, bootOff   time.Duration   // what they showed at time 0
+	slow              time.Duration   // extra time that a write takes
+	failing           map[string]bool // checks that fail on the machine
 
 	// The process.
 	up        bool
@@ -39,6 +40,8 @@ type node struct {
 	armed     time.Duration // when the timer that is set goes off; 0 = none is set
 	ready     bool          // past its start barrier
 	barrier   int           // the read index, -1 while unknown
+	knows     bool          // what its checks find
+	told      time.Duration // when it told of that last
 	local     fsm.Local     // of localOf
 	localOf   *fsm.State
 
@@ -109,6 +112,9 @@ func (n *node) start() {
 	n.step(lease.Applied{State: n.state})
 	n.pulse()
 	n.askBarrier()
+	if w.checked {
+		n.tell()
+	}
 }
 
 // crash ends the process at once. What it left in the kernel stays there, and open as long as its lease.

@@ -296,7 +296,19 @@ func (w *World) count(c fsm.Command) {
 		w.happened["node joined"]++
 	case c.Configure != nil:
 		w.happened["configured"]++
+	case c.SetNodeHealth != nil:
+		w.happened["check said"]++
+	case c.SetPaths != nil:
+		w.happened["path cut"]++
 	case c.Decide != nil:
+		for _, r := range c.Decide.Release {
+			switch r.Reason.Code {
+			case fsm.ReasonUnhealthy:
+				w.happened["left a failing check"]++
+			case fsm.ReasonPath:
+				w.happened["left a cut path"]++
+			}
+		}
 		for _, a := range c.Decide.Assign {
 			if a.ReleaseIndex != 0 {
 				w.happened["handed over"]++

@@ -14,7 +14,7 @@ import (
 var (
 	seed      = flag.Int64("seed", 0, "replay this one schedule")
 	from      = flag.Int64("from", 1, "first seed")
-	schedules = flag.Int("schedules", 5000, "how many schedules to run")
+	schedules = flag.Int("schedules", 4500, "how many schedules to run")
 	beginning = flag.String("situation", "", "begin every schedule with this situation")
 )
 

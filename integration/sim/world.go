@@ -61,6 +61,7 @@ type World struct {
 	fenced        map[fsm.NodeID]fsm.Epoch // the highest epoch of each node that was
 	dirty         bool                     // something has changed that check looks at
 	played        bool                     // the situation, to its end
+	checked       bool                     // nodes have checks, and paths are cut
 	calmYield     bool                     // a process that is asked to end finds all as it should be
 	calm          bool                     // nothing is left to be done since the faults have ended
 	steps         int
@@ -107,6 +108,7 @@ func (w *World) begin() {
 	breakThings := func() {
 		w.operator()
 		w.faults()
+		w.checking()
 	}
 	if w.opt.Situation == "" {
 		breakThings()
@@ -159,7 +161,7 @@ func (w *World) drift() {
 func (w *World) addNode(id fsm.NodeID) *node {
 	rates := []float64{0.99, 0.99 + w.rng.Float64()*0.02, 1.01}
 	n := &node{
-		w: w, id: id, disk: w.newDisk(), kernel: newKernel(),
+		w: w, id: id, disk: w.newDisk(), kernel: newKernel(), failing: map[string]bool{},
 		rawRate: rates[w.rng.Intn(3)], rawOff: time.Duration(w.rng.Int63n(int64(time.Hour))), bootOff: time.Duration(w.rng.Int63n(int64(time.Hour))),
 	}
 	n.bootRate = n.rawRate * (1 + (w.rng.Float64()*2-1)*maxSlew)
@@ -208,6 +210,9 @@ func (w *World) config(p fsm.Profile) fsm.Config {
 			v.Group = "pair"
 		}
 		c.VIPs[name] = v
+	}
+	if w.checked {
+		c.NodeChecks = nodeChecks()
 	}
 	return c
 }

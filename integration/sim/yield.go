@@ -64,12 +64,16 @@ func (n *node) end(owned int, down time.Duration) {
 	w.after(down, func() { w.revive(n) })
 }
 
-// checkGiven is what must hold for what a leader decides: nothing is given to a node that is about to end.
+// checkGiven is what must hold for what a leader decides: nothing is given to a node that is about to end, or on which a required check fails or is not known.
 func (w *World) checkGiven(h fsm.Hints, st *fsm.State, d fsm.Decide) {
 	given := func(k fsm.AddressKey, to fsm.NodeID) {
 		// One that keeps what it has for want of another is not given it.
 		if h.Ending[to] && st.Assignments[k].Owner != to {
 			w.fail("%v is given to %s, which is about to end", k, to)
+		}
+		v, _ := st.VIPByKey(k)
+		if why := barred(st, v.Name, to); to != "" && st.Assignments[k].Owner != to && why != "" {
+			w.fail("%v is given to %s, although %s", k, to, why)
 		}
 	}
 	for _, a := range d.Assign {

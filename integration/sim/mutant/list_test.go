@@ -27,6 +27,14 @@ const (
 
 var mutants = []mutant{
 	{
+		name: "kept-although-a-check-fails", rule: "a node on which a required check is down may not own the VIPs that the check is about",
+		edits: []edit{{unitGo, "u.fit[i] = u.fit[i] && st.failing == \"\"", "u.fit[i] = u.fit[i] && st.failing != \"never\""}},
+	},
+	{
+		name: "given-to-whom-nobody-knows", rule: "one of which it is not known keeps what it owns and gets nothing",
+		edits: []edit{{unitGo, "st.failing == \"\" && st.unsure == \"\"", "st.failing == \"\""}},
+	},
+	{
 		name: "promise-not-durable", rule: "a promise is on disk before it is answered",
 		situation: "grantors-forget",
 		edits: []edit{
