@@ -33,24 +33,26 @@ type checkFlags struct{ check, server string }
 func (a *app) checkTest() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "test FILE…|SERVICE",
+		Use:   "test FILE…|SERVICE…",
 		Short: "Run each check once from here, and say what it saw",
 		Long: `Run each check of each server once from this machine, and say what it saw. Nobody hears of it, and no state changes but by
 what scripts do.
 
 FILE is a configuration, as of quorate plan; then no agent is needed, and its node checks are run as well. Anything that is
-neither a file nor a directory is the name of a SERVICE, or of a node check, that the cluster has.
+neither a file nor a directory is the name of a SERVICE, or of a node check, that the cluster has. What a configuration has
+for other directors is tried here all the same.
 
 What a check needs of this machine and does not find (certificates, programs that are safe to run) is said first, whatever the
 servers answer. Scripts are run here as an agent runs them: as the check's user, else quorate_script or nobody, in a process
-group of their own, killed at the timeout; QUORATE_NODE is this machine's name. Only root can run them as another user, so run
-this as root on a director for what its agent sees. Checks with through = "forwarding" go to the server's own address here.
+group of their own, killed at the timeout; QUORATE_NODE is the name of the agent at --socket, else that of this machine. Only
+root can run them as another user, so run this as root on a director for what its agent sees. Checks with
+through = "forwarding" go to the server's own address here.
 
 It exits with 0 when all checks passed, and with 1 when one failed, could not be tried from here, or lacks something of this
 machine: what another node sees may differ (quorate server show). Interrupted, it kills what it has started, prints what it
 has seen so far, and exits with 1.`,
 		Example: `  quorate check test cluster.hcl
-  quorate check test web-http
+  quorate check test web-http haproxy
   quorate check test web-http --server 10.0.0.11:8080 --check http`,
 		Args:              needs("FILE… or SERVICE…"),
 		ValidArgsFunction: a.completeChecks,
@@ -63,7 +65,7 @@ has seen so far, and exits with 1.`,
 			if err != nil {
 				return err
 			}
-			return a.try(cmd.Context(), trials)
+			return a.try(cmd.Context(), a.nodeHere(cmd.Context()), trials)
 		},
 	}
 	cmd.Flags().StringVar(&f.check, "check", "", "only the checks of this type, or the one of this number (the first is 0)")
@@ -77,34 +79,35 @@ func (a *app) completeChecks(cmd *cobra.Command, args []string, s string) ([]str
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// configOf is the configuration in the files, or as much of the cluster's as has the name.
+// configOf is the configuration in the files, or as much of the cluster's as has the names.
 func (a *app) configOf(cmd *cobra.Command, args []string) (fsm.Config, error) {
-	if len(args) > 1 || isFile(args[0]) {
+	if slices.ContainsFunc(args, isFile) {
 		doc, err := a.load(args)
 		if err != nil {
 			return fsm.Config{}, err
 		}
 		return doc.Config, nil
 	}
-	name := args[0]
 	c := fsm.Config{Services: map[string]fsm.Service{}, NodeChecks: map[string]fsm.NodeCheck{}}
-	err := a.ask(func(cmd *cobra.Command, cl *client.Client, _ []string) error {
+	err := a.ask(func(cmd *cobra.Command, cl *client.Client, names []string) error {
 		now, err := cl.Config(cmd.Context())
 		if err != nil {
-			return fmt.Errorf("there is no file %q, and the cluster cannot be asked for a service of that name: %w", name, err)
+			return fmt.Errorf("there is no file %q, and the cluster cannot be asked for a service of that name: %w", names[0], err)
 		}
-		s, service := now.Config.Services[name]
-		if service {
-			c.Services[name] = s
+		for _, name := range names {
+			s, service := now.Config.Services[name]
+			if service {
+				c.Services[name] = s
+			}
+			n, node := now.Config.NodeChecks[name]
+			if node {
+				c.NodeChecks[name] = n
+			}
+			if !service && !node {
+				return fmt.Errorf("there is no file, service or node check %q; %s", name, hasNames(now.Config))
+			}
 		}
-		n, node := now.Config.NodeChecks[name]
-		if node {
-			c.NodeChecks[name] = n
-		}
-		if service || node {
-			return nil
-		}
-		return fmt.Errorf("there is no file, service or node check %q; %s", name, hasNames(now.Config))
+		return nil
 	})(cmd, args)
 	return c, err
 }

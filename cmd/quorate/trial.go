@@ -75,13 +75,29 @@ func newTrial(t trial, c fsm.Check, at health.Target) trial {
 	return t
 }
 
-// try runs the checks and prints what they lack and saw.
-func (a *app) try(ctx context.Context, trials []trial) error {
+// nodeLimit is how long the agent of this machine is asked for its name.
+const nodeLimit = time.Second
+
+// nodeHere is the name of this machine's node, as its agent has it, or would have it if there is none that answers.
+func (a *app) nodeHere(ctx context.Context) fsm.NodeID {
+	ctx, cancel := context.WithTimeout(ctx, nodeLimit)
+	defer cancel()
+	if c, err := a.client(); err == nil {
+		defer c.Close()
+		if n, err := c.Node(ctx); err == nil {
+			return n.Node
+		}
+	}
 	host, err := os.Hostname()
 	if err != nil {
-		return err
+		return "localhost"
 	}
-	asker := health.NewAsker(health.Local{Runner: target.Scripts{Node: fsm.NodeID(host)}})
+	return fsm.NodeID(strings.ToLower(host))
+}
+
+// try runs the checks as the node does, and prints what they lack and saw.
+func (a *app) try(ctx context.Context, node fsm.NodeID, trials []trial) error {
+	asker := health.NewAsker(health.Local{Runner: target.Scripts{Node: node}})
 	lacks := lacking(asker, trials)
 	var group errgroup.Group
 	group.SetLimit(maxTrials)
@@ -96,7 +112,7 @@ func (a *app) try(ctx context.Context, trials []trial) error {
 	for _, t := range trials {
 		count[t.Result]++
 	}
-	err = a.print(struct {
+	err := a.print(struct {
 		Lacks  []lack  `json:"lacks,omitempty"`
 		Checks []trial `json:"checks"`
 		Failed int     `json:"failed"`

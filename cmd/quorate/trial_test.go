@@ -34,7 +34,7 @@ func TestLackWithoutFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		err = (&app{out: &out}).try(t.Context(), trials)
+		err = (&app{out: &out}).try(t.Context(), "n1", trials)
 		return out.String(), err
 	}
 	if out, err := try(); err != nil || !strings.Contains(out, "2 of 2 checks passed.") {
