@@ -77,12 +77,13 @@ func TestFaultsOfANode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := base()
+			s.Config.Notifiers = map[string]fsm.Notifier{"run": {Name: "run", Script: &fsm.Script{Command: []string{"/bin/true"}}}}
 			a := &Agent{o: Options{Name: "n1"}}
 			if tt.change != nil {
 				tt.change(s, c, a)
 			}
 			var got []string
-			scene := notify.Look(s, a.found(s, c, !tt.lost))
+			scene := notify.Look(s, a.o.Name, a.found(s, c, !tt.lost))
 			for _, x := range slices.SortedFunc(maps.Keys(scene), func(a, b notify.Subject) int { return strings.Compare(a.Name, b.Name) }) {
 				got = append(got, fmt.Sprintf("%s %s", x.Name, scene[x]))
 			}
