@@ -228,13 +228,13 @@ func (c Check) validate(ps *Problems, object string) {
 	c.validateHalfOpen(ps, object)
 }
 
-// patterns says which of the check's regular expressions do not compile, see Config.Validate.
-func (c Check) patterns(ps *Problems, object string) {
+// unaskable says what of the check no probe could ask, see Config.Validate.
+func (c Check) unaskable(ps *Problems, object string) {
 	if c.HTTP != nil {
-		c.HTTP.patterns(ps, object)
+		c.HTTP.unaskable(ps, object)
 	}
 	if c.TCP != nil {
-		c.TCP.patterns(ps, object)
+		c.TCP.unaskable(ps, object)
 	}
 }
 

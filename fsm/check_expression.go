@@ -10,7 +10,7 @@ import (
 // maxExpression bounds what a regular expression takes of memory with its repetitions written out, in kB: each node has all of them.
 const maxExpression = 4096
 
-// validateExpression says why a text is no regular expression for a check, if it has a length that it may have. See patterns for who asks it.
+// validateExpression says why a text is no regular expression for a check, if it has a length that it may have. See unaskable for who asks it.
 func validateExpression(ps *Problems, object, key, text string) {
 	if text == "" || len(text) > maxPattern {
 		return

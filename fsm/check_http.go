@@ -149,10 +149,12 @@ func (r HTTPRequest) said() (keys []string) {
 }
 
 func validateHost(ps *Problems, object, host string) {
-	if !plainText(host) || strings.ContainsAny(host, "/ ") || len(host) > 255 {
+	if !hostName(host) {
 		ps.add(object, "host", host, "this is no host name", `write it like "www.example.org"`)
 	}
 }
+
+func hostName(s string) bool { return plainText(s) && !strings.ContainsAny(s, "/ ") && len(s) <= 255 }
 
 func validateDigest(ps *Problems, object, key, text string, size int) {
 	switch b, err := hex.DecodeString(text); {
@@ -192,19 +194,50 @@ func tokenByte(r rune) bool {
 	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-// patterns says which regular expressions do not compile. It is no part of validate: what compiles is for the version of Go that a replica was built
-// with to say, and all replicas have to agree on what they take.
-func (h *HTTPCheck) patterns(ps *Problems, object string) {
-	h.HTTPRequest.patterns(ps, object)
+// unaskable says what a probe could not ask: regular expressions that do not compile, paths and hosts that do not fit into a request. It is no part of validate: that is
+// for the version of Go that a replica was built with to say, and all replicas have to agree on what they take.
+func (h *HTTPCheck) unaskable(ps *Problems, object string) {
+	h.HTTPRequest.unaskable(ps, object)
 	for i, u := range h.URLs {
-		u.patterns(ps, object+".url."+strconv.Itoa(i))
+		u.unaskable(ps, object+".url."+strconv.Itoa(i))
 	}
 }
 
-func (r HTTPRequest) patterns(ps *Problems, object string) {
+func (r HTTPRequest) unaskable(ps *Problems, object string) {
+	path, _, _ := strings.Cut(r.Path, "?")
+	switch escape := badEscape(path); {
+	case escape != "":
+		ps.add(object, "path", r.Path, fmt.Sprintf("%q stands for no byte", escape), "write two hexadecimal digits behind %, or %25 for the sign itself")
+	case strings.Contains(r.Path, "#"):
+		ps.add(object, "path", r.Path, "a fragment (#…) is never sent", "leave it out, or escape the sign as %23")
+	}
+	if i := strings.IndexFunc(r.Host, func(r rune) bool { return !hostByte(r) }); i >= 0 && hostName(r.Host) {
+		ps.add(object, "host", r.Host, fmt.Sprintf("no name of a host has the character %q", r.Host[i]), `write it like "www.example.org"`)
+	}
 	for _, x := range []struct{ key, text string }{{"regex", r.Regex}, {"not_regex", r.NotRegex}} {
 		validateExpression(ps, object, x.key, x.text)
 	}
+}
+
+// badEscape is the first escape of a path that is none; "" = all are.
+func badEscape(path string) string {
+	for i := strings.IndexByte(path, '%'); i >= 0; {
+		escape := path[i:min(i+3, len(path))]
+		if _, err := hex.DecodeString(escape[1:]); err != nil || len(escape) < 3 {
+			return escape
+		}
+		next := strings.IndexByte(path[i+3:], '%')
+		if next < 0 {
+			break
+		}
+		i += 3 + next
+	}
+	return ""
+}
+
+// hostByte reports whether a Host header may have the character (RFC 3986, section 3.2.2, with a port and brackets).
+func hostByte(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("!$%&'()*+,-.:;=[]_~", r)
 }
 
 func (h *HTTPCheck) fields(f fields) {

@@ -58,8 +58,8 @@ func (c Check) validateHalfOpen(ps *Problems, object string) {
 	ps.add(object, "half_open", "true", "the connection is never opened, and "+besides+" needs one", "leave one of the two out")
 }
 
-// patterns says that a regular expression does not compile, see Check.patterns.
-func (c *TCPCheck) patterns(ps *Problems, object string) {
+// unaskable says that a regular expression does not compile, see HTTPCheck.unaskable.
+func (c *TCPCheck) unaskable(ps *Problems, object string) {
 	validateExpression(ps, object, "expect_regex", c.ExpectRegex)
 }
 

@@ -23,7 +23,7 @@ const (
 // CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name, and then the regular expressions that do not compile.
 func (c Config) Validate() Problems {
 	ps := c.agreed()
-	c.eachCheck(func(object string, check Check) { check.patterns(&ps, object) })
+	c.eachCheck(func(object string, check Check) { check.unaskable(&ps, object) })
 	return ps
 }
 
