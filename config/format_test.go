@@ -285,7 +285,7 @@ func drawHTTP(t *rapid.T) *fsm.HTTPCheck {
 	host := rapid.SampledFrom([]string{"", "www.example.org", "a:80"})
 	request := func() fsm.HTTPRequest {
 		r := fsm.HTTPRequest{
-			Path: "/" + rapid.StringMatching(`[!-~]{0,10}`).Draw(t, "path"), Host: host.Draw(t, "host"),
+			Path: "/" + rapid.StringMatching(`([!"$&-~]|%[0-9a-fA-F]{2}){0,10}`).Draw(t, "path"), Host: host.Draw(t, "host"),
 			Method:   rapid.SampledFrom([]string{"", "OPTIONS"}).Draw(t, "method"),
 			Contains: rapid.StringMatching(`[ -~é\n]{0,5}`).Draw(t, "contains"), Regex: rapid.SampledFrom([]string{"", `^a\.b$`, "${x}"}).Draw(t, "regex"),
 			NotRegex: rapid.SampledFrom([]string{"", "%{x}"}).Draw(t, "not_regex"), MD5: rapid.StringMatching("([0-9a-f]{32})?").Draw(t, "md5"),
