@@ -15,8 +15,8 @@
 //
 // The pieces, from the inside out: [Tracker] is the diagram above and nothing else; a [Prober] asks one target once and says in words what it
 // saw; the [Engine] decides when to ask whom. An idle target costs an entry in a heap, not a goroutine or a timer: one scheduler sleeps until the
-// earliest is due. Only probes that are under way have a goroutine, at most Options.Concurrency of them; those that do nothing but connect
-// have none at all on Linux. Who knows of a change before the next probe says so with [Engine.Hint]. How a probe's packets
+// earliest is due. Only probes that are under way have a goroutine, at most Options.Concurrency of them; on Linux those that do nothing but connect, or
+// ask by HTTP/1.1 and get a short answer, have none at all. Who knows of a change before the next probe says so with [Engine.Hint]. How a probe's packets
 // leave this machine is its target's [Egress]. See DESIGN.md.
 //
 //	e := health.New(health.Options{OnTransition: func(t health.Transition) {

@@ -9,12 +9,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Options of an Engine. The zero value works.
 type Options struct {
-	// Dial opens the connections of all probes; nil = the host's network, where probes that do nothing but connect have no goroutine.
+	// Dial opens the connections of all probes; nil = the host's network, where those by TCP that only connect, and by HTTP, need no goroutine.
 	Dial DialFunc
 	// Through opens the connections of targets that have a Through; nil = they are not asked.
 	Through ThroughFunc
@@ -92,10 +93,13 @@ type Engine struct {
 	mu       sync.Mutex
 	running  bool
 	entries  map[string]*entry
-	asking   lane          // targets whose probes have a goroutine
-	dialling lane          // those whose probes only connect
-	dropped  []*connecting // that nobody waits for any more
-	behind   bool          // the last probe started was late by more than its interval
+	asking   lane    // targets whose probes have a goroutine
+	dialling lane    // those whose probes are of the loop
+	reading  int     // probes of dialling that have a goroutine, since their answers are long
+	dropped  []*call // that nobody waits for any more
+	behind   bool    // the last probe started was late by more than its interval
+
+	loop atomic.Pointer[loop] // of the Run under way; nil = none
 }
 
 // outcome is what one probe came to.
@@ -105,6 +109,7 @@ type outcome struct {
 	took   time.Duration
 	answer Answer
 	err    error
+	read   bool // it is one of reading
 }
 
 // New returns an engine without targets. It starts nothing; see Run.
@@ -163,12 +168,13 @@ func (g *Engine) Set(targets []Target) {
 			}
 			g.drop(e)
 		}
-		e := &entry{target: t, tracker: Tracker{Rise: t.Rise, Fall: t.Fall}, index: -1, state: State{Since: now}, lane: &g.asking}
-		if !g.ownDial && t.connectsOnly() {
+		target := t
+		e := &entry{target: &target, tracker: Tracker{Rise: t.Rise, Fall: t.Fall}, index: -1, state: State{Since: now}, lane: &g.asking}
+		if !g.ownDial && t.loops() {
 			e.lane = &g.dialling
 		}
 		g.entries[t.ID] = e
-		e.lane.waiting.add(e, now.Add(g.opts.Jitter(t.Interval)))
+		e.lane.add(e, e.settle(now, g.opts.Jitter(t.Interval)))
 	}
 	for id, e := range g.entries {
 		if _, ok := wanted[id]; !ok {
@@ -181,9 +187,22 @@ func (g *Engine) Set(targets []Target) {
 
 // retune gives a target another rhythm and keeps what is known of it.
 func (g *Engine) retune(e *entry, t Target, now time.Time) {
-	e.target = t
+	old := e.target
+	same := t.Interval == old.Interval && t.FastInterval == old.FastInterval
+	if same && t.Timeout == old.Timeout && t.Rise == old.Rise && t.Fall == old.Fall {
+		return
+	}
+	target := t
+	e.target = &target
 	e.tracker.Rise, e.tracker.Fall = t.Rise, t.Fall
-	e.lane.waiting.earlier(e, now.Add(e.rhythm()))
+	if same {
+		return
+	}
+	due := e.settle(now, g.opts.Jitter(t.Interval))
+	if e.settled() {
+		due = e.slot(now)
+	}
+	e.lane.earlier(e, due)
 }
 
 // drop stops probing an entry.
@@ -193,8 +212,8 @@ func (g *Engine) drop(e *entry) {
 	if e.cancel != nil {
 		e.cancel()
 	}
-	if e.connecting != nil {
-		g.dropped = append(g.dropped, e.connecting)
+	if e.call != nil {
+		g.dropped = append(g.dropped, e.call)
 	}
 }
 
@@ -213,11 +232,13 @@ func (g *Engine) Hint(ids ...string) {
 	g.signal()
 }
 
+// signal has Run look at everything.
 func (g *Engine) signal() {
 	select {
 	case g.wake <- struct{}{}:
 	default: // Run has not seen the last signal yet and will look at everything then
 	}
+	g.loop.Load().poke()
 }
 
 // Run probes until ctx ends and returns nil then, after every goroutine it started has ended. A later Run goes on with
@@ -227,45 +248,35 @@ func (g *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &round{ctx: ctx, outcomes: make(chan outcome)}
-	if !g.ownDial {
-		r.connector = newConnector(g.opts.Log)
+	r := &round{ctx: ctx, timer: time.NewTimer(0)}
+	if web, ok := g.probers[TypeHTTP].(httpProber); ok && !g.ownDial {
+		r.loop = newLoop(web, g.opts.Log)
+		g.loop.Store(r.loop)
 	}
+	stop := context.AfterFunc(ctx, g.signal)
 	defer func() {
+		stop()
 		cancel()
-		r.connector.close()
+		g.loop.Store(nil)
+		r.loop.close()
 		r.probes.Wait()
+		r.timer.Stop()
 		g.end()
 	}()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		wait, ok := g.launch(r)
-		if g.tell(r.ended); len(r.ended) > 0 {
-			wait, ok = 0, true // their targets wait again
-		}
-		if ok {
-			timer.Reset(wait)
-		} else {
-			timer.Stop()
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-g.wake:
-		case <-timer.C:
-		case o := <-r.outcomes:
-			g.tell([]outcome{o})
-		case ready := <-r.connector.ready():
-			g.tell(r.connector.finished(ready))
-		}
+	for now := time.Now(); ctx.Err() == nil; now = time.Now() {
+		g.tell(g.launch(r, now), now)
+		r.wait(g.due(r), now, g.wake)
+		now = time.Now()
+		g.tell(r.finished(now), now)
+		g.tell(r.landed(), now)
 	}
+	return nil
 }
 
 // tell takes outcomes and passes on the transitions that they make.
-func (g *Engine) tell(outcomes []outcome) {
+func (g *Engine) tell(outcomes []outcome, now time.Time) {
 	for _, o := range outcomes {
-		if tr, ok := g.record(o); ok {
+		if tr, ok := g.record(o, now); ok {
 			g.opts.OnTransition(tr)
 		}
 	}
@@ -282,7 +293,7 @@ func (g *Engine) begin() error {
 	now := time.Now()
 	g.asking.waiting, g.dialling.waiting = nil, nil
 	for _, e := range g.entries {
-		e.lane.waiting.add(e, now.Add(g.opts.Jitter(e.target.Interval)))
+		e.lane.add(e, e.settle(now, g.opts.Jitter(e.target.Interval)))
 	}
 	return nil
 }
@@ -291,9 +302,9 @@ func (g *Engine) begin() error {
 func (g *Engine) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.running, g.asking.underway, g.dialling.underway, g.dropped = false, 0, 0, nil
+	g.running, g.asking.underway, g.dialling.underway, g.reading, g.dropped = false, 0, 0, 0, nil
 	for _, e := range g.entries {
-		e.cancel, e.connecting = nil, nil
+		e.cancel, e.call = nil, nil
 	}
 }
 
@@ -311,16 +322,17 @@ func (g *Engine) notePace(e *entry, now time.Time) {
 }
 
 // record takes an outcome, lets its target wait for the next probe and returns the transition, if it made one.
-func (g *Engine) record(o outcome) (Transition, bool) {
+func (g *Engine) record(o outcome, now time.Time) (Transition, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := o.entry
-	e.lane.underway--
+	if e.lane.underway--; o.read {
+		g.reading--
+	}
 	if e.gone {
 		return Transition{}, false
 	}
-	now := time.Now()
-	e.cancel, e.connecting = nil, nil
+	e.cancel, e.call = nil, nil
 	e.state.observe(o, now)
 	if g.opts.OnProbe != nil {
 		p := Probed{ID: e.target.ID, Type: e.target.Type, Took: o.took}
@@ -333,7 +345,7 @@ func (g *Engine) record(o outcome) (Transition, bool) {
 		g.opts.OnProbe(p)
 	}
 	tr, news := e.judge(o, now)
-	e.lane.waiting.add(e, e.next(now))
+	e.lane.add(e, e.next(now))
 	if news {
 		level := slog.LevelInfo
 		if !e.state.Since.Equal(now) { // another weight, which may be news every second

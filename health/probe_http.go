@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -47,19 +48,23 @@ func (p httpProber) Inspect(t Target) error {
 
 func (p httpProber) Probe(ctx context.Context, t Target) (Answer, error) {
 	start := time.Now()
-	var said []string
-	note := ""
-	for _, u := range t.HTTP.URLs {
-		page, err := p.fetch(ctx, t, u)
-		if err != nil && len(t.HTTP.URLs) > 1 {
-			err = fmt.Errorf("%s: %w", clipText(u.Path, 60), err)
+	v := newVisit(&t, p.scheme())
+	page, err := p.ask(ctx, t, v.url)
+	return p.rest(ctx, v, start, page, err)
+}
+
+// rest asks what is to be asked after an answer.
+func (p httpProber) rest(ctx context.Context, v *visit, start time.Time, page Page, err error) (Answer, error) {
+	for {
+		more, fault := v.take(page, err)
+		switch {
+		case fault != nil:
+			return Answer{}, fault
+		case !more:
+			return v.answer(time.Since(start)), nil
 		}
-		if err != nil {
-			return Answer{}, err
-		}
-		said, note = append(said, fmt.Sprint(page.Status)), page.note
+		page, err = p.ask(ctx, *v.target, v.url)
 	}
-	return Answer{Detail: fmt.Sprintf("status %s in %v%s", strings.Join(said, ", "), since(start), note)}, nil
 }
 
 // Page is the answer to one URL.
@@ -92,41 +97,12 @@ func Look(ctx context.Context, t Target) (Page, error) {
 	return p.ask(ctx, t, u)
 }
 
-// fetch asks the URL, follows its redirects as far as the target says, and judges the answer.
-func (p httpProber) fetch(ctx context.Context, t Target, u URL) (Page, error) {
-	for hop := 0; ; hop++ {
-		page, err := p.ask(ctx, t, u)
-		if err != nil {
-			return page, err
-		}
-		if u.accepts(page.Status) {
-			return page, nil
-		}
-		if page.Location == "" || t.HTTP.Redirects == 0 {
-			return page, refusal(page.Status, u, t.HTTP.Redirects)
-		}
-		next, err := follow(t, u, page, p.scheme())
-		switch {
-		case err != nil:
-			return page, err
-		case hop == t.HTTP.Redirects:
-			return page, fmt.Errorf("status %d after %d redirects, want %s", page.Status, hop, u.wanted())
-		}
-		u = next
-	}
-}
-
 // ask asks the URL once. Its error also says what the body of a status that is wanted lacks.
 func (p httpProber) ask(ctx context.Context, t Target, u URL) (page Page, err error) {
-	req, err := p.request(ctx, t, u)
+	q, err := p.question(ctx, t, u)
 	if err != nil {
 		return page, err
 	}
-	rules, err := p.patterns.rules(u.Body)
-	if err != nil {
-		return page, err
-	}
-	rules.digests = p.digests
 	c, err := connect(ctx, p.dial, "tcp", t)
 	if err != nil {
 		return page, err
@@ -140,45 +116,53 @@ func (p httpProber) ask(ctx context.Context, t Target, u URL) (page Page, err er
 		}
 		c, page.note = conn, expiresSoon(conn.ConnectionState(), time.Now())
 	}
-	desk := p.desks.Get().(*desk)
-	desk.sit(c)
-	defer func() {
-		desk.leave()
-		p.desks.Put(desk)
-	}()
-
-	var resp *http.Response
-	if t.HTTP.Version == "2" {
-		var done func()
-		if resp, done, err = p.exchange2(ctx, c, req); err == nil {
-			defer done()
-		}
-	} else {
-		resp, err = desk.exchange(c, req)
-	}
-	if err != nil {
-		if timedOut(ctx, err) {
-			return page, fmt.Errorf("connected, but no HTTP answer within %v", t.Timeout)
-		}
+	if t.HTTP.Version != "2" {
+		err = p.exchange(ctx, c, q, t, &page)
 		return page, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	page.Status, page.Location, page.ContentType = resp.StatusCode, location(resp), resp.Header.Get("Content-Type")
-	if !u.accepts(page.Status) {
-		rules = bodyRules{}
+	desk := p.sit(c)
+	defer p.leave(desk)
+	resp, done, err := p.exchange2(ctx, c, q.req)
+	if err == nil {
+		defer done()
 	}
-	err = desk.read(&page, resp.Body, rules)
-	switch {
-	case err != nil && timedOut(ctx, err):
-		return page, fmt.Errorf("status %d, but no complete body within %v", page.Status, t.Timeout)
-	case err != nil:
-		return page, fmt.Errorf("status %d, but the body broke off after %d bytes: %w", page.Status, page.Size, bodyFault(err))
+	err = desk.take(ctx, &page, resp, err, q, t)
+	return page, err
+}
+
+// exchange asks the question by HTTP/1.1 and takes the answer.
+func (p httpProber) exchange(ctx context.Context, c net.Conn, q question, t Target, page *Page) error {
+	desk := p.sit(c)
+	defer p.leave(desk)
+	// A server may answer before it has read everything, and close: what it said counts more than the failed write.
+	var writeErr error
+	if len(q.text) > 0 {
+		_, writeErr = c.Write(q.text)
 	}
-	if err := rules.judge(ctx, page); err != nil {
-		return page, fmt.Errorf("status %d, but %w", page.Status, err)
-	}
-	page.text = nil
-	return page, nil
+	resp, err := desk.listen(q.req, writeErr)
+	return desk.take(ctx, page, resp, err, q, t)
+}
+
+func (p httpProber) sit(c net.Conn) *desk {
+	d := p.desks.Get().(*desk)
+	d.sit(c)
+	return d
+}
+
+func (p httpProber) leave(d *desk) {
+	d.leave()
+	p.desks.Put(d)
+}
+
+// resume goes on with a question that has been asked of c, but for unsent, and with what is to be asked after it.
+func (p httpProber) resume(ctx context.Context, v *visit, start time.Time, c net.Conn, q question, unsent []byte) (Answer, error) {
+	var page Page
+	stop := bound(ctx, c)
+	q.text = unsent
+	err := p.exchange(ctx, c, q, *v.target, &page)
+	stop()
+	_ = c.Close()
+	return p.rest(ctx, v, start, page, err)
 }
 
 func (p httpProber) scheme() string {
@@ -225,6 +209,54 @@ func (p httpProber) request(ctx context.Context, t Target, u URL) (*http.Request
 		}
 	}
 	return req, nil
+}
+
+// question is what is asked of a URL, and what the answer has to be.
+type question struct {
+	url   URL
+	rules bodyRules
+	req   *http.Request
+	text  []byte // of the request by HTTP/1.1
+}
+
+func (p httpProber) question(ctx context.Context, t Target, u URL) (q question, err error) {
+	q.url = u
+	if q.req, err = p.request(ctx, t, u); err != nil {
+		return q, err
+	}
+	if q.rules, err = p.patterns.rules(u.Body); err != nil {
+		return q, err
+	}
+	q.rules.digests = p.digests
+	if t.HTTP.Version == "2" {
+		return q, nil
+	}
+	var b bytes.Buffer
+	if err := q.req.Write(&b); err != nil {
+		return q, fmt.Errorf("%w: %w", ErrNotAsked, err)
+	}
+	q.text = b.Bytes()
+	return q, nil
+}
+
+// questions are those of a target's URLs, made once. Where redirects lead is another each time.
+type questions []*question
+
+func (x *questions) of(p httpProber, v *visit) (*question, error) {
+	if *x == nil {
+		*x = make(questions, len(v.target.HTTP.URLs))
+	}
+	if v.hop == 0 && (*x)[v.at] != nil {
+		return (*x)[v.at], nil
+	}
+	q, err := p.question(context.Background(), *v.target, v.url)
+	if err != nil {
+		return nil, err
+	}
+	if v.hop == 0 {
+		(*x)[v.at] = &q
+	}
+	return &q, nil
 }
 
 // hostOf is the host of a Host header, which may have a port.

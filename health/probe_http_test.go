@@ -160,7 +160,7 @@ func TestHTTPAnswers(t *testing.T) {
 					target.Timeout = 200 * time.Millisecond
 				}
 				target.HTTP.URLs, target.HTTP.Redirects = []URL{c.url}, c.redirects
-				detail, err := ask(t, target)
+				detail, err := askBoth(t, target)
 				got := "ok: " + detail
 				if err != nil {
 					got = err.Error()
@@ -231,7 +231,7 @@ func TestOtherVersions(t *testing.T) {
 			target := webServer(t, row.has, ok)
 			_, number, _ := strings.Cut(asked, "/")
 			target.HTTP.Version = map[string]string{"2": "2"}[number]
-			detail, err := ask(t, target)
+			detail, err := askBoth(t, target)
 			wantText(t, detail, err, row.want)
 		})
 	}
@@ -240,7 +240,7 @@ func TestOtherVersions(t *testing.T) {
 	plain.Type, secure.Type = TypeHTTPS, TypeHTTP
 	detail, err := ask(t, plain)
 	wantText(t, detail, err, `the server does not speak TLS: it began with "HTTP/"`)
-	detail, err = ask(t, secure)
+	detail, err = askBoth(t, secure)
 	wantText(t, detail, err, `status 400, want 200-299`)
 }
 
@@ -260,7 +260,7 @@ func TestCertificateExpiresSoon(t *testing.T) {
 
 func TestHeadersThatAreNone(t *testing.T) {
 	for _, h := range []string{"no colon", "a b: c", "a: b\r\nc: d", ": x"} {
-		_, err := ask(t, Target{Type: TypeHTTP, Addr: closedPort(t), HTTP: HTTP{Headers: []string{h}}})
+		_, err := askBoth(t, Target{Type: TypeHTTP, Addr: closedPort(t), HTTP: HTTP{Headers: []string{h}}})
 		if !errors.Is(err, ErrNotAsked) {
 			t.Errorf("%q: %v", h, err)
 		}

@@ -55,7 +55,7 @@ func TestTCPTalk(t *testing.T) {
 			target := Target{Type: TypeTCP, Addr: listen(t, c.serve), Interval: timeout, Timeout: timeout, Protocols: Protocols{TCP: c.query}}
 			detail, err := ask(t, target)
 			wantText(t, detail, err, c.want)
-			if target.withDefaults().connectsOnly() {
+			if target.withDefaults().loops() {
 				t.Error("it would only connect")
 			}
 		})

@@ -28,6 +28,27 @@ func ask(t *testing.T, target Target) (string, error) {
 	return a.Detail, err
 }
 
+// askBoth asks by both ways, which have to say the same.
+func askBoth(t *testing.T, target Target) (string, error) {
+	t.Helper()
+	detail, err := ask(t, target)
+	if target = target.withDefaults(); target.Type == TypeHTTP && target.loops() {
+		b, err2 := byLoop(t, target)
+		if one, two := timeless(detail, err), timeless(b.Detail, err2); one != two {
+			t.Errorf("a goroutine says %s\nthe loop says     %s", one, two)
+		}
+	}
+	return detail, err
+}
+
+// timeless is what a probe says but for how long it took.
+func timeless(detail string, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return regexp.MustCompile(`in [0-9.]+(µs|ms|s)`).ReplaceAllString(detail, "in a while")
+}
+
 // wantText matches the outcome of a probe with a pattern that holds for the whole text; "ok: " before it means success.
 func wantText(t *testing.T, detail string, err error, pattern string) {
 	t.Helper()
@@ -165,7 +186,7 @@ func TestHTTPProbe(t *testing.T) {
 			if strings.Contains(c.want, "100ms") {
 				timeout = short
 			}
-			detail, err := ask(t, Target{Type: TypeHTTP, Addr: addr, Timeout: timeout, Interval: timeout, HTTP: HTTP{URLs: []URL{{Path: c.path, Status: c.status}}}})
+			detail, err := askBoth(t, Target{Type: TypeHTTP, Addr: addr, Timeout: timeout, Interval: timeout, HTTP: HTTP{URLs: []URL{{Path: c.path, Status: c.status}}}})
 			wantText(t, detail, err, c.want)
 		})
 	}
@@ -188,8 +209,31 @@ func TestHTTPProbe(t *testing.T) {
 	})
 }
 
+// What is wrong with a later URL, or where a redirect leads, is said as of the first.
+func TestHTTPProbeLater(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ok", func(w http.ResponseWriter, r *http.Request) {})
+	mux.Handle("/redirect", http.RedirectHandler("/hangup", http.StatusFound))
+	mux.HandleFunc("/hangup", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("/silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	for path, want := range map[string]string{
+		"/hangup":   `/hangup: connection closed without an HTTP answer`,
+		"/redirect": `/redirect: connection closed without an HTTP answer`,
+		"/silent":   `/silent: connected, but no HTTP answer within 300ms`,
+		"/ok":       `ok: status 200, 200 in .*`,
+	} {
+		detail, err := askBoth(t, Target{
+			Type: TypeHTTP, Addr: netip.MustParseAddrPort(srv.Listener.Addr().String()), Interval: 300 * time.Millisecond, Timeout: 300 * time.Millisecond,
+			HTTP: HTTP{Redirects: 3, URLs: []URL{{Path: "/ok"}, {Path: path}}},
+		})
+		wantText(t, detail, err, want)
+	}
+}
+
 func TestHTTPProbeRefused(t *testing.T) {
-	detail, err := ask(t, Target{Type: TypeHTTP, Addr: closedPort(t)})
+	detail, err := askBoth(t, Target{Type: TypeHTTP, Addr: closedPort(t)})
 	wantText(t, detail, err, `connect: connection refused`)
 }
 
@@ -198,7 +242,7 @@ func TestHTTPProbeReset(t *testing.T) {
 		_, _ = bufio.NewReader(c).ReadString('\n')
 		_ = c.(*net.TCPConn).SetLinger(0)
 	})
-	detail, err := ask(t, Target{Type: TypeHTTP, Addr: addr})
+	detail, err := askBoth(t, Target{Type: TypeHTTP, Addr: addr})
 	wantText(t, detail, err, `connection lost before an HTTP answer: read: connection reset by peer`)
 }
 

@@ -20,18 +20,18 @@ func TestFastIntervalWhileChanging(t *testing.T) {
 			t.Errorf("%d probes in 9 s, want 2", n)
 		}
 		b.net.set(server, refusing)
-		b.at(20 * time.Second) // 11, 12, 13
-		b.expect("13s web down: connection refused")
+		b.at(19500 * time.Millisecond) // 10, 11, 12
+		b.expect("12s web down: connection refused")
 		if n := b.net.dials(server); n != 5 {
-			t.Errorf("%d probes in 20 s, want 5: it is at rest again once it is down", n)
+			t.Errorf("%d probes in 19.5 s, want 5: it is at rest again once it is down", n)
 		}
 		b.net.set(server, open)
-		b.at(23500 * time.Millisecond) // 23: the first success
+		b.at(20500 * time.Millisecond) // 20: the first success
 		b.net.set(server, refusing)
-		b.at(24500 * time.Millisecond) // 24: a failure, as the verdict has it: at rest
+		b.at(21500 * time.Millisecond) // 21: a failure, as the verdict has it: at rest
 		b.net.set(server, open)
-		b.at(40 * time.Second) // 34, 35
-		b.expect("35s web up: connected in 0s")
+		b.at(40 * time.Second) // 30, 31
+		b.expect("31s web up: connected in 0s")
 	})
 }
 

@@ -1,7 +1,6 @@
 package health
 
 import (
-	"container/heap"
 	"context"
 	"math"
 	"time"
@@ -9,22 +8,26 @@ import (
 
 // entry is one target with what is known of it. The engine's mutex guards it.
 type entry struct {
-	target  Target
+	target  *Target // another, not another's value, when it changes: probes under way have it
 	tracker Tracker
 	state   State
 
-	lane  *lane
-	due   time.Time // of the next probe, or of the one under way
-	index int       // in the lane; -1 = not in it: a probe is under way, or the target is gone
+	lane   *lane
+	anchor time.Time // it has its place in the interval where this is
+	due    time.Time // of the next probe, or of the one under way
+	index  int       // in the lane; -1 = not in it: a probe is under way, or the target is gone
 
-	cancel     context.CancelFunc // of the probe under way; nil = none, or it has no goroutine
-	connecting *connecting        // the probe under way; nil = none, or it has a goroutine
-	gone       bool               // no longer wanted: a late result is dropped
+	cancel    context.CancelFunc // of the probe under way; nil = none, or it has no goroutine
+	call      *call              // the probe under way; nil = none, or it has a goroutine
+	questions questions          // for the loop alone, which no mutex guards
+	gone      bool               // no longer wanted: a late result is dropped
 
-	slot   time.Time // when it was due without the hint; zero = there was none
 	hinted time.Time // when a probe was last started, or is to be, for a hint
 	again  bool      // a hint came while the probe was under way
 }
+
+func (e *entry) when() time.Time { return e.due }
+func (e *entry) place() *int     { return &e.index }
 
 // rhythm is the time from one probe to the next, as things stand.
 func (e *entry) rhythm() time.Duration {
@@ -44,24 +47,41 @@ func (e *entry) settled() bool {
 	return n > 0 && e.tracker.Verdict() == verdictOf(ok)
 }
 
+// settle gives the target a place in its interval, so far after now. It returns when the target is to be probed first: while there is no verdict yet,
+// the same share of the FastInterval after now, so that those that are new together are spread over that, and known soon, also where they are probed rarely.
+func (e *entry) settle(now time.Time, place time.Duration) time.Time {
+	e.anchor = now.Add(place)
+	share := float64(place) / float64(e.target.Interval)
+	return now.Add(time.Duration(share * float64(e.rhythm())))
+}
+
+// slot is when the target's place in the interval comes next after t.
+func (e *entry) slot(t time.Time) time.Time {
+	d := t.Sub(e.anchor) % e.target.Interval
+	if d < 0 {
+		d += e.target.Interval
+	}
+	return t.Add(e.target.Interval - d)
+}
+
 // next is when the target is to be probed after a probe that has ended.
 //
-// From the time it was due, not from now: the rhythm does not drift, and those that were set together stay spread out. A probe that took as long as
-// the rhythm is followed at once by the next; more that were missed, in a suspend say, are not made up for. After a hint the target goes back to its place.
+// While it changes, a FastInterval from the time it was due. Else at its place in the interval, wherever hints and changes have led it in between: the rhythm does not
+// drift, and those that changed together do not stay together. A probe that took as long as the rhythm is followed at once by the next; more that were
+// missed, in a suspend say, are not made up for.
 func (e *entry) next(now time.Time) time.Time {
 	rhythm := e.rhythm()
 	due := e.due.Add(rhythm)
-	if !e.slot.IsZero() && e.settled() {
-		due = e.slot
+	if e.settled() {
+		due = e.slot(e.due)
 	}
-	e.slot = time.Time{}
 	if behind := now.Sub(due); behind > rhythm {
 		due = due.Add(behind.Truncate(rhythm))
 	}
 	if e.again {
 		e.again = false
 		if at := e.hintedNext(now); at.Before(due) {
-			e.slot, e.hinted, due = due, at, at
+			e.hinted, due = at, at
 		}
 	}
 	return due
@@ -77,11 +97,8 @@ func (e *entry) hint(now time.Time) {
 	if !at.Before(e.due) {
 		return
 	}
-	if e.slot.IsZero() {
-		e.slot = e.due
-	}
 	e.hinted = at
-	e.lane.waiting.earlier(e, at)
+	e.lane.earlier(e, at)
 }
 
 // hintedNext is when the target may be probed for a hint.
@@ -106,91 +123,41 @@ func evenly(start float64) func(time.Duration) time.Duration {
 	}
 }
 
-// lane is a schedule with the number of its probes that are under way.
+// lane holds the entries that wait, and counts their probes that are under way.
 type lane struct {
-	waiting         schedule
+	waiting         queue[*entry]
 	underway, limit int
 }
 
-// take removes and returns the first entry when it is due, or nearly, and may be started; else nil.
+// add lets the entry wait until due.
+func (l *lane) add(e *entry, due time.Time) {
+	e.due = due
+	l.waiting.add(e)
+}
+
+// earlier moves the entry forward to due, if it waits and would be later.
+func (l *lane) earlier(e *entry, due time.Time) {
+	if e.index >= 0 && due.Before(e.due) {
+		e.due = due
+		l.waiting.moved(e)
+	}
+}
+
+// take removes and returns the first entry when it is due at now, or within its slack, and may be started; else nil.
 func (l *lane) take(now time.Time) *entry {
-	if l.underway >= l.limit {
+	e, ok := l.waiting.first()
+	if !ok || l.underway >= l.limit || e.due.After(now.Add(e.slack())) {
 		return nil
 	}
-	e := l.waiting.take(now)
-	if e != nil {
-		l.underway++
-	}
+	l.waiting.remove(e)
+	l.underway++
 	return e
 }
 
 // next is when take will have an entry; zero = not before a probe has ended.
 func (l *lane) next() time.Time {
-	if e := l.waiting.next(); e != nil && l.underway < l.limit {
+	if e, ok := l.waiting.first(); ok && l.underway < l.limit {
 		return e.due
 	}
 	return time.Time{}
-}
-
-// schedule is a heap of the entries that wait, the earliest first. The methods with a capital letter are heap.Interface.
-type schedule []*entry
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
-
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-
-func (s *schedule) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*s)
-	*s = append(*s, e)
-}
-
-func (s *schedule) Pop() any {
-	old := *s
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	e.index = -1
-	*s = old[:len(old)-1]
-	return e
-}
-
-// add lets the entry wait until due.
-func (s *schedule) add(e *entry, due time.Time) {
-	e.due = due
-	heap.Push(s, e)
-}
-
-// earlier moves the entry forward to due, if it waits and would be later.
-func (s *schedule) earlier(e *entry, due time.Time) {
-	if e.index >= 0 && due.Before(e.due) {
-		e.due = due
-		heap.Fix(s, e.index)
-	}
-}
-
-// remove takes the entry out, if it waits.
-func (s *schedule) remove(e *entry) {
-	if e.index >= 0 {
-		heap.Remove(s, e.index)
-	}
-}
-
-// next is the entry that is due first; nil when none waits.
-func (s schedule) next() *entry {
-	if len(s) == 0 {
-		return nil
-	}
-	return s[0]
-}
-
-// take removes and returns the first entry when it is due at now, or within its slack; else nil.
-func (s *schedule) take(now time.Time) *entry {
-	if e := s.next(); e != nil && !e.due.After(now.Add(e.slack())) {
-		return heap.Pop(s).(*entry)
-	}
-	return nil
 }

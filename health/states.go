@@ -16,7 +16,7 @@ func (g *Engine) States(ids ...string) []State {
 // full is the entry's state with what the target, the tracker and the schedule say.
 func (e *entry) full() State {
 	s := e.state
-	s.Target, s.Verdict = e.target, e.tracker.Verdict()
+	s.Target, s.Verdict = *e.target, e.tracker.Verdict()
 	s.OK, s.Streak = e.tracker.Streak()
 	if e.index >= 0 {
 		s.Next = e.due

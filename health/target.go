@@ -2,7 +2,7 @@ package health
 
 import (
 	"net/netip"
-	"reflect"
+	"slices"
 	"time"
 )
 
@@ -86,14 +86,14 @@ func (t Target) sameQuestion(o Target) bool {
 	return t.Type == o.Type && t.Machine.same(o.Machine) && t.Addr == o.Addr && t.Egress == o.Egress && t.Through == o.Through && t.TLS == o.TLS && t.Protocols == o.Protocols && t.HTTP.equal(o.HTTP)
 }
 
-// connectsOnly reports whether the question is a connection by TCP and nothing else.
-func (t Target) connectsOnly() bool {
-	plain := Target{
-		ID: t.ID, Type: TypeTCP, Addr: t.Addr, Egress: t.Egress,
-		Interval: t.Interval, FastInterval: t.FastInterval, Timeout: t.Timeout, Rise: t.Rise, Fall: t.Fall,
-		Protocols: Protocols{TCP: TCPQuery{HalfOpen: t.TCP.HalfOpen}},
+// loops reports whether the loop can ask the question: a connection by TCP and nothing else, or HTTP/1.1 without TLS and without expressions, which may take their time.
+func (t Target) loops() bool {
+	if t.Type != TypeTCP && t.Type != TypeHTTP {
+		return false
 	}
-	return t.Addr.Addr().Zone() == "" && reflect.DeepEqual(t, plain)
+	expressions := slices.ContainsFunc(t.HTTP.URLs, func(u URL) bool { return u.Body.Regex != "" || u.Body.NotRegex != "" })
+	return t.Protocols == Protocols{TCP: TCPQuery{HalfOpen: t.TCP.HalfOpen}} && t.TLS == TLS{} && t.Through == Through{} && t.Machine.IsZero() &&
+		t.HTTP.Version == "" && !expressions && t.Addr.Addr().Zone() == ""
 }
 
 // halfOpen reports whether the connection is to be given up before it stands.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -25,13 +26,19 @@ func both(t *testing.T, body func(t *testing.T, o Options)) {
 // engineOf runs an engine with the targets and hands its transitions to the test. Every file that it opened has to be closed again.
 func engineOf(t *testing.T, o Options, targets ...Target) (*Engine, <-chan Transition) {
 	t.Helper()
+	for i := range targets {
+		targets[i].ID, targets[i].Type, targets[i].Rise, targets[i].Fall = fmt.Sprint(i), TypeTCP, 1, 1
+	}
+	return engineFor(t, o, targets)
+}
+
+// engineFor is engineOf for targets that are what they are.
+func engineFor(t *testing.T, o Options, targets []Target) (*Engine, <-chan Transition) {
+	t.Helper()
 	before := openFiles(t)
 	transitions := make(chan Transition, 1000)
 	o.OnTransition = func(tr Transition) { transitions <- tr }
 	e := New(o)
-	for i := range targets {
-		targets[i].ID, targets[i].Type, targets[i].Rise, targets[i].Fall = fmt.Sprint(i), TypeTCP, 1, 1
-	}
 	e.Set(targets)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -298,23 +305,59 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 // A connection that a machine under load looks at too late has been answered in time.
 func TestConnectLookedAtLate(t *testing.T) {
-	c := newConnector(nil)
-	defer c.close()
-	k, o, ended := c.start(&entry{target: Target{Addr: listen(t, func(net.Conn) {}), Timeout: time.Second}}, time.Now())
+	l := newLoop(newHTTPProber(nil, nil), nil)
+	defer l.close()
+	k, o, ended := l.start(&entry{target: &Target{Type: TypeTCP, Addr: listen(t, func(net.Conn) {}), Timeout: time.Second}}, time.Now())
 	if ended {
 		t.Fatalf("it ended at once, so that nobody can look at it late: %+v", o)
 	}
 	for !k.answered() {
 		runtime.Gosched()
 	}
-	got := c.late(nil, time.Now().Add(time.Hour))
-	if len(got) != 1 || got[0].err != nil || len(c.open) != 0 || !c.deadline().IsZero() {
+	got := l.late(nil, time.Now().Add(time.Hour))
+	if len(got) != 1 || got[0].err != nil || len(l.open) != 0 || !l.deadline().IsZero() {
 		t.Errorf("%+v", got)
 	}
-	k, _, _ = c.start(&entry{target: Target{Addr: full(t), Timeout: time.Second}}, time.Now())
-	if got := c.late(nil, k.deadline); len(got) != 1 || got[0].err.Error() != "no answer within 1s" {
+	k, _, _ = l.start(&entry{target: &Target{Type: TypeTCP, Addr: full(t), Timeout: time.Second}}, time.Now())
+	if got := l.late(nil, k.deadline); len(got) != 1 || got[0].err.Error() != "no answer within 1s" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// byLoop asks a target once as the loop of an engine does.
+func byLoop(t testing.TB, target Target) (Answer, error) {
+	t.Helper()
+	web := probers(dialTarget, nil)[TypeHTTP].(httpProber)
+	l := newLoop(web, slog.New(slog.DiscardHandler))
+	if l == nil {
+		t.Fatal("no loop")
+	}
+	defer l.close()
+	k, o, ended := l.start(&entry{target: &target}, time.Now())
+	for !ended {
+		if long := l.takeLong(); long != nil {
+			ctx, cancel := context.WithDeadline(t.Context(), k.deadline)
+			defer cancel()
+			c, err := l.release(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return web.resume(ctx, k.visit, k.start, c, *k.question, k.unsent)
+		}
+		now := time.Now()
+		out := l.late(nil, now)
+		if len(out) == 0 {
+			l.wait(l.deadline(), now, nil)
+			out = l.finished(time.Now())
+		}
+		if ended = len(out) > 0; ended {
+			o = out[0]
+		}
+	}
+	if len(l.open) > 0 || len(l.earliest) > 0 {
+		t.Errorf("%d connections are left", len(l.open))
+	}
+	return o.answer, o.err
 }
 
 // Where nobody listens a connection may meet itself.
@@ -328,7 +371,7 @@ func TestConnectMeetsItself(t *testing.T) {
 	if err := errors.Join(unix.Bind(fd, sockaddr(at)), unix.Connect(fd, sockaddr(at))); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&connecting{fd: fd, target: Target{Addr: at}}).result(); !errors.Is(err, unix.ECONNREFUSED) {
+	if err := (&call{fd: fd, target: &Target{Addr: at}}).result(); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("it is taken for a server: %v", err)
 	}
 }
