@@ -3,9 +3,13 @@ package api_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"quorate/api/client"
 	"quorate/fsm"
@@ -137,5 +141,63 @@ func TestForgottenEventsAreSaid(t *testing.T) {
 	}
 	if e, err := es.Next(); err != nil || e != s.State().Events[0] {
 		t.Errorf("then: %+v, %v", e, err)
+	}
+}
+
+// TestPlaceInAnEntryThatIsHalfForgotten: a reader that stopped in the middle of an entry with many events goes on there, though the timeline has forgotten the
+// first of them meanwhile; and is told if some were forgotten that it had not read.
+func TestPlaceInAnEntryThatIsHalfForgotten(t *testing.T) {
+	s, _ := cluster(t)
+	const servers = 600
+	c := sample()
+	check := fsm.NewCheck(fsm.CheckTCP)
+	check.Interval, check.Timeout, check.Rise, check.Fall = 2*time.Second, time.Second, 2, 3
+	big := fsm.Service{Name: "big", VIP: "web", Port: 9000, Protocol: fsm.TCP, Scheduler: "rr", Forward: fsm.NAT, Checks: []fsm.Check{check}}
+	for i := range servers {
+		big.Servers = append(big.Servers, fsm.Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), 80), Weight: 1})
+	}
+	c.Services = map[string]fsm.Service{"big": big}
+	if _, err := s.unix.Apply(t.Context(), c, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	before := s.State().Index
+	all := func(v fsm.Verdict) {
+		var vs []fsm.ServerVerdict
+		for _, x := range big.Servers {
+			vs = append(vs, fsm.ServerVerdict{Server: fsm.ServerKey{Service: "big", Address: x.Address}, Verdict: v})
+		}
+		if _, err := s.Propose(t.Context(), fsm.Command{SetHealth: &fsm.SetHealth{Verdicts: vs}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all(fsm.Up)
+	read := func(n int) string {
+		page, err := s.unix.Events(t.Context(), fmt.Sprint(before), n)
+		if err != nil || len(page.Events) != n || page.Forgotten {
+			t.Fatalf("%d events, forgotten %v, %v", len(page.Events), page.Forgotten, err)
+		}
+		return page.Next
+	}
+	early, half := read(100), read(300)
+	all(fsm.Down)
+	kept := s.State().Events
+	if kept[0].N == 0 || kept[0].N < 100 || kept[0].N > 300 || kept[0].Index >= s.State().Index {
+		t.Fatalf("the timeline begins with event %d of entry %d: this tests nothing", kept[0].N, kept[0].Index)
+	}
+	want := kept[300-kept[0].N:]
+	page, err := s.unix.Events(t.Context(), half, 1000)
+	if err != nil || page.Forgotten || !slices.Equal(page.Events, []fsm.Event(want)) {
+		t.Errorf("page after %s: %d events, want %d; forgotten %v, %v", half, len(page.Events), len(want), page.Forgotten, err)
+	}
+	es, err := s.unix.Follow(t.Context(), half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = es.Close() }()
+	if e, err := es.Next(); err != nil || e != want[0] {
+		t.Errorf("stream after %s: %+v, %v; want %+v", half, e, err, want[0])
+	}
+	if page, err = s.unix.Events(t.Context(), early, 1); err != nil || !page.Forgotten || page.Events[0] != kept[0] {
+		t.Errorf("page after %s: %+v, %v", early, page, err)
 	}
 }
