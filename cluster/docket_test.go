@@ -12,6 +12,11 @@ import (
 	"quorate/fsm"
 )
 
+// write is take of a report of a build that does not say where it stands.
+func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
+	return b.take(observeBody{Node: n, Seen: obs, All: all})
+}
+
 // verdictsNow are the edges to commit by a look at all servers.
 func verdictsNow(s *fsm.State, seen sightings, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool, now time.Time) []fsm.ServerVerdict {
 	out, _ := verdicts(s, slices.Collect(maps.Keys(s.Servers)), seen, alive, able, now)

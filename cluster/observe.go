@@ -2,141 +2,13 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"quorate/fsm"
 )
-
-// maxObservations bounds what one node may report.
-const maxObservations = 100_000
-
-// book is where a leader keeps what the nodes report, for the time of one term.
-type book struct {
-	bell
-	mu     sync.Mutex
-	term   uint64 // 0 = this node does not lead
-	seen   sightings
-	docket docket
-	path   paths
-	silent bool        // nobody has said anything since the paths were looked at, and nothing was found then
-	next   *time.Timer // rings when there may be more to say of paths without any news
-}
-
-// open starts a term with nothing known; 0 closes the book.
-func (b *book) open(term uint64) {
-	b.mu.Lock()
-	b.term, b.seen, b.docket, b.path, b.silent = term, make(sightings), docket{}, paths{}, false
-	b.mu.Unlock()
-}
-
-// write notes what a node sees. all says that obs is everything that it sees: what is not in it is forgotten.
-func (b *book) write(n fsm.NodeID, obs []Observation, all bool) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.term == 0 {
-		return errNotLeader
-	}
-	m := b.seen[n]
-	if m == nil || all {
-		for k := range m {
-			b.docket.hear(k)
-		}
-		m = make(map[fsm.ServerKey]Observation, len(obs))
-		b.seen[n] = m
-	}
-	b.silent = false
-	now := time.Now()
-	for _, o := range obs {
-		if _, had := m[o.Server]; !had && len(m) >= maxObservations {
-			return fmt.Errorf("%s reports more than %d servers", n, maxObservations)
-		}
-		o.Detail = shorten(o.Detail, maxDetail)
-		o.since = now.Add(-max(0, o.For))
-		m[o.Server] = o
-		b.docket.hear(o.Server)
-	}
-	b.ring()
-	return nil
-}
-
-// present says which observers are to be waited for: those that gossip calls alive or that hold a lease. A leader that is starved of time, or whose gossip does not come through,
-// calls all others dead, and would decide by its own word alone.
-func present(alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) func(fsm.NodeID) bool {
-	return func(n fsm.NodeID) bool { return able[n] || alive(n) }
-}
-
-// verdicts are the edges to commit now. able are the nodes that hold a lease.
-func (b *book) verdicts(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool, now time.Time) []fsm.ServerVerdict {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	// A node that is added again under the name of one that was removed says everything anew.
-	maps.DeleteFunc(b.seen, func(n fsm.NodeID, _ map[fsm.ServerKey]Observation) bool {
-		_, member := s.Nodes[n]
-		return !member
-	})
-	return b.docket.look(s, b.seen, present(alive, able), able, now)
-}
-
-// disputed are the servers of which an observer sees something else than what is agreed, sorted.
-func (b *book) disputed(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) ([]fsm.ServerKey, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.term == 0 {
-		return nil, errNotLeader
-	}
-	alive = present(alive, able)
-	var out []fsm.ServerKey
-	for key, was := range s.Servers {
-		if len(s.Config.Services[key.Service].Checks) == 0 || was.Verdict == fsm.Unknown {
-			continue
-		}
-		observers, through := counting(s, key, alive, able)
-		for _, n := range fsm.Observers(s, key) {
-			if s.PathCut(key.Service, n) && alive(n) && !slices.Contains(observers, n) {
-				observers = append(observers, n) // its view does not count, and is another one all the same
-			}
-		}
-		if o := ballotOf(observers, key, b.seen, through); was.Verdict == fsm.Up && o.down > 0 || was.Verdict == fsm.Down && o.up > 0 {
-			out = append(out, key)
-		}
-	}
-	slices.SortFunc(out, fsm.ServerKey.Compare)
-	return out, nil
-}
-
-// Disputed are the servers of which an observer sees something else than what is agreed. Only the leader knows.
-func (n *Node) Disputed() ([]fsm.ServerKey, error) {
-	m := n.current.Load()
-	if m == nil {
-		return nil, ErrNoMembership
-	}
-	return m.book.disputed(m.view.state.Load(), m.gossip.alive, m.lease.Hints().Able)
-}
-
-// paths are the faults of paths that begin and end now. The book rings when there will be more. able are the nodes that hold a lease.
-func (b *book) paths(s *fsm.State, able map[fsm.NodeID]bool) []fsm.PathEdge {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	if next := b.path.next; b.silent && b.path.sees(s, able) && (next.IsZero() || now.Before(next)) {
-		return nil
-	}
-	if b.next != nil {
-		b.next.Stop()
-		b.next = nil
-	}
-	out := b.path.edges(s, b.seen, able, now)
-	b.silent = b.path.looked.Equal(now) && len(out) == 0
-	if next := b.path.next; !next.IsZero() {
-		b.next = time.AfterFunc(max(next.Sub(now), time.Millisecond), b.ring)
-	}
-	return out
-}
 
 // observer keeps what this node sees and reports it to whoever leads: what changed while the leader stays, everything when
 // there is a new one.
@@ -145,7 +17,8 @@ type observer struct {
 	mu      sync.Mutex
 	seen    map[fsm.ServerKey]Observation
 	changed map[fsm.ServerKey]bool
-	whole   bool // something was taken back: everything has to be said again
+	whole   bool   // something was taken back: everything has to be said again
+	pruned  uint64 // the configuration by which it was
 }
 
 func (o *observer) note(obs []Observation) {
@@ -193,6 +66,10 @@ func (o *observer) count() int {
 func (o *observer) prune(s *fsm.State) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.pruned == s.ConfigVersion {
+		return
+	}
+	o.pruned = s.ConfigVersion
 	for k := range o.seen {
 		if _, ok := s.Servers[k]; !ok {
 			delete(o.seen, k)
@@ -231,6 +108,9 @@ type observeBody struct {
 	Node fsm.NodeID    `json:"node"`
 	All  bool          `json:"all,omitempty"`
 	Seen []Observation `json:"seen"`
+	// Term is that of the leader that it is for. Builds before schema 6 leave it out, and the mark.
+	Term uint64 `json:"term,omitempty"`
+	mark
 }
 
 // observeRetry is how long a report that did not reach the leader waits to be sent again.
@@ -250,6 +130,7 @@ func (m *membership) leaderTerm() (fsm.Grantor, uint64, bool) {
 func (m *membership) report(ctx context.Context) error {
 	var told fsm.Grantor // the leader that has everything but what is in changed
 	var term uint64
+	here := mark{Process: rand.Text()}
 	for {
 		seen, moved := m.observer.wake(), m.consensus.wake()
 		leader, t, ok := m.leaderTerm()
@@ -257,7 +138,8 @@ func (m *membership) report(ctx context.Context) error {
 		if ok {
 			m.observer.prune(m.view.state.Load())
 			if obs, all := m.observer.take(leader != told || t != term); all || len(obs) > 0 {
-				err := m.sendObservations(ctx, leader, observeBody{Node: m.self.Node, All: all, Seen: obs})
+				here.Seq++
+				err := m.sendObservations(ctx, leader, observeBody{Node: m.self.Node, All: all, Seen: obs, Term: t, mark: here})
 				if failed = err != nil; failed {
 					told = fsm.Grantor{}
 				} else {
@@ -284,7 +166,7 @@ func (m *membership) report(ctx context.Context) error {
 
 func (m *membership) sendObservations(ctx context.Context, leader fsm.Grantor, body observeBody) error {
 	if leader == m.self {
-		return m.book.write(m.self.Node, body.Seen, body.All)
+		return m.book.take(body)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -297,5 +179,5 @@ func (m *membership) serveObserve(_ context.Context, _ caller, req request) (any
 	if err := json.Unmarshal(req.Body, &body); err != nil {
 		return nil, err
 	}
-	return nil, m.book.write(body.Node, body.Seen, body.All)
+	return nil, m.book.take(body)
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"net/netip"
 	"testing"
 	"time"
@@ -89,4 +90,57 @@ func TestSimInterruptedJoin(t *testing.T) {
 			c.t.Fatal(err)
 		}
 	})
+}
+
+// What a node said last is what counts, in whichever order its reports come; and a leader takes none that was meant for another term.
+func TestReportsInAnyOrder(t *testing.T) {
+	k := fsm.ServerKey{Service: "web", Address: netip.MustParseAddrPort("10.0.0.1:80")}
+	var b book
+	b.open(5)
+	report := func(process string, seq uint64, up bool) {
+		t.Helper()
+		body, err := json.Marshal(observeBody{Node: "n1", Term: 5, Seen: []Observation{{Server: k, Up: up}}, mark: mark{Process: process, Seq: seq}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r observeBody
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.take(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, step := range []struct {
+		process string
+		seq     uint64
+		up      bool
+		want    bool
+	}{
+		{"a", 1, true, true},
+		{"a", 3, false, false},
+		{"a", 2, true, false}, // was on its way for long
+		{"a", 3, true, false},
+		{"a", 4, true, true},
+		{"b", 1, false, false}, // the node began anew
+		{"a", 5, true, false},  // and the one before is heard of
+		{"b", 2, true, true},
+		{"c", 1, false, false},
+		{"b", 3, true, false},
+		{"a", 9, true, false},
+		{"", 0, true, true}, // a build that does not say
+	} {
+		report(step.process, step.seq, step.up)
+		if got := b.seen["n1"][k].Up; got != step.want {
+			t.Errorf("report %d: %+v: up=%t", i, step, got)
+		}
+	}
+	if err := b.take(observeBody{Node: "n1", Term: 6, mark: mark{Process: "c", Seq: 9}}); err == nil {
+		t.Error("a report for a later term is taken into the book that is about to be closed")
+	}
+	b.open(6)
+	report2 := observeBody{Node: "n1", Term: 6, Seen: []Observation{{Server: k, Up: true}}, mark: mark{Process: "c", Seq: 1}}
+	if err := b.take(report2); err != nil || !b.seen["n1"][k].Up {
+		t.Errorf("in the next term: %v", err)
+	}
 }

@@ -187,6 +187,7 @@ func TestObserver(t *testing.T) {
 	}
 	s := fsm.New()
 	s.Servers = map[fsm.ServerKey]fsm.ServerState{a: {}}
+	s.ConfigVersion = 7
 	o.prune(s)
 	if got, _ := o.take(true); len(got) != 1 || o.count() != 1 {
 		t.Errorf("after pruning: %v", got)
