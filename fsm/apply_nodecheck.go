@@ -25,13 +25,15 @@ func (e *entry) setNodeHealth(c SetNodeHealth) error {
 	if err != nil {
 		return err
 	}
-	for name, f := range c.Found {
+	names := slices.Sorted(maps.Keys(c.Found))
+	for _, name := range names {
+		f := c.Found[name]
 		if f.Verdict != Up && f.Verdict != Down && f.Verdict != Unknown {
 			return fmt.Errorf("verdict %q of check %s: %w", clip(string(f.Verdict), 80), clip(name, 80), ErrInvalid)
 		}
 	}
 	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(c.Found)) {
+	for _, name := range names {
 		f, was := c.Found[name], n.Found(name)
 		check, ok := e.next.Config.NodeChecks[name]
 		if !ok || !check.On(n) || was.Verdict == f.Verdict {

@@ -228,3 +228,18 @@ func TestNodeChecksNeedTheirSchema(t *testing.T) {
 		}
 	}
 }
+
+// What is refused is refused with the same words everywhere, however many mistakes there are in it.
+func TestSetNodeHealthIsRefusedAlike(t *testing.T) {
+	w := newWorld(t)
+	w.form(100)
+	c := SetNodeHealth{Node: "n1", Store: "store-n1", Found: map[string]Finding{}}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		c.Found[name] = Finding{Verdict: "odd"}
+	}
+	for range 20 {
+		if res := w.apply(Command{SetNodeHealth: &c}); res.Err == nil || !strings.Contains(res.Err.Error(), "of check a:") {
+			t.Fatal(res.Err)
+		}
+	}
+}
