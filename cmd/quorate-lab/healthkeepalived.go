@@ -149,10 +149,17 @@ func (b *bench) sameCheck(ctx context.Context, c besideCheck, length time.Durati
 	if err := lab.Sleep(ctx, 5*besideInterval); err != nil { // keepalived's checks start within the first few
 		return rows, err
 	}
-	pids, hosts := [2]int{p.PID(), checker}, [2]*lab.Host{own, other}
+	pids, hosts, processes := [2]int{p.PID(), checker}, [2]*lab.Host{own, other}, [2]*lab.Process{p, k}
+	usage := func(i int) (lab.Usage, error) {
+		u, err := lab.UsageOf(pids[i])
+		if err != nil {
+			return u, fmt.Errorf("%s has ended while it was measured: %w: %s", processes[i].Name, err, processes[i].Output())
+		}
+		return u, nil
+	}
 	var before [2]lab.Usage
-	for i, pid := range pids {
-		if before[i], err = lab.UsageOf(pid); err != nil {
+	for i := range pids {
+		if before[i], err = usage(i); err != nil {
 			return rows, err
 		}
 	}
@@ -161,8 +168,8 @@ func (b *bench) sameCheck(ctx context.Context, c besideCheck, length time.Durati
 		return rows, err
 	}
 	took, asks := time.Since(from), f.accepted.snapshot()
-	for i, pid := range pids {
-		after, err := lab.UsageOf(pid)
+	for i := range pids {
+		after, err := usage(i)
 		if err != nil {
 			return rows, err
 		}

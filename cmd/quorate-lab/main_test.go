@@ -153,7 +153,7 @@ func TestInterruptedLabLeavesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			up := program(t, "up", "--quorate", quorate)
-			var out syncBuffer
+			var out lab.Output
 			up.Stdout, up.Stderr = &out, &out
 			if err := up.Start(); err != nil {
 				t.Fatal(err)

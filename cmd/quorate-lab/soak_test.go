@@ -25,7 +25,7 @@ func TestInterruptedSoakHasAVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	soak := program(t, "soak", "--minutes", "5", "--seed", "7", "--quorate", quorate)
-	var out syncBuffer
+	var out lab.Output
 	soak.Stdout, soak.Stderr = &out, &out
 	if err := soak.Start(); err != nil {
 		t.Fatal(err)

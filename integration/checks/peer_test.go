@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -17,13 +16,14 @@ import (
 	"time"
 
 	"quorate/health"
+	"quorate/integration/lab"
 )
 
 // peer is a server of someone else, in a process group of its own.
 type peer struct {
 	t   *testing.T
 	cmd *exec.Cmd
-	log *syncBuffer
+	log *lab.Output
 	end sync.Once
 }
 
@@ -48,7 +48,7 @@ func needs(t *testing.T, program, pkg string) string {
 // start runs a server in the foreground until the test ends and waits until it listens on the ports.
 func start(t *testing.T, ports []uint16, program string, args ...string) *peer {
 	t.Helper()
-	p := &peer{t: t, cmd: exec.Command(program, args...), log: &syncBuffer{}}
+	p := &peer{t: t, cmd: exec.Command(program, args...), log: &lab.Output{}}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = p.log, p.log, t.TempDir()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -163,22 +163,4 @@ func write(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// syncBuffer takes what a process writes.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
