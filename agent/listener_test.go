@@ -208,6 +208,7 @@ service "web" {
   forward   = "nat"
   scheduler = "rr"
   server "10.0.0.11:0" {}
+  health { on_down = "shutdown" }
 }`))
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +217,9 @@ service "web" {
 	var got []string
 	for _, id := range nodes {
 		for _, x := range wantedServices(fsm.LocalOf(s, id)) {
+			if !x.Ends {
+				t.Errorf("%v: connections do not end with their server", x.Key())
+			}
 			got = append(got, fmt.Sprintf("%s %v", id, x.Key()))
 			for _, m := range x.Matches {
 				got = append(got, "  "+m.String())

@@ -34,6 +34,7 @@ func wantedServices(local fsm.Local) []lvs.Service {
 		svc := listener(s)
 		svc.Scheduler, svc.Flags, svc.OnePacket = s.Service.Scheduler, s.Service.Flags, s.Service.OnePacket
 		svc.Persistence = lvs.Persistence(s.Service.Persistence)
+		svc.Ends = s.Service.Health.OnDown == fsm.ShutdownConns
 		svc.Forward, svc.Encap, svc.Masquerade = string(s.Service.Forward), lvs.Encap(s.Service.Encap), s.Service.Masquerade
 		for _, d := range s.Servers {
 			svc.Destinations = append(svc.Destinations, lvs.Destination{

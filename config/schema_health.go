@@ -21,7 +21,7 @@ var healthBlock = &block{
 		text("panic", func(h *fsm.Health) *string { return &h.Panic },
 			"When more than this share of the service's servers goes down at once, they stay in the table until enough are up again. `\"50%\"`: more than half of them; `\"all\"`: none would be left; `\"off\"`: never. Left out: `all`, or `off` with a `sorry_server`."),
 		policy("on_down", "drop", func(h *fsm.Health) *fsm.OnDown { return &h.OnDown },
-			"What becomes of the connections of a server that goes down. `drop`: it leaves the table, and they get what the kernel does then: IPVS ends them at their next packet, nftables lets them go on; `keep`: it stays with weight 0, and they go on as long as it answers; `shutdown`: they are ended at their next packet, which only IPVS does. Left out: `drop`.").
+			"What becomes of the connections of a server that goes down. `drop`: it leaves the table, and they get what the kernel does then: IPVS ends them at their next packet, nftables lets them go on; `keep`: it stays with weight 0, and they go on as long as it answers; `shutdown`: they are ended at their next packet from the client, which is reset over TCP; nftables needs `nf_conntrack_netlink` for it and cannot do it with `fwmark`. Left out: `drop`.").
 			oneOf("drop", string(fsm.KeepConns), string(fsm.ShutdownConns)),
 		unless("damping", func(h *fsm.Health) *bool { return &h.NoDamping },
 			"Hold a server down that goes down again and again soon after it came up. `damping_hold`, doubled each time, up to `damping_max`. Nothing is held while no other server of the service is up."),

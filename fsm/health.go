@@ -52,7 +52,7 @@ type OnDown string
 const (
 	DropServer    OnDown = ""         // out of the table: what follows is the kernel's and its settings'
 	KeepConns     OnDown = "keep"     // it stays with weight 0
-	ShutdownConns OnDown = "shutdown" // they are ended at their next packet; IPVS alone can
+	ShutdownConns OnDown = "shutdown" // they are ended at their next packet
 )
 
 // needed is how many of n checks have to pass.

@@ -43,6 +43,7 @@ func (s Service) Features() []string {
 	ask(s.Mark == 0 && !s.Compound() && s.Port == 0, "port=0")
 	ask(s.Protocol == SCTP, "protocol=sctp")
 	ask(s.Health.OnDown == ShutdownConns, "on_down="+string(ShutdownConns))
+	ask(s.Health.OnDown == ShutdownConns && s.Mark != 0, "on_down="+string(ShutdownConns)+" with fwmark")
 	ask(s.OnePacket, "one_packet")
 	ask(s.Persistence.Timeout != 0, "persistence")
 	ask(s.Persistence.Engine != "", "persistence_engine="+s.Persistence.Engine)

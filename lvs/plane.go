@@ -35,16 +35,17 @@ type Capabilities struct {
 	Schedulers []string `json:"schedulers"` // done exactly
 	Protocols  []string `json:"protocols"`
 	Masquerade bool     `json:"masquerade"`
-	Tunnels    []string `json:"tunnels,omitempty"`    // kinds of tunnel
-	Marks      bool     `json:"fwmarks,omitempty"`    // services by firewall mark
-	AnyPort    bool     `json:"any_port,omitempty"`   // services that take all ports
-	Ports      bool     `json:"ports,omitempty"`      // services of several ports, port ranges or addresses: what has [Match]es
-	Addresses  bool     `json:"addresses,omitempty"`  // addresses that the network routes to a VIP: matches that are Routed
-	OnePacket  bool     `json:"one_packet,omitempty"` // each datagram for itself
-	Engines    bool     `json:"engines,omitempty"`    // persistence by what is said, not by who says it
-	Thresholds bool     `json:"thresholds,omitempty"` // limits on a server's connections
-	Paths      bool     `json:"paths,omitempty"`      // connections to a VIP that reach one server by its own method: see lvs/probepath
-	Ends       bool     `json:"ends,omitempty"`       // the connections of a server that is taken out, at their next packet
+	Tunnels    []string `json:"tunnels,omitempty"`     // kinds of tunnel
+	Marks      bool     `json:"fwmarks,omitempty"`     // services by firewall mark
+	AnyPort    bool     `json:"any_port,omitempty"`    // services that take all ports
+	Ports      bool     `json:"ports,omitempty"`       // services of several ports, port ranges or addresses: what has [Match]es
+	Addresses  bool     `json:"addresses,omitempty"`   // addresses that the network routes to a VIP: matches that are Routed
+	OnePacket  bool     `json:"one_packet,omitempty"`  // each datagram for itself
+	Engines    bool     `json:"engines,omitempty"`     // persistence by what is said, not by who says it
+	Thresholds bool     `json:"thresholds,omitempty"`  // limits on a server's connections
+	Paths      bool     `json:"paths,omitempty"`       // connections to a VIP that reach one server by its own method: see lvs/probepath
+	Ends       bool     `json:"ends,omitempty"`        // the connections of a server that is taken out, at their next packet
+	EndsMarked bool     `json:"ends_marked,omitempty"` // those of a service by firewall mark, too, whose packets others mark
 	// Persistence sends the connections of a client to one server.
 	Persistence bool     `json:"persistence,omitempty"`
 	Flags       []string `json:"flags,omitempty"` // of schedulers
@@ -56,6 +57,9 @@ type Capabilities struct {
 
 // FeatureThrough is the feature of a plane by which probes come to servers as clients do.
 const FeatureThrough = "through=forwarding"
+
+// EndOfConnections is what Capabilities.Check calls the connections that end with their server, and what Cures has under this name.
+const EndOfConnections = "the end of connections to servers that are gone"
 
 // AllSchedulers are the schedulers that the plane accepts, exact and approximated, sorted.
 func (c Capabilities) AllSchedulers() []string {
@@ -73,7 +77,7 @@ func (c Capabilities) Features() (out []string) {
 	}{
 		{"fwmark", c.Marks}, {"port=0", c.AnyPort}, {"ports", c.Ports}, {"addresses", c.Addresses}, {"one_packet", c.OnePacket}, {"persistence", c.Persistence},
 		{"persistence_engine=sip", c.Engines}, {"upper_threshold", c.Thresholds}, {"protocol=sctp", slices.Contains(c.Protocols, SCTP)},
-		{FeatureThrough, c.Paths}, {"on_down=shutdown", c.Ends},
+		{FeatureThrough, c.Paths}, {"on_down=shutdown", c.Ends}, {"on_down=shutdown with fwmark", c.Ends && c.EndsMarked},
 	} {
 		if x.can {
 			out = append(out, x.feature)
@@ -162,6 +166,7 @@ func (c Capabilities) check(s Service) error {
 	unable("port 0, for all ports,", s.Mark == 0 && s.Port == 0, c.AnyPort)
 	unable("one-packet scheduling", s.OnePacket, c.OnePacket)
 	unable("persistence engine "+s.Persistence.Engine, s.Persistence.Engine != "", c.Engines)
+	unable(EndOfConnections, s.Ends, c.Ends)
 	unable("persistence", s.Persistence.Timeout != 0, c.Persistence)
 	for _, flag := range s.Flags {
 		unable("flag "+flag, true, slices.Contains(c.Flags, flag))

@@ -43,7 +43,10 @@ type Service struct {
 	Encap       Encap       `json:"encap,omitzero"`
 	// Masquerade rewrites the source of balanced connections to the director's address, for servers whose way back
 	// does not lead through the director.
-	Masquerade   bool          `json:"masquerade,omitempty"`
+	Masquerade bool `json:"masquerade,omitempty"`
+	// Ends ends the connections to what is none of the destinations any more, at their next packet. The kernel keeps no note of it. IPVS does so anyway, where
+	// net.ipv4.vs.expire_nodest_conn is 1.
+	Ends         bool          `json:"ends,omitempty"`
 	Destinations []Destination `json:"destinations,omitempty"`
 }
 
@@ -216,7 +219,7 @@ func (s Service) canonicalDestination(d Destination) Destination {
 func Equal(a, b []Service) bool { return slices.EqualFunc(a, b, Service.equal) }
 
 func (s Service) equal(o Service) bool {
-	return s.Key() == o.Key() && s.like(o) && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
+	return s.Key() == o.Key() && s.like(o) && s.Ends == o.Ends && s.Forward == o.Forward && s.Encap == o.Encap && slices.Equal(s.Destinations, o.Destinations)
 }
 
 func canonical(a netip.AddrPort) netip.AddrPort {

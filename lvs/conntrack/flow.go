@@ -168,6 +168,9 @@ func (f Flow) AppendNew(b []byte, server netip.AddrPort) []byte {
 // AppendChange appends the message by which the kernel changes a flow that it has.
 func (f Flow) AppendChange(b []byte) []byte { return f.appendRest(f.appendHead(b)) }
 
+// AppendDelete appends the message by which the kernel forgets a flow.
+func (f Flow) AppendDelete(b []byte) []byte { return f.appendHead(b) }
+
 func (f Flow) appendHead(b []byte) []byte {
 	family := byte(unix.AF_INET)
 	if f.Orig.Src.Addr().Is6() {

@@ -62,7 +62,7 @@ func newPlane(c *conn) (*Plane, error) {
 		Forwards:   []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: schedulers,
 		Protocols:  []string{lvs.TCP, lvs.UDP, lvs.SCTP},
-		Marks:      true, OnePacket: true, Engines: true, Thresholds: true, AnyPort: true, Persistence: true, Paths: true, Ends: true,
+		Marks:      true, OnePacket: true, Engines: true, Thresholds: true, AnyPort: true, Persistence: true, Paths: true, Ends: true, EndsMarked: true,
 		Flags:   []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 		Tunnels: []string{lvs.IPIP, lvs.GUE, lvs.GRE},
 		Cures: map[string]string{
@@ -310,7 +310,7 @@ func (p *Plane) list(ours ours, want []lvs.Service) (out []lvs.Observed, foreign
 // observe puts together what the kernel has of a service. The method belongs to a destination there: that of the service is the wanted one.
 func observe(s service, destinations []destination, wanted lvs.Service) lvs.Observed {
 	o := lvs.Observed{Service: s.Service, Connections: s.connections, Traffic: s.traffic, Counters: make([]lvs.Counters, 0, len(destinations))}
-	o.Service.Forward, o.Service.Encap = wanted.Forward, wanted.Encap
+	o.Service.Forward, o.Service.Encap, o.Service.Ends = wanted.Forward, wanted.Encap, wanted.Ends
 	if o.Service.Forward == "" && len(destinations) > 0 {
 		o.Service.Forward, o.Service.Encap = destinations[0].Forward, destinations[0].Encap
 	}

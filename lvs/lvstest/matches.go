@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"quorate/lvs"
 )
 
@@ -49,6 +51,7 @@ func Matches(t *testing.T, open func() (lvs.Plane, error), seen func(*testing.T,
 				} else {
 					t.Run("handed over", f.handedOver)
 				}
+				t.Run("on_down", f.onDown)
 				f.set(t)
 				left(t, b)
 			})
@@ -243,6 +246,37 @@ func (f *several) handedOver(t *testing.T) {
 func (f *several) endsWithService(err error) bool {
 	var op *net.OpError
 	return f.plane.Name() == "ipvs" && errors.As(err, &op) && op.Op == "read"
+}
+
+// onDown: with on_down = "shutdown" the connections of a server that is gone end, to whichever of the addresses, and no others.
+func (f *several) onDown(t *testing.T) {
+	s := f.service()
+	s.Ends = true
+	f.set(t, s)
+	var conns []*Conn
+	for _, to := range []netip.Addr{f.vip, f.vip, f.routed(20), f.routed(20)} {
+		c, err := f.bed.Client.Open(f.protocol, netip.AddrPortFrom(to, 8001), netip.Addr{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		conns = append(conns, c)
+	}
+	s.Destinations = s.Destinations[1:]
+	f.set(t, s)
+	for _, c := range conns {
+		was := map[string]*Conn{c.Server: c}
+		switch {
+		case f.protocol == lvs.UDP:
+			f.next(t, was, c.Server, "s2")
+		case c.Server == "s2":
+			alive(t, was, "s2")
+		default:
+			if err := c.Alive(); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("an established connection to %v: %v, want it reset", c.RemoteAddr(), err)
+			}
+		}
+	}
 }
 
 // closed: without a usable server all addresses refuse at once, and so does what no service takes: nothing goes back to the router.

@@ -34,7 +34,7 @@ func (m *Model) Capabilities() lvs.Capabilities {
 		Plane: "model", Forwards: []string{lvs.NAT, lvs.DirectRouting, lvs.Tunnel},
 		Schedulers: []string{"rr", "wrr", "lc", "wlc", "sh", "mh"}, Protocols: []string{lvs.TCP, lvs.UDP, lvs.SCTP}, Masquerade: true,
 		Tunnels: []string{lvs.IPIP, lvs.GUE, lvs.GRE}, Flags: []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
-		Marks: true, AnyPort: true, Ports: true, Addresses: true, OnePacket: true, Engines: true, Thresholds: true, Persistence: true,
+		Marks: true, AnyPort: true, Ports: true, Addresses: true, OnePacket: true, Engines: true, Thresholds: true, Persistence: true, Ends: true, EndsMarked: true,
 	}
 }
 

@@ -27,7 +27,7 @@ func Traffic(t *testing.T, b *Bed, p lvs.Plane) {
 				name string
 				run  func(*testing.T)
 			}{
-				{"weights", f.weights}, {"udp", f.udp}, {"drain", f.drain}, {"remove", f.remove}, {"quorum", f.quorum}, {"edit", f.edit},
+				{"weights", f.weights}, {"udp", f.udp}, {"drain", f.drain}, {"remove", f.remove}, {"on_down", f.onDown}, {"quorum", f.quorum}, {"edit", f.edit},
 				{"closed", f.closed}, {"source hash", f.sourceHash}, {"from the director", f.local}, {"the director is a server", f.itself},
 				{"masquerade", f.masquerade}, {"repair", f.repair},
 			} {

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"quorate/lvs"
@@ -25,9 +26,12 @@ type census struct {
 	spent   time.Duration  // for it
 	last    map[flow]count // of the last that was read to its end; nil = none
 	next    time.Time      // for another one
+	// suspects: nobody has looked for strays in last.
+	suspects bool
 
 	taken   *lvs.MatchIndex // what services by firewall mark take, and
 	takenBy []lvs.Key       // which, by the numbers in taken
+	matches []lvs.Match     // by the same numbers
 }
 
 type count struct{ active, inactive int }
@@ -49,7 +53,7 @@ func (c *census) step() error {
 		done, err := c.reading.next(c.add)
 		if err != nil || done || len(c.flows) > maxFlows {
 			if c.last = nil; done {
-				c.last = c.flows
+				c.last, c.suspects = c.flows, true
 			}
 			c.close()
 			c.spent += time.Since(begin)
@@ -81,16 +85,20 @@ func (c *census) add(t tracked) {
 	c.flows[t.flow()] = n
 }
 
-// takes says which services by firewall mark take what, of those whose packets are marked for them.
-func (c *census) takes(services []lvs.Service) {
-	var all []lvs.Match
-	c.takenBy = nil
+// takes says which services by firewall mark take what, of those whose packets are marked for them, and reports whether that is new.
+func (c *census) takes(services []lvs.Service) bool {
+	var matches []lvs.Match
+	var by []lvs.Key
 	for _, s := range services {
 		for _, m := range s.Matches {
-			all, c.takenBy = append(all, m), append(c.takenBy, s.Key())
+			matches, by = append(matches, m), append(by, s.Key())
 		}
 	}
-	c.taken = lvs.NewMatchIndex(all)
+	if c.taken != nil && slices.Equal(matches, c.matches) && slices.Equal(by, c.takenBy) {
+		return false
+	}
+	c.taken, c.matches, c.takenBy = lvs.NewMatchIndex(matches), matches, by
+	return true
 }
 
 // of are the connections of each server of each service; nil when they are not known. A connection of a service by firewall mark says

@@ -34,6 +34,7 @@ func TestFeatures(t *testing.T) {
 		{"scheduler_flags=sh-fallback", scheduler("sh", "sh-fallback"), ""},
 		{"scheduler_flags=mh-port", scheduler("mh", "mh-port"), ""},
 		{"scheduler_flags=mh-fallback", scheduler("mh", "mh-fallback"), ""},
+		{"on_down=shutdown", func(s *lvs.Service) { s.Ends = true }, ""},
 		{"one_packet", func(s *lvs.Service) { s.Protocol, s.OnePacket = lvs.UDP, true }, "one-packet scheduling"},
 		{"persistence_engine=sip", func(s *lvs.Service) {
 			s.Protocol, s.Persistence = lvs.UDP, lvs.Persistence{Timeout: time.Minute, Engine: lvs.SIP}

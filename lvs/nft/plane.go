@@ -3,6 +3,7 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -29,7 +30,7 @@ const (
 	noCounting  = "use wrr, or data_plane = \"ipvs\" on nodes whose kernel has IPVS"
 )
 
-// capabilities of nftables, the same on every kernel that has it.
+// capabilities of nftables, the same on every kernel that has it; Ends needs that connections can be listed and removed.
 var capabilities = lvs.Capabilities{
 	Plane:        "nft",
 	Forwards:     []string{lvs.NAT},
@@ -39,6 +40,7 @@ var capabilities = lvs.Capabilities{
 	Marks:        true,
 	AnyPort:      true,
 	Persistence:  true,
+	Ends:         true,
 	Flags:        []string{"mh-fallback", "mh-port", "sh-fallback", "sh-port"},
 	Approximates: approximates,
 	Cures: map[string]string{lvs.DirectRouting: noNetfilter, lvs.Tunnel: noNetfilter,
@@ -49,9 +51,11 @@ var capabilities = lvs.Capabilities{
 
 // Plane balances through the table "inet quorate" of one network namespace.
 type Plane struct {
+	caps   lvs.Capabilities
 	mu     sync.Mutex // Reconcile is serial
 	tally  tally
 	census census
+	strays strays
 }
 
 // New checks that the kernel can do what the plane needs and that this process may change it. The plane works in the
@@ -67,14 +71,19 @@ func New() (*Plane, error) {
 	case err != nil:
 		return nil, fmt.Errorf("nft: %w", err)
 	}
-	return &Plane{tally: tally{}}, nil
+	caps := capabilities
+	if err := probeEnds(); err != nil {
+		caps.Ends, caps.Cures = false, maps.Clone(caps.Cures)
+		caps.Cures[lvs.EndOfConnections] = err.Error() + ": run modprobe nf_conntrack_netlink"
+	}
+	return &Plane{caps: caps, tally: tally{}}, nil
 }
 
 // Name implements lvs.Plane.
 func (p *Plane) Name() string { return "nft" }
 
 // Capabilities implements lvs.Plane.
-func (p *Plane) Capabilities() lvs.Capabilities { return capabilities }
+func (p *Plane) Capabilities() lvs.Capabilities { return p.caps }
 
 // Close implements lvs.Plane. The table stays.
 func (p *Plane) Close() error {
@@ -88,7 +97,9 @@ func (p *Plane) Close() error {
 func (p *Plane) Takes(services []lvs.Service) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.census.takes(services)
+	if p.census.takes(services) {
+		p.strays.left = nil
+	}
 }
 
 // reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
@@ -105,19 +116,22 @@ func (p *Plane) Update(scope lvs.Scope, want []lvs.Service) (int, error) {
 func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ok, refused := capabilities.Accept(want)
+	ok, refused := p.caps.Accept(want)
 	wanted := compile(ok)
 	changed, have, err := converge(wanted, p.tally.see)
 	p.tally.keep(ok)
-	var uncounted []string
+	var problems []string
 	if changed == 0 { // else somebody waits for the change
 		if cerr := p.census.step(); cerr != nil {
-			uncounted = []string{cerr.Error() + ": the servers' connections are not counted: run modprobe nf_conntrack_netlink"}
+			problems = append(problems, cerr.Error()+": the servers' connections are not counted: run modprobe nf_conntrack_netlink")
 		}
 	}
-	status := lvs.Compare(capabilities, want, p.observe(have, wanted, ok), refused)
+	if _, eerr := p.endStrays(ok); eerr != nil {
+		problems = append(problems, eerr.Error())
+	}
+	status := lvs.Compare(p.caps, want, p.observe(have, wanted, ok), refused)
 	status.Changed = changed
-	status.Problems = uncounted
+	status.Problems = problems
 	status.Lacks(lvs.Preflight(ok)...)
 	return status, errors.Join(status.Err(), err)
 }

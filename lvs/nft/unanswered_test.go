@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -164,12 +165,6 @@ func BenchmarkUnanswered(b *testing.B) {
 
 // fill puts n connections into the kernel's table, ten of them without an answer.
 func fill(n int) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	answer := make([]byte, 4096)
 	for i := range n {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 14), byte(n % 251)}), uint16(1024+i&0x3fff))
 		f := conntrack.Flow{Status: conntrack.Confirmed | conntrack.SeenReply, Timeout: 600, State: tcpEstablished,
@@ -178,20 +173,34 @@ func fill(n int) error {
 		if i < 10 {
 			f.Status, f.State = conntrack.Confirmed, tcpSynSent
 		}
-		m := f.AppendNew(make([]byte, unix.NLMSG_HDRLEN), netip.MustParseAddrPort("10.9.0.11:8080"))
-		nativeHeader(m, conntrack.New, unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_ACK)
-		if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return err
-		}
-		k, _, err := unix.Recvfrom(fd, answer, 0)
-		if err != nil {
-			return err
-		}
-		if e := int32(answer[16]) | int32(answer[17])<<8 | int32(answer[18])<<16 | int32(answer[19])<<24; k < 20 || e != 0 && unix.Errno(-e) != unix.EEXIST {
-			return fmt.Errorf("connection %d: %w", i, unix.Errno(-e))
+		if err := put(f, netip.MustParseAddrPort("10.9.0.11:8080")); err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
 		}
 	}
 	return nil
+}
+
+// put puts a connection to a server into the kernel's table, if it is not there.
+func put(f conntrack.Flow, server netip.AddrPort) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	m := f.AppendNew(make([]byte, unix.NLMSG_HDRLEN), server)
+	nativeHeader(m, conntrack.New, unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	answer := make([]byte, 4096)
+	k, _, err := unix.Recvfrom(fd, answer, 0)
+	if err == nil {
+		err = failure(answer[:k])
+	}
+	if errors.Is(err, unix.EEXIST) {
+		err = nil
+	}
+	return err
 }
 
 func nativeHeader(m []byte, kind, flags uint16) {
