@@ -126,8 +126,10 @@ func (p *Plane) Reconcile(_ lvs.Scope, want []lvs.Service) (lvs.Status, error) {
 			problems = append(problems, cerr.Error()+": the servers' connections are not counted: run modprobe nf_conntrack_netlink")
 		}
 	}
-	if _, eerr := p.endStrays(ok); eerr != nil {
-		problems = append(problems, eerr.Error())
+	if err == nil { // else a server that has left may get connections yet
+		if eerr := p.endStrays(ok); eerr != nil {
+			problems = append(problems, eerr.Error())
+		}
 	}
 	status := lvs.Compare(p.caps, want, p.observe(have, wanted, ok), refused)
 	status.Changed = changed

@@ -52,26 +52,26 @@ func ending(services []lvs.Service) (out []lvs.Service) {
 	return out
 }
 
-// endStrays ends them, once the servers that have left get no new ones, and returns how many there were.
-func (p *Plane) endStrays(services []lvs.Service) (ended int, err error) {
+// endStrays ends them, once the servers that have left get no new ones.
+func (p *Plane) endStrays(services []lvs.Service) error {
 	want := ending(services)
 	suspected := p.census.suspects
 	p.census.suspects = false
 	if len(want) == 0 {
 		p.strays.left = nil
-		return 0, nil
+		return nil
 	}
 	r := p.census.rosters(services)
 	if !p.strays.due(want) && !(suspected && r.anyStray(p.census.last)) {
-		return 0, nil
+		return nil
 	}
 	p.strays.left = nil
 	awaitPassing() // what was on its way to a server that has left is tracked from then on
-	if ended, err = r.end(); err != nil {
-		return ended, fmt.Errorf("ending the connections of servers that are gone: %w", err)
+	if err := r.end(); err != nil {
+		return fmt.Errorf("ending the connections of servers that are gone: %w", err)
 	}
 	p.strays.left = want
-	return ended, nil
+	return nil
 }
 
 // rosters tell which services have which servers.
@@ -132,27 +132,26 @@ func (r *rosters) anyStray(flows map[flow]count) bool {
 }
 
 // end has the kernel forget the stray connections, as it lists them. The next packet of each is one that belongs to none: see DESIGN.md.
-func (r *rosters) end() (ended int, err error) {
+func (r *rosters) end() error {
 	list, err := dumpOf(conntrack.OfStatus(conntrack.DstNAT, conntrack.DstNAT))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer list.close()
 	e, err := newEraser()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer e.close()
 	for done := false; !done && err == nil; {
 		done, err = list.next(func(t tracked) {
 			if t.translated() && t.Orig.Src.IsValid() && r.stray(t.flow()) {
 				e.add(conntrack.Flow(t))
-				ended++
 			}
 		})
 		err = errors.Join(err, e.flush())
 	}
-	return ended, err
+	return err
 }
 
 // eraser removes tracked connections, in the network namespace of the thread that has made it.
