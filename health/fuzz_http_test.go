@@ -52,6 +52,33 @@ func FuzzHTTPAnswer(f *testing.F) {
 	})
 }
 
+// FuzzReplay has an answer come in two pieces: what is judged before the second has come is judged as the whole, and nothing is left open once it has ended.
+func FuzzReplay(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nfine",
+		"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 204 No Content\r\n\r\n", "HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", "SSH-2.0-OpenSSH_9.9\r\n", "",
+	} {
+		f.Add(s, uint(20))
+		f.Add(s, uint(len(s)))
+	}
+	f.Fuzz(func(t *testing.T, answer string, at uint) {
+		target := Target{Type: TypeHTTP, Addr: netip.MustParseAddrPort("10.0.0.1:80"), HTTP: HTTP{URLs: []URL{{Body: Body{Contains: "fine"}}}}}.withDefaults()
+		q, err := newHTTPProber(nil, nil).question(t.Context(), target, target.HTTP.URLs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDesk()
+		all, fault, whole := d.replay([]byte(answer), io.EOF, nil, q, target)
+		if !whole {
+			t.Fatal("more is waited for after the end")
+		}
+		begun, early, whole := d.replay([]byte(answer)[:min(at, uint(len(answer)))], nil, nil, q, target)
+		if whole && ((early == nil) != (fault == nil) || begun.Status != all.Status) {
+			t.Errorf("after %d bytes: %+v %v; of the whole %+v %v", at, begun, early, all, fault)
+		}
+	})
+}
+
 // FuzzRedirect holds what is followed to its law: it is on the server that was asked, and a request.
 func FuzzRedirect(f *testing.F) {
 	for _, s := range []string{"/x", "x?y#z", "//other/x", "http://www.example.org/x", "http://www.example.org:80", "https://www.example.org/", "http://user@www.example.org/ x", "\r\n", "?", "http:x", "/%zz", "%2f%2fother"} {

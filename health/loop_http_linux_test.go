@@ -27,7 +27,7 @@ func answering(t *testing.T, say func(c net.Conn)) func() Target {
 	}
 }
 
-// webEngine runs an engine with targets of which each has an ID of its own, and waits until each has a verdict: up, or why it is down.
+// webVerdicts runs an engine with targets of which each has an ID of its own, and waits until each has a verdict: up, or why it is down.
 func webVerdicts(t *testing.T, o Options, targets []Target) map[string]string {
 	t.Helper()
 	got := map[string]string{}
