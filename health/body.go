@@ -31,6 +31,9 @@ type bodyRules struct {
 
 func (r bodyRules) searches() bool { return r.Contains != "" || r.regex != nil || r.notRegex != nil }
 
+// slow reports whether it may take long to judge a body of so many bytes.
+func (r bodyRules) slow(bytes int) bool { return r.regex.slow(bytes) || r.notRegex.slow(bytes) }
+
 // limit is how much of the body is read.
 func (r bodyRules) limit() int64 {
 	switch {

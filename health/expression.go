@@ -34,9 +34,12 @@ func newExpression(text string) (*expression, error) {
 // quick is how many steps times bytes are looked through without a look at the time: that takes some 30 ms at the most.
 const quick = 1 << 21
 
+// slow reports whether a look through so many bytes may take long. No expression takes none.
+func (e *expression) slow(bytes int) bool { return e != nil && e.steps*bytes > quick }
+
 // find returns where the text matches first, nil for nowhere. The error is that of ctx, when it ended before this was known.
 func (e *expression) find(ctx context.Context, text []byte) ([]int, error) {
-	if e.steps*len(text) <= quick {
+	if !e.slow(len(text)) {
 		return e.FindIndex(text), nil
 	}
 	r := &until{ctx: ctx, text: text, every: max(1, quick/e.steps/4)}

@@ -94,6 +94,16 @@ func TestLongAnswers(t *testing.T) {
 	})
 }
 
+// An expression that takes seconds holds up no loop, and ends with its check's time.
+func TestExpressionOffTheLoop(t *testing.T) {
+	body := strings.Repeat("x", 10_000)
+	x := answering(t, func(c net.Conn) { fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body) })()
+	x.Timeout, x.Interval = 400*time.Millisecond, 5*time.Second
+	x.HTTP.URLs = []URL{{Body: Body{Regex: strings.Repeat("(.{0,900}y)?", 30) + "Q"}}} // seconds
+	_, err := byLoop(t, x.withDefaults())
+	wantText(t, "", err, `status 200, but regex .* was not through the 10000 bytes of the body when time was up .*`)
+}
+
 // What is given up in the middle of an answer is closed at once, and with Run.
 func TestAnswersGivenUp(t *testing.T) {
 	both(t, func(t *testing.T, o Options) {

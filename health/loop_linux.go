@@ -235,6 +235,11 @@ func (l *loop) hear(k *call, end error, now time.Time) (outcome, bool) {
 		case said == nil && closed == nil: // there is no more for now
 			return outcome{}, false
 		}
+		if closed == nil && k.question.rules.slow(maxHeld) {
+			k.keep(said)
+			l.postpone(k)
+			return outcome{}, false
+		}
 		page, err, whole := l.desk.replay(said, closed, k.writeErr, *k.question, *k.target)
 		if whole {
 			return l.conclude(k, page, err, now)
