@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -12,7 +13,7 @@ import (
 func drawProtocol(t *rapid.T, c fsm.Check) fsm.Check {
 	c.HTTP, c.TLS = nil, nil
 	word := func(name string) string { return rapid.SampledFrom([]string{"", "a", "example.org"}).Draw(t, name) }
-	c.Type = rapid.SampledFrom([]fsm.CheckType{fsm.CheckGRPC, fsm.CheckSMTP, fsm.CheckDNS, fsm.CheckUDP, fsm.CheckPing, fsm.CheckAgent, fsm.CheckMySQL, fsm.CheckPostgres, fsm.CheckRedis}).Draw(t, "type")
+	c.Type = rapid.SampledFrom([]fsm.CheckType{fsm.CheckGRPC, fsm.CheckSMTP, fsm.CheckDNS, fsm.CheckUDP, fsm.CheckPing, fsm.CheckAgent, fsm.CheckMySQL, fsm.CheckPostgres, fsm.CheckRedis, fsm.CheckBFD}).Draw(t, "type")
 	switch c.Type {
 	case fsm.CheckGRPC:
 		p := &fsm.GRPCCheck{}
@@ -61,6 +62,14 @@ func drawProtocol(t *rapid.T, c fsm.Check) fsm.Check {
 		p := &fsm.RedisCheck{}
 		p.Role = rapid.SampledFrom([]string{"", "master", "replica"}).Draw(t, "role")
 		c.Redis = p
+	case fsm.CheckBFD:
+		p := &fsm.BFDCheck{Transmit: 50 * time.Millisecond, Receive: 100 * time.Millisecond, Passive: rapid.Bool().Draw(t, "passive")}
+		p.Multiplier, p.Multihop = rapid.IntRange(1, 255).Draw(t, "multiplier"), rapid.Bool().Draw(t, "multihop")
+		if p.Multihop {
+			p.MinTTL = rapid.IntRange(0, 255).Draw(t, "min_ttl")
+		}
+		c.BFD, c.Port = p, 0
+		c.Interval, c.FastInterval, c.Timeout, c.Rise, c.Fall, c.FwMark = 2*time.Second, 0, time.Second, 1, 1, 0
 	}
 	return c
 }

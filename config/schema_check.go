@@ -15,13 +15,13 @@ import (
 
 var checkBlock = &block{
 	name: "check", label: strings.Join(fsm.CheckTypes(), "|"), labelKey: "type",
-	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; the others speak the protocol of their name; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
+	doc:    "How the servers are probed. `tcp` connects; `http` and `https` send a GET and look at the status; `bfd` is a session of BFD, with times of its own; the others speak the protocol of their name; `script` and `file` ask the director itself. A server is up when all checks pass, unless the block `health` says otherwise. Without a check all servers are taken to be up.",
 	blocks: []*block{urlBlock},
-	keys:   slices.Concat(checkKeys, networkCheckKeys, tcpCheckKeys, httpCheckKeys, protocolCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
+	keys:   slices.Concat(checkKeys, networkCheckKeys, tcpCheckKeys, httpCheckKeys, protocolCheckKeys, bfdCheckKeys, tlsChoiceKeys, tlsCheckKeys, localCheckKeys),
 }
 
 // certain are the types of checks whose answers are certain, so that one is enough.
-var certain = []string{string(fsm.CheckFile), string(fsm.CheckProcess), string(fsm.CheckInterface)}
+var certain = []string{string(fsm.CheckFile), string(fsm.CheckProcess), string(fsm.CheckInterface), string(fsm.CheckBFD)}
 
 // checkKeys are those of all types.
 var checkKeys = []key{
@@ -41,16 +41,17 @@ var checkKeys = []key{
 }
 
 // networkCheckKeys are those of checks that ask over the network.
-var networkCheckKeys = forTypes(fsm.NetworkChecks(),
+var networkCheckKeys = slices.Concat(forTypes(fsm.NetworkChecks(),
 	address("address", func(c *fsm.Check) *netip.Addr { return &c.Address },
 		"Address to probe in place of the server's, with `port` or the server's port. What is asked there counts for every server of the service."),
 	address("source", func(c *fsm.Check) *netip.Addr { return &c.Source },
 		"Address that the probes come from. A director that does not have it does not probe. Left out: the kernel chooses."),
 	text("interface", func(c *fsm.Check) *string { return &c.Interface },
 		"Interface that the probes leave by, or the VRF. A director that does not have it does not probe. Left out: the routes decide."),
+), forTypes(slices.DeleteFunc(fsm.NetworkChecks(), func(t fsm.CheckType) bool { return t == fsm.CheckBFD }),
 	number("fwmark", func(c *fsm.Check) *uint32 { return &c.FwMark }, "Firewall mark of the probes' packets, for rules of routing. Left out: none.").
 		within("1 to 4294967295"),
-)
+))
 
 var tcpCheckKeys = forTypes([]fsm.CheckType{fsm.CheckTCP},
 	text("send", func(c *fsm.Check) *string { return &c.TCP.Send }, "What to send when the connection stands, like `\"PING\\r\\n\"`."),

@@ -2,6 +2,9 @@ package config
 
 import (
 	"slices"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"quorate/fsm"
 )
@@ -50,4 +53,18 @@ var postgresCheckKeys = forTypes([]fsm.CheckType{fsm.CheckPostgres},
 
 var redisCheckKeys = forTypes([]fsm.CheckType{fsm.CheckRedis},
 	text("role", func(c *fsm.Check) *string { return &c.Redis.Role }, "What the server has to be. Left out: anything. A server that wants a password first cannot be asked.").oneOf("master", "replica"),
+)
+
+var bfdCheckKeys = forTypes([]fsm.CheckType{fsm.CheckBFD},
+	duration("transmit", func(c *fsm.Check) *time.Duration { return &c.BFD.Transmit },
+		"Time between two packets to the neighbour while the session is up; the neighbour may ask for fewer. Of checks that want the same session the shortest counts, as of `receive`; so does the smallest `multiplier`.").
+		or(cty.StringVal("100ms")).within("10ms to 1m"),
+	duration("receive", func(c *fsm.Check) *time.Duration { return &c.BFD.Receive },
+		"Time between two packets of the neighbour, which may send fewer. The neighbour's multiplier times the longer of this and what it sends by is how long it may be silent.").
+		or(cty.StringVal("100ms")).within("10ms to 1m"),
+	number("multiplier", func(c *fsm.Check) *int { return &c.BFD.Multiplier }, "How many packets from here may be missing before the neighbour calls this machine dead.").
+		or(cty.NumberIntVal(3)).within("1 to 255"),
+	boolean("multihop", func(c *fsm.Check) *bool { return &c.BFD.Multihop }, "There are routers between, and the session is by UDP port 4784 (RFC 5883); otherwise by 3784, and what has crossed a router is not heard."),
+	number("min_ttl", func(c *fsm.Check) *int { return &c.BFD.MinTTL }, "TTL or hop limit that packets have at least when they come, with `multihop`: 255 less the number of routers between. Left out: any.").within("1 to 255"),
+	boolean("passive", func(c *fsm.Check) *bool { return &c.BFD.Passive }, "Say nothing before the neighbour is heard."),
 )

@@ -26,6 +26,7 @@ const (
 	CheckMySQL    CheckType = "mysql"    // handshake without credentials
 	CheckPostgres CheckType = "postgres" // begin of a login without credentials
 	CheckRedis    CheckType = "redis"    // PING
+	CheckBFD      CheckType = "bfd"      // a session of BFD
 
 	CheckScript    CheckType = "script"    // a program's exit code
 	CheckFile      CheckType = "file"      // what a file says
@@ -52,6 +53,7 @@ type Check struct {
 	Agent    *AgentCheck    `json:"agent,omitempty"`
 	Postgres *PostgresCheck `json:"postgres,omitempty"`
 	Redis    *RedisCheck    `json:"redis,omitempty"`
+	BFD      *BFDCheck      `json:"bfd,omitempty"`
 
 	// Through is how the probe comes to the server; "" = straight to its address. Since schema 5.
 	Through Through `json:"through,omitempty"`
@@ -112,6 +114,7 @@ var checkKinds = []checkKind{
 	{CheckMySQL, schemaHealth},
 	{CheckPostgres, schemaHealth},
 	{CheckRedis, schemaHealth},
+	{CheckBFD, schemaHealth},
 
 	{CheckScript, schemaHealth},
 	{CheckFile, schemaHealth},
@@ -130,6 +133,7 @@ var checkParts = []part{
 	{"agent", []CheckType{CheckAgent}, schemaHealth, func(c *Check) { put(&c.Agent) }, func(c *Check) checkPart { return have(c.Agent) }, nil},
 	{"postgres", []CheckType{CheckPostgres}, schemaHealth, func(c *Check) { put(&c.Postgres) }, func(c *Check) checkPart { return have(c.Postgres) }, nil},
 	{"redis", []CheckType{CheckRedis}, schemaHealth, func(c *Check) { put(&c.Redis) }, func(c *Check) checkPart { return have(c.Redis) }, nil},
+	{"bfd", []CheckType{CheckBFD}, schemaHealth, func(c *Check) { put(&c.BFD) }, func(c *Check) checkPart { return have(c.BFD) }, nil},
 	{"script", []CheckType{CheckScript}, schemaHealth, func(c *Check) { put(&c.Script) }, func(c *Check) checkPart { return have(c.Script) }, nil},
 	{"file", []CheckType{CheckFile}, schemaHealth, func(c *Check) { put(&c.File) }, func(c *Check) checkPart { return have(c.File) }, nil},
 	{"process", []CheckType{CheckProcess}, schemaHealth, func(c *Check) { put(&c.Process) }, func(c *Check) checkPart { return have(c.Process) }, nil},
@@ -226,6 +230,7 @@ func (c Check) validate(ps *Problems, object string) {
 	}
 	c.validateTLS(ps, object)
 	c.validateHalfOpen(ps, object)
+	c.validateSession(ps, object)
 }
 
 // unaskable says what of the check no probe could ask, see Config.Validate.
@@ -248,11 +253,13 @@ func (c Check) warn(ps *Problems, object string) {
 func (c Check) fields(f fields) {
 	f.set("type", string(c.Type))
 	f.count("port", int(c.Port))
-	f.set("interval", c.Interval.String())
-	f.span("fast_interval", c.FastInterval)
-	f.set("timeout", c.Timeout.String())
-	f.set("rise", strconv.Itoa(c.Rise))
-	f.set("fall", strconv.Itoa(c.Fall))
+	if c.Type != CheckBFD {
+		f.set("interval", c.Interval.String())
+		f.span("fast_interval", c.FastInterval)
+		f.set("timeout", c.Timeout.String())
+		f.set("rise", strconv.Itoa(c.Rise))
+		f.set("fall", strconv.Itoa(c.Fall))
+	}
 	f.set("through", string(c.Through))
 	maps.Copy(f, c.way())
 	for _, p := range checkParts {

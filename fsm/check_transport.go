@@ -3,12 +3,14 @@ package fsm
 import "slices"
 
 // asksPort reports whether what the check asks has a port.
-func (c Check) asksPort() bool { return c.Type != CheckPing && !slices.Contains(localChecks, c.Type) }
+func (c Check) asksPort() bool {
+	return c.Type != CheckPing && c.Type != CheckBFD && !slices.Contains(localChecks, c.Type)
+}
 
 // stream reports whether the check is a TCP connection.
 func (c Check) stream() bool {
 	switch {
-	case slices.Contains(localChecks, c.Type), c.Type == CheckPing, c.Type == CheckUDP:
+	case slices.Contains(localChecks, c.Type), c.Type == CheckPing, c.Type == CheckUDP, c.Type == CheckBFD:
 		return false
 	case c.Type == CheckDNS:
 		return c.DNS != nil && c.DNS.Transport == "tcp"

@@ -127,6 +127,7 @@ func (c Check) validateOnNode(ps *Problems, object string) {
 	if c.Port == 0 && c.asksPort() {
 		ps.add(object, "port", "", "it is missing, and there is no server that would have one", "add the port to ask on this machine, like port = 80")
 	}
+	c.validateNeighbour(ps, object)
 	if c.Script != nil && c.Script.DynamicWeight {
 		ps.add(object, "dynamic_weight", "true", "a node has no weight that a script could set", "leave it out; the weight of the node_check says what a failure costs")
 	}

@@ -218,7 +218,7 @@ func (g *Engine) drop(e *entry) {
 }
 
 // Hint has the targets with these IDs probed at once: something suggests that they have changed. One whose probe is under way is probed again after it.
-// However many hints come, a target is not probed for them more often than once in its FastInterval, or five times in its Interval; for this machine's files, processes and links, than once in 10 ms. A hint changes
+// However many hints come, a target is not probed for them more often than once in its FastInterval, or five times in its Interval; for this machine's files, processes, links and sessions of BFD, than once in 10 ms. A hint changes
 // no rhythm but that of the probe itself, and no verdict: the probe's result counts as any.
 func (g *Engine) Hint(ids ...string) {
 	g.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"quorate/health/bfd"
 )
 
 // The kinds of probe that ask this machine in place of a server.
@@ -102,6 +104,7 @@ func (l Local) probers() map[Type]Prober {
 		TypeFile:      fileProber{},
 		TypeProcess:   processProber{l.Watch.orNew()},
 		TypeInterface: linkProber{},
+		TypeBFD:       bfdProber{l.Watch, bfd.Sockets{}},
 	}
 }
 

@@ -1,5 +1,10 @@
 package health
 
+import (
+	"cmp"
+	"time"
+)
+
 // Protocols are the parts of a Target that only checks of one protocol have.
 type Protocols struct {
 	TCP      TCPQuery      `json:"tcp,omitzero"`
@@ -10,6 +15,7 @@ type Protocols struct {
 	Agent    AgentQuery    `json:"agent,omitzero"`
 	Postgres PostgresQuery `json:"postgres,omitzero"`
 	Redis    RedisQuery    `json:"redis,omitzero"`
+	BFD      BFDQuery      `json:"bfd,omitzero"`
 }
 
 // of is the part of the type alone, with its defaults.
@@ -39,6 +45,11 @@ func (p Protocols) of(t Type) Protocols {
 		set(&own.Postgres.Database, "postgres")
 	case TypeRedis:
 		own.Redis = p.Redis
+	case TypeBFD:
+		own.BFD = p.BFD
+		own.BFD.Transmit = cmp.Or(own.BFD.Transmit, 100*time.Millisecond)
+		own.BFD.Receive = cmp.Or(own.BFD.Receive, 100*time.Millisecond)
+		own.BFD.Multiplier = cmp.Or(own.BFD.Multiplier, 3)
 	}
 	return own
 }

@@ -104,7 +104,7 @@ func (e *entry) hint(now time.Time) {
 // hintedNext is when the target may be probed for a hint.
 func (e *entry) hintedNext(now time.Time) time.Time {
 	pause := min(e.target.FastInterval, e.target.Interval/5)
-	if e.target.Machine.cheap() {
+	if e.target.Machine.cheap() || e.target.Type == TypeBFD {
 		pause = min(pause, cheapPause)
 	}
 	if at := e.hinted.Add(pause); at.After(now) {

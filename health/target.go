@@ -56,6 +56,9 @@ type Through struct {
 
 // withDefaults returns the target with the zero fields filled in, and without what its type does not use.
 func (t Target) withDefaults() Target {
+	if t.Type == TypeBFD {
+		t.Interval, t.FastInterval, t.Timeout, t.Rise, t.Fall = bfdInterval, bfdInterval, bfdTimeout, 1, 1
+	}
 	if t.Interval <= 0 {
 		t.Interval = 2 * time.Second
 	}

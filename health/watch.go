@@ -8,9 +8,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"quorate/health/bfd"
 )
 
-// Watch hears of what happens on this machine to what targets are about (a process starts or ends, a file changes, a link loses its carrier), and
+// Watch hears of what happens on this machine to what targets are about (a process starts or ends, a file changes, a link loses its carrier), or to the sessions that it has for them (bfd), and
 // has them asked at once. It decides nothing: the probe reads what is true. Without news a target is asked at its interval, as any other.
 type Watch struct {
 	log   *slog.Logger
@@ -20,6 +22,9 @@ type Watch struct {
 	wanted  map[string]Target
 	changed chan struct{}     // closed when wanted changes
 	faults  map[string]string // by source: why it tells nothing, or less
+	speaker *bfd.Speaker      // nil = no sessions are kept
+
+	network bfd.Network
 }
 
 // watchRetry is how long a source that has failed is left alone.
@@ -30,7 +35,7 @@ func NewWatch(log *slog.Logger) *Watch {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Watch{log: log, table: newProcessTable(), wanted: map[string]Target{}, changed: make(chan struct{}), faults: map[string]string{}}
+	return &Watch{log: log, table: newProcessTable(), wanted: map[string]Target{}, changed: make(chan struct{}), faults: map[string]string{}, network: bfd.Sockets{}}
 }
 
 // orNew is a Watch where there is none: without Run it knows nothing by itself.
@@ -41,18 +46,18 @@ func (w *Watch) orNew() *Watch {
 	return w
 }
 
-// Want says which targets to watch for; those of other types than script, file, process and interface are left out.
+// Want says which targets to watch for; those of other types than file, process, interface and bfd are left out.
 func (w *Watch) Want(targets []Target) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := map[string]Target{}
 	for _, t := range targets {
 		switch t.Type {
-		case TypeFile, TypeProcess, TypeInterface:
-			wanted[t.ID] = t
+		case TypeFile, TypeProcess, TypeInterface, TypeBFD:
+			wanted[t.ID] = t.withDefaults()
 		}
 	}
-	if maps.EqualFunc(wanted, w.wanted, func(a, b Target) bool { return a.Type == b.Type && a.Machine.same(b.Machine) }) {
+	if maps.EqualFunc(wanted, w.wanted, Target.sameQuestion) {
 		return
 	}
 	w.wanted = wanted
@@ -105,7 +110,7 @@ func (w *Watch) Run(ctx context.Context, hint func(id string)) error {
 	for _, x := range []struct {
 		kind Type
 		run  source
-	}{{TypeFile, w.files}, {TypeInterface, w.links}, {TypeProcess, w.processes}} {
+	}{{TypeFile, w.files}, {TypeInterface, w.links}, {TypeProcess, w.processes}, {TypeBFD, w.sessions}} {
 		g.Go(func() { w.keep(ctx, x.kind, x.run, hint) })
 	}
 	return nil

@@ -35,5 +35,8 @@ func protocolsOf(c fsm.Check) health.Protocols {
 	if c.Redis != nil {
 		p.Redis = health.RedisQuery(*c.Redis)
 	}
+	if c.BFD != nil {
+		p.BFD = health.BFDQuery(*c.BFD)
+	}
 	return p
 }

@@ -84,6 +84,7 @@ var changing = []struct {
 	by      string
 }{
 	{regexp.MustCompile(` in [0-9.]+(µs|ms|s)\b`), ""},
+	{regexp.MustCompile(`is noticed within [0-9.]+m?s`), "is noticed"}, // it is negotiated down while the session stands
 	{regexp.MustCompile(`\b127\.0\.0\.1:[0-9]+`), "127.0.0.1"},
 	{regexp.MustCompile(`/[^ ]*/([a-z]+\.pem)`), "$1"},
 	{regexp.MustCompile(`after [0-9]+ bytes`), "after some bytes"},
