@@ -1,0 +1,40 @@
+# Made from keepalived.conf by `quorate import keepalived`.
+#
+# unsupported:
+#   auth-hmac.conf:3: vrrp_instance H / virtual_router_id 12: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+
+# Configuration of a quorate cluster.
+# quorate plan FILE shows what would change, quorate apply FILE changes it.
+
+# Settings of the cluster as a whole.
+cluster {
+  profile    = "lan"
+  data_plane = "auto"
+  observers  = 3
+}
+
+# A virtual IP address, which one node at a time owns.
+# auth-hmac.conf:12
+vip "H" {
+  address   = "10.12.0.1/24"
+  interface = "eth0"
+}
+
+# All findings:
+# unsupported (1)
+#   auth-hmac.conf:3  vrrp_instance H / virtual_router_id 12  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+#
+# ignored: not needed (7)
+#   auth-hmac.conf:4                    vrrp_instance H / auth_hmac                     the nodes of a cluster prove who they are by their certificates
+#   auth-hmac.conf:5, auth-hmac.conf:6  vrrp_instance H / auth_hmac / key …             it is part of auth_hmac
+#   auth-hmac.conf:7                    vrrp_instance H / auth_hmac / active_key 2      it is part of auth_hmac
+#   auth-hmac.conf:8                    vrrp_instance H / auth_hmac / anti_replay time  it is part of auth_hmac
+#   auth-hmac.conf:9                    vrrp_instance H / auth_hmac / time_window 5     it is part of auth_hmac
+#   auth-hmac.conf:10                   vrrp_instance H / auth_hmac / mode enforce      it is part of auth_hmac
+#
+# mapped (4)
+#   auth-hmac.conf:1   vrrp_instance H                                     vip "H"
+#   auth-hmac.conf:2   vrrp_instance H / interface eth0                    vip: interface
+#   auth-hmac.conf:12  vrrp_instance H / virtual_ipaddress                 vip: address
+#   auth-hmac.conf:12  vrrp_instance H / virtual_ipaddress / 10.12.0.1/24  vip "H": address
+#

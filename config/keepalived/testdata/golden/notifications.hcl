@@ -1,0 +1,124 @@
+# Made from keepalived.conf by `quorate import keepalived`.
+#
+# unsupported:
+#   notifications.conf:12: vrrp_instance N / virtual_router_id 1: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+#   notifications.conf:14: vrrp_instance N / notify_master /etc/ka/master.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:15: vrrp_instance N / notify_backup /etc/ka/backup.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for BACKUP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:16: vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for FAULT, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:17: vrrp_instance N / notify_stop /etc/ka/stop.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for STOP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:18: vrrp_instance N / notify_deleted: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for DELETED, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:19: vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh: there are no adverts of others to hear; nothing: only one node owns an address
+#
+# changed meaning:
+#   notifications.conf:3: global_defs / smtp_server 2001:db8::25 587: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
+#   notifications.conf:5: global_defs / smtp_alert_checker true: notify "mail": events; it tells of all VIPs and services, or of none
+#   notifications.conf:6: global_defs / no_email_faults: mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
+#   notifications.conf:21: vrrp_instance N / notify /etc/ka/any.sh: notify "N": the last arguments are INSTANCE or GROUP, the name of ours (vip "N"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   notifications.conf:22, notifications.conf:26, notifications.conf:27: smtp_alert: notify "mail": events; it tells of all VIPs and services, or of none
+
+# Configuration of a quorate cluster.
+# quorate plan FILE shows what would change, quorate apply FILE changes it.
+
+# Settings of the cluster as a whole.
+cluster {
+  profile    = "lan"
+  data_plane = "auto"
+  observers  = 3
+}
+
+# A virtual IP address, which one node at a time owns.
+# notifications.conf:13
+vip "N" {
+  address   = "10.10.0.1/24"
+  interface = "eth0"
+}
+
+# A virtual service: traffic to a port of a VIP, spread over real servers.
+# notifications.conf:24
+service "tcp-10.10.0.1-80" {
+  vip       = "N"
+  port      = 80
+  protocol  = "tcp"
+  scheduler = "wlc"
+  forward   = "nat"
+
+  check "tcp" {
+    interval      = "1m"
+    fast_interval = "5s"
+    timeout       = "5s"
+    rise          = 1
+    fall          = 2
+  }
+
+  server "10.10.1.1:80" { weight = 1 }
+}
+
+# Somebody who is told what happens, by exactly one of the blocks in it. A `webhook` and an `email` are sent by the leader, each event once and in order; a `script` is run, and a `fifo` is written, by each node about itself, as keepalived does. notify.md says what is promised.
+# notifications.conf:21
+notify "N" {
+  vips = ["N"]
+
+  script {
+    command = ["/etc/ka/any.sh"]
+    user    = "root"
+    timeout = "5m"
+  }
+}
+
+# notifications.conf:3
+notify "mail" {
+  events = ["health", "service"]
+
+  email {
+    server   = "[2001:db8::25]:587"
+    from     = "quorate@localhost"
+    to       = ["a@example.org", "b@example.org"]
+    starttls = false
+  }
+}
+
+# notifications.conf:7
+notify "notify-fifo" {
+
+  fifo { path = "/run/keepalived.fifo" }
+}
+
+# All findings:
+# unsupported (7)
+#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                          this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+#   notifications.conf:14  vrrp_instance N / notify_master /etc/ka/master.sh              a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:15  vrrp_instance N / notify_backup /etc/ka/backup.sh              a script is run for every state here; write one script that looks at its third argument from the end, runs this one for BACKUP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:16  vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root       a script is run for every state here; write one script that looks at its third argument from the end, runs this one for FAULT, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:17  vrrp_instance N / notify_stop /etc/ka/stop.sh                  a script is run for every state here; write one script that looks at its third argument from the end, runs this one for STOP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:18  vrrp_instance N / notify_deleted                               a script is run for every state here; write one script that looks at its third argument from the end, runs this one for DELETED, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
+#   notifications.conf:19  vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh  there are no adverts of others to hear; nothing: only one node owns an address
+#
+# changed meaning (7)
+#   notifications.conf:3   global_defs / smtp_server 2001:db8::25 587                              notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
+#   notifications.conf:5   global_defs / smtp_alert_checker true                                   notify "mail": events; it tells of all VIPs and services, or of none
+#   notifications.conf:6   global_defs / no_email_faults                                           mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
+#   notifications.conf:21  vrrp_instance N / notify /etc/ka/any.sh                                 notify "N": the last arguments are INSTANCE or GROUP, the name of ours (vip "N"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   notifications.conf:22  vrrp_instance N / smtp_alert off                                        notify "mail": events; it tells of all VIPs and services, or of none
+#   notifications.conf:26  virtual_server 10.10.0.1 80 / smtp_alert on                             notify "mail": events; it tells of all VIPs and services, or of none
+#   notifications.conf:27  virtual_server 10.10.0.1 80 / real_server 10.10.1.1 80 / smtp_alert no  notify "mail": events; it tells of all VIPs and services, or of none
+#
+# ignored: not needed (2)
+#   notifications.conf:4   global_defs / smtp_helo_name lb               mail names the node itself
+#   notifications.conf:20  vrrp_instance N / notify_priority_changes on  there are no priorities to tell of
+#
+# mapped (14)
+#   notifications.conf:1   global_defs                                                         cluster, and notify blocks: see what stands in it
+#   notifications.conf:2   global_defs / notification_email                                    notify "mail": to
+#   notifications.conf:2   global_defs / notification_email / a@example.org                    it is part of notification_email
+#   notifications.conf:2   global_defs / notification_email / b@example.org                    it is part of notification_email
+#   notifications.conf:7   global_defs / notify_fifo /run/keepalived.fifo                      notify "notify-fifo": fifo
+#   notifications.conf:8   global_defs / script_user root                                      user
+#   notifications.conf:10  vrrp_instance N                                                     vip "N"
+#   notifications.conf:11  vrrp_instance N / interface eth0                                    vip: interface
+#   notifications.conf:13  vrrp_instance N / virtual_ipaddress                                 vip: address
+#   notifications.conf:13  vrrp_instance N / virtual_ipaddress / 10.10.0.1/24                  vip "N": address
+#   notifications.conf:24  virtual_server 10.10.0.1 80                                         service "tcp-10.10.0.1-80"
+#   notifications.conf:25  virtual_server 10.10.0.1 80 / protocol TCP                          protocol
+#   notifications.conf:27  virtual_server 10.10.0.1 80 / real_server 10.10.1.1 80              server "10.10.1.1:80"
+#   notifications.conf:28  virtual_server 10.10.0.1 80 / real_server 10.10.1.1 80 / TCP_CHECK  check "tcp"
+#
