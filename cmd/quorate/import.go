@@ -19,7 +19,7 @@ func (a *app) importCommand() *cobra.Command {
 		Long:    `Make a configuration of what another program has. It is printed and not applied.`,
 		Example: `  ipvsadm -Sn | quorate import ipvsadm - > cluster.hcl`,
 	}
-	cmd.AddCommand(a.importIPVSAdm())
+	cmd.AddCommand(a.importIPVSAdm(), a.importKeepalived())
 	return cmd
 }
 
