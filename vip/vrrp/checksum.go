@@ -17,7 +17,7 @@ const (
 	PseudoHeader
 	// MessageOnly: nothing else (RFC 9568 section 5.2.8). keepalived's v3_checksum_as_v2, and what many routers send.
 	MessageOnly
-	// MulticastHeader: the pseudo header of the multicast group, though it is sent to one peer. keepalived up to 1.3.6.
+	// MulticastHeader: the pseudo header of 224.0.0.18, though it is sent to one peer. keepalived up to 1.3.6.
 	MulticastHeader
 )
 
@@ -84,7 +84,7 @@ func formOf(v Version, message []byte, source, destination netip.Addr) (Form, bo
 		if right(pseudo(source, destination, len(message))) {
 			return PseudoHeader, true
 		}
-		if !destination.IsMulticast() && right(pseudo(source, IPv4.Group(), len(message))) {
+		if destination != IPv4.Group() && right(pseudo(source, IPv4.Group(), len(message))) {
 			return MulticastHeader, true
 		}
 	}

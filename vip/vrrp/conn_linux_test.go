@@ -1,0 +1,221 @@
+package vrrp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/vip/viptest"
+)
+
+// take waits for n datagrams.
+func (c *Conn) take(t testing.TB, n int) (all []Datagram) {
+	t.Helper()
+	must(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+	for len(all) < n {
+		got, err := c.Receive()
+		must(t, err)
+		for _, d := range got {
+			d.Payload = slices.Clone(d.Payload)
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// TestConn: what one host sends the other hears as it was sent, with addresses and TTL, by multicast and unicast, over IPv4 and IPv6, from its own address and from
+// one that it does not have; who sends does not hear it; others' VRIDs are not heard until they are asked for.
+func TestConn(t *testing.T) {
+	one, two := wire(t)
+	for _, x := range []struct{ source, destination string }{
+		{"192.168.1.10", "224.0.0.18"}, {"192.168.1.10", "192.168.1.1"}, {"192.168.1.77", "224.0.0.18"}, {"192.168.1.77", "192.168.1.1"},
+		{"fe80::10", "ff02::12"}, {"fe80::10", "fe80::1"}, {"fe80::77", "ff02::12"}, {"fe80::77", "fe80::1"},
+	} {
+		t.Run(x.source+" to "+x.destination, func(t *testing.T) {
+			family := FamilyOf(addr(x.source))
+			in := one.conn(ConnOptions{Family: family, VRIDs: []VRID{51}})
+			out := two.conn(ConnOptions{Family: family})
+			c := Config{Version: V3, Priority: 100, Interval: time.Second, Addresses: []netip.Addr{addr(x.source)}, Source: addr(x.source)}
+			if !addr(x.destination).IsMulticast() {
+				c.Peers = addrs(x.destination)
+			}
+			say := func(v VRID) {
+				t.Helper()
+				c.VRID = v
+				r, err := NewRouter(c)
+				must(t, err)
+				must(t, r.Compose(100, time.Now(), out.Send))
+			}
+			say(52)
+			say(51)
+			d := in.take(t, 1)[0]
+			if d.Source != addr(x.source) || d.Destination != addr(x.destination) || d.TTL != 255 || VRID(d.Payload[1]) != 51 {
+				t.Errorf("heard %+v", d)
+			}
+			var a Advert
+			if form, r := a.Decode(d); r != Accepted || form != PseudoHeader {
+				t.Errorf("decoded %s, %s", r, form)
+			}
+			must(t, in.Only([]VRID{52}))
+			say(51)
+			say(52)
+			if d := in.take(t, 1)[0]; VRID(d.Payload[1]) != 52 {
+				t.Errorf("heard VRID %d", d.Payload[1])
+			}
+			must(t, out.SetReadDeadline(time.Now().Add(-1)))
+			if d, err := out.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the sender hears %v, %v", d, err)
+			}
+		})
+	}
+}
+
+// TestConnAH: what is wrapped in an authentication header is heard, to be named.
+func TestConnAH(t *testing.T) {
+	one, two := wire(t)
+	in := one.conn(ConnOptions{Family: IPv4, AH: true, VRIDs: []VRID{51}})
+	out := two.conn(ConnOptions{Family: IPv4})
+	v2 := unhex(t, vectors[0].hex)
+	for _, vrid := range []byte{52, 51} {
+		v2[1] = vrid
+		packet := appendIP(nil, addr("192.168.1.10"), IPv4.Group(), 1, ahLen+len(v2))
+		packet[9] = protocolAH
+		packet = append(append(packet, append([]byte{Protocol, 4}, make([]byte, ahLen-2)...)...), v2...)
+		must(t, out.Send(packet, IPv4.Group()))
+	}
+	d := in.take(t, 1)[0]
+	var a Advert
+	if _, r := a.Decode(d); !d.AH || r != InAH || a.VRID != 51 {
+		t.Errorf("heard %+v: %s, vrid %d", d, r, a.VRID)
+	}
+}
+
+// TestOpenRefuses: what cannot be heard is said, and nothing is left open.
+func TestOpenRefuses(t *testing.T) {
+	h := viptest.New(t)
+	for want, o := range map[string]ConnOptions{
+		"vrrp on eth7":   {Link: "eth7", Family: IPv4},
+		"over IPv4 only": {Link: "lo", Family: IPv6, AH: true},
+		"join 192.0.2.1": {Link: "lo", Family: IPv4, Groups: addrs("192.0.2.1")},
+	} {
+		err := h.In(func() error {
+			c, err := Open(o)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// TestLinkDownAndUp: a link that goes down and comes up again is heard and spoken on again.
+func TestLinkDownAndUp(t *testing.T) {
+	us, them := wire(t)
+	c := Config{VRID: 51, Version: V3, Priority: 200, Interval: 10 * time.Millisecond, Addresses: addrs("192.168.1.100"), Source: addr("192.168.1.1"), Mode: Appointed,
+		Listed: addrs("192.168.1.10")}
+	s := us.speaker(IPv4, nil, c)
+	must(t, s.Tell(51, Appoint, 0))
+	out := them.conn(ConnOptions{Family: IPv4, VRIDs: []VRID{51}})
+	out.take(t, 1)
+	must(t, us.NL.LinkSetDown(us.Link("eth0")))
+	await(t, 5*time.Second, func() error {
+		if err := s.Failing(); err == nil {
+			return errors.New("adverts are sent on a link that is down")
+		}
+		return nil
+	})
+	us.Up("eth0")
+	await(t, 5*time.Second, s.Failing)
+	legacy := c
+	legacy.Source, legacy.Priority = addr("192.168.1.10"), 100
+	r, err := NewRouter(legacy)
+	must(t, err)
+	await(t, 5*time.Second, func() error {
+		must(t, r.Compose(100, time.Now(), out.Send))
+		if st, _ := s.Status(51); len(st.Neighbours) == 0 {
+			return errors.New("nobody is heard")
+		}
+		return nil
+	})
+	_, err = out.Receive() // what came before the link went down, or after
+	must(t, err)
+	out.take(t, 1)
+}
+
+// TestHostileLink: a router of a cluster among spoofed adverts, tens of thousands of them: it goes on speaking, nothing moves it, each is counted for what it is, and
+// what is not for it does not even reach the process.
+func TestHostileLink(t *testing.T) {
+	us, them := wire(t)
+	c := Config{VRID: 51, Version: V3, Priority: 200, Interval: 100 * time.Millisecond, Addresses: addrs("192.168.1.100"), Source: addr("192.168.1.1"),
+		Mode: Appointed, Listed: addrs("192.168.1.11"), Keys: keyring(t, 1, key0())}
+	moved := make(chan string, 1000)
+	s := us.speaker(IPv4, func(_ VRID, a Action) {
+		if a.Kind != Alarm {
+			moved <- a.String()
+		}
+	}, c)
+	must(t, s.Tell(51, Appoint, 0))
+	<-moved // backup
+	<-moved // active
+	out := them.conn(ConnOptions{Family: IPv4, VRIDs: []VRID{51}})
+	fake := c
+	fake.Keys, fake.Priority = nil, 255
+	a := fake.advert(255)
+	packet := func(source string, change func([]byte)) []byte {
+		b, err := a.Append(make([]byte, ipv4Header), Envelope{Source: addr(source), Destination: IPv4.Group()})
+		must(t, err)
+		appendIP(b[:0], addr(source), IPv4.Group(), 1, len(b)-ipv4Header)
+		if change != nil {
+			change(b)
+		}
+		return b
+	}
+	heard := out.take(t, 1)[0] // one of ours, to be replayed
+	replayed := append(appendIP(nil, addr("192.168.1.11"), IPv4.Group(), 1, len(heard.Payload)), heard.Payload...)
+	attacks := map[Reason][]byte{
+		Unsigned:     packet("192.168.1.66", nil),
+		BadTTL:       packet("192.168.1.66", func(b []byte) { b[8] = 254 }),
+		BadLength:    packet("192.168.1.66", func(b []byte) { b[ipv4Header+3] = 2 }),
+		BadVersion:   packet("192.168.1.66", func(b []byte) { b[ipv4Header] = 0x51 }),
+		BadSignature: replayed,
+	}
+	foreign := packet("192.168.1.66", func(b []byte) { b[ipv4Header+1] = 52 })
+	const rounds = 2000
+	for range rounds {
+		for _, b := range attacks {
+			must(t, out.Send(b, IPv4.Group()))
+		}
+		for range 4 {
+			must(t, out.Send(foreign, IPv4.Group()))
+		}
+	}
+	for range 3 { // it speaks still
+		out.take(t, 1)
+	}
+	await(t, 5*time.Second, func() error {
+		st, _ := s.Status(51)
+		for r := range attacks {
+			if st.Counts[r] == 0 {
+				return fmt.Errorf("no %s among %v", r, st.Counts)
+			}
+		}
+		if st.State != Active || st.Counts[Accepted] != 0 {
+			t.Fatalf("it is %s, and has accepted %d", st.State, st.Counts[Accepted])
+		}
+		return nil
+	})
+	if n := s.Unknown(); n > 0 {
+		t.Errorf("%d adverts of another VRID have reached the process", n)
+	}
+	if len(moved) > 0 {
+		t.Errorf("it did %s", <-moved)
+	}
+}

@@ -1,0 +1,269 @@
+package vrrp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Wire is where adverts come from and go to: [Conn].
+type Wire interface {
+	// Receive waits for datagrams, which are valid until the next Receive.
+	Receive() ([]Datagram, error)
+	// Send sends a packet with its IP header.
+	Send(packet []byte, to netip.Addr) error
+	// SetReadDeadline ends a Receive that waits.
+	SetReadDeadline(time.Time) error
+}
+
+// SpeakerOptions are what a [Speaker] needs.
+type SpeakerOptions struct {
+	Wire Wire
+	// Also are heard, and not spoken on: the Conn of adverts in authentication headers.
+	Also []Wire
+	// Act is told what is to be done, but for Send, which the Speaker does itself. It is called in order, by one goroutine at a time, and the Speaker waits for it:
+	// it must not call the Speaker.
+	Act func(VRID, Action)
+	// Differs is told in what a router differs newly from ours. It is called as Act is. It may be nil.
+	Differs func(VRID, Difference, Neighbour)
+	Log     *slog.Logger // Debug for each advert sent, Warn when sending begins to fail
+}
+
+// Speaker runs the virtual routers of one link and family. It is safe for concurrent use.
+type Speaker struct {
+	options SpeakerOptions
+	begin   time.Time
+
+	mu      sync.Mutex
+	routers map[VRID]*Router
+	unknown uint64 // datagrams of no router of ours
+	ended   bool
+	failing error // of the last Send
+}
+
+// NewSpeaker makes a Speaker without routers. Nothing happens until Run.
+func NewSpeaker(o SpeakerOptions) *Speaker {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Speaker{options: o, begin: time.Now(), routers: map[VRID]*Router{}}
+}
+
+// now is the clock of events.
+func (s *Speaker) now() time.Duration { return time.Since(s.begin) }
+
+// Add starts a router, or starts it anew with another configuration: silently, as an old one is not told to stop.
+func (s *Speaker) Add(c Config) error {
+	r, err := NewRouter(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.routers[c.VRID] = r
+	s.act(r, r.Step(Event{Kind: Startup, At: s.now()}))
+	return s.rearm()
+}
+
+// Remove stops a router and forgets it.
+func (s *Speaker) Remove(v VRID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.routers[v]; r != nil {
+		s.act(r, r.Step(Event{Kind: Shutdown, At: s.now()}))
+		delete(s.routers, v)
+	}
+	return s.rearm()
+}
+
+// Tell tells a router what has happened here; Priority is of Reprioritised only. What follows from it is done when Tell returns.
+func (s *Speaker) Tell(v VRID, k EventKind, p Priority) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.routers[v]
+	if r == nil {
+		return fmt.Errorf("vrid %d is not among this link's virtual routers: add it first", v)
+	}
+	s.act(r, r.Step(Event{Kind: k, At: s.now(), Priority: p}))
+	return s.rearm()
+}
+
+// RouterStatus is one virtual router as it is.
+type RouterStatus struct {
+	VRID         VRID
+	State        State
+	Priority     Priority
+	ActiveRouter netip.Addr
+	Form         Form // of the checksum that is sent
+	Neighbours   []Neighbour
+	// Activity is that of each neighbour.
+	Activity []Activity
+	Counts   [Reasons]uint64
+}
+
+// Status of a router; false if there is none.
+func (s *Speaker) Status(v VRID) (RouterStatus, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.routers[v]
+	if r == nil {
+		return RouterStatus{}, false
+	}
+	m, now := r.Machine(), s.now()
+	st := RouterStatus{VRID: v, State: m.State(), Priority: m.Priority(), ActiveRouter: m.ActiveRouter(), Form: r.checker.Form(), Neighbours: r.Neighbours(), Counts: r.Counts()}
+	for i := range st.Neighbours {
+		st.Activity = append(st.Activity, st.Neighbours[i].Activity(now))
+	}
+	return st, true
+}
+
+// Unknown is how many datagrams were of no router of ours.
+func (s *Speaker) Unknown() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unknown
+}
+
+// Failing is why the last advert could not be sent; nil if it was.
+func (s *Speaker) Failing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing
+}
+
+// Run hears, speaks and keeps the timers until ctx ends. It says nothing at its end: see [EventKind] for what has to be told before.
+func (s *Speaker) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended = true
+		_ = s.rearm()
+	})()
+	g.Go(func() error { return s.hear(ctx, s.options.Wire, true) })
+	for _, w := range s.options.Also {
+		g.Go(func() error { return s.hear(ctx, w, false) })
+	}
+	return g.Wait()
+}
+
+// hear reads from a wire. The one that is spoken on keeps the timers too, by the deadline of its Receive.
+func (s *Speaker) hear(ctx context.Context, w Wire, timers bool) error {
+	for ctx.Err() == nil {
+		if timers {
+			if err := s.tick(); err != nil {
+				return err
+			}
+		}
+		heard, err := w.Receive()
+		switch {
+		case err == nil:
+			s.take(heard)
+		case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, syscall.ENETDOWN): // said once when the link goes down; it hears again when it is up
+			s.options.Log.Warn("vrrp link is down", "reason", err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// tick steps the routers whose timer has fired.
+func (s *Speaker) tick() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, r := range s.routers {
+		if due, runs := r.Machine().Deadline(); runs && due <= now {
+			s.act(r, r.Step(Event{Kind: Tick, At: now}))
+		}
+	}
+	return s.rearm()
+}
+
+// take gives each router what is its.
+func (s *Speaker) take(heard []Datagram) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, wall := s.now(), time.Now()
+	for _, d := range heard {
+		r := s.routers[vridOf(d)]
+		if r == nil {
+			s.unknown++
+			continue
+		}
+		h, fresh := r.Hear(d, now, wall)
+		if fresh != 0 && s.options.Differs != nil {
+			if n := r.neighbours.find(h.Advert.VRID, h.Source); n != nil {
+				for _, f := range fresh.All() {
+					s.options.Differs(r.config.VRID, f, *n)
+				}
+			}
+		}
+	}
+	for _, r := range s.routers {
+		r.Deliver(func(actions []Action) { s.act(r, actions) })
+	}
+}
+
+// vridOf is whose a datagram is; 0 for nobody's.
+func vridOf(d Datagram) VRID {
+	at := 1
+	if d.AH {
+		at += ahLen
+	}
+	if len(d.Payload) <= at {
+		return 0
+	}
+	return VRID(d.Payload[at])
+}
+
+func (s *Speaker) act(r *Router, actions []Action) {
+	for _, a := range actions {
+		if a.Kind != Send {
+			if s.options.Act != nil {
+				s.options.Act(r.config.VRID, a)
+			}
+			continue
+		}
+		err := r.Compose(a.Priority, time.Now(), s.options.Wire.Send)
+		s.options.Log.Debug("vrrp advert sent", "vrid", r.config.VRID, "priority", a.Priority, "reason", err)
+		if (err == nil) != (s.failing == nil) {
+			if err != nil {
+				s.options.Log.Warn("vrrp adverts cannot be sent: other routers will take over", "vrid", r.config.VRID, "reason", err)
+			} else {
+				s.options.Log.Info("vrrp adverts are sent again", "vrid", r.config.VRID)
+			}
+		}
+		s.failing = err
+	}
+}
+
+// rearm sets when the timers are looked at next.
+func (s *Speaker) rearm() error {
+	var next time.Time
+	for _, r := range s.routers {
+		if due, runs := r.Machine().Deadline(); runs && (next.IsZero() || s.begin.Add(due).Before(next)) {
+			next = s.begin.Add(due)
+		}
+	}
+	if s.ended {
+		next = time.Now()
+	}
+	err := s.options.Wire.SetReadDeadline(next)
+	if s.ended {
+		for _, w := range s.options.Also {
+			err = errors.Join(err, w.SetReadDeadline(next))
+		}
+	}
+	return err
+}
