@@ -81,7 +81,7 @@ func (k *Checker) Check(d Datagram, wall time.Time) Heard {
 	h := Heard{Source: d.Source, Role: k.role(d.Source), Advert: &k.advert}
 	form, decoded := k.advert.Decode(d)
 	h.Form = form
-	h.Reason = k.judge(d, decoded, h.Role, wall)
+	h.Reason = k.judge(d, decoded, wall)
 	k.counts[h.Reason]++
 	if decoded == Accepted {
 		h.Sound = k.advert.VRID == k.config.VRID && d.TTL >= k.config.minTTL() && (d.Source != k.config.Source || k.config.SharedSource)
@@ -107,7 +107,7 @@ func (k *Checker) role(a netip.Addr) Role {
 }
 
 // judge is the receive order: the first check that fails names the reason.
-func (k *Checker) judge(d Datagram, decoded Reason, role Role, wall time.Time) Reason {
+func (k *Checker) judge(d Datagram, decoded Reason, wall time.Time) Reason {
 	c, a := &k.config, &k.advert
 	switch {
 	case decoded == Truncated:

@@ -282,8 +282,11 @@ func (m *Machine) alarm(e Event, c Cause) {
 	m.do(Action{Kind: Alarm, Source: e.Source, Priority: e.Priority, Cause: c})
 }
 
-// reprioritise re-times what runs: a Backup Router that is to take over sooner does.
+// reprioritise re-times what runs: a Backup Router that is to take over sooner does. A priority that a router cannot have is not taken.
 func (m *Machine) reprioritise(e Event) {
+	if e.Priority == Releasing || e.Priority == Owner && m.config.Mode == Appointed {
+		return
+	}
 	before := m.SkewTime()
 	m.priority = e.Priority
 	if m.state == Backup {

@@ -245,6 +245,8 @@ func TestAppointed(t *testing.T) {
 			{at(Tick, 3*sec), "send 150", Active, sec}}},
 		{"flood", "of adverts: an answer each 10 ms at most", appointed, []step{
 			startup, in, {hears(1500*ms, 0), "send 150", Active, sec}, {hears(1501*ms, 0), "", Active, 999 * ms}, {hears(1509*ms, 0), "", Active, 991 * ms}, {hears(1510*ms, 0), "send 150", Active, sec}}},
+		{"priority", "that a router of a cluster cannot have is not taken", appointed, []step{
+			startup, {Event{Kind: Reprioritised, At: 0, Priority: Owner}, "", Backup, down150}, {Event{Kind: Reprioritised, At: 0}, "", Backup, down150}}},
 		{"stranger", "of higher priority: an alarm a second, and nothing moves", appointed, []step{
 			startup, in, {from(hears(1500*ms, 255), "192.168.1.66", Stranger), "alarm: stranger 192.168.1.66 255", Active, sec / 2},
 			{from(hears(1600*ms, 255), "192.168.1.67", Stranger), "", Active, 400 * ms}, {from(hears(2500*ms, 255), "192.168.1.66", Stranger), "alarm: stranger 192.168.1.66 255", Active, -sec / 2}}},

@@ -29,16 +29,19 @@ type Neighbour struct {
 	Auth        AuthType
 	Signed      bool
 	Form        Form
-	// Differs is in what it is not as ours; Reason why its last advert was dropped, or Accepted.
+	// Differs is in what its last advert was not as ours; Reason why that was dropped, or Accepted. The rest is of the last one that was accepted, while there is
+	// one that its Backup Routers would not have given up: who can forge a source cannot make a router look other than it is.
 	Differs     Differences
 	Reason      Reason
 	FirstHeard  time.Duration
 	LastHeard   time.Duration
-	Adverts     uint64
+	Adverts     uint64 // accepted
+	Dropped     uint64
 	DownAdverts int // the default: what a router waits for is not on the wire
 
-	told   Differences // since toldAt
-	toldAt time.Duration
+	accepted time.Duration // when the last one was
+	told     Differences   // since toldAt
+	toldAt   time.Duration
 }
 
 // Activity is what a router is doing. Only Active Routers speak: a Backup Router is known for having been one.
@@ -109,16 +112,22 @@ func (s *Neighbours) Hear(h Heard, destination netip.Addr, at time.Duration) (fr
 	}
 	fresh = h.Differs &^ (n.Differs | n.told)
 	n.told |= fresh
+	n.Differs, n.Reason = h.Differs, h.Reason
+	if h.Reason == Accepted {
+		n.Adverts++
+		n.accepted = at
+	} else if n.Dropped++; n.Adverts > 0 && at-n.accepted <= n.TakesOverAfter(n.Interval) {
+		return fresh
+	}
 	if !slices.Equal(n.Addresses, a.Addresses) {
 		n.Addresses = slices.Clone(a.Addresses)
 	}
 	n.Role, n.Version, n.Interval, n.Destination = h.Role, a.Version, a.Interval, destination
-	n.Auth, n.Signed, n.Form, n.Differs, n.Reason = a.Auth, a.Signed, h.Form, h.Differs, h.Reason
+	n.Auth, n.Signed, n.Form = a.Auth, a.Signed, h.Form
 	if n.Released = a.Priority == Releasing; !n.Released {
 		n.Priority = a.Priority
 	}
 	n.LastHeard = at
-	n.Adverts++
 	return fresh
 }
 

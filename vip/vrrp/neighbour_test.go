@@ -40,6 +40,34 @@ func TestNeighbour(t *testing.T) {
 	}
 }
 
+// TestNeighbourIsNotForged: an advert that is dropped does not change what an accepted one said, as long as that is to be believed; nor is it hidden.
+func TestNeighbourIsNotForged(t *testing.T) {
+	r := router(t, func(c *Config) { c.Keys = keyring(t, 1, key0()) })
+	e := Envelope{Source: addr("192.168.1.10"), Destination: IPv4.Group(), Keys: keyring(t, 1, key0()), Sequence: SequenceAt(wall)}
+	r.Hear(sent(t, vectors[3].advert, e), sec, wall)
+	forged := vectors[3].advert
+	forged.Priority, forged.Addresses = 255, addrs("192.168.1.200")
+	e.Keys = nil
+	last := Advert{Version: V3, VRID: 51, Interval: sec, Addresses: forged.Addresses}
+	for _, a := range []Advert{forged, last} {
+		r.Hear(sent(t, a, e), 2*sec, wall)
+		n := r.Neighbours()[0]
+		if n.Priority != 100 || n.Released || !n.Signed || n.LastHeard != sec || n.Adverts != 1 || !slices.Equal(n.Addresses, addrs("192.168.1.100")) {
+			t.Errorf("forged: %+v", n)
+		}
+		if n.Reason != Unsigned || n.Dropped == 0 || !n.Differs.Has(SignatureDiffers) {
+			t.Errorf("hidden: %+v", n)
+		}
+	}
+	// Nothing better is known of one that has been silent for long.
+	for _, now := range []time.Duration{10 * sec, 11 * sec} {
+		r.Hear(sent(t, forged, e), now, wall)
+		if n := r.Neighbours()[0]; n.Priority != 255 || n.LastHeard != now {
+			t.Errorf("of old: %+v", n)
+		}
+	}
+}
+
 // TestDifferences: what will make two routers deaf to each other is found on the first advert, explained with its cure, and told once.
 func TestDifferences(t *testing.T) {
 	for _, x := range []struct {

@@ -60,7 +60,8 @@ func NewSpeaker(o SpeakerOptions) *Speaker {
 // now is the clock of events.
 func (s *Speaker) now() time.Duration { return time.Since(s.begin) }
 
-// Add starts a router, or starts it anew with another configuration: silently, as an old one is not told to stop.
+// Add starts a router, or starts it anew with another configuration: an old one is not told to stop, so that nobody hears of the change. It is a Backup Router
+// then; one of a cluster has to be appointed again.
 func (s *Speaker) Add(c Config) error {
 	r, err := NewRouter(c)
 	if err != nil {
