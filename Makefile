@@ -97,7 +97,7 @@ bench-lvs: need-root deps build ## programming IPVS beside ipvsadm and keepalive
 	$(GO) run ./integration/uml/cmd/uml-run --memory 3G --timeout 15m $(CURDIR)/$(BIN)/quorate-lab bench lvs --dir /run --output text
 
 .PHONY: bench-health
-bench-health: need-root deps build ## what checks cost, beside keepalived on a kernel with IPVS (User-Mode Linux), and how soon a dead server is out (four minutes)
+bench-health: need-root deps build ## what checks cost, beside keepalived on a kernel with IPVS (User-Mode Linux), and how soon a dead server is out (five minutes)
 	$(BIN)/quorate-lab bench health --output text
 	$(GO) run ./integration/uml/cmd/uml-run --memory 3G --timeout 15m $(CURDIR)/$(BIN)/quorate-lab bench health --keepalived --dir /run --output text
 

@@ -59,10 +59,10 @@ func healthCommand(find func() (string, error)) *cobra.Command {
 		Use:   "health",
 		Short: "What checks cost, beside keepalived, and how soon a dead server is out of the kernel's table",
 		Long: `Run 10,000 TCP checks at an interval of 2 s, and 1,000 HTTPS checks, each in a process that does nothing else, and measure its CPU, memory and
-timers. The servers are addresses of the process's own host: their half of the kernel's work is counted as the process's.
+timers. The servers are addresses of the process's own host: their half of the kernel's work is counted as the process's. Then how long it takes from a server's
+death until an agent's nftables no longer balance to it.
 
-With --keepalived: TCP and HTTP checks of the same servers by quorate and by keepalived at the same time, and how long it takes from a server's death until an
-agent's kernel no longer balances to it. That needs a kernel with IPVS and keepalived; "make bench-health" runs it on User-Mode Linux. The exit code is 1 when
+With --keepalived: TCP and HTTP checks of the same servers by quorate and by keepalived at the same time, and how long a dead server stays in IPVS's table. That needs a kernel with IPVS and keepalived; "make bench-health" runs it on User-Mode Linux. The exit code is 1 when
 a promise is broken.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,17 +73,21 @@ a promise is broken.`,
 				return err
 			}
 			return measure(cmd, find, func(b *bench, binary string) error {
-				if !beside {
-					return b.engine(cmd.Context(), lab.Options{Dir: dir}, checks, length)
+				bed := lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 1, Servers: 3}
+				if beside {
+					return b.besideKeepalived(cmd.Context(), bed, runs, length)
 				}
-				return b.besideKeepalived(cmd.Context(), lab.BedOptions{Options: lab.Options{Dir: dir}, Binary: binary, Directors: 1, Servers: 3}, runs, length)
+				if err := b.engine(cmd.Context(), lab.Options{Dir: dir}, checks, length); err != nil {
+					return err
+				}
+				return b.outOfNftables(cmd.Context(), bed, runs)
 			})
 		},
 	}
 	cmd.Flags().IntVar(&checks, "checks", 10_000, "how many TCP checks; of HTTPS a tenth")
 	cmd.Flags().DurationVar(&length, "for", 30*time.Second, "how long to measure")
-	cmd.Flags().BoolVar(&beside, "keepalived", false, "measure beside keepalived, and how soon a dead server is out")
-	cmd.Flags().IntVar(&runs, "runs", 20, "with --keepalived: how many servers die")
+	cmd.Flags().BoolVar(&beside, "keepalived", false, "measure beside keepalived, and how soon IPVS has a dead server no longer")
+	cmd.Flags().IntVar(&runs, "runs", 20, "how many servers die")
 	dirFlag(cmd, &dir)
 	return cmd
 }

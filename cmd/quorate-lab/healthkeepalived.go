@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,7 +52,7 @@ func (r cpuRatio) String() string {
 	return fmt.Sprintf("%s: %.2f times the CPU of %s for a probe", r.Checks, r.CPU, r.Against)
 }
 
-// besideKeepalived has both check the same servers at the same time, then measures how soon a dead server is out of the kernel's table.
+// besideKeepalived has both check the same servers at the same time, then measures how soon a dead server is out of IPVS's table.
 func (b *bench) besideKeepalived(ctx context.Context, o lab.BedOptions, runs int, length time.Duration) (err error) {
 	bed, err := lab.NewBed(ctx, o)
 	if err != nil {
@@ -63,7 +62,7 @@ func (b *bench) besideKeepalived(ctx context.Context, o lab.BedOptions, runs int
 	if err := b.sameChecks(ctx, bed, length); err != nil {
 		return err
 	}
-	return b.outOfTable(ctx, bed, runs)
+	return b.outOfTable(ctx, bed, inIPVS, runs)
 }
 
 func (b *bench) sameChecks(ctx context.Context, bed *lab.Bed, length time.Duration) (err error) {
@@ -241,97 +240,4 @@ func startChecker(ctx context.Context, h *lab.Host, c besideCheck, first netip.A
 		return nil, 0, errors.Join(err, k.Kill())
 	}
 	return k, pid, nil
-}
-
-// deathRow is one line of the health benchmark's output: from a server's death until the kernel no longer balances to it.
-type deathRow struct {
-	Check  string  `json:"check"`
-	Runs   int     `json:"runs"`
-	Limit  float64 `json:"fall_times_interval_ms"`
-	Median float64 `json:"p50_ms"`
-	Max    float64 `json:"max_ms"`
-}
-
-// String is one line for a person.
-func (r deathRow) String() string {
-	return fmt.Sprintf("quorate: check %s, %d deaths: out of the kernel's table after %s, at worst %s (fall × interval: %s)", r.Check, r.Runs, millis(r.Median), millis(r.Max), millis(r.Limit))
-}
-
-// outOfTable kills servers of a real agent's service.
-func (b *bench) outOfTable(ctx context.Context, bed *lab.Bed, runs int) error {
-	const interval, fall = 200 * time.Millisecond, 3
-	if err := bed.Form(ctx); err != nil {
-		return err
-	}
-	d, vip := bed.Directors[0], lab.VIP(1)
-	text := fmt.Sprintf(`cluster { data_plane = "ipvs" }
-vip "web" { address = %q }
-service "web" {
-  vip = "web"
-  port = 80
-  scheduler = "wrr"
-  forward = "nat"
-  check "tcp" {
-    interval = %q
-    timeout = "150ms"
-    rise = 2
-    fall = %d
-  }
-`, vip, interval, fall)
-	for i := range bed.Servers {
-		text += fmt.Sprintf("  server %q {}\n", bed.ServerAddr(i))
-	}
-	if _, err := d.Apply(ctx, "cluster.hcl", text+"}\n"); err != nil {
-		return err
-	}
-	// in waits until the server gets connections, or no longer.
-	in := func(server netip.AddrPort, want bool) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		return lab.Await(ctx, 2*time.Millisecond, func(context.Context) error {
-			table, err := d.ProcNet("ip_vs")
-			if err != nil {
-				return err
-			}
-			how, has := ipvsServers(table, netip.AddrPortFrom(vip.Addr(), 80))[ipvsAddr(server)]
-			has = has && !strings.HasSuffix(how, " 0")
-			return unless(has == want, fmt.Sprintf("%v in the kernel's table: %t", server, has))
-		})
-	}
-	var ms []float64
-	for i := range runs {
-		n := i % len(bed.Servers)
-		for j := range bed.Servers {
-			if err := in(bed.ServerAddr(j), true); err != nil {
-				return err
-			}
-		}
-		// Anywhere in the rhythm of the probes.
-		if err := lab.Sleep(ctx, time.Duration(i)*interval/time.Duration(runs)); err != nil {
-			return err
-		}
-		addr, w := bed.ServerAddr(n), bed.Servers[n]
-		from := time.Now()
-		if err := w.Kill(); err != nil {
-			return err
-		}
-		if err := in(addr, false); err != nil {
-			return err
-		}
-		took := time.Since(from)
-		b.say("death %d of %d: out of the kernel's table after %s", i+1, runs, lab.Millis(took))
-		ms = append(ms, float64(took)/float64(time.Millisecond))
-		again, err := w.Host().ServeWeb(ctx, w.Host().Name, w.Port)
-		if err != nil {
-			return err
-		}
-		bed.Servers[n] = again
-	}
-	slices.Sort(ms)
-	r := deathRow{fmt.Sprintf("tcp every %v, fall %d", interval, fall), runs, float64(fall*interval) / float64(time.Millisecond), math.Round(median(ms)*10) / 10, math.Round(ms[len(ms)-1]*10) / 10}
-	if err := b.emit(r); err != nil {
-		return err
-	}
-	b.promise(r.Median <= r.Limit+50, "a dead server is out of the kernel's table after %s (median), promised within fall × interval + 50 ms = %s", millis(r.Median), millis(r.Limit+50))
-	return nil
 }
