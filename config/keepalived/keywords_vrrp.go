@@ -6,7 +6,7 @@ var (
 	vmac   = unsupported("this version has no virtual MAC: an address is answered for with the MAC of the owner's interface, and announced when it moves", "look whether a switch or a router expects the virtual MAC")
 	routes = unsupported("this version moves addresses alone, and no routes or rules with them", "set them on all directors, or by the script of a notify block")
 	static = unsupported("the addresses, routes and rules that stay on a machine are not the cluster's business", "set them in the network configuration of the machine")
-	bfd    = unsupported("there is no BFD", "a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours")
+	bfd    = unsupported("sessions of BFD are not taken over", "write a check \"bfd\" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second")
 )
 
 // entryOfAddress, of a route, of a tracker: the first word and any others, which the mapping looks at.

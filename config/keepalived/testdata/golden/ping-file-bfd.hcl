@@ -2,14 +2,14 @@
 #
 # unsupported:
 #   ping-file-bfd.conf:1: track_file weight_a: it is for a FILE_CHECK, which has become nothing; see there
-#   ping-file-bfd.conf:5: bfd_instance to_a: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:6: bfd_instance to_a / neighbor_ip 10.0.0.1: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:7: bfd_instance to_a / min_rx 100: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:8: bfd_instance to_a / multiplier 4: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:9: bfd_instance to_a / passive …: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   ping-file-bfd.conf:5: bfd_instance to_a: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:6: bfd_instance to_a / neighbor_ip 10.0.0.1: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:7: bfd_instance to_a / min_rx 100: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:8: bfd_instance to_a / multiplier 4: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:9: bfd_instance to_a / passive …: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #   ping-file-bfd.conf:17: virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / FILE_CHECK: keepalived adds the number in the file, times the weight, to the weight of the server; check "file" reads the weight itself, or up, down or drain; add check "file", and have that written into its file
-#   ping-file-bfd.conf:20: virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:21: virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK / name to_a: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   ping-file-bfd.conf:20: virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:21: virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK / name to_a: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #
 # changed meaning:
 #   ping-file-bfd.conf:11: virtual_server 192.0.2.31 80: no vrrp_instance has the address: vip "192.0.2.31" was made for it; give it the prefix length of its subnet; if it has to move together with others, put it into their group
@@ -55,15 +55,15 @@ service "tcp-192.0.2.31-80" {
 #   ping-file-bfd.conf:1   track_file weight_a                                                                        it is for a FILE_CHECK, which has become nothing; see there
 #   ping-file-bfd.conf:2   track_file weight_a / file /run/weights/a                                                  it is part of track_file
 #   ping-file-bfd.conf:3   track_file weight_a / weight 1                                                             it is part of track_file
-#   ping-file-bfd.conf:5   bfd_instance to_a                                                                          there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:6   bfd_instance to_a / neighbor_ip 10.0.0.1                                                   there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:7   bfd_instance to_a / min_rx 100                                                             there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:8   bfd_instance to_a / multiplier 4                                                           there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:9   bfd_instance to_a / passive …                                                              there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   ping-file-bfd.conf:5   bfd_instance to_a                                                                          sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:6   bfd_instance to_a / neighbor_ip 10.0.0.1                                                   sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:7   bfd_instance to_a / min_rx 100                                                             sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:8   bfd_instance to_a / multiplier 4                                                           sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:9   bfd_instance to_a / passive …                                                              sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #   ping-file-bfd.conf:17  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / FILE_CHECK                        keepalived adds the number in the file, times the weight, to the weight of the server; check "file" reads the weight itself, or up, down or drain; add check "file", and have that written into its file
 #   ping-file-bfd.conf:18  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / FILE_CHECK / track_file weight_a  it is part of FILE_CHECK
-#   ping-file-bfd.conf:20  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK                         there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
-#   ping-file-bfd.conf:21  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK / name to_a             there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   ping-file-bfd.conf:20  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK                         sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
+#   ping-file-bfd.conf:21  virtual_server 192.0.2.31 80 / real_server 10.0.0.1 80 / BFD_CHECK / name to_a             sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #
 # changed meaning (1)
 #   ping-file-bfd.conf:11  virtual_server 192.0.2.31 80  no vrrp_instance has the address: vip "192.0.2.31" was made for it; give it the prefix length of its subnet; if it has to move together with others, put it into their group

@@ -16,7 +16,7 @@
 #   trackers/lb1.conf:56: vrrp_instance T / track_process / never: vrrp_track_process never has become nothing, see trackers/lb1.conf:15
 #   trackers/lb1.conf:60: vrrp_instance T / track_file / maintenance: track_file maintenance has become nothing, see trackers/lb1.conf:26
 #   trackers/lb1.conf:61: vrrp_instance T / track_file / old_name weight 2: track_file old_name has become nothing, see trackers/lb1.conf:31
-#   trackers/lb1.conf:63, trackers/lb2.conf:63: vrrp_instance T / track_bfd: there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   trackers/lb1.conf:63, trackers/lb2.conf:63: vrrp_instance T / track_bfd: sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #   trackers/lb2.conf:50: vrrp_instance T / track_script / inverted: its weight is reversed, see trackers/lb2.conf:5
 #   trackers/lb2.conf:51: vrrp_instance T / track_script / relative: vrrp_script relative has become nothing, see trackers/lb2.conf:7
 #   trackers/lb2.conf:56: vrrp_instance T / track_process / never: vrrp_track_process never has become nothing, see trackers/lb2.conf:15
@@ -206,7 +206,7 @@ node_check "worker" {
 #   trackers/lb1.conf:56                        vrrp_instance T / track_process / never                    vrrp_track_process never has become nothing, see trackers/lb1.conf:15
 #   trackers/lb1.conf:60                        vrrp_instance T / track_file / maintenance                 track_file maintenance has become nothing, see trackers/lb1.conf:26
 #   trackers/lb1.conf:61                        vrrp_instance T / track_file / old_name weight 2           track_file old_name has become nothing, see trackers/lb1.conf:31
-#   trackers/lb1.conf:63, trackers/lb2.conf:63  vrrp_instance T / track_bfd                                there is no BFD; a node that falls silent is noticed by its lease within half a second; use a node_check for other neighbours
+#   trackers/lb1.conf:63, trackers/lb2.conf:63  vrrp_instance T / track_bfd                                sessions of BFD are not taken over; write a check "bfd" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second
 #   trackers/lb1.conf:64, trackers/lb2.conf:64  vrrp_instance T / track_bfd / peer                         it is part of track_bfd
 #   trackers/lb2.conf:50                        vrrp_instance T / track_script / inverted                  its weight is reversed, see trackers/lb2.conf:5
 #   trackers/lb2.conf:51                        vrrp_instance T / track_script / relative                  vrrp_script relative has become nothing, see trackers/lb2.conf:7
