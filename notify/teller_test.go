@@ -105,7 +105,14 @@ func shell(t *testing.T, body string) string {
 // tell runs a teller whose memory is the file at path until stop is called.
 func tell(t *testing.T, path string) (*Teller, func()) {
 	t.Helper()
-	teller, err := NewTeller("n1", path, func(path string, b []byte) error { return os.WriteFile(path, b, 0o600) }, slog.New(slog.DiscardHandler))
+	return tellSaving(t, path, func(_ *Teller, path string, b []byte) error { return os.WriteFile(path, b, 0o600) })
+}
+
+// tellSaving is tell with another way of saving what was told.
+func tellSaving(t *testing.T, path string, save func(teller *Teller, path string, b []byte) error) (*Teller, func()) {
+	t.Helper()
+	var teller *Teller
+	teller, err := NewTeller("n1", path, func(path string, b []byte) error { return save(teller, path, b) }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,32 +268,20 @@ func TestFault(t *testing.T) {
 func TestDiskThatIsSlow(t *testing.T) {
 	dir := t.TempDir()
 	g := newStage(fsm.Notifier{Name: "run", VIPs: []string{"six"}, Script: &fsm.Script{Command: []string{shell(t, "echo $3 >> "+dir+"/log")}}})
-	var teller *Teller
 	writes := 0
-	teller, err := NewTeller("n1", dir+"/told", func(string, []byte) error {
+	teller, stop := tellSaving(t, dir+"/told", func(teller *Teller, _ string, _ []byte) error {
 		writes++
 		teller.See(g.s, g.look())
 		if st := teller.Status(); len(st) != 1 {
 			t.Errorf("%+v", st)
 		}
 		return nil
-	}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = teller.Run(ctx)
-	}()
-	<-teller.Ready()
+	})
 	teller.See(g.s, g.look())
 	if got := settled(t, teller, dir+"/log"); !slices.Equal(got, []string{"BACKUP"}) {
 		t.Errorf("%q", got)
 	}
-	cancel()
-	<-done
+	stop()
 	if writes < 2 {
 		t.Errorf("%d writes, want one before and one after", writes)
 	}
