@@ -50,8 +50,8 @@ func name(c Config) string {
 	return fmt.Sprintf("vrid %d: version %d over %s by %s, %s", c.VRID, c.Version, c.Family(), kind, c.Auth)
 }
 
-// calm is all that keepalived may say while it hears us.
-var calm = regexp.MustCompile(`VRRP sockpool|thread timer expired|Entering (BACKUP|MASTER) STATE|received priority 0 advertisement|received advert from \S+ with higher priority 200, ours 100|` +
+// calm is all that keepalived may say while it hears us. That its start is complete is said by its parent process, before or after what its child says.
+var calm = regexp.MustCompile(`VRRP sockpool|Startup complete|thread timer expired|Entering (BACKUP|MASTER) STATE|received priority 0 advertisement|received advert from \S+ with higher priority 200, ours 100|` +
 	`(?i)sending (gratuitous|unsolicited)|sending/queueing (gratuitous|unsolicited)|receive advertisement timeout|(setting|removing) vips`)
 
 // TestKeepalivedMatrix speaks with a real keepalived in every way that it knows: it stays BACKUP while it hears us, takes over at once when we let go, is heard and
