@@ -21,7 +21,8 @@ type transaction struct {
 	err     error
 }
 
-// apply makes the kernel's table, listed as have, equal to want, and returns the number of changes.
+// apply makes the kernel's table, listed as have, equal to want, and returns the number of changes. Where there has to be something in between, it makes that: the next apply goes on
+// from there.
 func apply(have, want *ruleset) (int, error) {
 	if !have.exists && !want.exists {
 		return 0, nil
@@ -35,6 +36,7 @@ func apply(have, want *ruleset) (int, error) {
 		table: &nftables.Table{Name: want.table, Family: nftables.TableFamilyINet},
 		sets:  make(map[string]*nftables.Set),
 	}
+	between := false
 	switch {
 	case !want.exists:
 		t.conn.DelTable(t.table)
@@ -49,6 +51,9 @@ func apply(have, want *ruleset) (int, error) {
 		t.conn.AddTable(t.table)
 		t.fill(&ruleset{}, want)
 	default:
+		if b := bridge(have, want); b != nil {
+			between, want = true, b
+		}
 		t.fill(have, want)
 	}
 	if t.err != nil || t.changed == 0 {
@@ -56,6 +61,9 @@ func apply(have, want *ruleset) (int, error) {
 	}
 	if err := t.conn.Flush(); err != nil {
 		return t.changed, fmt.Errorf("changing table inet %s: %w", want.table, err)
+	}
+	if between {
+		awaitPassing() // who is still in the rules as they were does not have the new ones behind the old
 	}
 	return t.changed, nil
 }
@@ -145,24 +153,21 @@ func (t *transaction) addChain(name string, want *chain) {
 	t.changed++
 }
 
-// rules makes the rules of one chain right: those from the first that differs on are deleted and added. The counter,
-// which is a service's first rule, counts on.
+// rules makes the rules of one chain right. The counter, which is a service's first rule, counts on.
 func (t *transaction) rules(name string, have, want *chain) {
 	if have == nil {
 		have = &chain{}
 	}
-	keep := 0
-	for keep < min(len(have.rules), len(want.rules)) && have.rules[keep].equal(want.rules[keep]) {
-		keep++
-	}
-	if keep == len(have.rules) && keep == len(want.rules) {
+	_, gone := have.change(want)
+	stay := len(have.rules) - len(gone)
+	if len(gone) == 0 && stay == len(want.rules) {
 		return
 	}
 	c := &nftables.Chain{Table: t.table, Name: name}
-	for _, r := range have.rules[keep:] {
+	for _, r := range gone {
 		t.fail(t.conn.DelRule(&nftables.Rule{Table: t.table, Chain: c, Handle: r.handle}))
 	}
-	for _, r := range want.rules[keep:] {
+	for _, r := range want.rules[stay:] {
 		t.rule(c, r)
 	}
 	t.changed++

@@ -102,8 +102,8 @@ func (p *Plane) Takes(services []lvs.Service) {
 	}
 }
 
-// reconcileAttempts bounds how often the table is listed and changed again because another program changed it in between.
-const reconcileAttempts = 3
+// reconcileAttempts bounds how often the table is listed and changed again: a change of servers takes two steps, see bridge, and another program may have changed it in between.
+const reconcileAttempts = 4
 
 // Update implements lvs.Plane: nftables have a number that says whether the table is as it was, but what is to be changed in it has handles, which are
 // listed. So it is Reconcile.

@@ -12,9 +12,8 @@ import (
 type tally map[lvs.Key]*tallied
 
 type tallied struct {
-	handle uint64 // of the rule whose slots count now
-	now    map[netip.AddrPort]uint64
-	before map[netip.AddrPort]uint64 // by rules that are gone
+	now    map[uint64]map[netip.AddrPort]uint64 // by the handle of the rule whose slots count: there are two in the middle of a change
+	before map[netip.AddrPort]uint64            // by rules that are gone
 }
 
 // see takes note of a list of the table.
@@ -35,6 +34,7 @@ func (t tally) see(rs *ruleset) {
 }
 
 func (t tally) seeRules(k lvs.Key, rules []rule) {
+	seen := make(map[uint64]map[netip.AddrPort]uint64)
 	for _, r := range rules {
 		if r.counts == nil {
 			continue
@@ -45,18 +45,25 @@ func (t tally) seeRules(k lvs.Key, rules []rule) {
 				now[a] += n
 			}
 		}
-		s := t[k]
-		if s == nil {
-			s = &tallied{before: make(map[netip.AddrPort]uint64)}
-			t[k] = s
-		}
-		if s.handle != r.handle || fewer(now, s.now) { // fewer: another table, that counts handles from the beginning
-			for a, n := range s.now {
-				s.before[a] += n
-			}
-		}
-		s.handle, s.now = r.handle, now
+		seen[r.handle] = now
 	}
+	s := t[k]
+	if s == nil {
+		if len(seen) == 0 {
+			return
+		}
+		s = &tallied{before: make(map[netip.AddrPort]uint64)}
+		t[k] = s
+	}
+	for handle, then := range s.now {
+		if now, there := seen[handle]; there && !fewer(now, then) { // fewer: another table, that counts handles from the beginning
+			continue
+		}
+		for a, n := range then {
+			s.before[a] += n
+		}
+	}
+	s.now = seen
 }
 
 func fewer(now, then map[netip.AddrPort]uint64) bool {
@@ -102,7 +109,11 @@ func (t tally) of(have *ruleset, name string, s lvs.Service, a netip.AddrPort) u
 		return c.connections()
 	}
 	if seen := t[s.Key()]; seen != nil {
-		return seen.now[a] + seen.before[a]
+		n := seen.before[a]
+		for _, now := range seen.now {
+			n += now[a]
+		}
+		return n
 	}
 	return 0
 }
