@@ -36,7 +36,7 @@ func TestKeepalivedOwnPath(t *testing.T) {
 		h, err := bed.AddHost(fmt.Sprintf("k%d", i+1), lab.HostPrefixes(31+i)...)
 		must(t, err)
 		_, err = h.StartKeepalived(within(t, 20*time.Second*p.times), lab.KeepalivedOptions{
-			VIP: vip, Priority: 100 - i, Advert: 100 * time.Millisecond, Servers: []netip.AddrPort{bed.ServerAddr(0), bed.ServerAddr(1)}})
+			Instances: lab.KeepalivedVIP(vip, 100-i, 100*time.Millisecond), Servers: []netip.AddrPort{bed.ServerAddr(0), bed.ServerAddr(1)}})
 		must(t, err)
 		hosts = append(hosts, h)
 	}

@@ -91,7 +91,7 @@ func (k *legacy) fresh(ctx context.Context, advert time.Duration) error {
 			return err
 		}
 		var err error
-		o := lab.KeepalivedOptions{VIP: legacyVIP, Priority: 100 - i, Advert: advert}
+		o := lab.KeepalivedOptions{Instances: lab.KeepalivedVIP(legacyVIP, 100-i, advert)}
 		if k.running[i], err = h.StartKeepalived(ctx, o); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // Capture notes every frame that any host sends into the switch and that concerns some addresses, with the port that it
-// came from: who says, on the wire, that it is the owner. It sees a frame where it leaves the host's cable, before the
+// came from: who says, on the wire, that it is the owner. VRRP advertisements it notes all. It sees a frame where it leaves the host's cable, before the
 // faults of the switch ([Host.Drop], [Host.Unplug]): also what nobody else hears any more. The kernel stamps each frame.
 //
 // A frame is one of a host by its port, not by its hardware address, which may be shared or borrowed.
@@ -29,13 +29,14 @@ type Capture struct {
 	once   sync.Once
 	wg     sync.WaitGroup
 
-	mu     sync.Mutex
-	buf    []byte
-	oob    []byte
-	frames map[netip.Addr][]Frame // in the order of arrival
-	lost   uint64
-	offset time.Duration // of CLOCK_REALTIME, which stamps, to CLOCK_MONOTONIC
-	err    error
+	mu      sync.Mutex
+	buf     []byte
+	oob     []byte
+	frames  map[netip.Addr][]Frame // in the order of arrival
+	adverts []Advert               // likewise
+	lost    uint64
+	offset  time.Duration // of CLOCK_REALTIME, which stamps, to CLOCK_MONOTONIC
+	err     error
 }
 
 const (
@@ -144,6 +145,10 @@ func (c *Capture) take(b, oob []byte, from unix.Sockaddr) {
 		c.fail(err)
 		return
 	}
+	if a, ok := parseAdvert(b); ok {
+		a.At, a.Host = at, host
+		c.adverts = append(c.adverts, a)
+	}
 	for _, s := range parseStatements(b) {
 		if slices.Contains(c.addrs, s.addr) {
 			c.frames[s.addr] = append(c.frames[s.addr], Frame{At: at, Host: host, Kind: s.kind})
@@ -230,6 +235,7 @@ func (c *Capture) Forget(t Instant) {
 	for a, frames := range c.frames {
 		c.frames[a] = slices.DeleteFunc(frames, func(f Frame) bool { return f.At < t })
 	}
+	c.adverts = slices.DeleteFunc(c.adverts, func(a Advert) bool { return a.At < t })
 }
 
 // wallOffset is how far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC: the best of a few readings, as this thread may be

@@ -174,7 +174,7 @@ func parseStatements(b []byte) []statement {
 		}
 		return []statement{{p.SenderIP, FrameARP}}
 	case etherTypeIP:
-		return parse4(b[etherLen:])
+		return parse4(b)
 	case uint16(ethernet.EtherTypeIPv6):
 		return parse6(b)
 	default:
@@ -182,15 +182,13 @@ func parseStatements(b []byte) []statement {
 	}
 }
 
-func parse4(p []byte) []statement {
+func parse4(frame []byte) []statement {
+	p := frame[etherLen:]
 	if len(p) < 20 || p[0]>>4 != 4 {
 		return nil
 	}
 	out := []statement{{netip.AddrFrom4([4]byte(p[12:16])), FrameIP}}
-	if header := int(p[0]&0xf) * 4; p[9] == protoVRRP && len(p) >= header {
-		out = append(out, advertised(p[header:], 4)...)
-	}
-	return out
+	return append(out, advertised(frame)...)
 }
 
 func parse6(frame []byte) []statement {
@@ -202,22 +200,18 @@ func parse6(frame []byte) []statement {
 		return []statement{{na.TargetAddress, FrameNDP}}
 	}
 	out := []statement{{netip.AddrFrom16([16]byte(p[8:24])), FrameIP}}
-	if p[6] == protoVRRP {
-		out = append(out, advertised(p[ipv6HeaderLen:], 16)...)
-	}
-	return out
+	return append(out, advertised(frame)...)
 }
 
-// advertised are the addresses of a VRRP advertisement (versions 2 and 3 agree up to there). Priority 0 gives them up.
-func advertised(p []byte, size int) []statement {
-	if len(p) < vrrpHeader || p[2] == 0 {
+// advertised are the addresses of a VRRP advertisement. Priority 0 gives them up.
+func advertised(frame []byte) []statement {
+	ad, ok := parseAdvert(frame)
+	if !ok || ad.Priority == 0 {
 		return nil
 	}
 	var out []statement
-	for i, rest := 0, p[vrrpHeader:]; i < int(p[3]) && len(rest) >= size; i, rest = i+1, rest[size:] {
-		if a, ok := netip.AddrFromSlice(rest[:size]); ok {
-			out = append(out, statement{a, FrameAdvert})
-		}
+	for _, a := range ad.Addresses {
+		out = append(out, statement{a, FrameAdvert})
 	}
 	return out
 }

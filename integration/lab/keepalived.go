@@ -10,21 +10,41 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// Keepalived is a real keepalived on a host, for side by side measurements.
+// Keepalived is a real keepalived on a host.
 type Keepalived struct {
 	*Process
+	Journal *Journal // what it says, with times
 }
 
-// KeepalivedOptions say what a keepalived shall do: one VRRP version 3 instance that does not preempt.
+// KeepalivedOptions say what a keepalived shall do.
 type KeepalivedOptions struct {
-	VIP      netip.Prefix
-	Priority int           // 1 to 254
-	Advert   time.Duration // a multiple of 10 ms, at most 40.95 s
-	// Servers, if there are any, get what comes to port 80 of the VIP by direct routing; it connects to them each second.
+	Instances []KeepalivedInstance
+	// Servers, if there are any, get what comes to port 80 of the first address by direct routing; it connects to them each second.
 	Servers []netip.AddrPort
+}
+
+// KeepalivedInstance is one vrrp_instance on eth0.
+type KeepalivedInstance struct {
+	Name      string
+	VRID      uint8
+	Version   int // 2 or 3
+	Priority  int // 1 to 254
+	Advert    time.Duration
+	Addresses []netip.Prefix // in the order of the adverts
+	Password  string         // "" = none; of version 2
+	Source    netip.Addr     // of the adverts; invalid = keepalived's choice
+	Peers     []netip.Addr   // by unicast; none = multicast
+	Preempt   bool
+	More      []string // further lines of the block
+}
+
+// KeepalivedVIP is one VRRP version 3 instance that does not preempt. advert is a multiple of 10 ms, at most 40.95 s.
+func KeepalivedVIP(vip netip.Prefix, priority int, advert time.Duration) []KeepalivedInstance {
+	return []KeepalivedInstance{{Name: "lab", VRID: 51, Version: 3, Priority: priority, Advert: advert, Addresses: []netip.Prefix{vip}}}
 }
 
 // FindKeepalived returns the path of the program, or an error that says how to get it.
@@ -53,7 +73,7 @@ func KeepalivedVersion(ctx context.Context) (string, error) {
 
 var keepalivedVersion = regexp.MustCompile(`(?m)^Keepalived v([0-9][0-9.]*)`)
 
-// StartKeepalived starts keepalived on the host and waits until it takes part (BACKUP or MASTER).
+// StartKeepalived starts keepalived on the host and waits until each instance takes part (BACKUP or MASTER).
 func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepalived, error) {
 	path, err := FindKeepalived()
 	if err != nil {
@@ -73,48 +93,129 @@ func (h *Host) StartKeepalived(ctx context.Context, o KeepalivedOptions) (*Keepa
 	if len(o.Servers) == 0 {
 		args = append(args, "--vrrp")
 	}
-	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: args})
+	journal := &Journal{}
+	p, err := h.Start(h.lab.ctx, Program{Name: "keepalived", Path: path, Args: args, Stdout: journal, Stderr: journal})
 	if err != nil {
 		return nil, err
 	}
-	k := &Keepalived{p}
+	k := &Keepalived{p, journal}
 	return k, Await(ctx, 10*time.Millisecond, func(context.Context) error {
 		select {
 		case <-p.Done():
-			return Final(fmt.Errorf("keepalived on %s ended: %s", h.Name, tail(p.Output(), 10)))
+			return Final(fmt.Errorf("keepalived on %s ended: %s", h.Name, tail(k.Output(), 10)))
 		default:
 		}
-		if log := p.Output(); !strings.Contains(log, "BACKUP STATE") && !strings.Contains(log, "MASTER STATE") {
-			return fmt.Errorf("keepalived on %s has not entered a state: %s", h.Name, tail(log, 3))
+		for _, i := range o.Instances {
+			if k.State(i.Name) == "" {
+				return fmt.Errorf("keepalived on %s has not entered a state of %s: %s", h.Name, i.Name, tail(k.Output(), 3))
+			}
 		}
 		return nil
 	})
 }
 
+// Output is what it has said so far.
+func (k *Keepalived) Output() string { return k.Journal.String() }
+
+// End asks it to end (SIGTERM), as an init system would, and waits for that.
+func (k *Keepalived) End(ctx context.Context) error {
+	if err := syscall.Kill(k.PID(), syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) { // it tells its children
+		return fmt.Errorf("end keepalived on %s: %w", k.Host().Name, err)
+	}
+	if err := k.Wait(ctx); ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+var entering = regexp.MustCompile(`\((\S+)\) Entering (\S+) STATE`)
+
+// State is the state that an instance has entered last: "BACKUP", "MASTER", "FAULT"; "" = none yet.
+func (k *Keepalived) State(instance string) string {
+	state := ""
+	for _, c := range k.States(instance) {
+		state = c.Text
+	}
+	return state
+}
+
+// States are the states that an instance has entered, each as a line of that one word.
+func (k *Keepalived) States(instance string) []Line {
+	var out []Line
+	for _, l := range k.Journal.Lines(0) {
+		if m := entering.FindStringSubmatch(l.Text); m != nil && m[1] == instance {
+			out = append(out, Line{l.At, m[2]})
+		}
+	}
+	return out
+}
+
+// calm is all that a keepalived says that has nothing to complain of. That its start is complete is said by its parent process, before or after what its child says.
+var calm = regexp.MustCompile(`VRRP sockpool|Startup complete|Entering (BACKUP|MASTER) STATE|received priority 0 advertisement|received advert from \S+ with higher priority \d+, ours \d+|` +
+	`received lower priority \(\d+\) advert from \S+ - discarding|Received advert from \S+ with lower priority \d+, ours \d+, forcing new election|` +
+	`(?i)sending (gratuitous|unsolicited)|sending/queueing (gratuitous|unsolicited)|receive advertisement timeout|(setting|removing) vips`)
+
+// busy is what it says of the machine that it runs on.
+var busy = regexp.MustCompile(`thread timer expired|Netlink: Received message overrun|Cannot set realtime`)
+
+// Complaints are the lines that it has said since it opened its sockets and before it was told to end, and that a router whose neighbours
+// do as they should does not say.
+func (k *Keepalived) Complaints() []Line {
+	var out []Line
+	for _, l := range k.Journal.Lines(0) {
+		switch {
+		case strings.Contains(l.Text, "VRRP sockpool"): // the last one is that of the sockets
+			out = nil
+		case strings.Contains(l.Text, "Stopping"):
+			return out
+		case !calm.MatchString(l.Text) && !busy.MatchString(l.Text):
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 func (o KeepalivedOptions) text(router string) string {
-	text := fmt.Sprintf(`global_defs {
-  router_id %s
-  vrrp_version 3
-  vrrp_rt_priority 50
-}
-vrrp_instance lab {
-  state BACKUP
-  nopreempt
-  interface eth0
-  virtual_router_id 51
-  priority %d
-  advert_int %.2f
-  virtual_ipaddress {
-    %s dev eth0
-  }
-}
-`, router, o.Priority, o.Advert.Seconds(), o.VIP)
+	var b strings.Builder
+	fmt.Fprintf(&b, "global_defs {\n  router_id %s\n  vrrp_rt_priority 50\n  vrrp_rlimit_rttime 1000000\n}\n", router)
+	for _, i := range o.Instances {
+		i.write(&b)
+	}
 	if len(o.Servers) == 0 {
-		return text
+		return b.String()
 	}
-	text += fmt.Sprintf("virtual_server %s 80 {\n  delay_loop 1\n  lvs_sched rr\n  lvs_method DR\n  protocol TCP\n", o.VIP.Addr())
+	fmt.Fprintf(&b, "virtual_server %s 80 {\n  delay_loop 1\n  lvs_sched rr\n  lvs_method DR\n  protocol TCP\n", o.Instances[0].Addresses[0].Addr())
 	for _, s := range o.Servers {
-		text += fmt.Sprintf("  real_server %s %d {\n    TCP_CHECK {\n      connect_timeout 1\n      retry 1\n      delay_before_retry 1\n    }\n  }\n", s.Addr(), s.Port())
+		fmt.Fprintf(&b, "  real_server %s %d {\n    TCP_CHECK {\n      connect_timeout 1\n      retry 1\n      delay_before_retry 1\n    }\n  }\n", s.Addr(), s.Port())
 	}
-	return text + "}\n"
+	return b.String() + "}\n"
+}
+
+func (i KeepalivedInstance) write(b *strings.Builder) {
+	fmt.Fprintf(b, "vrrp_instance %s {\n  state BACKUP\n  interface eth0\n  virtual_router_id %d\n  priority %d\n  version %d\n  advert_int %.2f\n",
+		i.Name, i.VRID, i.Priority, i.Version, i.Advert.Seconds())
+	if !i.Preempt {
+		b.WriteString("  nopreempt\n")
+	}
+	if len(i.Peers) > 0 {
+		fmt.Fprintf(b, "  unicast_src_ip %s\n  unicast_peer {\n", i.Source)
+		for _, p := range i.Peers {
+			fmt.Fprintf(b, "    %s\n", p)
+		}
+		b.WriteString("  }\n")
+	} else if i.Source.IsValid() {
+		fmt.Fprintf(b, "  mcast_src_ip %s\n", i.Source)
+	}
+	if i.Password != "" {
+		fmt.Fprintf(b, "  authentication {\n    auth_type PASS\n    auth_pass %s\n  }\n", i.Password)
+	}
+	b.WriteString("  virtual_ipaddress {\n")
+	for _, a := range i.Addresses {
+		fmt.Fprintf(b, "    %s dev eth0\n", a)
+	}
+	b.WriteString("  }\n")
+	for _, line := range i.More {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
+	b.WriteString("}\n")
 }
