@@ -6,6 +6,7 @@ import "net/netip"
 func (m *Machine) stepActive(e Event) {
 	switch e.Kind {
 	case Shutdown:
+		m.govern()
 		m.enter(Initialize, Stopped)
 		if m.config.Mode == Elected {
 			// The addresses go on Enter, before the heirs are told: the RFC has the advert first, which on the wire is the same.
@@ -27,7 +28,21 @@ func (m *Machine) stepActive(e Event) {
 		if m.lay(e, LetGo) {
 			m.send(e.At, Releasing)
 		}
-	case Startup, Appoint, Reprioritised: // nothing that it is not already
+	case Elect:
+		m.elect(e)
+	case Abstain:
+		if m.electing {
+			m.active = netip.Addr{}
+			m.await(e, m.ActiveDownInterval(), ActiveDown)
+			m.enter(Backup, Abstained)
+		}
+	case Appoint:
+		if m.electing { // it goes on, and says by which priority
+			m.govern()
+			m.send(e.At, m.priority)
+			m.deadline = e.At + m.config.Interval
+		}
+	case Startup, Reprioritised: // nothing that it is not already
 	}
 }
 
@@ -36,6 +51,7 @@ func (m *Machine) lay(e Event, c Cause) bool {
 	if m.config.Mode != Appointed {
 		return false
 	}
+	m.govern()
 	m.activeInterval, m.active = m.config.Interval, netip.Addr{}
 	m.await(e, m.ActiveDownInterval(), ActiveDown)
 	m.enter(Backup, c)
@@ -43,9 +59,13 @@ func (m *Machine) lay(e Event, c Cause) bool {
 }
 
 func (m *Machine) heardInActive(e Event) {
-	if e.Role == Fellow && m.config.Mode == Appointed {
-		// The agreed state says who owns the address, the gate of the kernel holds to it, and no advert changes either.
+	if e.Role == Fellow && m.mode() == Appointed {
+		// The agreed state says who owns the address, the gate of the kernel holds to it, and no advert changes either. A fellow that has lost the quorum
+		// gives way to the answer.
 		m.alarm(e, ByFellow)
+		if e.Priority < m.priority {
+			m.assert(e)
+		}
 		return
 	}
 	if e.Priority == Releasing {
@@ -66,7 +86,7 @@ func (m *Machine) heardInActive(e Event) {
 		}
 	case e.Role == Stranger:
 		m.alarm(e, ByStranger)
-	case m.config.Mode == Appointed && m.config.Contest:
+	case m.mode() == Appointed && m.config.Contest:
 		m.alarm(e, cause)
 		m.assert(e)
 	default:
@@ -75,7 +95,7 @@ func (m *Machine) heardInActive(e Event) {
 		}
 		m.learn(e)
 		m.enter(Backup, cause)
-		if m.config.Mode == Appointed {
+		if m.mode() == Appointed {
 			m.do(Action{Kind: Yield, Source: e.Source, Priority: e.Priority, Cause: cause})
 		}
 	}

@@ -6,6 +6,7 @@ import "net/netip"
 func (m *Machine) stepBackup(e Event) {
 	switch e.Kind {
 	case Shutdown:
+		m.govern()
 		m.active = netip.Addr{}
 		m.enter(Initialize, Stopped)
 	case Tick:
@@ -16,16 +17,25 @@ func (m *Machine) stepBackup(e Event) {
 		m.heardInBackup(e)
 	case Appoint:
 		if m.config.Mode == Appointed {
+			m.govern()
 			m.becomeActive(e, ByAppointment)
 		}
-	case Startup, Reprioritised, HandOver, Release: // nothing that it is not already
+	case HandOver, Release:
+		m.govern()
+	case Elect:
+		m.elect(e)
+	case Abstain:
+		if m.electing {
+			m.await(e, m.ActiveDownInterval(), ActiveDown)
+		}
+	case Startup, Reprioritised: // nothing that it is not already
 	}
 }
 
 // activeDown: Active_Down_Timer has fired. Who is elected takes over; who is appointed may only say so.
 func (m *Machine) activeDown(e Event) {
 	cause := m.cause
-	if m.config.Mode == Elected {
+	if m.mode() == Elected {
 		m.becomeActive(e, cause)
 		return
 	}
@@ -48,6 +58,7 @@ func (m *Machine) heardInBackup(e Event) {
 		return
 	}
 	// The owner of the addresses preempts whatever Preempt_Mode says (RFC 9568 section 6.1). Among the nodes of a cluster priority decides nothing.
+	// Without a quorum neither: what a fellow knows of priorities may be older or newer.
 	preempts := m.config.Preempt || m.priority == Owner
 	if e.Priority >= m.priority || !preempts || e.Role == Fellow && m.config.Mode == Appointed {
 		m.delaying = false

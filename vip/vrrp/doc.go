@@ -16,14 +16,16 @@
 // neighbour with a better claim makes it fall silent and ask to [Yield]; when nobody is heard any more it says [Vacant]. Adverts carry no trust: those of strangers
 // raise an alarm and move nothing.
 //
+// Without a quorum the cluster may let its routers [Elect] until it decides again.
+//
 // [Elected]: plain VRRP among the hosts themselves, for when there is no cluster to ask.
 //
 // # The state machine
 //
-//	            Startup                    Active_Down_Timer fires (Elected), Appoint
+//	            Startup                    Active_Down_Timer fires (Elected, Elect), Appoint
 //	Initialize ─────────► Backup ─────────────────────────────────────────► Active
 //	     ▲                  │ ▲                                               │ │
-//	     └──── Shutdown ────┘ └── better claim heard, HandOver, Release ──────┘ │
+//	     └──── Shutdown ────┘ └── better claim, HandOver, Release, Abstain ─────┘ │
 //	     └────────────────────────── Shutdown ──────────────────────────────────┘
 //
 // An owner of the addresses (priority 255, Elected) goes from Initialize to Active at once.

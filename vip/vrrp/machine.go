@@ -44,9 +44,15 @@ const (
 	HandOver
 	// Release (Appointed mode): the cluster has let the addresses go, and they are gone from this host. Now others may have them.
 	Release
+	// Elect (Appointed mode): the cluster has no quorum, and cannot say who owns the addresses. Until the next Appoint, HandOver or Release the routers elect the
+	// Active one by Event.Priority, as in Elected mode, except that nobody takes over from a fellow who speaks, whatever its priority. State and timer stay: an Active Router
+	// goes on, and the adverts that were heard count. Told again, it is a new priority only.
+	Elect
+	// Abstain (after Elect): this router had better be silent for now. It waits as if it had just heard another one.
+	Abstain
 )
 
-var eventNames = [...]string{"startup", "shutdown", "tick", "advertised", "reprioritised", "appoint", "hand-over", "release"}
+var eventNames = [...]string{"startup", "shutdown", "tick", "advertised", "reprioritised", "appoint", "hand-over", "release", "elect", "abstain"}
 
 // String is the event's name in logs.
 func (k EventKind) String() string {
@@ -120,6 +126,8 @@ const (
 	ByAppointment
 	HandedOver
 	LetGo
+	// Abstained: it was told to be silent for now.
+	Abstained
 	// ByStranger: nobody whom we were told of.
 	ByStranger
 	// ByFellow: a node of the cluster, which should have nothing to say while this one is Active.
@@ -129,7 +137,7 @@ const (
 )
 
 var causeNames = [causes]string{
-	"", "started", "stopped", "active-down", "active-released", "higher-priority", "higher-address", "lower-priority", "appointed", "handed-over", "let-go",
+	"", "started", "stopped", "active-down", "active-released", "higher-priority", "higher-address", "lower-priority", "appointed", "handed-over", "let-go", "abstained",
 	"stranger", "fellow",
 }
 
@@ -181,6 +189,8 @@ type Machine struct {
 	config   Config
 	priority Priority
 	state    State
+	// electing: the cluster has no quorum (Elect).
+	electing bool
 	// activeInterval is Active_Adver_Interval.
 	activeInterval time.Duration
 	// deadline is when the one timer that runs fires: Adver_Timer in Active, Active_Down_Timer in Backup.
@@ -287,10 +297,42 @@ func (m *Machine) reprioritise(e Event) {
 	if e.Priority == Releasing || e.Priority == Owner && m.config.Mode == Appointed {
 		return
 	}
+	m.become(e.Priority)
+}
+
+func (m *Machine) become(p Priority) {
 	before := m.SkewTime()
-	m.priority = e.Priority
+	m.priority = p
 	if m.state == Backup {
 		m.deadline += m.SkewTime() - before
+	}
+}
+
+// mode is who decides now.
+func (m *Machine) mode() Mode {
+	if m.electing {
+		return Elected
+	}
+	return m.config.Mode
+}
+
+// Electing reports whether the routers elect the Active one for want of a quorum.
+func (m *Machine) Electing() bool { return m.electing }
+
+// elect begins, or goes on with another priority.
+func (m *Machine) elect(e Event) {
+	if m.config.Mode != Appointed || e.Priority == Releasing || e.Priority == Owner {
+		return
+	}
+	m.electing = true
+	m.become(e.Priority)
+}
+
+// govern: the cluster speaks again, and by the priority that is the cluster's.
+func (m *Machine) govern() {
+	if m.electing {
+		m.electing = false
+		m.become(m.config.Priority)
 	}
 }
 

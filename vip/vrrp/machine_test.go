@@ -255,7 +255,10 @@ func TestAppointed(t *testing.T) {
 			{from(hears(2*sec, 0), "192.168.1.66", Stranger), "alarm: stranger 192.168.1.66 0", Backup, down150 - 2*sec}}},
 		{"fellow", "that speaks while we own: an alarm, and nothing moves", appointed, []step{
 			startup, in, {from(hears(1500*ms, 255), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 255", Active, sec / 2},
-			{from(hears(2500*ms, 0), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 0", Active, -sec / 2}}},
+			{from(hears(2500*ms, 150), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 150", Active, -sec / 2}}},
+		{"fellow", "of lower priority, as one that has lost the quorum: it is answered too", appointed, []step{
+			startup, in, {from(hears(1500*ms, 149), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 149; send 150", Active, sec / 2},
+			{from(hears(1600*ms, 0), "192.168.1.2", Fellow), "send 150", Active, sec}}},
 	})
 }
 

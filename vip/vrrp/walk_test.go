@@ -10,7 +10,7 @@ import (
 )
 
 // TestAppointedWalk: whatever is heard in whatever order, a router of a cluster speaks only between being appointed and letting go, says priority 0 for a Release
-// alone, never becomes Active by itself, is moved by no stranger, and answers a flood with no flood.
+// alone, never becomes Active by itself unless there is no quorum, is moved by no stranger, and answers a flood with no flood.
 func TestAppointedWalk(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := base()
@@ -31,28 +31,35 @@ func TestAppointedWalk(t *testing.T) {
 				next = max(due, now)
 			}
 			now = next
-			e := Event{Kind: rapid.SampledFrom([]EventKind{Startup, Shutdown, Tick, Tick, Tick, Advertised, Advertised, Advertised, Appoint, HandOver, Release}).Draw(t, "kind"), At: now}
+			e := Event{Kind: rapid.SampledFrom([]EventKind{Startup, Shutdown, Tick, Tick, Tick, Advertised, Advertised, Advertised, Appoint, HandOver, Release, Elect, Abstain}).Draw(t, "kind"), At: now}
 			if e.Kind == Advertised {
 				e.Source = rapid.SampledFrom(addrs("192.168.1.0", "192.168.1.2", "192.168.1.10")).Draw(t, "source")
 				e.Role = rapid.SampledFrom([]Role{Stranger, Fellow, Listed}).Draw(t, "role")
 				e.Priority = rapid.SampledFrom([]Priority{0, 1, 149, 150, 151, 255}).Draw(t, "priority")
 				e.Interval = rapid.SampledFrom([]time.Duration{10 * ms, sec, MaxIntervalV3}).Draw(t, "interval")
 			}
-			before := m.State()
+			if e.Kind == Elect {
+				e.Priority = rapid.SampledFrom([]Priority{0, 1, 149, 255}).Draw(t, "elect")
+			}
+			before, electing := m.State(), m.Electing()
 			due, _ := m.Deadline()
 			for _, a := range m.Step(e) {
 				switch {
 				case a.Kind == Send && a.Priority == Releasing && !(e.Kind == Release && before == Active):
 					t.Fatalf("%s in %s: says that it lets go", e.Kind, before)
-				case a.Kind == Send && a.Priority != Releasing && before != Active && e.Kind != Appoint:
+				case a.Kind == Send && a.Priority != Releasing && before != Active && e.Kind != Appoint && !electing:
 					t.Fatalf("%s in %s: speaks", e.Kind, before)
-				case a.Kind == Enter && a.State == Active && e.Kind != Appoint:
+				case a.Kind == Enter && a.State == Active && e.Kind != Appoint && !electing:
 					t.Fatalf("%s in %s: becomes active by itself", e.Kind, before)
 				case a.Kind == Send:
 					sent++
 				case a.Kind == Alarm:
 					alarms++
 				}
+			}
+			governed := e.Kind == Appoint || e.Kind == HandOver || e.Kind == Release || e.Kind == Shutdown
+			if governed && before != Initialize && (m.Electing() || m.Priority() != c.Priority) {
+				t.Fatalf("%s: electing %t by priority %d", e.Kind, m.Electing(), m.Priority())
 			}
 			if e.Kind == Advertised && e.Role == Stranger {
 				if after, _ := m.Deadline(); m.State() != before || after != due && e.Priority != Releasing {
