@@ -109,7 +109,7 @@ Start with:
 	root.SetCompletionCommandGroupID("other")
 	add(root, "member", a.agentCommand(), a.bootstrapCommand(), a.joinCommand(), a.leaveCommand(), a.recoverCommand(), a.tokenCommand(), a.membersCommand())
 	add(root, "config", a.planCommand(), a.applyCommand(), a.exportCommand(), a.importCommand(), a.checkCommand(), a.genhashCommand())
-	add(root, "operate", a.statusCommand(), a.explainCommand(), a.vipCommand(), a.serviceCommand(), a.serverCommand(), a.connCommand(), a.nodeCommand(), a.realServerCommand(), a.eventsCommand(), a.notifyCommand())
+	add(root, "operate", a.statusCommand(), a.explainCommand(), a.vipCommand(), a.serviceCommand(), a.serverCommand(), a.connCommand(), a.nodeCommand(), a.realServerCommand(), a.eventsCommand(), a.notifyCommand(), a.vrrpCommand())
 	add(root, "other", a.versionCommand(), a.docsCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -2,15 +2,10 @@ package vrrp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -96,54 +91,15 @@ func await(t testing.TB, within time.Duration, f func() error) {
 }
 
 // keepalived is a real one on a host.
-type keepalived struct {
-	t    testing.TB
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write takes its log.
-func (k *keepalived) Write(b []byte) (int, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.text.Write(b)
-}
+type keepalived struct{ *viptest.Keepalived }
 
 // log is what it has said since a mark, an earlier length of it.
-func (k *keepalived) log(mark int) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.text.String()[mark:]
-}
+func (k *keepalived) log(mark int) string { return k.Log(mark) }
 
 // keepalived starts keepalived with a configuration; it ends with the test.
 func (h *host) keepalived(conf string) *keepalived {
 	h.t.Helper()
-	path, err := exec.LookPath("/usr/sbin/keepalived")
-	if err != nil {
-		h.t.Skip("keepalived is not installed: apt-get install keepalived")
-	}
-	dir := h.t.TempDir()
-	file := filepath.Join(dir, "keepalived.conf")
-	must(h.t, os.WriteFile(file, []byte(conf), 0o600))
-	k := &keepalived{t: h.t}
-	cmd := exec.Command(path, "--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", file,
-		"--pid", filepath.Join(dir, "pid"), "--vrrp_pid", filepath.Join(dir, "vrrp.pid"), "--checkers_pid", filepath.Join(dir, "checkers.pid"))
-	cmd.Stdout, cmd.Stderr = k, k
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	must(h.t, h.In(cmd.Start))
-	h.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		defer late.Stop()
-		if err := cmd.Wait(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			h.t.Logf("keepalived ended: %v", err)
-		}
-		if h.t.Failed() {
-			h.t.Logf("keepalived's log:\n%s", k.log(0))
-		}
-	})
-	return k
+	return &keepalived{h.Space.Keepalived(conf)}
 }
 
 // instance is a vrrp_instance of keepalived's, named as its VRID, of priority 100.

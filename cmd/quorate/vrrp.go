@@ -1,0 +1,16 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (a *app) vrrpCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "vrrp",
+		Short: "Look at routers that speak VRRP, like keepalived, and take VIPs over from them",
+		Long: `Look at the routers that speak VRRP beside the cluster, like keepalived: who has which virtual router, and what does not
+fit the cluster's configuration.`,
+		Example: `  quorate vrrp scan
+  quorate vrrp scan eth0 --for 30s`,
+	}
+	cmd.AddCommand(a.vrrpScan())
+	return cmd
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate/agent/survey"
+	"quorate/fsm"
+)
+
+// Bounds of a scan.
+const (
+	minScan = 100 * time.Millisecond
+	maxScan = 24 * time.Hour
+	// knownLimit is how long the agent is asked for the configuration, if there is one.
+	knownLimit = 2 * time.Second
+)
+
+func (a *app) vrrpScan() *cobra.Command {
+	var d time.Duration
+	cmd := &cobra.Command{
+		Use:   "scan [INTERFACE…]",
+		Short: "Hear which virtual routers are active on the links of this machine",
+		Long: `Listen on the links of this machine, all that are up or those that are named, and show each virtual router that is
+heard: its VRID and version, who is active with which priority, how often it advertises, its addresses, and how it
+authenticates. It sends nothing, changes nothing, and needs no agent, but root (CAP_NET_RAW).
+
+Where an agent answers, its cluster's configuration is compared with what is heard: what would make two routers deaf to
+each other, and both active, is named with the cure. So are VRIDs that two virtual routers use, and those that are free.
+
+Only active routers are heard, a backup is silent. Of adverts by unicast only those to this machine are heard; and not
+what this machine sends itself. Interrupted (Ctrl-C), it shows what it has heard so far.`,
+		Example: `  quorate vrrp scan
+  quorate vrrp scan eth0 --for 30s
+  quorate vrrp scan --output json | jq '.findings'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return &usageError{cmd, fmt.Errorf("%s needs the name of an interface, not an empty argument", cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if d < minScan || d > maxScan {
+				return &usageError{cmd, fmt.Errorf("--for %v: want %v to %v", d, minScan, maxScan)}
+			}
+			return a.scan(cmd.Context(), args, d)
+		},
+	}
+	cmd.Flags().DurationVar(&d, "for", 5*time.Second, "how long to listen; a router with a longer interval needs longer")
+	return cmd
+}
+
+func (a *app) scan(ctx context.Context, links []string, d time.Duration) error {
+	known, unknown := a.known(ctx)
+	if a.output != "json" {
+		fmt.Fprintf(a.err, "quorate: listening for %v; Ctrl-C shows what was heard so far\n", d)
+	}
+	r, err := survey.Listen(ctx, survey.Options{Links: links, For: d, Known: known})
+	if err != nil {
+		return err
+	}
+	return a.print(r, func(w io.Writer) { a.writeScan(w, r, unknown) })
+}
+
+// known is what the agent of this machine knows of its cluster; or why that is not known.
+func (a *app) known(ctx context.Context) (known survey.Known, why error) {
+	ctx, cancel := context.WithTimeout(ctx, knownLimit)
+	defer cancel()
+	links, err := survey.Links()
+	if err != nil {
+		return known, err
+	}
+	c, err := a.client()
+	if err != nil {
+		return known, err
+	}
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return known, err
+	}
+	cfg, err := c.Config(ctx)
+	if err != nil {
+		return known, err
+	}
+	return knownOf(st.ClusterID, cfg.Config, fsm.Facts{Links: links}), nil
+}
+
+// knownOf is what a configuration says of this machine's links.
+func knownOf(cluster string, c fsm.Config, here fsm.Facts) survey.Known {
+	k := survey.Known{Cluster: cluster, Alone: map[netip.Addr]string{}}
+	for name, v := range c.VIPs {
+		k.Alone[v.Address.Addr()] = name
+	}
+	return k
+}
+
+func (a *app) writeScan(w io.Writer, r *survey.Report, unknown error) {
+	var links []string
+	for _, l := range r.Links {
+		if !slices.Contains(links, l.Link) {
+			links = append(links, l.Link)
+		}
+	}
+	heard := time.Duration(r.ForMS) * time.Millisecond
+	if len(r.Routers) == 0 {
+		fmt.Fprintf(w, "No virtual router was heard on %s in %v: there is none, its backups alone are there, it speaks by unicast to others, or less often than that.\n",
+			strings.Join(links, ", "), heard.Round(100*time.Millisecond))
+	} else {
+		fmt.Fprintf(w, "%s heard on %s in %v:\n\n", plural(len(r.Routers), "router"), strings.Join(links, ", "), heard.Round(100*time.Millisecond))
+	}
+	t := a.table("LINK", "VRID", "ROUTER", "STATE", "PRIORITY", "VERSION", "INTERVAL", "AUTH", "SENT", "ADDRESSES", "OURS")
+	for _, x := range r.Routers {
+		who := x.Source.String()
+		if x.Node != "" {
+			who += " (" + x.Node + ")"
+		}
+		auth := x.Auth
+		if x.Signed {
+			auth = "signed"
+		}
+		sent := x.Sent
+		if x.Checksum != "" {
+			sent += ", " + x.Checksum
+		}
+		var addrs []string
+		for _, addr := range x.Addresses {
+			addrs = append(addrs, addr.String())
+		}
+		t.row(x.Link, int(x.VRID), who, x.Activity, int(x.Priority), fmt.Sprintf("%d %s", x.Version, x.Family), time.Duration(x.IntervalMS)*time.Millisecond,
+			auth, sent, strings.Join(addrs, " "), x.Ours)
+	}
+	t.write(w, "")
+	fmt.Fprintln(w)
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "%s %s\n", a.paint(bad, string(f.Kind)+":"), oneLine(f.Text))
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(w)
+	}
+	t = a.table("LINK", "FAMILY", "FREE VRIDS", "DATAGRAMS", "DROPPED", "PROBLEM")
+	for _, l := range r.Links {
+		var dropped []string
+		for _, reason := range slices.Sorted(maps.Keys(l.Dropped)) {
+			dropped = append(dropped, fmt.Sprintf("%d %s", l.Dropped[reason], reason))
+		}
+		t.row(l.Link, l.Family, l.Free, l.Heard, strings.Join(dropped, ", "), cell{l.Problem, bad})
+	}
+	t.write(w, "")
+	if unknown != nil {
+		fmt.Fprintf(w, "\nNothing was compared with a cluster's configuration: %s\n", oneLine(unknown.Error()))
+	}
+}
