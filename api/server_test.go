@@ -310,7 +310,7 @@ func TestWithoutQuorum(t *testing.T) {
 func TestFixedPaths(t *testing.T) {
 	s, _ := cluster(t)
 	for path, want := range map[string]string{
-		"/healthz": "ok ready\n", "/metrics": "quorate_test 7", "/openapi.json": `"openapi":"3.1.0"`, "/openapi.yaml": "openapi: 3.1.0", "/v1/version": `"schema":6`,
+		"/healthz": "ok ready\n", "/metrics": "quorate_test 7", "/openapi.json": `"openapi":"3.1.0"`, "/openapi.yaml": "openapi: 3.1.0", "/v1/version": `"schema":7`,
 	} {
 		resp, body := raw(t, "GET", s.url+path, "")
 		if resp.StatusCode != 200 || !strings.Contains(body, want) {

@@ -146,6 +146,9 @@ func (k key) instead(written map[string]attr) bool {
 func (d *decoder) value(k key, a attr, object string, dst any) {
 	at := a.expr.Range()
 	p := place{at: at, text: d.files.source(at)}
+	if k.hidden {
+		p.text = ""
+	}
 	v, err := literal(a.expr)
 	if err == nil {
 		p.items = d.items(k, a.expr)
@@ -165,7 +168,7 @@ func (d *decoder) value(k key, a attr, object string, dst any) {
 
 // items finds the places of the items of a list.
 func (d *decoder) items(k key, expr hcl.Expression) map[string]place {
-	if k.item == nil {
+	if k.item == nil || k.hidden {
 		return nil
 	}
 	exprs, found := hcl.ExprList(expr)

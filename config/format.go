@@ -31,9 +31,17 @@ func Format(c fsm.Config) []byte {
 		g := c.Groups[name]
 		w.block(groupBlock, name, &g, nil)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Routers)) {
+		r := c.Routers[name]
+		w.block(routerBlock, name, &r, nil)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
-		w.block(vipBlock, name, &v, nil)
+		var vrrp func()
+		if v.VRRP != nil {
+			vrrp = func() { w.block(vrrpBlock, "", v.VRRP, nil) }
+		}
+		w.block(vipBlock, name, &v, vrrp)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.NodeChecks)) {
 		n := c.NodeChecks[name]

@@ -21,8 +21,10 @@ func (d *decoder) file(n node, name string, c *fsm.Config) {
 			d.cluster(x, c)
 		case groupBlock:
 			named(d, x, "group", fsm.Group{Name: x.label()}, &c.Groups)
+		case routerBlock:
+			named(d, x, "virtual_router", fsm.VirtualRouter{}, &c.Routers)
 		case vipBlock:
-			named(d, x, "vip", fsm.VIP{Name: x.label()}, &c.VIPs)
+			d.vip(x, c)
 		case nodeCheckBlock:
 			d.nodeCheck(x, c)
 		case serviceBlock:
@@ -66,6 +68,23 @@ func named[T any](d *decoder, x known, kind string, v T, into *map[string]T) {
 	d.leaf(x, object, &v)
 	if first {
 		put(into, x.label(), v)
+	}
+}
+
+func (d *decoder) vip(x known, c *fsm.Config) {
+	v := fsm.VIP{Name: x.label()}
+	object := "vip." + v.Name
+	d, first := d.claim(x.child, object, fmt.Sprintf("vip %q", v.Name), renameOrRemove)
+	n := d.leafKeys(x, object, &v)
+	for _, y := range d.children(vipBlock, n, object) {
+		var r fsm.VirtualRouter
+		inner, once := d.claim(y.child, object+".vrrp", "the vrrp block of this VIP", "remove one of them")
+		if inner.leaf(y, object+".vrrp", &r); once {
+			v.VRRP = &r
+		}
+	}
+	if first {
+		put(&c.VIPs, v.Name, v)
 	}
 }
 
@@ -225,19 +244,25 @@ func (d *decoder) follows(p fsm.Problem) bool {
 
 // dependsOn lists the keys of the same object that a problem with a key may come from.
 var dependsOn = map[string][]string{
-	"timeout":    {"interval"},
-	"port":       {"vip", "vips", "ports", "addresses", "protocol"},
-	"ports":      {"vip", "vips", "port", "addresses", "protocol"},
-	"addresses":  {"vip", "vips"},
-	"vip":        {"vips"},
-	"vips":       {"vip"},
-	"masquerade": {"forward"},
-	"prefer":     {"group"},
-	"required":   {"weight"},
-	"weight":     {"required"},
-	"most":       {"least"},
-	"least":      {"most"},
-	"preempt":    {"group"},
+	"timeout":       {"interval"},
+	"interval":      {"version"},
+	"checksum":      {"version"},
+	"password":      {"version", "hmac_keys"},
+	"hmac_mode":     {"hmac_keys"},
+	"unicast":       {"peers"},
+	"port":          {"vip", "vips", "ports", "addresses", "protocol"},
+	"ports":         {"vip", "vips", "port", "addresses", "protocol"},
+	"addresses":     {"vip", "vips"},
+	"vip":           {"vips"},
+	"vips":          {"vip"},
+	"masquerade":    {"forward"},
+	"prefer":        {"group"},
+	"required":      {"weight"},
+	"weight":        {"required"},
+	"most":          {"least"},
+	"least":         {"most"},
+	"preempt":       {"group"},
+	"preempt_delay": {"preempt"},
 }
 
 // serviceOf is the service that a server object belongs to.

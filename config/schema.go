@@ -34,6 +34,8 @@ type key struct {
 	span     string     // its range, for a person
 	only     []string   // the block's labels with which the key exists; nil = any
 
+	hidden bool // its value is a secret, and is shown in no message
+
 	read  func(dst any, v cty.Value) error // errors are faults
 	write func(src any) cty.Value
 	item  func(cty.Value) string // of a list: how package fsm calls an item

@@ -14,7 +14,7 @@ import (
 
 var clusterFile = &block{
 	doc:    "What the whole cluster is to do. It is applied as one transaction.",
-	blocks: []*block{clusterBlock, groupBlock, vipBlock, nodeCheckBlock, serviceBlock, notifyBlock},
+	blocks: []*block{clusterBlock, groupBlock, routerBlock, vipBlock, nodeCheckBlock, serviceBlock, notifyBlock},
 }
 
 var clusterBlock = &block{
@@ -39,6 +39,9 @@ var clusterBlock = &block{
 			fmt.Sprintf("First of the 16384 firewall marks that quorate gives by itself to services with `vips`, `ports` or `addresses`. To change it makes these services anew, and their connections end. Left out: %d (0x%[1]x).", uint32(fsm.DefaultMarkBase))).within("1 to 4294950912"),
 		duration("hold_down", func(s *fsm.Settings) *time.Duration { return &s.HoldDown },
 			"How long nothing is moved for `preempt` or `rebalance` to a node that came back after a fence, and how long a VIP is left alone after a failover or such a move. It doubles, up to 30 minutes, each time that the next failure comes within an hour. Left out: 30s.").within("1s to 1h"),
+		policy("mode", "live", func(s *fsm.Settings) *fsm.Mode { return &s.Mode },
+			"`shadow`: all VIPs are in shadow, see `mode` of a VIP. Left out: `live`.").
+			oneOf("live", string(fsm.ShadowMode)),
 		boolean("set_sysctls", func(s *fsm.Settings) *bool { return &s.SetSysctls },
 			"The agents may set what the services and the block `sync` need in their kernels (sysctls), and put back what was there when they end. Otherwise `quorate status` says which commands do it."),
 	},
@@ -110,13 +113,15 @@ var vipBlock = &block{
 		boolean("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
 			"Move the VIP back when a more preferred node can own it again. Otherwise it stays where it is."),
 		policy("quorum_lost", "release", func(v *fsm.VIP) *fsm.QuorumLost { return &v.QuorumLost },
-			"What the owner does with the VIP when it loses the quorum. `release`: it gives it up, so that at most one node ever claims it. `hold`: it goes on as long as it sees nobody else claim it. Two nodes may then claim it at once; operate.md says when. Left out: `release`.").
-			oneOf("release", string(fsm.HoldVIP)),
+			"What the owner does with the VIP when it loses the quorum. `release`: it gives it up, so that at most one node ever claims it. `hold`: it goes on as long as it sees nobody else claim it. Two nodes may then claim it at once; operate.md says when. `vrrp`: the nodes go on as VRRP routers of their own, with the same risk; for a VIP of a virtual router. Left out: `release`.").
+			oneOf("release", string(fsm.HoldVIP), string(fsm.VRRPVIP)),
+		text("virtual_router", func(v *fsm.VIP) *string { return &v.Router },
+			"Virtual router that the VIP belongs to, so that it can be shared with, or taken over from, routers that speak VRRP."),
+		policy("mode", "live", func(v *fsm.VIP) *fsm.Mode { return &v.Mode },
+			"`shadow`: the cluster decides who has the VIP, and says what it would do, but touches no kernel for it: for a rehearsal beside what serves it now. Left out: `live`.").
+			oneOf("live", string(fsm.ShadowMode)),
 	},
-	blocks: []*block{{
-		name: "vrrp", doc: "Speak VRRP for this VIP, beside keepalived.",
-		refused: "this version does not speak VRRP yet",
-	}},
+	blocks: []*block{vrrpBlock},
 }
 
 var serviceBlock = &block{

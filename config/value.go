@@ -41,7 +41,7 @@ func text[T any, S ~string](name string, field func(*T) *S, doc string) key {
 		func(s S) cty.Value { return cty.StringVal(string(s)) })
 }
 
-func number[T any, N ~int | ~uint16 | ~uint32](name string, field func(*T) *N, doc string) key {
+func number[T any, N ~int | ~uint8 | ~uint16 | ~uint32](name string, field func(*T) *N, doc string) key {
 	return scalar(name, "number", doc, field, numberOf[N], func(n N) cty.Value { return cty.NumberIntVal(int64(n)) })
 }
 
@@ -78,18 +78,7 @@ func duration[T any](name string, field func(*T) *time.Duration, doc string) key
 }
 
 func address[T any](name string, field func(*T) *netip.Addr, doc string) key {
-	return scalar(name, "address", doc, field,
-		func(v cty.Value) (netip.Addr, error) {
-			s, err := stringOf(v)
-			if err != nil {
-				return netip.Addr{}, err
-			}
-			a, err := netip.ParseAddr(s)
-			if err != nil {
-				return netip.Addr{}, faultf(`write it like "192.0.2.10" or "2001:db8::10"; names are not looked up`, "this is no address")
-			}
-			return a, nil
-		},
+	return scalar(name, "address", doc, field, addressOf,
 		func(a netip.Addr) cty.Value {
 			if !a.IsValid() {
 				return cty.NilVal
@@ -156,6 +145,10 @@ func addressRanges[T any](name string, field func(*T) *[]fsm.AddressRange, doc s
 	return items(name, "list of addresses, networks and ranges", `["198.51.100.0/28"]`, doc, field, addressRangeOf, fsm.AddressRange.String, fsm.AddressRange.String)
 }
 
+func addresses[T any](name string, field func(*T) *[]netip.Addr, doc string) key {
+	return items(name, "list of addresses", `["192.0.2.5"]`, doc, field, addressOf, netip.Addr.String, netip.Addr.String)
+}
+
 // items is a list of what is written as strings or numbers. called is how package fsm calls an item, text how it is written.
 func items[T, V any](name, kind, example, doc string, field func(*T) *[]V, parse func(cty.Value) (V, error), called, text func(V) string) key {
 	return key{
@@ -209,7 +202,7 @@ func boolOf(v cty.Value) (bool, error) {
 	return v.True(), nil
 }
 
-func numberOf[N ~int | ~uint16 | ~uint32](v cty.Value) (N, error) {
+func numberOf[N ~int | ~uint8 | ~uint16 | ~uint32](v cty.Value) (N, error) {
 	if v.Type() != cty.Number {
 		cure := "write a whole number, without quotes"
 		if v.Type() == cty.String {
@@ -266,6 +259,18 @@ func durationText(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+func addressOf(v cty.Value) (netip.Addr, error) {
+	s, err := stringOf(v)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}, faultf(`write it like "192.0.2.10" or "2001:db8::10"; names are not looked up`, "this is no address")
+	}
+	return a, nil
 }
 
 func prefixOf(s string) (netip.Prefix, error) {

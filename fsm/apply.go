@@ -39,7 +39,7 @@ type entry struct {
 	actor string
 
 	next    *State
-	copied  struct{ nodes, assignments, servers, services, outbox bool }
+	copied  struct{ nodes, assignments, servers, services, outbox, foreign bool }
 	fencing NodeID // the node that this entry fences: what it loses, it has not confirmed
 	// unsettled are the services whose servers the entry has changed, unsettledAll stands for all of them.
 	unsettled    map[string]bool
@@ -103,6 +103,8 @@ func (e *entry) run(c Command) error {
 		return e.delivered(*c.Delivered)
 	case c.SetNodeHealth != nil:
 		return e.setNodeHealth(*c.SetNodeHealth)
+	case c.SetForeign != nil:
+		return e.setForeign(*c.SetForeign)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (e *entry) decide(c Decide) {
 	}
 }
 
-// contested counts, for each IP address, the owned records that no longer match the configuration. Such an owner may
+// contested counts, for each IP address, the owned records that no longer match the configuration, but for those in shadow. Such an owner may
 // still have the address on the wire, on whichever network: relabelling the network of a VIP makes another key but no
 // other wire, so nobody gets the address under any key until the old record is gone.
 type contested map[netip.Addr]int
@@ -37,7 +37,7 @@ type contested map[netip.Addr]int
 func newContested(s *State) contested {
 	held := contested{}
 	for k, a := range s.Assignments {
-		if s.Tombstone(a) {
+		if s.lingers(a) {
 			held[k.Addr]++
 		}
 	}
@@ -82,7 +82,7 @@ func (e *entry) assign(c Assign, held contested) {
 		e.refuse(c.Key, "%s", why)
 		return
 	}
-	if held.beside(rec, e.next.Tombstone(rec)) {
+	if held.beside(rec, e.next.lingers(rec)) {
 		e.refuse(c.Key, "the address is still owned under an earlier configuration of another network")
 		return
 	}
@@ -109,12 +109,17 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 	if rec.Owner != "" && rec.Owner != owner {
 		from = string(rec.Owner) + " → "
 	}
-	if e.next.Tombstone(rec) {
+	if e.next.lingers(rec) {
 		held[rec.Key.Addr]--
+	}
+	shadow, policy := e.next.Config.Shadows(v), v.QuorumLost
+	if shadow {
+		policy = ReleaseVIP // it has nothing to hold
 	}
 	next := Assignment{
 		Key: rec.Key, VIP: v.Name, Owner: owner, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
-		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, v.QuorumLost),
+		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, policy),
+		Shadow: shadow,
 	}
 	e.assignments()[rec.Key] = next
 	e.event(Event{Kind: EventAssign, Node: owner, VIP: v.Name, Reason: why.Code,
@@ -127,7 +132,7 @@ func (e *entry) clear(rec Assignment, why Reason, held contested) {
 		e.event(Event{Kind: EventAssign, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
 			Text: fmt.Sprintf("%s (%v): %s no longer owns it%s", rec.VIP, rec.Key, rec.Owner, because(why))})
 	}
-	if e.next.Tombstone(rec) {
+	if e.next.lingers(rec) {
 		held[rec.Key.Addr]--
 	}
 	v, configured := e.next.VIPByKey(rec.Key)

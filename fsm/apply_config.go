@@ -25,6 +25,7 @@ func (e *entry) configure(c Configure) error {
 	e.event(Event{Kind: EventConfig, Text: changesText(changes)})
 	e.releaseTombstones()
 	e.matchHolders()
+	e.matchForeign()
 	e.matchServers()
 	e.matchNodeChecks()
 	e.matchPaths()
@@ -71,10 +72,10 @@ func (e *entry) releaseTombstones() {
 			}
 			continue
 		}
-		if configured && a.Matches(v) {
+		if configured && e.next.Config.Matches(a, v) {
 			continue // a release that is no longer wanted is the planner's to cancel
 		}
-		r := Release{Index: e.index, Reason: tombstoneReason(a, v, configured)}
+		r := Release{Index: e.index, Reason: e.next.Config.tombstoneReason(a, v, configured)}
 		if configured && v.Name == a.VIP {
 			r.To = a.Owner
 		}
@@ -89,12 +90,14 @@ func (e *entry) releaseTombstones() {
 }
 
 // tombstoneReason says why the owner of a has to give the address up. v is the VIP that is now configured there.
-func tombstoneReason(a Assignment, v VIP, configured bool) Reason {
+func (c Config) tombstoneReason(a Assignment, v VIP, configured bool) Reason {
 	switch {
 	case !configured:
 		return Reason{ReasonRemoved, fmt.Sprintf("%v is no longer configured", a.Key)}
 	case v.Name != a.VIP:
 		return Reason{ReasonRemoved, fmt.Sprintf("%v now belongs to vip %s", a.Key, v.Name)}
+	case a.Shadow != c.Shadows(v):
+		return Reason{ReasonChanged, fmt.Sprintf("its mode becomes %s", c.ModeOf(v))}
 	case v.Address != a.Address:
 		return Reason{ReasonChanged, fmt.Sprintf("%v becomes %v", a.Address, v.Address)}
 	default:

@@ -32,7 +32,7 @@ func (e *entry) fenced(c Fenced) error {
 	before := make(map[AddressKey]Assignment, len(owned))
 	for _, k := range owned {
 		before[k] = e.next.Assignments[k]
-		if e.next.Tombstone(before[k]) {
+		if e.next.lingers(before[k]) {
 			held[k.Addr]-- // it is silent now, under every name
 		}
 	}

@@ -28,10 +28,12 @@ type Assignment struct {
 	Release *Release `json:"release,omitempty"`
 	// Holders may claim the address without a quorum. Since schema 4; never changed in place.
 	Holders []Holder `json:"holders,omitempty"`
+	// Shadow says that the VIP was in shadow when Owner was set: the owner has nothing of it in its kernel. Since schema 7.
+	Shadow bool `json:"shadow,omitempty"`
 }
 
-// Matches reports whether v is still what the assignment was made for: the same name, address, prefix length and interface.
-func (a Assignment) Matches(v VIP) bool {
+// made reports whether v has what the assignment was made for: name, address, prefix length and interface.
+func (a Assignment) made(v VIP) bool {
 	return a.Key == v.Key() && a.VIP == v.Name && a.Address == v.Address && a.Interface == v.Interface
 }
 
@@ -60,10 +62,12 @@ const (
 	ReasonRemoved    ReasonCode = "removed"    // the configuration no longer has a VIP of this name at this address
 	ReasonChanged    ReasonCode = "changed"    // the configuration has another prefix length or interface for it
 	ReasonPath       ReasonCode = "path"       // the owner does not reach the VIP's servers, and other nodes do; since schema 6
-	ReasonNoNode     ReasonCode = "no-node"    // no node is able to own it
-	ReasonSuperseded ReasonCode = "superseded" // a pending release is no longer wanted
-	ReasonUnheard    ReasonCode = "unheard"    // the owner could not be heard on the wire, and other nodes could
-	ReasonRecovered  ReasonCode = "recovered"  // the cluster was made of what one node knew of a lost one
+	// ReasonForeignOwner: a router outside the cluster has it, by VRRP; since schema 7. Of events, also the code of [ReasonForeign].
+	ReasonForeignOwner ReasonCode = "foreign-owner"
+	ReasonNoNode       ReasonCode = "no-node"    // no node is able to own it
+	ReasonSuperseded   ReasonCode = "superseded" // a pending release is no longer wanted
+	ReasonUnheard      ReasonCode = "unheard"    // the owner could not be heard on the wire, and other nodes could
+	ReasonRecovered    ReasonCode = "recovered"  // the cluster was made of what one node knew of a lost one
 )
 
 // What a look at the wire found; reasons of events, never of decisions.

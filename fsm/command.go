@@ -31,6 +31,7 @@ type Command struct {
 	Delivered     *Delivered     `json:"delivered,omitempty"`
 	SetNodeHealth *SetNodeHealth `json:"set_node_health,omitempty"`
 	SetPaths      *SetPaths      `json:"set_paths,omitempty"`
+	SetForeign    *SetForeign    `json:"set_foreign,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -60,6 +61,9 @@ func (c Command) needs() Schema {
 	}
 	if c.SetPaths != nil {
 		need = max(need, schemaHealth)
+	}
+	if c.SetForeign != nil {
+		need = max(need, schemaVRRP)
 	}
 	if c.SetHealth != nil && slices.ContainsFunc(c.SetHealth.Verdicts, func(v ServerVerdict) bool { return v.Asked != Asked{} }) {
 		need = max(need, schemaHealth)

@@ -57,7 +57,7 @@ func Diff(old, new Config) []Change {
 		maps.Copy(keys, b)
 		for _, k := range slices.Sorted(maps.Keys(keys)) {
 			if a[k] != b[k] {
-				c.Fields = append(c.Fields, FieldChange{Key: k, Old: a[k], New: b[k]})
+				c.Fields = append(c.Fields, FieldChange{Key: k, Old: a[k], New: b[k]}.masked())
 			}
 		}
 		if c.Op != Changed || len(c.Fields) > 0 {
@@ -65,6 +65,23 @@ func Diff(old, new Config) []Change {
 		}
 	}
 	return out
+}
+
+// masked is the change without what is secret in it.
+func (f FieldChange) masked() FieldChange {
+	if f.Key != "password" && f.Key != "hmac_keys" {
+		return f
+	}
+	if f.New != "" {
+		f.New = "(hidden)"
+		if f.Old != "" {
+			f.New = "(hidden, another)"
+		}
+	}
+	if f.Old != "" {
+		f.Old = "(hidden)"
+	}
+	return f
 }
 
 // unlike leaves out what is the same in both: of a large table that is nearly everything, and to write it out as text costs a hundred times as much
@@ -130,6 +147,7 @@ func (c Config) fields() map[string]fields {
 	cluster.set("profile", string(c.Settings.Profile))
 	cluster.set("data_plane", c.Settings.DataPlane)
 	cluster.set("observers", strconv.Itoa(c.Settings.Observers))
+	cluster.set("mode", string(c.Settings.Mode))
 	cluster.flag("rebalance", c.Settings.Rebalance)
 	cluster.flag("set_sysctls", c.Settings.SetSysctls)
 	cluster.count("max_moves_per_minute", c.Settings.MaxMoves)
@@ -146,6 +164,14 @@ func (c Config) fields() map[string]fields {
 		f.set("prefer", join(v.Prefer, ", "))
 		f.flag("preempt", v.Preempt)
 		f.set("quorum_lost", string(v.QuorumLost))
+		f.set("virtual_router", v.Router)
+		f.set("mode", string(v.Mode))
+		if v.VRRP != nil {
+			v.VRRP.fields(object("vip." + name + ".vrrp"))
+		}
+	}
+	for name, r := range c.Routers {
+		r.fields(object("virtual_router." + name))
 	}
 	for name, g := range c.Groups {
 		f := object("group." + name)

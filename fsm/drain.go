@@ -76,7 +76,7 @@ func (s *State) serves(node NodeID, service string) (out []QuietVIP) {
 	}
 	for _, name := range svc.On() {
 		if v, ok := s.Config.VIPs[name]; ok {
-			if a := s.Assignments[v.Key()]; a.Owner == node && a.Release == nil && a.Matches(v) {
+			if a := s.Assignments[v.Key()]; a.Owner == node && a.Release == nil && s.Config.Matches(a, v) {
 				out = append(out, QuietVIP{name, a.Epoch})
 			}
 		}

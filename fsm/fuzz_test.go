@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -187,6 +188,11 @@ func histories() [][]Command {
 	checked := Config{Settings: cfg.Settings, VIPs: cfg.VIPs, Groups: cfg.Groups, Services: cfg.Services, NodeChecks: map[string]NodeCheck{
 		"haproxy": processCheck("haproxy", 0), "uplink": processCheck("uplink", -20),
 	}}
+	legacy := netip.MustParseAddr("192.0.2.5")
+	routed := Config{VIPs: map[string]VIP{
+		"web": {Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Router: "VI_1", Group: "g"},
+		"db":  {Name: "db", Address: netip.MustParsePrefix("192.0.2.11/24"), Mode: ShadowMode, VRRP: &VirtualRouter{VRID: 52, Version: 2, Password: "secret", Peers: []netip.Addr{legacy}}},
+	}, Groups: cfg.Groups, Routers: map[string]VirtualRouter{"VI_1": {VRID: 51, Peers: []netip.Addr{legacy}, HMACKeys: []string{"1:" + strings.Repeat("5a", 32)}}}}
 	form := []Command{
 		{Schema: 1, At: epochTime, Actor: "n1", Init: &Init{ClusterID: "c1", Node: n1}},
 		{PutNode: &PutNode{Node: n2}},
@@ -199,6 +205,7 @@ func histories() [][]Command {
 		{Schema: 99, At: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), Init: &Init{}},
 		{PutNode: &PutNode{}}, {RemoveNode: &RemoveNode{}}, {SetFacts: &SetFacts{}}, {SetDrain: &SetDrain{}}, {SetGrantors: &SetGrantors{}},
 		{SetSchema: &SetSchema{Schema: 1 << 31}}, {SetAdmin: &SetAdmin{}}, {SetAdmin: &SetAdmin{Admin: Drain}}, {SetHealth: &SetHealth{Verdicts: []ServerVerdict{{}}}},
+		{SetForeign: &SetForeign{Router: "\xff", Foreign: &ForeignOwner{}}}, {SetForeign: &SetForeign{}},
 		{SetNodeHealth: &SetNodeHealth{Found: map[string]Finding{"": {}}}},
 		{Decide: &Decide{Assign: []Assign{{}}, Release: []StartRelease{{}}, Cancel: []Cancel{{}}}},
 		{EndDrain: &EndDrain{Drains: []DrainOver{{}}}}, {EndDrain: &EndDrain{Drains: []DrainOver{{Reason: ReasonDrained}}}},
@@ -298,6 +305,23 @@ func histories() [][]Command {
 			{Schema: 6, SetNodeHealth: &SetNodeHealth{Node: "n2", Store: n2.Store, Found: map[string]Finding{"haproxy": {Down, "none"}, "gone": {Up, ""}}}},
 			{Schema: 6, Fenced: &Fenced{Node: "n1", Epoch: 1, GrantorIndex: 1}},
 			{Schema: 6, Configure: &Configure{Force: true, Config: cfg}},
+		},
+		{
+			{Schema: 7, At: epochTime, Init: &Init{ClusterID: "c1", Node: n1, Settings: Settings{Mode: ShadowMode}}},
+			{PutNode: &PutNode{Node: n2}},
+			{Schema: 7, Configure: &Configure{Config: routed}},
+			{Schema: 7, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n2", OwnerEpoch: 2}}}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "VI_1", Foreign: &ForeignOwner{Source: legacy, Priority: 255, Better: true, Reporters: []NodeID{"n2", "n1", "n2", "n9"}}}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "VI_1", Foreign: &ForeignOwner{Source: legacy, Priority: 255, Better: true}}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "VI_1", Foreign: &ForeignOwner{Source: srv.Address.Addr(), Better: true}}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "none", Foreign: &ForeignOwner{}}},
+			{Schema: 7, Decide: &Decide{Release: []StartRelease{{Key: key, Epoch: 4, Reason: Reason{Code: ReasonForeignOwner}}}}},
+			{Schema: 7, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Epoch: 4, ReleaseIndex: 9}}}},
+			{Schema: 7, Decide: &Decide{Assign: []Assign{{Key: key, VIP: "web", Owner: "n2", OwnerEpoch: 2, Epoch: 10}}}},
+			{Schema: 7, Fenced: &Fenced{Node: "n2", Epoch: 2, GrantorIndex: 1, Moves: []Move{{Key: key, VIP: "web", Epoch: 10, To: "n1", ToEpoch: 1, Reason: Reason{Code: ReasonFenced}}}}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "VI_1"}},
+			{Schema: 7, SetForeign: &SetForeign{Router: "VI_1", Foreign: &ForeignOwner{Source: legacy, Priority: 1, Better: true}}},
+			{Schema: 7, Configure: &Configure{Force: true, Config: cfg}},
 		},
 		absurd,
 		with(absurd...),

@@ -15,6 +15,7 @@ type QuorumLost string
 // schema 2 writes it.
 const (
 	ReleaseVIP QuorumLost = ""     // the owner gives it up: at any time at most one node claims it
+	VRRPVIP    QuorumLost = "vrrp" // the nodes of its virtual router go on as routers of their own, by plain VRRP: the promise is suspended. Since schema 7.
 	HoldVIP    QuorumLost = "hold" // the owner goes on while it sees no other claimant: the promise is suspended. Since schema 4.
 )
 
@@ -103,7 +104,7 @@ func (e *entry) matchHolders() {
 	for _, k := range sortedKeys(e.next.Assignments) {
 		a := e.next.Assignments[k]
 		v, configured := e.next.VIPByKey(k)
-		hold := configured && a.Matches(v) && v.QuorumLost == HoldVIP
+		hold := configured && e.next.Config.Matches(a, v) && v.QuorumLost == HoldVIP && !a.Shadow
 		i := slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == a.Owner })
 		switch {
 		case a.Owner == "":

@@ -14,6 +14,13 @@ type Local struct {
 	NodeEpoch Epoch
 	VIPs      []LocalVIP     // it owns and has not been asked to release; sorted by key
 	Releases  []LocalRelease // it has to give up and then confirm; sorted by key
+	// Shadow are the VIPs that it would carry if they were not in shadow: nothing in the kernel is touched for them, and nothing that another program may
+	// have put there. Sorted by key.
+	Shadow []LocalVIP
+	// ShadowReleases are those that it would have to give up: there is nothing to take away, and they are confirmed at once. Sorted by key.
+	ShadowReleases []LocalRelease
+	// Routers is what the node is to each virtual router; sorted by name. Empty for what is no director.
+	Routers []LocalRouter
 	// Services on the VIPs, on those that are being released (they stop with the address, not before it), and on those that
 	// are about to be handed to the node (they are ready when it comes). Sorted by name.
 	Services []LocalService
@@ -68,25 +75,43 @@ func LocalOf(s *State, self NodeID) Local {
 	for k, a := range s.Assignments {
 		switch v, ok := s.Config.VIPs[a.VIP]; {
 		case a.Owner != self:
-			if ok && a.Release != nil && a.Release.To == self && v.Key() == k {
+			if ok && a.Release != nil && a.Release.To == self && v.Key() == k && !s.Config.Shadows(v) {
 				vips[a.VIP] = true
 			}
+		case a.Release != nil && a.Shadow:
+			l.ShadowReleases = append(l.ShadowReleases, s.localRelease(a))
 		case a.Release != nil:
-			l.Releases = append(l.Releases, LocalRelease{Key: k, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch,
-				HandsOver: ok && a.Matches(v) && (a.Release.To != "" || a.Release.Reason.Code.asked())})
+			l.Releases = append(l.Releases, s.localRelease(a))
 			if ok && v.Key() == k {
 				vips[a.VIP] = true
 			}
-		case ok && a.Matches(v):
+		case ok && s.Config.Matches(a, v):
 			link, _ := n.Facts.LinkFor(k.Addr, v.Interface)
-			l.VIPs = append(l.VIPs, LocalVIP{VIP: v, Key: k, Link: link, AssignmentEpoch: a.Epoch})
+			vip := LocalVIP{VIP: v, Key: k, Link: link, AssignmentEpoch: a.Epoch}
+			if a.Shadow {
+				l.Shadow = append(l.Shadow, vip)
+				continue
+			}
+			l.VIPs = append(l.VIPs, vip)
 			vips[a.VIP] = true
 		}
 	}
-	slices.SortFunc(l.VIPs, func(a, b LocalVIP) int { return a.Key.Compare(b.Key) })
-	slices.SortFunc(l.Releases, func(a, b LocalRelease) int { return a.Key.Compare(b.Key) })
+	for _, list := range [][]LocalVIP{l.VIPs, l.Shadow} {
+		slices.SortFunc(list, func(a, b LocalVIP) int { return a.Key.Compare(b.Key) })
+	}
+	for _, list := range [][]LocalRelease{l.Releases, l.ShadowReleases} {
+		slices.SortFunc(list, func(a, b LocalRelease) int { return a.Key.Compare(b.Key) })
+	}
 	l.Services = s.servicesOn(vips)
+	l.Routers = s.localRouters(n)
 	return l
+}
+
+// localRelease is what the owner of a has to give up.
+func (s *State) localRelease(a Assignment) LocalRelease {
+	v, ok := s.Config.VIPs[a.VIP]
+	return LocalRelease{Key: a.Key, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch,
+		HandsOver: ok && s.Config.Matches(a, v) && (a.Release.To != "" || a.Release.Reason.Code.asked())}
 }
 
 // WithServices is l with the services on some more addresses: those of VIPs that the node has handed over a moment ago, to

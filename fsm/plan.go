@@ -97,7 +97,7 @@ func newPlanner(s *State, h Hints, fenced NodeID) *planner {
 	for k, a := range s.Assignments {
 		// What this very entry clears is in nobody's way: a Fenced clears what its node owned, and a Decide begins with what is
 		// to be forgotten.
-		if s.Tombstone(a) && (a.Owner == fenced || fenced == "" && p.forgets(k, a)) {
+		if s.lingers(a) && (a.Owner == fenced || fenced == "" && p.forgets(k, a)) {
 			p.held[k.Addr]--
 		}
 	}
@@ -126,7 +126,7 @@ func (p *planner) mayGet(u *unit, m member) bool {
 
 // blocked reports whether the address is still owned under another network's name, see contested.
 func (p *planner) blocked(m member) bool {
-	return p.held.beside(m.rec, m.stale && m.rec.Owner != p.fenced)
+	return p.held.beside(m.rec, m.stale && !m.rec.Shadow && m.rec.Owner != p.fenced)
 }
 
 // decisions compares where everything is with where its home is.
@@ -140,7 +140,7 @@ func (p *planner) decisions() Decide {
 		case p.forgets(k, a):
 			d.Assign = append(d.Assign, Assign{Key: k, VIP: a.VIP, Epoch: a.Epoch, ReleaseIndex: a.Release.Index, Reason: a.Release.Reason})
 		case a.Release == nil:
-			d.Release = append(d.Release, StartRelease{Key: k, Epoch: a.Epoch, Reason: tombstoneReason(a, VIP{}, false)})
+			d.Release = append(d.Release, StartRelease{Key: k, Epoch: a.Epoch, Reason: p.s.Config.tombstoneReason(a, VIP{}, false)})
 		}
 	}
 	for _, u := range p.units {
@@ -176,7 +176,7 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 	r := StartRelease{Key: m.key, Epoch: m.rec.Epoch}
 	switch {
 	case m.stale:
-		r.Reason = tombstoneReason(m.rec, m.vip, true)
+		r.Reason = p.s.Config.tombstoneReason(m.rec, m.vip, true)
 	case u.home < 0 && p.lastLeaves(owner):
 		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
 	case p.failing(u, owner) != "" && !p.mayGet(u, m):
@@ -231,7 +231,7 @@ func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 	default:
 		a = p.assign(m, Node{}, Reason{ReasonNoNode, "no node is able: " + p.whyNone(u)})
 	}
-	if m.stale {
+	if m.stale && !m.rec.Shadow {
 		p.held[m.key.Addr]--
 	}
 	d.Assign = append(d.Assign, a)

@@ -379,7 +379,7 @@ func checkLocal(rt *rapid.T, w *world) {
 			v := w.s.Config.VIPs[name]
 			a := w.s.Assignments[v.Key()]
 			here := serves[s.Name+"/"+name]
-			if owned := a.Owner != "" && a.Matches(v); a.Release == nil && (owned && !slices.Equal(here, []NodeID{a.Owner}) || !owned && len(here) > 0) {
+			if owned := a.Owner != "" && w.s.Config.Matches(a, v); a.Release == nil && (owned && !slices.Equal(here, []NodeID{a.Owner}) || !owned && len(here) > 0) {
 				rt.Fatalf("service %s on vip %s is at %v, and its owner is %q", s.Name, name, here, a.Owner)
 			}
 		}

@@ -47,7 +47,7 @@ func PreviewConfig(s *State, c Config, h Hints) (Preview, Problems) {
 		}
 		m := PlannedMove{Key: k, VIP: is.VIP, From: was.Owner, To: is.Owner, Reason: is.Reason}
 		if is.VIP == "" {
-			m.VIP, m.Reason = was.VIP, tombstoneReason(was, VIP{}, false)
+			m.VIP, m.Reason = was.VIP, c.tombstoneReason(was, VIP{}, false)
 		}
 		pre.Moves = append(pre.Moves, m)
 	}

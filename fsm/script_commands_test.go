@@ -140,6 +140,12 @@ func (st *script) run(line, body []string) string {
 		return st.do(Command{})
 	case "holdoff":
 		return st.do(Command{Schema: st.s.Schema, HoldOff: &HoldOff{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch))), Index: a.num("index", st.s.Index)}})
+	case "foreign": // ROUTER SOURCE priority=N worse by=n1,n2, or ROUTER gone
+		c := SetForeign{Router: a.first()}
+		if !a.has("gone") {
+			c.Foreign = &ForeignOwner{Source: netip.MustParseAddr(a.words[1]), Priority: uint8(a.num("priority", 200)), Better: !a.has("worse"), Reporters: nodeIDs(a.set["by"])}
+		}
+		return st.do(Command{Schema: st.s.Schema, SetForeign: &c})
 	case "raise":
 		return st.do(Command{Raise: &Raise{Node: id, Epoch: Epoch(a.num("epoch", uint64(st.s.Nodes[id].Epoch)))}})
 	case "record":

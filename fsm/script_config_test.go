@@ -10,6 +10,9 @@ import (
 // config reads lines like
 //
 //	vip web 192.0.2.10/24 group=g prefer=n1,n2 preempt network=dmz interface=eth1
+//	vip web 192.0.2.10/24 router=VI_1 mode=shadow, or with a virtual router of its own: vrid=51 and what router has
+//	router VI_1 vrid=51 version=2 priority=100 interval=2s password=x keys=1:5a… hmac=permissive peers=192.0.2.5 unicast source=192.0.2.250 vmac
+//	  no-preempt delay=30s no-yield checksum=learn
 //	group g prefer=n1 preempt
 //	service http vip=web port=80 forward=dr scheduler=wlc check through servers=10.0.0.1:80*2,10.0.0.2:80 quorum=2 sorry=10.0.0.9:80 inhibit slow_start=30s
 //	service many vips=web,web2 ports=80,8000-8099 addresses=203.0.113.0/28,203.0.113.32-203.0.113.40 persistence=6m protocol=udp fwmark=7
@@ -30,6 +33,7 @@ func config(lines []string) Config {
 			c.Settings.Rebalance = a.has("rebalance")
 			c.Settings.MaxMoves = int(a.num("max_moves_per_minute", 0))
 			c.Settings.MarkBase = uint32(a.num("fwmark_base", 0))
+			c.Settings.Mode = Mode(a.set["mode"])
 			c.Settings.HoldDown, _ = time.ParseDuration(a.set["hold_down"])
 		case "vip":
 			p, err := netip.ParsePrefix(a.words[1])
@@ -37,7 +41,18 @@ func config(lines []string) Config {
 				panic(err)
 			}
 			c.VIPs[name] = VIP{Name: name, Address: p, Network: a.set["network"], Interface: a.set["interface"], Group: a.set["group"],
-				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"])}
+				Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt"), QuorumLost: QuorumLost(a.set["quorum_lost"]),
+				Router: a.set["router"], Mode: Mode(a.set["mode"])}
+			if _, own := a.set["vrid"]; own {
+				v, r := c.VIPs[name], router(a)
+				v.VRRP = &r
+				c.VIPs[name] = v
+			}
+		case "router":
+			if c.Routers == nil {
+				c.Routers = map[string]VirtualRouter{}
+			}
+			c.Routers[name] = router(a)
 		case "group":
 			c.Groups[name] = Group{Name: name, Prefer: nodeIDs(a.set["prefer"]), Preempt: a.has("preempt")}
 		case "notify":
@@ -141,4 +156,17 @@ func nodeIDs(text string) []NodeID {
 		out = append(out, NodeID(id))
 	}
 	return out
+}
+
+func router(a args) VirtualRouter {
+	r := VirtualRouter{VRID: uint8(a.num("vrid", 0)), Version: uint8(a.num("version", 0)), Priority: uint8(a.num("priority", 0)), Password: a.set["password"],
+		HMACKeys: splitList(a.set["keys"]), HMACMode: HMACMode(a.set["hmac"]), Unicast: a.has("unicast"), VMAC: a.has("vmac"), NoPreempt: a.has("no-preempt"),
+		NoYield: a.has("no-yield"), Checksum: ChecksumForm(a.set["checksum"])}
+	r.Interval, _ = time.ParseDuration(a.set["interval"])
+	r.PreemptDelay, _ = time.ParseDuration(a.set["delay"])
+	r.Source, _ = netip.ParseAddr(a.set["source"])
+	for _, text := range splitList(a.set["peers"]) {
+		r.Peers = append(r.Peers, netip.MustParseAddr(text))
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -59,6 +60,9 @@ type Settings struct {
 
 	// MarkBase is the first of the firewall marks that compound services get; 0 = DefaultMarkBase. Since schema 5.
 	MarkBase uint32 `json:"fwmark_base,omitempty"`
+
+	// Mode is that of all VIPs. Since schema 7.
+	Mode Mode `json:"mode,omitempty"`
 }
 
 // Defaults and limits of the settings for moves.
@@ -78,6 +82,9 @@ func (s Settings) Hold() time.Duration { return cmp.Or(s.HoldDown, DefaultHoldDo
 
 // needs is the schema that has all that is set.
 func (s Settings) needs() Schema {
+	if s.Mode != LiveMode {
+		return schemaVRRP
+	}
 	if s.Sync != (Sync{}) || s.Timeouts != (Timeouts{}) || s.SetSysctls || s.MarkBase != 0 {
 		return schemaLVS
 	}
@@ -94,6 +101,12 @@ func (c Config) needs() Schema {
 		if v.QuorumLost != ReleaseVIP {
 			need = max(need, schemaHold)
 		}
+		if v.Router != "" || v.VRRP != nil || v.Mode != LiveMode || v.QuorumLost == VRRPVIP {
+			need = max(need, schemaVRRP)
+		}
+	}
+	if len(c.Routers) > 0 {
+		need = max(need, schemaVRRP)
 	}
 	if len(c.NodeChecks) > 0 {
 		need = max(need, schemaHealth)
@@ -103,6 +116,11 @@ func (c Config) needs() Schema {
 	}
 	if len(c.Notifiers) > 0 {
 		need = max(need, schemaHealth)
+	}
+	for _, n := range c.Notifiers {
+		if slices.Contains(n.Events, EventVRRP) {
+			need = max(need, schemaVRRP)
+		}
 	}
 	return need
 }
@@ -120,4 +138,6 @@ type Config struct {
 	Notifiers map[string]Notifier `json:"notifiers,omitempty"`
 	// NodeChecks is since schema 6.
 	NodeChecks map[string]NodeCheck `json:"node_checks,omitempty"`
+	// Routers are the virtual routers that have blocks of their own, by name. Since schema 7.
+	Routers map[string]VirtualRouter `json:"virtual_routers,omitempty"`
 }

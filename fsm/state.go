@@ -25,8 +25,12 @@ const (
 	// notifications.
 	schemaHealth Schema = 6
 
+	// The cluster as one VRRP router, whose VIPs a router outside of it may have (Config.Routers, VIP.Router and VRRP, State.Foreign, SetForeign), and
+	// VIPs in shadow (Settings.Mode, VIP.Mode, Assignment.Shadow).
+	schemaVRRP Schema = 7
+
 	// MaxSchema is the newest schema this build understands.
-	MaxSchema = schemaHealth
+	MaxSchema = schemaVRRP
 )
 
 // State is all that the cluster has agreed. A published State is never changed; see Apply.
@@ -43,6 +47,8 @@ type State struct {
 
 	Assignments map[AddressKey]Assignment `json:"assignments"`
 	Servers     map[ServerKey]ServerState `json:"servers"`
+	// Foreign are the routers outside the cluster that have the VIPs of a virtual router, by its name. Since schema 7.
+	Foreign map[string]ForeignOwner `json:"foreign,omitempty"`
 	// Services holds each configured service, since schema 5.
 	Services map[string]ServiceState `json:"services,omitempty"`
 	// Marks are the firewall marks of the compound services, by name; each keeps its own for as long as it exists and is compound. Since schema 5.
@@ -81,11 +87,14 @@ func (s *State) VIPByKey(k AddressKey) (VIP, bool) {
 }
 
 // Tombstone reports whether somebody owns the address of a without the configuration asking for exactly that any more:
-// the VIP is gone, or has another name, prefix length or interface. The owner has to confirm its release first.
+// the VIP is gone, or has another name, prefix length, interface or mode. The owner has to confirm its release first.
 func (s *State) Tombstone(a Assignment) bool {
 	v, ok := s.Config.VIPs[a.VIP]
-	return a.Owner != "" && (!ok || !a.Matches(v))
+	return a.Owner != "" && (!ok || !s.Config.Matches(a, v))
 }
+
+// lingers reports whether a is a tombstone whose owner may still have the address on the wire. In shadow it never had.
+func (s *State) lingers(a Assignment) bool { return !a.Shadow && s.Tombstone(a) }
 
 // Owned returns the keys that node owns, sorted. A released but unconfirmed address counts as owned.
 func (s *State) Owned(node NodeID) []AddressKey {

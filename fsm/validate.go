@@ -20,10 +20,12 @@ const (
 )
 
 // Validate checks ranges and relations that can be judged from the configuration alone. What needs the nodes is in
-// CheckNodes. Problems come in the order cluster, vips, groups, services, notifiers, each by name, and then the regular expressions that do not compile.
+// CheckNodes. Problems come in the order cluster, vips, groups, virtual routers, services, notifiers, each by name, and then the regular
+// expressions that do not compile, and what this version cannot do yet.
 func (c Config) Validate() Problems {
 	ps := c.agreed()
 	c.eachCheck(func(object string, check Check) { check.unaskable(&ps, object) })
+	c.notYet(&ps)
 	return ps
 }
 
@@ -56,6 +58,7 @@ func (c Config) agreed() Problems {
 		validateName(&ps, object, name, g.Name)
 		validatePrefer(&ps, object, g.Prefer)
 	}
+	c.validateRouters(&ps)
 	c.validateNodeChecks(&ps)
 	ports, around := map[listenKey]string{}, c.surroundings()
 	servers := 0
@@ -75,6 +78,7 @@ func (c Config) validateSettings(ps *Problems) {
 	oneOf(ps, "cluster", "profile", string(s.Profile), "", string(LAN), string(Fast), string(WAN))
 	oneOf(ps, "cluster", "data_plane", s.DataPlane, "", "auto", "ipvs", "nft")
 	inRange(ps, "cluster", "observers", s.Observers, 0, 99)
+	oneOf(ps, "cluster", "mode", s.Mode.String(), LiveMode.String(), string(ShadowMode))
 	if s.MaxMoves != 0 {
 		inRange(ps, "cluster", "max_moves_per_minute", s.MaxMoves, 1, MaxMaxMoves)
 	}
@@ -115,7 +119,7 @@ func (c Config) validateVIP(ps *Problems, name string, owner map[AddressKey]stri
 		ps.add(object, "interface", i, "this is no name of a network interface", "use a name that `ip link` shows")
 	}
 	validatePrefer(ps, object, v.Prefer)
-	oneOf(ps, object, "quorum_lost", v.QuorumLost.String(), "release", string(HoldVIP))
+	oneOf(ps, object, "quorum_lost", v.QuorumLost.String(), "release", string(HoldVIP), string(VRRPVIP))
 	if v.Group == "" {
 		return
 	}
@@ -219,14 +223,16 @@ func (c Config) withDefaults() Config {
 	c.Settings.Profile = cmp.Or(c.Settings.Profile, d.Profile)
 	c.Settings.DataPlane = cmp.Or(c.Settings.DataPlane, d.DataPlane)
 	c.Settings.Observers = cmp.Or(c.Settings.Observers, d.Observers)
-	if slices.ContainsFunc(slices.Collect(maps.Values(c.VIPs)), func(v VIP) bool { return v.QuorumLost == "release" }) {
+	spare(&c.Settings.Mode, "live")
+	if slices.ContainsFunc(slices.Collect(maps.Values(c.VIPs)), func(v VIP) bool { return v.QuorumLost == "release" || v.Mode == "live" || v.VRRP != nil }) {
 		c.VIPs = maps.Clone(c.VIPs)
 		for name, v := range c.VIPs {
-			if v.QuorumLost == "release" {
-				v.QuorumLost = ReleaseVIP
-				c.VIPs[name] = v
-			}
+			c.VIPs[name] = v.spared()
 		}
+	}
+	c.Routers = maps.Clone(c.Routers)
+	for name, r := range c.Routers {
+		c.Routers[name] = r.Spared()
 	}
 	c.Services = maps.Clone(c.Services)
 	byAddress := func(a, b Server) int { return a.Address.Compare(b.Address) }
@@ -243,6 +249,17 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	return c
+}
+
+// spared is v without what says the same as its absence.
+func (v VIP) spared() VIP {
+	spare(&v.QuorumLost, "release")
+	spare(&v.Mode, "live")
+	if v.VRRP != nil {
+		r := v.VRRP.Spared()
+		v.VRRP = &r
+	}
+	return v
 }
 
 func itoa[T ~int | ~uint16 | ~uint32 | ~uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }

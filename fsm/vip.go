@@ -23,6 +23,10 @@ type VIP struct {
 	Preempt bool `json:"preempt,omitempty"`
 	// QuorumLost is what the owner does with it when it loses the quorum. Since schema 4.
 	QuorumLost QuorumLost `json:"quorum_lost,omitempty"`
+	// Router names the virtual router that it belongs to, VRRP is one of its own; at most one of them is set. Since schema 7.
+	Router string         `json:"virtual_router,omitempty"`
+	VRRP   *VirtualRouter `json:"vrrp,omitempty"`
+	Mode   Mode           `json:"mode,omitempty"` // since schema 7; see Config.ModeOf
 }
 
 // Key is the identity under which the VIP is owned.

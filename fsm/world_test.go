@@ -399,7 +399,7 @@ func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
 	at := func(a Assignment, n NodeID) int {
 		return slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == n })
 	}
-	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && is.Matches(v) && v.QuorumLost == HoldVIP {
+	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && next.Config.Matches(is, v) && v.QuorumLost == HoldVIP {
 		if i := at(is, is.Owner); i < 0 || is.Holders[i].Ended != 0 {
 			t.Fatalf("%s: %s may hold %v, and is not known to: %+v", c.Kind(), is.Owner, is.Key, is.Holders)
 		}
