@@ -3,7 +3,6 @@ package keepalived
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"quorate/fsm"
@@ -23,6 +22,9 @@ func (x *built) readChecks() {
 	}
 	if len(sets) == 0 {
 		return
+	}
+	if !sameProbes(sets) {
+		x.gather(sets)
 	}
 	if !sameProbes(sets) {
 		x.spell(sets)
@@ -55,61 +57,6 @@ func sameProbes(sets [][]probe) bool {
 	return !slices.ContainsFunc(sets, func(ps []probe) bool { return !equalProbes(ps, sets[0]) })
 }
 
-// spell makes scripts alike that differ in the address or port of their server alone: those come from the environment then.
-func (x *built) spell(sets [][]probe) {
-	for _, ports := range []bool{false, true} {
-		made := make([][]probe, len(sets))
-		for i, ps := range sets {
-			made[i] = slices.Clone(ps)
-			for j, p := range ps {
-				if p.check.Script != nil {
-					script := *p.check.Script
-					script.Command = generic(script.Command, x.service.Servers[i], ports)
-					made[i][j].check.Script = &script
-				}
-			}
-		}
-		if !sameProbes(made) {
-			continue
-		}
-		for i, ps := range made {
-			copy(sets[i], ps)
-			for _, p := range ps {
-				if p.check.Script != nil {
-					p.d.settle(Changed, "the servers' scripts differ in address and port alone, which a shell takes from QUORATE_ADDRESS, QUORATE_PORT and QUORATE_SERVER here, so that one check does for all", "")
-				}
-			}
-		}
-		return
-	}
-}
-
-// generic puts variables into a command in place of the server's address and port.
-func generic(command []string, s fsm.Server, ports bool) []string {
-	var b strings.Builder
-	b.WriteString("exec")
-	changed := false
-	for _, w := range command {
-		b.WriteByte(' ')
-		switch {
-		case w == s.Address.Addr().String():
-			b.WriteString(`"$QUORATE_ADDRESS"`)
-		case w == s.Address.String():
-			b.WriteString(`"$QUORATE_SERVER"`)
-		case ports && w == fmt.Sprint(s.Address.Port()):
-			b.WriteString(`"$QUORATE_PORT"`)
-		default:
-			b.WriteString("'" + strings.ReplaceAll(w, "'", `'\''`) + "'")
-			continue
-		}
-		changed = true
-	}
-	if !changed {
-		return command
-	}
-	return []string{"/bin/sh", "-c", b.String()}
-}
-
 // makers of checks, by the blocks of keepalived.
 var makers = map[string]func(x *built, r, d *directive, c *fsm.Check) (wrong string){
 	"TCP_CHECK": plainCheck, "PING_CHECK": plainCheck, "HTTP_GET": webCheck, "SSL_GET": webCheck, "SMTP_CHECK": smtpCheck, "DNS_CHECK": dnsCheck, "UDP_CHECK": udpCheck,
@@ -128,8 +75,17 @@ func (x *built) probes(r *directive, server fsm.Server) []probe {
 		if d.out != nil {
 			continue
 		}
-		if d.word == "FILE_CHECK" {
-			d.leave(Unsupported, "keepalived adds the number in the file, times the weight, to the weight of the server; check \"file\" reads the weight itself, or up, down or drain", "add check \"file\", and have that written into its file")
+		if d.word == "FILE_CHECK" || d.word == "BFD_CHECK" {
+			read := x.sessionProbe
+			if d.word == "FILE_CHECK" {
+				read = x.fileProbe
+			}
+			if c, wrong := read(d, server); wrong == "" {
+				d.mapped(fmt.Sprintf("check %q", c.Type))
+				out = append(out, probe{c, d})
+			} else {
+				d.leave(Unsupported, wrong+"; a server without a check counts as up", "correct it, then import again")
+			}
 			continue
 		}
 		t, is := typesOf[d.word]
@@ -230,77 +186,6 @@ func (x *built) timing(r, d *directive, c *fsm.Check, around ...*directive) {
 	if fast := min(max(wait, c.Timeout, 50*time.Millisecond), c.Interval); c.Fall > 1 && fast < c.Interval {
 		c.FastInterval = fast
 	}
-}
-
-// miscCheck reads a MISC_CHECK.
-func miscCheck(x *built, _, d *directive, c *fsm.Check) string {
-	p := d.one("misc_path")
-	if p == nil {
-		return "it has no misc_path"
-	}
-	command, wrong := commandOf(p.args)
-	if wrong != "" {
-		return wrong
-	}
-	if !strings.HasPrefix(command[0], "/") {
-		return fmt.Sprintf("%q has no absolute path, and there is no shell to look for it", shown(command[0], 60))
-	}
-	c.Script.Command = command
-	c.Script.User = x.box.scriptUser(d, p)
-	p.mapped(`check "script": command`)
-	if y := d.one("misc_dynamic"); y != nil {
-		c.Script.DynamicWeight = y.yes()
-		y.mapped("check: dynamic_weight")
-	}
-	return ""
-}
-
-func smtpCheck(_ *built, _, d *directive, c *fsm.Check) string {
-	if h := d.one("helo_name"); h != nil {
-		c.SMTP.Helo = h.arg(0)
-		h.mapped("check: helo")
-	}
-	return ""
-}
-
-func dnsCheck(_ *built, _, d *directive, c *fsm.Check) string {
-	if t := d.one("type"); t != nil {
-		c.DNS.Record = t.arg(0)
-		if c.DNS.Record == "SOA" {
-			c.DNS.Record = ""
-		}
-		t.mapped("check: record")
-	}
-	if n := d.one("name"); n != nil {
-		c.DNS.Name = n.arg(0)
-		if c.DNS.Name == "." {
-			c.DNS.Name = ""
-		}
-		n.mapped("check: name")
-	}
-	return ""
-}
-
-func udpCheck(_ *built, _, d *directive, c *fsm.Check) string {
-	if p := d.one("payload"); p != nil {
-		c.UDP.Payload = strings.ReplaceAll(p.arg(0), " ", "")
-		p.mapped("check: payload")
-	} else {
-		d.settle(Changed, "it has no payload, and an empty datagram is sent in place of bytes by chance", "")
-	}
-	if r := d.one("require_reply"); r != nil {
-		c.UDP.RequireReply, c.UDP.Reply = true, strings.ToUpper(strings.ReplaceAll(r.arg(0), " ", ""))
-		r.mapped("check: require_reply, reply")
-	}
-	if n := d.one("min_reply_length"); n != nil {
-		c.UDP.MinReply = int(n.number(0))
-		n.mapped("check: min_reply")
-	}
-	if n := d.one("max_reply_length"); n != nil {
-		c.UDP.MaxReply = int(n.number(0))
-		n.mapped("check: max_reply")
-	}
-	return ""
 }
 
 // settleRest settles what is there for checks, where no check took it.

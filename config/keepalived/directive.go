@@ -50,7 +50,10 @@ func (d *directive) secret() bool {
 }
 
 // secretWord reports whether what follows a word is a secret; also where it is misspelled a little.
-func secretWord(word string) bool { return strings.Contains(strings.ToLower(word), "pass") }
+func secretWord(word string) bool {
+	word = strings.ToLower(word)
+	return strings.Contains(word, "pass") && word != "passive"
+}
 
 // arg is value i, or "".
 func (d *directive) arg(i int) string {

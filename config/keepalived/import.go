@@ -68,6 +68,9 @@ func Import(o Options, directors []Director) (Result, error) {
 	if err := im.services(); err != nil {
 		return Result{}, err
 	}
+	for _, b := range im.boxes {
+		b.settleSessions()
+	}
 	im.notifiers()
 	im.settings()
 	if err := im.validate(); err != nil {
@@ -96,6 +99,8 @@ type box struct {
 	global    *directive // what stands in all global_defs
 	instances []*instance
 	syncs     []*syncGroup
+	checks    map[string][]*directive // of all real servers, see checksOf
+	names     map[string]naming       // see named
 }
 
 // readBox parses the files of a director.
@@ -122,6 +127,9 @@ func (b *box) all(word string) []*directive { return b.file.all(word) }
 
 // named gives the blocks of a name by their own names. keepalived takes the first of several with the same.
 func (b *box) named(word string) (blocks []*directive, byName map[string]*directive) {
+	if known, ok := b.names[word]; ok {
+		return known.blocks, known.byName
+	}
 	byName = map[string]*directive{}
 	for _, d := range b.all(word) {
 		if first := byName[d.arg(0)]; first != nil {
@@ -131,7 +139,17 @@ func (b *box) named(word string) (blocks []*directive, byName map[string]*direct
 		byName[d.arg(0)] = d
 		blocks = append(blocks, d)
 	}
+	if b.names == nil {
+		b.names = map[string]naming{}
+	}
+	b.names[word] = naming{blocks, byName}
 	return blocks, byName
+}
+
+// naming is the blocks of one kind by their names.
+type naming struct {
+	blocks []*directive
+	byName map[string]*directive
 }
 
 // name gives each director the name of its node.

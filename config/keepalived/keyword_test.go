@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-const oneInstance = "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n192.0.2.10/24\n}\ntrack_script {\ns\n}\ntrack_process {\np\n}\ntrack_file {\nf\n}\n}\n"
+const oneInstance = "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n192.0.2.10/24\n}\ntrack_script {\ns\n}\ntrack_process {\np\n}\ntrack_file {\nf\n}\ntrack_bfd {\nb\n}\n}\n"
 
 // places are well-formed configurations with a place (%s) for one more directive of a block.
 var places = map[string]string{
@@ -22,7 +22,7 @@ var places = map[string]string{
 	"vrrp_track_file":    "vrrp_track_file f {\nfile /run/f\n%s\n}\n" + oneInstance,
 	"track_group":        "track_group g {\n%s\n}\n",
 	"garp_group":         "garp_group {\n%s\n}\n",
-	"bfd_instance":       "bfd_instance b {\n%s\n}\n",
+	"bfd_instance":       "bfd_instance b {\nneighbor_ip 192.0.2.1\n%s\n}\n" + oneInstance,
 	"SSL":                "SSL {\n%s\n}\n" + inServer("SSL_GET {\nurl {\npath /\n}\n}"),
 	"virtual_server":     "virtual_server 192.0.2.10 80 {\nprotocol UDP\nlb_algo sh\nquorum 3\n%s\nreal_server 10.0.0.1 80 {\nTCP_CHECK {\n}\n}\n}\n",
 	"real_server":        inServer("%s"),
@@ -36,8 +36,8 @@ var places = map[string]string{
 	"HTTP_GET":           inServer("HTTP_GET {\nurl {\npath /\n}\n%s\n}"),
 	"SSL_GET":            inServer("SSL_GET {\nurl {\npath /\n}\n%s\n}"),
 	"url":                inServer("HTTP_GET {\nurl {\npath /\n%s\n}\n}"),
-	"FILE_CHECK":         inServer("FILE_CHECK {\n%s\n}"),
-	"BFD_CHECK":          inServer("BFD_CHECK {\n%s\n}"),
+	"FILE_CHECK":         "track_file f {\nfile /run/f\n}\n" + inServer("FILE_CHECK {\n%s\n}"),
+	"BFD_CHECK":          "bfd_instance b {\nneighbor_ip 10.0.0.1\n}\n" + inServer("BFD_CHECK {\n%s\n}"),
 }
 
 func inServer(s string) string {
@@ -49,7 +49,7 @@ var fitting = map[string]string{
 	"weight": "5", "priority": "120", "virtual_server": "192.0.2.77 80", "real_server": "10.0.0.9 80", "sorry_server": "10.0.0.8 80", "sorry_server_lvs_method": "DR",
 	"lvs_timeouts": "tcp 900", "lvs_sched": "rr", "lb_algo": "rr", "persistence_granularity": "255.255.255.0", "persistence_engine": "sip", "lthreshold": "0", "misc_path": "/bin/x", "script": "/bin/x",
 	"notify": "/bin/n", "status_code": "200-204", "digest": strings.Repeat("ab", 16), "payload": "00ff", "regex_options": "caseless", "url": "", "lvs_method": "NAT", "lb_kind": "NAT", "track_file": "f",
-	"notify_fifo": "/run/a", "vrrp_notify_fifo": "/run/b", "lvs_notify_fifo": "/run/c", "lvs_sync_daemon": "eth1 id 7", "certificate": "/a", "auth_hmac/key": "1 secret", "interval": "3", "timeout": "1", "file": "/run/f",
+	"notify_fifo": "/run/a", "vrrp_notify_fifo": "/run/b", "lvs_notify_fifo": "/run/c", "lvs_sync_daemon": "eth1 id 7", "certificate": "/a", "auth_hmac/key": "1 secret", "BFD_CHECK/name": "b", "interval": "3", "timeout": "1", "file": "/run/f",
 }
 
 // contentOf is what a block needs inside.

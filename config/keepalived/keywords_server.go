@@ -143,7 +143,7 @@ var checkerBlocks = []*keyword{
 		k("max_reply_length", mapping, number(0, 65535)),
 	})...),
 	k("PING_CHECK", mapping).block(connectingKeywords...),
-	k("BFD_CHECK", bfd).block(k("name", bfd, word("a name")), k("alpha", bfd)),
+	k("BFD_CHECK", mapping).block(k("name", mapping, word("a name")), k("alpha", ignored("a server is down until its checks have passed"), boolean())),
 	k("FILE_CHECK", mapping).block(
 		k("track_file", mapping, word("a name")),
 		k("weight", mapping, number(-1<<31, 1<<31), opt(oneOf("reverse", "noreverse"))),

@@ -6,7 +6,6 @@ var (
 	vmac   = unsupported("this version has no virtual MAC: an address is answered for with the MAC of the owner's interface, and announced when it moves", "look whether a switch or a router expects the virtual MAC")
 	routes = unsupported("this version moves addresses alone, and no routes or rules with them", "set them on all directors, or by the script of a notify block")
 	static = unsupported("the addresses, routes and rules that stay on a machine are not the cluster's business", "set them in the network configuration of the machine")
-	bfd    = unsupported("sessions of BFD are not taken over", "write a check \"bfd\" by hand, in a node_check or a service: see docs/health.md; a node that falls silent is noticed by its lease within half a second")
 )
 
 // entryOfAddress, of a route, of a tracker: the first word and any others, which the mapping looks at.
@@ -53,11 +52,11 @@ var vrrpBlocks = []*keyword{
 	),
 	trackFile("track_file"),
 	trackFile("vrrp_track_file").as("track_file"),
-	k("bfd_instance", bfd, word("a name")).block(
-		k("neighbor_ip", bfd, address()), k("neighbour_ip", bfd, address()), k("source_ip", bfd, address()),
-		k("min_rx", bfd, seconds(0, 1e6)), k("min_tx", bfd, seconds(0, 1e6)), k("idle_tx", bfd, seconds(0, 1e6)), k("multiplier", bfd, number(1, 255)),
-		k("passive", bfd), k("ttl", bfd, number(1, 255)), k("hoplimit", bfd, number(1, 255)), k("max_hops", bfd, number(0, 255)), k("multihop", bfd, boolean()),
-		k("weight", bfd, number(-253, 253), opt(oneOf("reverse", "noreverse"))), k("vrrp", bfd), k("checker", bfd),
+	k("bfd_instance", mapping, word("a name")).block(
+		k("neighbor_ip", mapping, address()), k("neighbour_ip", mapping, address()).also("neighbor_ip"), k("source_ip", mapping, address()),
+		k("min_rx", mapping, seconds(0, 1e6)), k("min_tx", mapping, seconds(0, 1e6)), k("idle_tx", mapping, seconds(0, 1e6)), k("multiplier", mapping, number(1, 255)),
+		k("passive", mapping), k("ttl", mapping, number(1, 255)), k("hoplimit", mapping, number(1, 255)), k("max_hops", mapping, number(0, 255)), k("multihop", mapping, boolean()),
+		k("weight", mapping, number(-253, 253), opt(oneOf("reverse", "noreverse"))), k("vrrp", mapping), k("checker", mapping),
 	),
 }
 
@@ -75,7 +74,7 @@ var trackers = []*keyword{
 	k("track_script", mapping).list(entryOfTracker...),
 	k("track_file", mapping).list(entryOfTracker...),
 	k("track_process", mapping).list(entryOfTracker...),
-	k("track_bfd", bfd).list(entryOfTracker...),
+	k("track_bfd", mapping).list(entryOfTracker...),
 }
 
 var notifyKeywords = []*keyword{

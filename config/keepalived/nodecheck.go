@@ -11,29 +11,35 @@ import (
 )
 
 // scriptCheck makes a check of a vrrp_script.
-func scriptCheck(b *box, d *directive) (fsm.Check, bool) {
+func scriptCheck(b *box, d *directive, _ int, turned bool) (c fsm.Check, wrong string) {
 	s := d.one("script")
 	if s == nil {
 		d.leave(Mistake, "it has no script", "add one, then import again")
-		return fsm.Check{}, false
+		return c, "it has no script"
 	}
 	command, wrong := commandOf(s.args)
 	if wrong != "" {
 		d.leave(Unsupported, wrong, "name a program by its absolute path, then import again")
-		return fsm.Check{}, false
+		return c, wrong
 	}
-	d.mapped("node_check")
-	c := fsm.NewCheck(fsm.CheckScript)
+	c = fsm.NewCheck(fsm.CheckScript)
 	if name, is := looksForProcess(command); is {
 		c = fsm.NewCheck(fsm.CheckProcess)
 		c.Process.Process, c.Process.Least = name, 1
+		if turned {
+			c.Process.Absent, c.Process.Least = true, 0
+		}
 		s.settle(Changed, fmt.Sprintf("it only looks whether %s runs: check \"process\" hears of that from the kernel, and starts no program", name), "")
 	} else if !strings.HasPrefix(command[0], "/") {
-		d.out = nil
-		d.leave(Unsupported, fmt.Sprintf("%q has no absolute path, and there is no shell to look for it", shown(command[0], 60)), "name the program by its absolute path, then import again")
-		return fsm.Check{}, false
+		wrong = fmt.Sprintf("%q has no absolute path, and there is no shell to look for it", shown(command[0], 60))
+		d.leave(Unsupported, wrong, "name the program by its absolute path, then import again")
+		return c, wrong
 	} else {
 		c.Script.Command = command
+		if turned {
+			c.Script.Command = append([]string{"/bin/sh", "-c", `! "$0" "$@"`}, command...)
+			d.settle(Changed, "reverse: a shell turns the exit status round, so that the check fails while the script passes; a run that takes too long fails as well", "")
+		}
 		c.Script.User = b.scriptUser(d, s)
 		s.mapped(`check "script": command`)
 	}
@@ -58,7 +64,8 @@ func scriptCheck(b *box, d *directive) (fsm.Check, bool) {
 	if x := d.one("user"); x != nil {
 		x.settle(Ignored, "no program is run", "")
 	}
-	return c, true
+	d.mapped("node_check")
+	return c, ""
 }
 
 // count is a number of results in a row.
@@ -124,75 +131,4 @@ func (b *box) scriptUser(d, script *directive) string {
 	}
 	script.settle(Changed, "it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root", `set user = "…" if that does not do`)
 	return ""
-}
-
-// processCheck makes a check of a vrrp_track_process.
-func processCheck(_ *box, d *directive) (fsm.Check, bool) {
-	p := d.one("process")
-	if p == nil {
-		d.leave(Mistake, "it names no process", "add one, then import again")
-		return fsm.Check{}, false
-	}
-	c := fsm.NewCheck(fsm.CheckProcess)
-	c.Interval, c.Timeout, c.Rise, c.Fall = 2*time.Second, time.Second, 1, 1
-	c.Process.Process, c.Process.Arguments, c.Process.Least = p.arg(0), p.args[1:], 1
-	if len(c.Process.Arguments) == 0 {
-		c.Process.Arguments = nil
-	}
-	if q := d.one("quorum_max"); q != nil {
-		if q.number(0) == 0 {
-			d.leave(Unsupported, "quorum_max 0: a check cannot fail because a program runs", "write a script for it, then import again")
-			return fsm.Check{}, false
-		}
-		c.Process.Most = int(q.number(0))
-		q.mapped("check: most")
-	}
-	d.mapped("node_check")
-	p.mapped(`check "process": process, arguments`)
-	if q := d.one("quorum"); q != nil {
-		c.Process.Least = int(q.number(0))
-		q.mapped("check: least")
-	}
-	for _, word := range []string{"delay", "fork_delay", "terminate_delay"} {
-		if x := d.one(word); x != nil {
-			x.mapped("check: delay")
-			if word != "delay" {
-				x.settle(Changed, "there is one delay for both directions, and the longer one was taken", "")
-			}
-			c.Process.Delay = max(c.Process.Delay, x.duration(0))
-		}
-	}
-	if m := d.one("param_match"); m != nil {
-		switch {
-		case m.arg(0) == "partial" || m.arg(0) == "initial":
-			m.settle(Changed, "the arguments are what the command line begins with", "")
-		default:
-			m.settle(Unsupported, "a program without arguments cannot be told from one with some", "")
-		}
-	} else if len(c.Process.Arguments) > 0 {
-		p.settle(Changed, "the arguments are what the command line begins with; keepalived wants these and no more", "")
-	}
-	if f := d.one("full_command"); f != nil {
-		f.settle(Ignored, "a name is compared with the command line as well", "")
-	}
-	return c, true
-}
-
-// fileCheck says why a track_file has no check of ours: its numbers mean the contrary.
-func fileCheck(_ *box, d *directive) (fsm.Check, bool) {
-	file := d.one("file").arg(0)
-	d.leave(Unsupported, "keepalived adds the number in the file, times the weight, to the priority, or takes what is not 0 for a failure; check \"file\" reads a word, and 0 is a failure",
-		fmt.Sprintf("add node_check %q with check \"file\" { file = %q } and required = true, and have up or drain written into that file", plain(d.arg(0)), shown(file, 60)+".quorate"))
-	return fsm.Check{}, false
-}
-
-// checkedFiles are the track_files that a FILE_CHECK of a real server names.
-func (b *box) checkedFiles() map[string]bool {
-	found := map[string]bool{}
-	eachIn(b.file.inside, func(d *directive) {
-		if d.word == "track_file" && d.parent != nil && d.parent.word == "FILE_CHECK" {
-			found[d.arg(0)] = true
-		}
-	})
-	return found
 }

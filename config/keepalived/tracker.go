@@ -12,7 +12,8 @@ import (
 type tracked struct {
 	name         string
 	check        fsm.Check
-	weight       int // 0 = required
+	loss         int // of the node while it fails; 0 = required
+	turned       bool
 	vips, groups []string
 	d            *directive // the block of what is watched, or of an interface the entry
 }
@@ -22,7 +23,7 @@ func (im *importer) nodeChecks() {
 	found := variants[fsm.NodeCheck]{}
 	for _, b := range im.boxes {
 		for _, t := range im.trackedBy(b) {
-			n := fsm.NodeCheck{Name: t.name, Checks: []fsm.Check{t.check}, Required: t.weight == 0, Weight: -t.weight, VIPs: t.vips, Groups: t.groups}
+			n := fsm.NodeCheck{Name: t.name, Checks: []fsm.Check{t.check}, Required: t.loss == 0, Weight: -t.loss, VIPs: t.vips, Groups: t.groups}
 			slices.Sort(n.VIPs)
 			slices.Sort(n.Groups)
 			found.add(t.name, n, b.node, t.d)
@@ -34,12 +35,19 @@ func (im *importer) nodeChecks() {
 	}, func(name string) { delete(im.config.NodeChecks, name) })
 }
 
-// watch is one line of a track block.
-type watch struct {
-	entry  *directive
-	by     []*instance
-	weight *int // nil: that of what is watched
-	turned bool
+// tracker is a kind of thing that instances and groups watch: a block of its own, and the lists that name it.
+type tracker struct {
+	block, list string
+	weight      int // where nothing says one
+	// check makes a check of the block, for what is watched with that weight; turned is reverse.
+	check func(b *box, d *directive, weight int, turned bool) (c fsm.Check, wrong string)
+}
+
+var trackerKinds = []tracker{
+	{"vrrp_script", "track_script", 0, scriptCheck},
+	{"vrrp_track_process", "track_process", 0, processCheck},
+	{"track_file", "track_file", 1, fileCheck},
+	{"bfd_instance", "track_bfd", 0, sessionCheck},
 }
 
 // trackedBy gives what a director watches.
@@ -52,15 +60,8 @@ func (im *importer) trackedBy(b *box) []tracked {
 	for _, g := range b.syncs {
 		im.uses(uses, g.d, g.members, false)
 	}
-	for _, kind := range []struct {
-		block, list string
-		check       func(*box, *directive) (fsm.Check, bool)
-	}{{"vrrp_script", "track_script", scriptCheck}, {"vrrp_track_process", "track_process", processCheck}, {"track_file", "track_file", fileCheck}} {
+	for _, kind := range trackerKinds {
 		blocks, byName := b.named(kind.block)
-		checked := map[string]bool{}
-		if kind.block == "track_file" && len(blocks) > 0 {
-			checked = b.checkedFiles()
-		}
 		for _, name := range sortedKeys(uses[kind.list]) {
 			if byName[name] == nil {
 				for _, u := range uses[kind.list][name] {
@@ -69,191 +70,58 @@ func (im *importer) trackedBy(b *box) []tracked {
 			}
 		}
 		for _, d := range blocks {
-			us := uses[kind.list][d.arg(0)]
-			if len(us) == 0 {
-				if kind.block == "track_file" && checked[d.arg(0)] {
-					d.leave(Unsupported, "it is for a FILE_CHECK, which has become nothing", "see there")
-				} else {
-					d.leave(Ignored, "nothing tracks it, and keepalived does not use it either", "")
-				}
-				continue
+			if us := uses[kind.list][d.arg(0)]; len(us) > 0 {
+				out = append(out, im.weighted(kind, b, d, us)...)
+			} else if !b.askedByServers(d) {
+				d.leave(Ignored, "nothing tracks it, and keepalived does not use it either", "")
 			}
-			check, ok := kind.check(b, d)
-			if !ok {
-				for _, u := range us {
-					u.entry.settle(Unsupported, fmt.Sprintf("%s %s has become nothing, see %s", kind.block, d.arg(0), d.at), "")
-				}
-				continue
-			}
-			out = append(out, im.weighted(d, d.arg(0), check, us)...)
 		}
 	}
 	for _, name := range sortedKeys(uses["track_interface"]) {
 		us := uses["track_interface"][name]
-		check := fsm.NewCheck(fsm.CheckInterface)
-		check.Interval, check.Timeout, check.Rise, check.Fall = 2*time.Second, time.Second, 1, 1
-		check.Link.Interface = name
-		out = append(out, im.weighted(us[0].entry, "link-"+name, check, us)...)
+		link := tracker{check: func(_ *box, _ *directive, _ int, turned bool) (fsm.Check, string) { return linkCheck(name, turned) }}
+		out = append(out, im.weighted(link, b, us[0].entry, us)...)
 	}
 	return out
 }
 
-// uses reads the track blocks of an instance or a group.
-func (im *importer) uses(into map[string]map[string][]watch, d *directive, by []*instance, member bool) {
-	for _, list := range []string{"track_interface", "track_script", "track_file", "track_process"} {
-		for _, block := range d.all(list) {
-			block.mapped("node_check: vips, groups")
-			for _, e := range block.inside {
-				if e.out != nil {
-					continue
-				}
-				u, wrong := readUse(e)
-				switch {
-				case wrong != "":
-					e.settle(Mistake, wrong, "write it like: NAME weight 20, then import again")
-					continue
-				case u.turned:
-					e.settle(Unsupported, "reverse: a check that passes cannot make a node worse", "write a script that fails where this one passes, and track it without reverse")
-					continue
-				case member && u.weight != nil && *u.weight != 0 && !by[0].sync.weighs():
-					e.settle(Mistake, "keepalived ignores weights of the members of a sync group", "track it in the group, or take the weight out")
-					continue
-				}
-				u.by = by
-				if into[list] == nil {
-					into[list] = map[string][]watch{}
-				}
-				into[list][e.arg(0)] = append(into[list][e.arg(0)], u)
+// linkCheck makes a check of a line of track_interface.
+func linkCheck(name string, turned bool) (c fsm.Check, wrong string) {
+	if turned {
+		return c, "reverse: a link that is up cannot make a node worse"
+	}
+	c = fsm.NewCheck(fsm.CheckInterface)
+	c.Interval, c.Timeout, c.Rise, c.Fall = 2*time.Second, time.Second, 1, 1
+	c.Link.Interface = name
+	return c, ""
+}
+
+// askedByServers reports whether checks of real servers name a track_file or bfd_instance. Those settle it.
+func (b *box) askedByServers(d *directive) bool {
+	asked := false
+	for _, word := range []string{"FILE_CHECK", "BFD_CHECK"} {
+		for _, x := range b.checksOf(word) {
+			name := x.one("track_file")
+			if word == "BFD_CHECK" {
+				name = x.one("name")
 			}
+			asked = asked || name != nil && name.arg(0) == d.arg(0) && (word == "BFD_CHECK") == (d.word == "bfd_instance")
 		}
 	}
+	return asked
 }
 
-// weighs reports whether the weights of members count.
-func (g *syncGroup) weighs() bool {
-	return slices.ContainsFunc(g.d.inside, func(x *directive) bool {
-		return x.word == "sync_group_tracking_weight" || x.word == "global_tracking"
-	})
-}
-
-// readUse reads NAME [weight W] [reverse|noreverse].
-func readUse(e *directive) (u watch, wrong string) {
-	u.entry = e
-	for j := 1; j < len(e.args); j++ {
-		switch word := e.args[j]; {
-		case word == "weight" && j+1 < len(e.args):
-			j++
-			n := (&directive{args: e.args[j : j+1]})
-			if !number(-254, 254).ok(e.args[j]) {
-				return u, fmt.Sprintf("weight %q is no number from -253 to 253", shown(e.args[j], 40))
-			}
-			w := int(n.number(0))
-			u.weight = &w
-		case word == "reverse":
-			u.turned = true
-		case word == "noreverse":
-		default:
-			return u, fmt.Sprintf("keepalived knows no %q here", shown(word, 40))
-		}
-	}
-	return u, ""
-}
-
-// weighted makes what is watched of its uses: one for each weight.
-func (im *importer) weighted(d *directive, name string, check fsm.Check, us []watch) []tracked {
-	own := 0
-	var said *directive
-	if d.rule != nil {
-		if w := d.one("weight"); w != nil {
-			own, said = int(w.number(0)), w
-			if w.arg(1) == "reverse" {
-				w.settle(Unsupported, "reverse: a check that passes cannot make a node worse", "write a script that fails where this one passes, and leave reverse out")
-				for _, u := range us {
-					u.entry.settle(Unsupported, "its weight is reversed, see "+w.at.String(), "")
-				}
-				d.leave(Unsupported, "its weight is reversed", "")
-				return nil
-			}
-		}
-	}
-	var out []tracked
-	for _, u := range us {
-		weight, from := own, said
-		if u.weight != nil {
-			weight, from = *u.weight, u.entry
-		}
-		member := len(u.by) == 1 && u.by[0].sync != nil && !u.by[0].sync.weighs()
-		if member && weight != 0 {
-			u.entry.settle(Mistake, "keepalived ignores weights of the members of a sync group, and that of the check is not 0", "track it in the group, or give it weight 0 here")
-			continue
-		}
-		loss := max(weight, -weight)
-		j := slices.IndexFunc(out, func(t tracked) bool { return t.weight == loss })
-		if j < 0 {
-			t := tracked{name: name, check: check, weight: loss, d: d}
-			if len(out) > 0 {
-				t.name = fmt.Sprintf("%s-%d", name, loss)
-			}
-			out = append(out, t)
-			j = len(out) - 1
-		}
-		for _, i := range u.by {
-			out[j].concerns(i.router)
-		}
-		im.settleWeight(from, u, weight, out[j].name)
-	}
-	if said != nil && said.out == nil {
-		said.settle(Ignored, "everything that tracks it says its own weight", "")
-	}
-	return out
-}
-
-func (t *tracked) concerns(r *router) {
-	if r.group == "" {
-		if !slices.Contains(t.vips, r.vips[0]) {
-			t.vips = append(t.vips, r.vips[0])
-		}
-	} else if !slices.Contains(t.groups, r.group) {
-		t.groups = append(t.groups, r.group)
-	}
-}
-
-// settleWeight says what a weight has become.
-func (im *importer) settleWeight(from *directive, u watch, weight int, name string) {
-	to := fmt.Sprintf("node_check %q: required", name)
-	if weight != 0 {
-		to = fmt.Sprintf("node_check %q: weight = %d", name, -max(weight, -weight))
-	}
-	u.entry.mapped(to)
-	if from != nil && from != u.entry {
-		from.mapped(to)
-	}
-	at := from
-	if at == nil {
-		at = u.entry
-	}
-	switch {
-	case weight == 0:
-	case im.useless(u.by, max(weight, -weight)):
-		at.settle(Mistake, fmt.Sprintf("the distance of the priorities is more than the weight of %d, so that keepalived never moves an address for it; here it does", weight), "take it out where an address is to stay")
-	case weight > 0:
-		at.settle(Changed, to+": what a node had more while the check passes, it has less while it fails, which comes to the same", "")
-	}
-}
-
-// useless reports whether no loss of that much changes who has the highest priority.
-func (im *importer) useless(by []*instance, loss int) bool {
-	for _, i := range by {
-		for _, m := range i.router.members {
-			for _, o := range i.router.members {
-				if m != o && m.priority >= o.priority && m.priority-loss <= o.priority {
-					return false
+// checksOf are the checks of one kind of all real servers.
+func (b *box) checksOf(word string) []*directive {
+	if b.checks == nil {
+		b.checks = map[string][]*directive{}
+		for _, v := range b.all("virtual_server") {
+			for _, r := range v.all("real_server") {
+				for _, x := range r.inside {
+					b.checks[x.word] = append(b.checks[x.word], x)
 				}
 			}
 		}
-		if len(i.router.members) < 2 {
-			return false
-		}
 	}
-	return true
+	return b.checks[word]
 }

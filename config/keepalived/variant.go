@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"quorate/fsm"
 )
@@ -28,7 +29,9 @@ func (vs *variants[T]) add(name string, value T, node fsm.NodeID, d *directive) 
 	}
 	for _, v := range vs.byName[name] {
 		if reflect.DeepEqual(v.value, value) {
-			v.nodes, v.from = append(v.nodes, node), append(v.from, d)
+			if v.from = append(v.from, d); !slices.Contains(v.nodes, node) {
+				v.nodes = append(v.nodes, node)
+			}
 			return
 		}
 	}

@@ -5,7 +5,7 @@
 #
 # changed meaning:
 #   galera-per-node/lb1.conf:1: vrrp_script mine: node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10: vrrp_instance G / notify /opt/g.sh: notify "G": the last arguments are INSTANCE or GROUP, the name of ours (vip "G"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10: vrrp_instance G / notify /opt/g.sh: notify "G": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   galera-per-node/lb2.conf:1, galera-per-node/lb3.conf:1: vrrp_script mine: node_check is carried out on [lb2 lb3] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 
 # Configuration of a quorate cluster.
@@ -78,7 +78,7 @@ notify "G" {
 #
 # changed meaning (5)
 #   galera-per-node/lb1.conf:1                                vrrp_script mine                    node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10  vrrp_instance G / notify /opt/g.sh  notify "G": the last arguments are INSTANCE or GROUP, the name of ours (vip "G"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10  vrrp_instance G / notify /opt/g.sh  notify "G": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   galera-per-node/lb2.conf:1, galera-per-node/lb3.conf:1    vrrp_script mine                    node_check is carried out on [lb2 lb3] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 #
 # ignored: not needed (3)

@@ -4,7 +4,7 @@
 #   lang-quotes.conf:4: vrrp_script quoted / user "checker" "staff": a script runs with the groups of its user; make another user, if the group is needed
 #   lang-quotes.conf:7: vrrp_script shell / script "/bin/bash -c 'test -e /run/ok && exit 0; exit 1'": it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   lang-quotes.conf:9: vrrp_script shell / timeout 10: timeout is 500ms: it can be from 1ms to 500ms; look whether that will do
-#   lang-quotes.conf:20: vrrp_instance q / notify "/usr/local/bin/tell --to 'on call' q" teller: notify "q": the last arguments are INSTANCE or GROUP, the name of ours (vip "q"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   lang-quotes.conf:20: vrrp_instance q / notify "/usr/local/bin/tell --to 'on call' q" teller: notify "q": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -70,7 +70,7 @@ notify "q" {
 #   lang-quotes.conf:4   vrrp_script quoted / user "checker" "staff"                                    a script runs with the groups of its user; make another user, if the group is needed
 #   lang-quotes.conf:7   vrrp_script shell / script "/bin/bash -c 'test -e /run/ok && exit 0; exit 1'"  it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   lang-quotes.conf:9   vrrp_script shell / timeout 10                                                 timeout is 500ms: it can be from 1ms to 500ms; look whether that will do
-#   lang-quotes.conf:20  vrrp_instance q / notify "/usr/local/bin/tell --to 'on call' q" teller         notify "q": the last arguments are INSTANCE or GROUP, the name of ours (vip "q"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   lang-quotes.conf:20  vrrp_instance q / notify "/usr/local/bin/tell --to 'on call' q" teller         notify "q": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #
 # mapped (12)
 #   lang-quotes.conf:1   vrrp_script quoted                                                             node_check

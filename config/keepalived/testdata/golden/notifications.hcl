@@ -2,18 +2,17 @@
 #
 # unsupported:
 #   notifications.conf:12: vrrp_instance N / virtual_router_id 1: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   notifications.conf:14: vrrp_instance N / notify_master /etc/ka/master.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:15: vrrp_instance N / notify_backup /etc/ka/backup.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for BACKUP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:16: vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for FAULT, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:17: vrrp_instance N / notify_stop /etc/ka/stop.sh: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for STOP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:18: vrrp_instance N / notify_deleted: a script is run for every state here; write one script that looks at its third argument from the end, runs this one for DELETED, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
 #   notifications.conf:19: vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh: there are no adverts of others to hear; nothing: only one node owns an address
 #
 # changed meaning:
 #   notifications.conf:3: global_defs / smtp_server 2001:db8::25 587: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5: global_defs / smtp_alert_checker true: notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6: global_defs / no_email_faults: mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
-#   notifications.conf:21: vrrp_instance N / notify /etc/ka/any.sh: notify "N": the last arguments are INSTANCE or GROUP, the name of ours (vip "N"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   notifications.conf:14: vrrp_instance N / notify_master /etc/ka/master.sh: notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
+#   notifications.conf:15: vrrp_instance N / notify_backup /etc/ka/backup.sh: notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
+#   notifications.conf:16: vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root: notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most
+#   notifications.conf:17: vrrp_instance N / notify_stop /etc/ka/stop.sh: notify "N-states": a shell runs it where QUORATE_STATE is STOP; one runs after another, for 5m at most
+#   notifications.conf:21: vrrp_instance N / notify /etc/ka/any.sh: notify "N": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   notifications.conf:22, notifications.conf:26, notifications.conf:27: smtp_alert: notify "mail": events; it tells of all VIPs and services, or of none
 
 # Configuration of a quorate cluster.
@@ -65,6 +64,17 @@ notify "N" {
   }
 }
 
+# notifications.conf:15, notifications.conf:16, notifications.conf:14, notifications.conf:17
+notify "N-states" {
+  vips = ["N"]
+
+  script {
+    command = ["/bin/sh", "-c", "case \"$QUORATE_TYPE $QUORATE_NAME $QUORATE_STATE\" in 'INSTANCE N BACKUP') exec '/etc/ka/backup.sh';; 'INSTANCE N FAULT') exec '/etc/ka/fault.sh' 'N';; 'INSTANCE N MASTER') exec '/etc/ka/master.sh';; 'INSTANCE N STOP') exec '/etc/ka/stop.sh';; esac"]
+    user    = "root"
+    timeout = "5m"
+  }
+}
+
 # notifications.conf:3
 notify "mail" {
   events = ["health", "service"]
@@ -84,26 +94,26 @@ notify "notify-fifo" {
 }
 
 # All findings:
-# unsupported (7)
+# unsupported (2)
 #   notifications.conf:12  vrrp_instance N / virtual_router_id 1                          this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   notifications.conf:14  vrrp_instance N / notify_master /etc/ka/master.sh              a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:15  vrrp_instance N / notify_backup /etc/ka/backup.sh              a script is run for every state here; write one script that looks at its third argument from the end, runs this one for BACKUP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:16  vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root       a script is run for every state here; write one script that looks at its third argument from the end, runs this one for FAULT, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:17  vrrp_instance N / notify_stop /etc/ka/stop.sh                  a script is run for every state here; write one script that looks at its third argument from the end, runs this one for STOP, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
-#   notifications.conf:18  vrrp_instance N / notify_deleted                               a script is run for every state here; write one script that looks at its third argument from the end, runs this one for DELETED, and name it in a block: notify "N" { vips = ["N"]  script { command = ["/path/of/it"] } }
 #   notifications.conf:19  vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh  there are no adverts of others to hear; nothing: only one node owns an address
 #
-# changed meaning (7)
+# changed meaning (11)
 #   notifications.conf:3   global_defs / smtp_server 2001:db8::25 587                              notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5   global_defs / smtp_alert_checker true                                   notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6   global_defs / no_email_faults                                           mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
-#   notifications.conf:21  vrrp_instance N / notify /etc/ka/any.sh                                 notify "N": the last arguments are INSTANCE or GROUP, the name of ours (vip "N"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   notifications.conf:14  vrrp_instance N / notify_master /etc/ka/master.sh                       notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
+#   notifications.conf:15  vrrp_instance N / notify_backup /etc/ka/backup.sh                       notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
+#   notifications.conf:16  vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root                notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most
+#   notifications.conf:17  vrrp_instance N / notify_stop /etc/ka/stop.sh                           notify "N-states": a shell runs it where QUORATE_STATE is STOP; one runs after another, for 5m at most
+#   notifications.conf:21  vrrp_instance N / notify /etc/ka/any.sh                                 notify "N": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   notifications.conf:22  vrrp_instance N / smtp_alert off                                        notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:26  virtual_server 10.10.0.1 80 / smtp_alert on                             notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:27  virtual_server 10.10.0.1 80 / real_server 10.10.1.1 80 / smtp_alert no  notify "mail": events; it tells of all VIPs and services, or of none
 #
-# ignored: not needed (2)
+# ignored: not needed (3)
 #   notifications.conf:4   global_defs / smtp_helo_name lb               mail names the node itself
+#   notifications.conf:18  vrrp_instance N / notify_deleted              what is gone from the configuration is always told as DELETED
 #   notifications.conf:20  vrrp_instance N / notify_priority_changes on  there are no priorities to tell of
 #
 # mapped (14)

@@ -1,12 +1,12 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # unsupported:
-#   sync-group/lb1.conf:10, sync-group/lb2.conf:10: vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all": a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "FW" { vips = ["OUTSIDE", "10.0.0.1", "10.0.1.1"]  script { command = ["/path/of/it"] } }
 #   sync-group/lb1.conf:16, sync-group/lb1.conf:25, sync-group/lb2.conf:16, sync-group/lb2.conf:25: virtual_router_id: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   sync-group/lb1.conf:31, sync-group/lb2.conf:31: vrrp_instance INSIDE / virtual_routes: this version moves addresses alone, and no routes or rules with them; set them on all directors, or by the script of a notify block
 #
 # changed meaning:
-#   sync-group/lb1.conf:9, sync-group/lb2.conf:9: vrrp_sync_group FW / notify /etc/keepalived/notify.sh: notify "FW": the last arguments are INSTANCE or GROUP, the name of ours (group "FW"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+#   sync-group/lb1.conf:9, sync-group/lb2.conf:9: vrrp_sync_group FW / notify /etc/keepalived/notify.sh: notify "FW": the last arguments are as from keepalived, for which a shell sees, as here it is GROUP FW, but the priority is always 100; one runs after another, for 5m at most
+#   sync-group/lb1.conf:10, sync-group/lb2.conf:10: vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all": notify "FW-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -65,24 +65,34 @@ node_check "link-eth2" {
 # Somebody who is told what happens, by exactly one of the blocks in it. A `webhook` and an `email` are sent by the leader, each event once and in order; a `script` is run, and a `fifo` is written, by each node about itself, as keepalived does. notify.md says what is promised.
 # sync-group/lb1.conf:9, sync-group/lb2.conf:9
 notify "FW" {
-  vips = ["10.0.0.1", "10.0.1.1", "OUTSIDE"]
+  vips = ["OUTSIDE"]
 
   script {
-    command = ["/etc/keepalived/notify.sh"]
+    command = ["/bin/sh", "-c", "case \"$QUORATE_TYPE $QUORATE_NAME\" in 'GROUP FW') exec '/etc/keepalived/notify.sh' 'GROUP' 'FW' \"$QUORATE_STATE\" 100;; esac"]
+    timeout = "5m"
+  }
+}
+
+# sync-group/lb1.conf:10, sync-group/lb2.conf:10
+notify "FW-states" {
+  vips = ["OUTSIDE"]
+
+  script {
+    command = ["/bin/sh", "-c", "case \"$QUORATE_TYPE $QUORATE_NAME $QUORATE_STATE\" in 'GROUP FW MASTER') exec '/etc/keepalived/to-master.sh' 'all';; esac"]
     timeout = "5m"
   }
 }
 
 # All findings:
-# unsupported (10)
-#   sync-group/lb1.conf:10, sync-group/lb2.conf:10  vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all"      a script is run for every state here; write one script that looks at its third argument from the end, runs this one for MASTER, and name it in a block: notify "FW" { vips = ["OUTSIDE", "10.0.0.1", "10.0.1.1"]  script { command = ["/path/of/it"] } }
+# unsupported (8)
 #   sync-group/lb1.conf:16, sync-group/lb2.conf:16  vrrp_instance OUTSIDE / virtual_router_id 1                                this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   sync-group/lb1.conf:25, sync-group/lb2.conf:25  vrrp_instance INSIDE / virtual_router_id 2                                 this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   sync-group/lb1.conf:31, sync-group/lb2.conf:31  vrrp_instance INSIDE / virtual_routes                                      this version moves addresses alone, and no routes or rules with them; set them on all directors, or by the script of a notify block
 #   sync-group/lb1.conf:32, sync-group/lb2.conf:32  vrrp_instance INSIDE / virtual_routes / 0.0.0.0/0 via 192.0.2.14 dev eth0  it is part of virtual_routes
 #
-# changed meaning (2)
-#   sync-group/lb1.conf:9, sync-group/lb2.conf:9  vrrp_sync_group FW / notify /etc/keepalived/notify.sh  notify "FW": the last arguments are INSTANCE or GROUP, the name of ours (group "FW"), the state, and always 100 as priority; one runs after another, for 5m at most; look whether the script knows the name
+# changed meaning (4)
+#   sync-group/lb1.conf:9, sync-group/lb2.conf:9    vrrp_sync_group FW / notify /etc/keepalived/notify.sh                  notify "FW": the last arguments are as from keepalived, for which a shell sees, as here it is GROUP FW, but the priority is always 100; one runs after another, for 5m at most
+#   sync-group/lb1.conf:10, sync-group/lb2.conf:10  vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all"  notify "FW-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #
 # ignored: not needed (6)
 #   sync-group/lb1.conf:11, sync-group/lb2.conf:11  vrrp_sync_group FW / smtp_alert       there is nobody to send mail to
