@@ -64,7 +64,9 @@ func Import(o Options, directors []Director) (Result, error) {
 	if err := im.unite(); err != nil {
 		return Result{}, err
 	}
-	im.nodeChecks()
+	if err := im.nodeChecks(); err != nil {
+		return Result{}, err
+	}
 	if err := im.services(); err != nil {
 		return Result{}, err
 	}

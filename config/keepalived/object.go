@@ -58,7 +58,7 @@ func (im *importer) validate() error {
 		for _, p := range problems {
 			name, o := im.holder(p.Object)
 			if o == nil {
-				return fmt.Errorf("what was made of the files cannot be a configuration: %s %s: %s; %s", p.Object, p.Key, p.What, p.Cure)
+				return fmt.Errorf("what was made of the files cannot be a configuration: %s: %s; %s", strings.TrimSpace(p.Object+" "+p.Key), p.What, p.Cure)
 			}
 			holds = append(holds, hold{name, o})
 		}

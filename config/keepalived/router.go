@@ -39,8 +39,11 @@ func (im *importer) unite() error {
 			}
 		}
 	}
+	if n := len(im.routers); n > fsm.MaxVIPs {
+		return fmt.Errorf("%s: there are %d instances, more than the limit of %d VIPs: make several clusters", im.boxes[0].reader.first, n, fsm.MaxVIPs)
+	}
 	if n := len(im.routersOf); n > fsm.MaxVIPs {
-		return fmt.Errorf("the instances have %d addresses, more than the limit of %d: make several clusters", n, fsm.MaxVIPs)
+		return fmt.Errorf("%s: the instances have %d addresses, more than the limit of %d: make several clusters", im.boxes[0].reader.first, n, fsm.MaxVIPs)
 	}
 	groups := map[string]string{} // by the name of a sync group
 	for _, r := range im.routers {

@@ -32,7 +32,7 @@ func (im *importer) services() error {
 				switch {
 				case have == nil:
 					if len(first) >= fsm.MaxServices {
-						return fmt.Errorf("there are more than the limit of %d virtual services: make several clusters", fsm.MaxServices)
+						return fmt.Errorf("%s: there are more than the limit of %d virtual services: make several clusters", im.boxes[0].reader.first, fsm.MaxServices)
 					}
 					first[key], s.on = s, []*box{b}
 					im.put(s)

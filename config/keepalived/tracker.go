@@ -19,10 +19,14 @@ type tracked struct {
 }
 
 // nodeChecks makes node checks of what instances and groups watch.
-func (im *importer) nodeChecks() {
+func (im *importer) nodeChecks() error {
 	found := variants[fsm.NodeCheck]{}
 	for _, b := range im.boxes {
-		for _, t := range im.trackedBy(b) {
+		all, err := im.trackedBy(b)
+		if err != nil {
+			return err
+		}
+		for _, t := range all {
 			n := fsm.NodeCheck{Name: t.name, Checks: []fsm.Check{t.check}, Required: t.loss == 0, Weight: -t.loss, VIPs: t.vips, Groups: t.groups}
 			slices.Sort(n.VIPs)
 			slices.Sort(n.Groups)
@@ -33,6 +37,7 @@ func (im *importer) nodeChecks() {
 		n.Name, n.Nodes = name, nodes
 		im.config.NodeChecks[name] = n
 	}, func(name string) { delete(im.config.NodeChecks, name) })
+	return nil
 }
 
 // tracker is a kind of thing that instances and groups watch: a block of its own, and the lists that name it.
@@ -51,7 +56,7 @@ var trackerKinds = []tracker{
 }
 
 // trackedBy gives what a director watches.
-func (im *importer) trackedBy(b *box) []tracked {
+func (im *importer) trackedBy(b *box) ([]tracked, error) {
 	var out []tracked
 	uses := map[string]map[string][]watch{}
 	for _, i := range b.instances {
@@ -59,6 +64,18 @@ func (im *importer) trackedBy(b *box) []tracked {
 	}
 	for _, g := range b.syncs {
 		im.uses(uses, g.d, g.members, false)
+	}
+	watched := len(uses["track_interface"])
+	for _, kind := range trackerKinds {
+		_, byName := b.named(kind.block)
+		for name := range uses[kind.list] {
+			if byName[name] != nil {
+				watched++
+			}
+		}
+	}
+	if watched > fsm.MaxNodeChecks {
+		return nil, fmt.Errorf("%s: the instances track %d scripts, interfaces and other things, more than the limit of %d node checks: track fewer, or import in parts", b.reader.first, watched, fsm.MaxNodeChecks)
 	}
 	for _, kind := range trackerKinds {
 		blocks, byName := b.named(kind.block)
@@ -82,7 +99,7 @@ func (im *importer) trackedBy(b *box) []tracked {
 		link := tracker{check: func(_ *box, _ *directive, _ int, turned bool) (fsm.Check, string) { return linkCheck(name, turned) }}
 		out = append(out, im.weighted(link, b, us[0].entry, us)...)
 	}
-	return out
+	return out, nil
 }
 
 // linkCheck makes a check of a line of track_interface.
