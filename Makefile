@@ -18,7 +18,7 @@ PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod 
              ipvsadm:/sbin/ipvsadm keepalived:/usr/sbin/keepalived nftables:/usr/sbin/nft qemu-system-x86:/usr/bin/qemu-system-x86_64 \
              nginx:/usr/sbin/nginx openssl:/usr/bin/openssl haproxy:/usr/sbin/haproxy dnsmasq-base:/usr/sbin/dnsmasq exim4-daemon-light:/usr/sbin/exim4 etcd-server:/usr/bin/etcd \
              redis-server:/usr/bin/redis-server mariadb-server-core:/usr/sbin/mariadbd postgresql:/usr/lib/postgresql \
-             bird2:/usr/sbin/bird
+             bird2:/usr/sbin/bird frr:/usr/lib/frr/vrrpd
 # A stock kernel for test-stock, downloaded and unpacked there, never installed.
 export QUORATE_STOCK_KERNEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/stock-kernel
 
