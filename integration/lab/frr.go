@@ -183,16 +183,26 @@ var frrState = regexp.MustCompile(`\[VRID (\d+)\] \[IPv([46])\] (\w+) -> (\w+)`)
 
 // State is the state of a virtual router: "Initialize", "Backup" or "Master"; "" = none yet.
 func (f *FRR) State(vrid uint8, six bool) string {
-	family, state := "4", ""
+	state := ""
+	for _, l := range f.States(vrid, six) {
+		state = l.Text
+	}
+	return state
+}
+
+// States are the states that a virtual router has entered, each as a line of that one word.
+func (f *FRR) States(vrid uint8, six bool) []Line {
+	family := "4"
 	if six {
 		family = "6"
 	}
+	var out []Line
 	for _, l := range f.Journal.Lines(0) {
 		if m := frrState.FindStringSubmatch(l.Text); m != nil && m[1] == strconv.Itoa(int(vrid)) && m[2] == family {
-			state = m[4]
+			out = append(out, Line{l.At, m[4]})
 		}
 	}
-	return state
+	return out
 }
 
 // End asks vrrpd to end (SIGTERM), then zebra, which takes the addresses off the wire for it.
