@@ -37,6 +37,7 @@ type Capture struct {
 	lost    uint64
 	offset  time.Duration // of CLOCK_REALTIME, which stamps, to CLOCK_MONOTONIC
 	err     error
+	record  *recorder // nil = none
 }
 
 const (
@@ -92,6 +93,9 @@ func (c *Capture) Close() error {
 		c.mu.Unlock()
 		err = c.file.Close()
 		c.wg.Wait()
+		if c.record != nil {
+			err = errors.Join(err, c.record.close())
+		}
 	})
 	return err
 }
@@ -145,14 +149,19 @@ func (c *Capture) take(b, oob []byte, from unix.Sockaddr) {
 		c.fail(err)
 		return
 	}
-	if a, ok := parseAdvert(b); ok {
-		a.At, a.Host = at, host
-		c.adverts = append(c.adverts, a)
+	advert, claims := parseAdvert(b)
+	if claims {
+		advert.At, advert.Host = at, host
+		c.adverts = append(c.adverts, advert)
 	}
 	for _, s := range parseStatements(b) {
 		if slices.Contains(c.addrs, s.addr) {
 			c.frames[s.addr] = append(c.frames[s.addr], Frame{At: at, Host: host, Kind: s.kind})
+			claims = claims || s.kind.Claims()
 		}
+	}
+	if claims && c.record != nil {
+		c.record.frame(time.Duration(at)+c.offset, b)
 	}
 }
 

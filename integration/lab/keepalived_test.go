@@ -2,8 +2,11 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -58,6 +61,10 @@ func TestTwoKeepalived(t *testing.T) {
 	}
 	capture, err := l.StartCapture(vips...)
 	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := filepath.Join(t.TempDir(), "two.pcap")
+	if err := capture.Record(recorded); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.StartWatch(10*time.Millisecond, vips...); err != nil {
@@ -119,7 +126,41 @@ func TestTwoKeepalived(t *testing.T) {
 	if err := capture.Err(); err != nil {
 		t.Error(err)
 	}
+	adverts := len(capture.Adverts(51, false, Span{0, Now()})) + len(capture.Adverts(51, true, Span{0, Now()})) + len(capture.Adverts(52, false, Span{0, Now()}))
+	if err := capture.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := recordedAdverts(t, recorded); n < adverts {
+		t.Errorf("%d adverts are in the file, %d were captured", n, adverts)
+	}
 	if t.Failed() {
 		t.Logf("k1:\n%s\nk2:\n%s", k1.Output(), k2.Output())
 	}
+}
+
+// recordedAdverts is how many VRRP advertisements a file has.
+func recordedAdverts(t *testing.T, path string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) < 24 || binary.NativeEndian.Uint32(b) != pcapMagic {
+		t.Fatalf("%d bytes that are no capture", len(b))
+	}
+	n := 0
+	for b = b[24:]; len(b) > 0; {
+		size := 0
+		if len(b) >= 16 {
+			size = int(binary.NativeEndian.Uint32(b[8:]))
+		}
+		if size == 0 || len(b) < 16+size {
+			t.Fatalf("the file ends inside a frame: %d bytes", len(b))
+		}
+		if _, ok := parseAdvert(b[16 : 16+size]); ok {
+			n++
+		}
+		b = b[16+size:]
+	}
+	return n
 }
