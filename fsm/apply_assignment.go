@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 )
@@ -78,7 +79,7 @@ func (e *entry) assign(c Assign, held contested) {
 		e.refuse(c.Key, "no vip %q is configured at this address", c.VIP)
 		return
 	}
-	if why := e.unfitOwner(c.Owner, c.OwnerEpoch); why != "" {
+	if why := cmp.Or(e.unfitOwner(c.Owner, c.OwnerEpoch), e.barred(v)); why != "" {
 		e.refuse(c.Key, "%s", why)
 		return
 	}
@@ -119,18 +120,18 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 	next := Assignment{
 		Key: rec.Key, VIP: v.Name, Owner: owner, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
 		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, policy),
-		Shadow: shadow,
+		Shadow: shadow, Fresh: v.RouterName() != "" && (rec.Owner == "" || rec.Shadow),
 	}
 	e.assignments()[rec.Key] = next
 	e.event(Event{Kind: EventAssign, Node: owner, VIP: v.Name, Reason: why.Code,
-		Text: fmt.Sprintf("%s (%v): %s%s%s%s", v.Name, rec.Key, from, owner, because(why), e.suspendedText(next))})
+		Text: fmt.Sprintf("%s%s: %s%s%s%s", v.Name, next.where(), from, owner, because(why), e.suspendedText(next))})
 }
 
 // clear records that nobody owns the address, or forgets it when it is not configured.
 func (e *entry) clear(rec Assignment, why Reason, held contested) {
 	if rec.Owner != "" {
 		e.event(Event{Kind: EventAssign, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-			Text: fmt.Sprintf("%s (%v): %s no longer owns it%s", rec.VIP, rec.Key, rec.Owner, because(why))})
+			Text: fmt.Sprintf("%s%s: %s no longer owns it%s", rec.VIP, rec.where(), rec.Owner, because(why))})
 	}
 	if e.next.lingers(rec) {
 		held[rec.Key.Addr]--
@@ -178,7 +179,7 @@ func (e *entry) startRelease(c StartRelease) bool {
 		how = fmt.Sprintf("%s hands it to %s", rec.Owner, c.To)
 	}
 	e.event(Event{Kind: EventRelease, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-		Text: fmt.Sprintf("%s (%v): %s%s", rec.VIP, c.Key, how, because(why))})
+		Text: fmt.Sprintf("%s%s: %s%s", rec.VIP, rec.where(), how, because(why))})
 	return true
 }
 
@@ -197,7 +198,15 @@ func (e *entry) cancel(c Cancel) {
 	rec.Release = nil
 	e.assignments()[c.Key] = rec
 	e.event(Event{Kind: EventCancel, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-		Text: fmt.Sprintf("%s (%v): %s keeps it%s", rec.VIP, c.Key, rec.Owner, because(why))})
+		Text: fmt.Sprintf("%s%s: %s keeps it%s", rec.VIP, rec.where(), rec.Owner, because(why))})
+}
+
+// where is like " (192.0.2.10)" or " (192.0.2.10, in shadow)".
+func (a Assignment) where() string {
+	if a.Shadow {
+		return fmt.Sprintf(" (%v, in shadow)", a.Key)
+	}
+	return fmt.Sprintf(" (%v)", a.Key)
 }
 
 // because is the second half of a sentence.

@@ -85,7 +85,7 @@ func (e *entry) releaseTombstones() {
 		a.Release = &r
 		e.assignments()[k] = a
 		e.event(Event{Kind: EventRelease, Node: a.Owner, VIP: a.VIP, Reason: r.Reason.Code,
-			Text: fmt.Sprintf("%s (%v): %s has to give it up: %s", a.VIP, k, a.Owner, r.Reason.Text)})
+			Text: fmt.Sprintf("%s%s: %s has to give it up: %s", a.VIP, a.where(), a.Owner, r.Reason.Text)})
 	}
 }
 

@@ -1,6 +1,9 @@
 package fsm
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // fenced raises the node's epoch, gives its addresses to others and clears the rest, all in one entry: with an index
 // after this one the node owns nothing, and with an earlier one nobody else does.
@@ -39,7 +42,7 @@ func (e *entry) fenced(c Fenced) error {
 	for _, m := range c.Moves {
 		rec, ok := before[m.Key]
 		v := e.next.Config.VIPs[m.VIP]
-		switch why := e.unfitOwner(m.To, m.ToEpoch); {
+		switch why := cmp.Or(e.unfitOwner(m.To, m.ToEpoch), e.barred(v)); {
 		case !ok:
 			e.refuse(m.Key, "%s does not own it", n.ID)
 		case rec.Epoch != m.Epoch:

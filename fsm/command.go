@@ -171,7 +171,7 @@ type Decide struct {
 // (design §3 “Planned moves”). The new owner must be a known director whose node epoch is OwnerEpoch, and a VIP named VIP
 // must be configured at this address; with Owner "" neither is asked, and a record whose address is no longer configured is
 // deleted. The same address on another network, owned by an earlier configuration that its owner has not released yet, is
-// in the way too: another label makes no other wire.
+// in the way too: another label makes no other wire. Nobody gets a VIP that a router outside the cluster has, see ForeignOwner.
 type Assign struct {
 	Key          AddressKey `json:"key"`
 	VIP          string     `json:"vip"`

@@ -21,10 +21,14 @@ type Explanation struct {
 	// Holds are what keeps it from being moved for preference or balance now. None of them keeps it from a node that has failed.
 	Holds []Hold `json:"holds,omitempty"`
 	// Heir is where it would go if its owner died now; "" = nowhere. Zero without an owner.
-	Heir       NodeID     `json:"heir,omitempty"`
-	HeirReason string     `json:"heir_reason,omitempty"` // why there, or why nowhere
-	Nodes      []Standing `json:"nodes"`                 // sorted by name
-	Budget     Budget     `json:"budget"`                // for moves for preference and balance, of the whole cluster
+	Heir       NodeID `json:"heir,omitempty"`
+	HeirReason string `json:"heir_reason,omitempty"` // why there, or why nowhere
+	// Router is the virtual router that it belongs to, Foreign the router outside the cluster that has it, by that one or by another of its group.
+	Router  string        `json:"virtual_router,omitempty"`
+	Foreign *ForeignOwner `json:"foreign,omitempty"`
+	Mode    Mode          `json:"mode,omitempty"`
+	Nodes   []Standing    `json:"nodes"`  // sorted by name
+	Budget  Budget        `json:"budget"` // for moves for preference and balance, of the whole cluster
 }
 
 // Hold is one thing that keeps a VIP where it is for some time.
@@ -73,6 +77,10 @@ func Explain(s *State, h Hints, k AddressKey) (x Explanation, ok bool) {
 	rec.Key = k
 	x = Explanation{VIP: v.Name, Key: k, Group: v.Group, Owner: rec.Owner, Since: rec.Since, Reason: rec.Reason, Release: rec.Release,
 		Nodes: p.standings(u), Budget: s.budgetAt(h.Now)}
+	x.Router, x.Mode = v.RouterName(), s.Config.ModeOf(v)
+	if f, ok := s.Foreign[p.foreign[u.id]]; ok {
+		x.Foreign = &f
+	}
 	x.Holds = p.holds(u)
 	x.Movers = p.movers(u, rec)
 	if rec.Owner != "" {
@@ -149,6 +157,8 @@ func (p *planner) movers(u *unit, rec Assignment) []string {
 		say("it is moving: %s hands it to %s (%s)", rec.Owner, rec.Release.To, rec.Release.Reason.Text)
 	case rec.Release != nil:
 		say("%s gives it up (%s)", rec.Owner, rec.Release.Reason.Text)
+	case u.foreign != "":
+		say("the next plan takes it from %s: %s", rec.Owner, u.foreign)
 	case home >= 0 && home != i:
 		say("the next plan moves it to %s: %s", p.nodes[home].ID, p.moveReason(u, i).Text)
 	}
@@ -207,6 +217,8 @@ func (p *planner) preferredTo(u *unit, i int) (out []string) {
 func (p *planner) whyUnowned(u *unit, rec Assignment) string {
 	m := u.members[slices.IndexFunc(u.members, func(m member) bool { return m.key == rec.Key })]
 	switch {
+	case u.foreign != "":
+		return p.foreignEnds(u)
 	case p.mayGet(u, m):
 		return fmt.Sprintf("the next plan gives it to %s: %s", p.nodes[u.home].ID, u.why)
 	case p.blocked(m):
@@ -224,6 +236,8 @@ func heir(s *State, h Hints, rec Assignment) (NodeID, string) {
 	for _, m := range u.members {
 		switch {
 		case m.key != rec.Key:
+		case u.foreign != "":
+			return "", u.foreign
 		case p.mayGet(u, m):
 			return p.nodes[u.home].ID, u.why
 		case p.blocked(m):

@@ -149,8 +149,8 @@ func (e *entry) flapOf(rec Assignment, why ReasonCode) Flap {
 
 // unitOf names what moves together with the address.
 func (e *entry) unitOf(k AddressKey) string {
-	if v, ok := e.next.VIPByKey(k); ok && v.Group != "" {
-		return "group/" + v.Group
+	if v, ok := e.next.VIPByKey(k); ok {
+		return v.unit()
 	}
 	return k.String()
 }

@@ -41,7 +41,7 @@ func (e *entry) setForeign(c SetForeign) error {
 	was, had := e.next.Foreign[c.Router]
 	if c.Foreign == nil {
 		if had {
-			e.dropForeign(c.Router, was, "it is heard no more")
+			e.dropForeign(c.Router, was, "no node hears it claim it any more")
 		}
 		return nil
 	}
@@ -65,9 +65,23 @@ func (e *entry) setForeign(c SetForeign) error {
 	if had && was.same(f) {
 		return nil // others hear it: nothing that a person has to know
 	}
+	e.refresh()
 	e.event(Event{Kind: EventVRRP, VIP: e.next.onlyVIP(c.Router), Reason: ReasonForeignOwner,
 		Text: fmt.Sprintf("virtual router %s: %v has it%s", c.Router, f, f.claim())})
 	return nil
+}
+
+// refresh notes that what owners have of units that a router outside the cluster has may have been another's in between, even if it was not taken from them in time.
+func (e *entry) refresh() {
+	units := e.next.foreignUnits()
+	for _, k := range sortedKeys(e.next.Assignments) {
+		a := e.next.Assignments[k]
+		v, ok := e.next.VIPByKey(k)
+		if ok && a.Owner != "" && v.RouterName() != "" && !a.Fresh && units[v.unit()] != "" {
+			a.Fresh = true
+			e.assignments()[k] = a
+		}
+	}
 }
 
 // claim says why the cluster leaves it what it has.

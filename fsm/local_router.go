@@ -6,14 +6,15 @@ import "slices"
 type LocalRouter struct {
 	Router ResolvedRouter
 	Link   string // of its VIPs here; "" = the node has none for them, and hears nothing
-	Shadow bool   // its VIPs are in shadow: the node hears, and says nothing
-	// Part is what the node is to do, of all its VIPs: they are of one unit.
+	// Shadow: its VIPs are in shadow, so that the node hears, and says nothing. What it has live still, or has in shadow still, it gives up as such.
+	Shadow bool
+	// Part is what the node is to do, for all of its VIPs.
 	Part RouterPart
 	// Owner has its VIPs, released or not; "" = nobody.
 	Owner NodeID
-	// Reason is that of the assignment by which Owner has them, the last one. By it, and by what is heard, the node knows whether a fellow or somebody else
-	// may answer for them still.
+	// Reason is that of the assignment by which Owner has them, Fresh that of any of them a router outside the cluster may answer for it still, see Assignment.
 	Reason ReasonCode
+	Fresh  bool
 	// Foreign is the router outside the cluster that has the VIPs; nil = none is known.
 	Foreign *ForeignOwner
 }
@@ -25,9 +26,9 @@ type RouterPart string
 const (
 	// RouterListens: it is not this node's turn. What was its own before has been given up.
 	RouterListens RouterPart = ""
-	// RouterSpeaks: the node owns all VIPs, and has been asked to release none.
+	// RouterSpeaks: the node has them.
 	RouterSpeaks RouterPart = "speaks"
-	// RouterHandsOver: another node is to have what this one has to release, or this one anew: it falls silent, and says nothing.
+	// RouterHandsOver: another node is to have what this one has to release: it falls silent.
 	RouterHandsOver RouterPart = "hands-over"
 	// RouterYields: a router outside the cluster has them: the node falls silent.
 	RouterYields RouterPart = "yields"
@@ -49,8 +50,11 @@ func (s *State) localRouters(n Node) []LocalRouter {
 		l := LocalRouter{Router: r, Shadow: s.Config.Shadows(first), Part: s.partOf(n.ID, r)}
 		l.Link, _ = n.Facts.LinkFor(first.Key().Addr, first.Interface)
 		for _, v := range r.VIPs {
-			if a := s.Assignments[v.Key()]; a.Owner != "" && a.VIP == v.Name {
-				l.Owner, l.Reason = a.Owner, a.Reason.Code
+			if a := s.Assignments[v.Key()]; a.Owner != "" {
+				l.Owner, l.Reason, l.Fresh = a.Owner, a.Reason.Code, l.Fresh || a.Fresh
+				if a.Owner == n.ID {
+					l.Shadow = a.Shadow
+				}
 			}
 		}
 		if f, ok := s.Foreign[r.Name]; ok {
@@ -62,16 +66,21 @@ func (s *State) localRouters(n Node) []LocalRouter {
 	return out
 }
 
-// partOf is what the node does as part of the router. While some of the VIPs are on their way here the node listens: half of a virtual router cannot
-// speak. Where some are to go one way and some another, it says nothing, which is never wrong.
+// partOf is what the node does as part of the router. It speaks for all VIPs as soon as it has one for good and nobody else has any: silence would have the others
+// take what is open here. While another node has some still it listens. Where some are to go to another node it says nothing, which is never wrong for long.
 func (s *State) partOf(node NodeID, r ResolvedRouter) RouterPart {
-	var owned, handed, resigned int
+	var has, handed, resigned, others int
 	for _, v := range r.VIPs {
-		switch a := s.Assignments[v.Key()]; {
+		a := s.Assignments[v.Key()]
+		back := !a.Shadow && s.Config.Shadows(v) // to those that have it when the cluster only watches
+		switch rel := a.Release; {
+		case a.Owner == "":
 		case a.Owner != node:
-		case a.Release == nil && s.Config.Matches(a, v):
-			owned++
-		case a.Release == nil || a.Release.To != "" || a.Release.Reason.Code.asked():
+			others++
+		case a.Shadow && !s.Config.Shadows(v): // it had nothing, and gets it anew
+		case !back && (rel == nil || rel.To == node || a.VIP != v.Name): // the last: it gets the address anew, under another name
+			has++
+		case !back && (rel.To != "" || rel.Reason.Code.asked()):
 			handed++
 		default:
 			resigned++
@@ -79,16 +88,16 @@ func (s *State) partOf(node NodeID, r ResolvedRouter) RouterPart {
 	}
 	_, foreign := s.Foreign[r.Name]
 	switch {
-	case owned+handed+resigned == 0:
+	case has+handed+resigned == 0:
 		return RouterListens
 	case foreign:
 		return RouterYields
 	case handed > 0:
 		return RouterHandsOver
-	case resigned > 0:
-		return RouterResigns
-	case owned == len(r.VIPs):
+	case has > 0 && others == 0:
 		return RouterSpeaks
+	case has > 0:
+		return RouterListens
 	}
-	return RouterListens
+	return RouterResigns
 }

@@ -26,7 +26,7 @@ type Hints struct {
 // same state and hints give the same plan. Applying a plan and planning again with the same hints gives nothing (but what a
 // release has ended for, by a hand-over or by staying, may then be moved for balance), and Apply refuses none of its decisions on the state it was made for.
 //
-// It moves a VIP only for a cause: its owner drains, leaves, is about to end or can no longer serve it; a more preferred node is able and
+// It moves a VIP only for a cause: a router outside the cluster has it; its owner drains, leaves, is about to end or can no longer serve it; a more preferred node is able and
 // preempt is on; its checks say that it must not have it, or another has a better score by them; it is not where the rest of its group is; the configuration changed it; or, with rebalance on, another node
 // has less for its weight. Moves for preference and balance are few and not too soon: see Settings and Flap.
 func Plan(s *State, h Hints) (Decide, bool) { return planWithin(s, h, s.budgetAt(h.Now).left()) }
@@ -77,10 +77,13 @@ type planner struct {
 	held   contested
 	need   map[string]needs // of each VIP, by name
 	checks []NodeCheck      // by name
+	// foreign are the units that a router outside the cluster has, with the virtual router; nil = none.
+	foreign map[string]string
 }
 
 func newPlanner(s *State, h Hints, fenced NodeID) *planner {
-	p := &planner{s: s, h: h, fenced: fenced, need: s.Config.needsOf(), checks: s.Config.nodeChecks(), index: make(map[NodeID]int, len(s.Nodes))}
+	p := &planner{s: s, h: h, fenced: fenced, need: s.Config.needsOf(), checks: s.Config.nodeChecks(), foreign: s.foreignUnits(),
+		index: make(map[NodeID]int, len(s.Nodes))}
 	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
 		p.index[id] = len(p.nodes)
 		n := s.Nodes[id]
@@ -177,6 +180,8 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 	switch {
 	case m.stale:
 		r.Reason = p.s.Config.tombstoneReason(m.rec, m.vip, true)
+	case u.foreign != "":
+		r.Reason = Reason{ReasonForeignOwner, u.foreign}
 	case u.home < 0 && p.lastLeaves(owner):
 		r.Reason = Reason{ReasonDrained, fmt.Sprintf("%s is leaving, and no director would remain", m.rec.Owner)}
 	case p.failing(u, owner) != "" && !p.mayGet(u, m):
@@ -191,7 +196,7 @@ func (p *planner) decideOwned(d *Decide, u *unit, m member) {
 
 // decideReleasing keeps a pending release as long as it has a cause.
 func (p *planner) decideReleasing(d *Decide, u *unit, m member) {
-	if m.stale {
+	if m.stale || u.foreign != "" {
 		return
 	}
 	switch owner := p.index[m.rec.Owner]; {
@@ -208,6 +213,8 @@ func (p *planner) decideConfirmed(d *Decide, u *unit, m member) {
 	failing := p.failing(u, owner)
 	var a Assign
 	switch {
+	case u.foreign != "":
+		a = p.assign(m, Node{}, Reason{ReasonForeignOwner, u.foreign})
 	case u.home == owner && !m.stale:
 		d.Cancel = append(d.Cancel, p.cancel(m, p.keepReason(u, m)))
 		return

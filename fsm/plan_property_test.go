@@ -180,6 +180,9 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 		if v.Group = rapid.SampledFrom([]string{"", "", "g1", "g2"}).Draw(rt, "group"); v.Group == "" {
 			v.Prefer, v.Preempt = prefer.Draw(rt, "prefer"), rapid.Bool().Draw(rt, "preempt")
 		}
+		if hold {
+			drawVRRP(rt, &v, i)
+		}
 		taken := false
 		for _, other := range c.VIPs {
 			taken = taken || other.Key() == v.Key()
@@ -193,6 +196,9 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 				Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}
 		}
 	}
+	if hold {
+		c.Routers = map[string]VirtualRouter{"r1": drawRouter(rt, 50)}
+	}
 	if hold && rapid.Bool().Draw(rt, "node checks") {
 		c.NodeChecks = drawNodeChecks(rt, c)
 	}
@@ -204,6 +210,25 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 	}
 	return c
 }
+
+// drawVRRP has the VIP in shadow, or in a virtual router: of the group g1 the same, of others its own.
+func drawVRRP(rt *rapid.T, v *VIP, i int) {
+	switch own := rapid.SampledFrom([]string{"router", "", "shadow", "router"}).Draw(rt, "vrrp"); {
+	case own == "shadow":
+		v.Mode = ShadowMode
+	case own == "router" && v.Group == "g1" && v.Network == "":
+		v.Router = "r1"
+	case own == "router":
+		r := drawRouter(rt, uint8(60+i))
+		v.VRRP, v.Mode = &r, rapid.SampledFrom([]Mode{LiveMode, LiveMode, ShadowMode}).Draw(rt, "mode")
+	}
+}
+
+func drawRouter(rt *rapid.T, vrid uint8) VirtualRouter {
+	return VirtualRouter{VRID: vrid, Peers: legacies[:rapid.IntRange(1, 2).Draw(rt, "peers")], NoPreempt: rapid.Bool().Draw(rt, "no preempt"), NoYield: rapid.IntRange(0, 3).Draw(rt, "yields") == 0}
+}
+
+var legacies = []netip.Addr{netip.MustParseAddr("192.0.2.200"), netip.MustParseAddr("192.0.2.201")}
 
 // drawNodeChecks are up to four checks, of few names, so that a second configuration changes them.
 func drawNodeChecks(rt *rapid.T, c Config) map[string]NodeCheck {
@@ -250,6 +275,7 @@ func TestRandomHistory(t *testing.T) {
 			before := snapshotOf(rt, w.s)
 			checkPlan(rt, w)
 			checkLocal(rt, w)
+			checkShares(rt, w)
 			if !slices.Equal(before, snapshotOf(rt, w.s)) {
 				rt.Fatal("planning changed the state")
 			}
@@ -271,7 +297,11 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 18).Draw(rt, "step") {
+	switch rapid.IntRange(0, 21).Draw(rt, "step") {
+	case 19, 20, 21:
+		if w.s.Schema >= schemaVRRP {
+			drawForeign(rt, w, id)
+		}
 	case 18:
 		if names := slices.Sorted(maps.Keys(w.s.Config.VIPs)); w.s.believes() && len(names) > 0 {
 			w.apply(Command{SetPaths: &SetPaths{[]PathEdge{{Node: id, VIP: rapid.SampledFrom(names).Draw(rt, "path"), Cut: rapid.Bool().Draw(rt, "cut")}}}})
@@ -360,6 +390,78 @@ func randomStep(rt *rapid.T, w *world) {
 	}
 }
 
+// drawForeign has a router outside the cluster heard, or heard no more.
+func drawForeign(rt *rapid.T, w *world, by NodeID) {
+	names := []string{"none"}
+	for _, r := range w.s.Config.VirtualRouters() {
+		names = append(names, r.Name)
+	}
+	c := SetForeign{Router: rapid.SampledFrom(names).Draw(rt, "router")}
+	if rapid.IntRange(0, 2).Draw(rt, "gone") > 0 {
+		c.Foreign = &ForeignOwner{Source: rapid.SampledFrom(legacies).Draw(rt, "legacy"), Priority: uint8(rapid.IntRange(1, 255).Draw(rt, "priority")),
+			Better: rapid.Bool().Draw(rt, "better"), Reporters: []NodeID{by}}
+	}
+	w.apply(Command{SetForeign: &c})
+}
+
+// checkShares fails unless what is in shadow, and only that, is kept apart from what the node carries, and unless at most one node speaks for a virtual router, which is
+// the owner of its VIPs.
+func checkShares(rt *rapid.T, w *world) {
+	speaks := map[string]NodeID{}
+	for id := range w.s.Nodes {
+		l := LocalOf(w.s, id)
+		had := map[AddressKey]int{}
+		each := func(shadow bool, keys ...AddressKey) {
+			for _, k := range keys {
+				if a := w.s.Assignments[k]; a.Owner != id || a.Shadow != shadow {
+					rt.Fatalf("%s has %v, in shadow: %v: %+v", id, k, shadow, a)
+				}
+				had[k]++
+			}
+		}
+		for _, v := range l.VIPs {
+			each(false, v.Key)
+		}
+		for _, v := range l.Shadow {
+			each(true, v.Key)
+		}
+		for _, r := range l.Releases {
+			each(false, r.Key)
+		}
+		for _, r := range l.ShadowReleases {
+			each(true, r.Key)
+		}
+		for _, k := range w.s.Owned(id) {
+			if had[k] != 1 {
+				rt.Fatalf("%s owns %v, and is told of it %d times", id, k, had[k])
+			}
+		}
+		for _, r := range l.Routers {
+			if r.Part != RouterSpeaks {
+				continue
+			}
+			if other := speaks[r.Router.Name]; other != "" || r.Owner != id || r.Foreign != nil {
+				rt.Fatalf("%s speaks for %+v, and so does %q", id, r, other)
+			}
+			speaks[r.Router.Name] = id
+		}
+	}
+	for _, r := range w.s.Config.VirtualRouters() {
+		owners, leaves := map[NodeID]bool{}, false
+		for _, v := range r.VIPs {
+			a := w.s.Assignments[v.Key()]
+			if owners[a.Owner] = true; a.Owner != "" {
+				leaves = leaves || a.Release != nil && a.Release.To != a.Owner && a.VIP == v.Name || a.Shadow != w.s.Config.Shadows(v)
+			}
+		}
+		delete(owners, "")
+		_, foreign := w.s.Foreign[r.Name]
+		if open := len(owners) == 1 && !leaves && !foreign; open && speaks[r.Name] == "" || len(owners) != 1 && speaks[r.Name] != "" {
+			rt.Fatalf("%v own virtual router %s, and %q speaks", owners, r.Name, speaks[r.Name])
+		}
+	}
+}
+
 // checkLocal fails unless each VIP that somebody is to serve has all of its services at its owner, by the mark that they have everywhere, and nowhere
 // else unless it is on its way.
 func checkLocal(rt *rapid.T, w *world) {
@@ -379,7 +481,7 @@ func checkLocal(rt *rapid.T, w *world) {
 			v := w.s.Config.VIPs[name]
 			a := w.s.Assignments[v.Key()]
 			here := serves[s.Name+"/"+name]
-			if owned := a.Owner != "" && w.s.Config.Matches(a, v); a.Release == nil && (owned && !slices.Equal(here, []NodeID{a.Owner}) || !owned && len(here) > 0) {
+			if owned := a.Owner != "" && w.s.Config.Matches(a, v) && !a.Shadow; a.Release == nil && (owned && !slices.Equal(here, []NodeID{a.Owner}) || !owned && len(here) > 0) {
 				rt.Fatalf("service %s on vip %s is at %v, and its owner is %q", s.Name, name, here, a.Owner)
 			}
 		}
@@ -491,6 +593,15 @@ func calm(rt *rapid.T, w *world) {
 		w.hints.Able[id] = true
 		n.Facts.Unsynced = false
 		w.apply(Command{SetFacts: &SetFacts{Node: id, Store: n.Store, Facts: n.Facts}})
+	}
+	w.settle()
+	for k, a := range w.s.Assignments {
+		if v, ok := w.s.VIPByKey(k); ok && a.Owner != "" && w.s.foreignUnits()[v.unit()] != "" {
+			rt.Fatalf("%v is on %s, and a router outside the cluster has it", k, a.Owner)
+		}
+	}
+	for name := range w.s.Foreign {
+		w.must(Command{SetForeign: &SetForeign{Router: name}})
 	}
 	w.settle()
 	p := newPlanner(w.s, w.hints, "")

@@ -109,6 +109,8 @@ func (p *planner) whyNot(u *unit, i int) string {
 		return fmt.Sprintf("it was asked to leave %s", n.ID)
 	case n.Weight <= 0 && !slices.Contains(u.prefer, n.ID):
 		return fmt.Sprintf("%s has weight 0", n.ID)
+	case u.foreign != "":
+		return u.foreign
 	}
 	return ""
 }
@@ -132,6 +134,10 @@ func Waiting(s *State, h Hints) []Wait {
 			w := Wait{Key: m.key, VIP: m.vip.Name, Owner: m.rec.Owner, Reason: Reason{Code: ReasonNoNode}}
 			i := p.owner(m)
 			switch {
+			case u.foreign != "" && i >= 0:
+				continue // it is being taken away
+			case u.foreign != "":
+				w.Reason = Reason{ReasonForeignOwner, u.foreign}
 			case i < 0 && p.mayGet(u, m), i >= 0 && u.home == i, u.home >= 0 && p.mayGet(u, m):
 				continue
 			case p.blocked(m):

@@ -20,6 +20,8 @@ type unit struct {
 	// standings is what the checks say of each node; nil when there are none that concern the unit.
 	standings []standing
 
+	foreign string // who outside the cluster has it, so that nobody gets it, and nobody keeps it; "" = nobody
+
 	cut []bool // nodes that do not get it, and do not keep it, as they do not reach the servers; nil = none
 
 	wish  int        // index of the preferred node that it may not move to yet; -1 none
@@ -48,12 +50,10 @@ func (p *planner) makeUnits() []*unit {
 	for _, need := range p.need {
 		v := need.vip
 		k := v.Key()
-		id, prefer, preempt := "", v.Prefer, v.Preempt
+		id, prefer, preempt := v.unit(), v.Prefer, v.Preempt
 		if v.Group != "" {
 			g := p.s.Config.Groups[v.Group]
-			id, prefer, preempt = "group/"+v.Group, g.Prefer, g.Preempt
-		} else {
-			id = k.String()
+			prefer, preempt = g.Prefer, g.Preempt
 		}
 		u := byID[id]
 		if u == nil {
@@ -74,6 +74,7 @@ func (p *planner) makeUnits() []*unit {
 	for _, u := range units {
 		slices.SortFunc(u.members, func(a, b member) int { return a.key.Compare(b.key) })
 		u.fit, u.open = take(), take()
+		u.foreign = p.foreignText(u.id)
 		for i, n := range p.nodes {
 			u.fit[i] = true
 			for j := range u.members {
@@ -97,7 +98,7 @@ func (p *planner) makeUnits() []*unit {
 func (p *planner) findHomes() {
 	var homeless []*unit
 	for _, u := range p.units {
-		if !p.requested(u) && !p.incumbent(u) && !p.underWay(u) {
+		if u.foreign == "" && !p.requested(u) && !p.incumbent(u) && !p.underWay(u) {
 			homeless = append(homeless, u)
 		}
 	}

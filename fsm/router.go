@@ -115,7 +115,7 @@ func (v VIP) RouterName() string {
 
 // VirtualRouters are all virtual routers of the configuration, by name; also one that has no VIP.
 func (c Config) VirtualRouters() []ResolvedRouter {
-	if len(c.Routers) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(c.VIPs)), func(v VIP) bool { return v.VRRP != nil }) {
+	if !c.routes() {
 		return nil
 	}
 	byName := map[string]*ResolvedRouter{}
@@ -138,6 +138,19 @@ func (c Config) VirtualRouters() []ResolvedRouter {
 		out = append(out, r)
 	}
 	return out
+}
+
+// routes reports whether there is any virtual router: nearly nobody has one, and it is asked often.
+func (c Config) routes() bool {
+	if len(c.Routers) > 0 {
+		return true
+	}
+	for _, v := range c.VIPs {
+		if v.VRRP != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // linkLocalLast is 0 for what comes first in an advert.

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -415,6 +416,9 @@ func (st *script) explain(k AddressKey) string {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s (%v) on %q since %s: %s\n", x.VIP, x.Key, x.Owner, clock(x.Since), x.Reason.Text)
+	if x.Router != "" || x.Mode != LiveMode {
+		fmt.Fprintf(&out, "router %q, foreign %v, %s\n", x.Router, x.Foreign, x.Mode)
+	}
 	for _, m := range x.Movers {
 		fmt.Fprintf(&out, "would move it: %s\n", m)
 	}
@@ -457,6 +461,28 @@ func localText(l Local) string {
 	}
 	for _, r := range l.Releases {
 		fmt.Fprintf(&out, "release %v (%s), then confirm %d\n", r.Key, r.VIP, r.ReleaseIndex)
+	}
+	for _, v := range l.Shadow {
+		fmt.Fprintf(&out, "shadow vip %s %v on %q, assignment %d\n", v.VIP.Name, v.VIP.Address, v.Link, v.AssignmentEpoch)
+	}
+	for _, r := range l.ShadowReleases {
+		fmt.Fprintf(&out, "shadow release %v (%s), then confirm %d\n", r.Key, r.VIP, r.ReleaseIndex)
+	}
+	for _, r := range l.Routers {
+		fmt.Fprintf(&out, "router %s vrid %d of %v on %q: %s", r.Router.Name, r.Router.VRID, r.Router.Addrs(), r.Link, cmp.Or(r.Part, "listens"))
+		if r.Shadow {
+			out.WriteString(", in shadow")
+		}
+		if r.Owner != "" {
+			fmt.Fprintf(&out, "; %s has it, %s", r.Owner, r.Reason)
+			if r.Fresh {
+				out.WriteString(", fresh")
+			}
+		}
+		if r.Foreign != nil {
+			fmt.Fprintf(&out, "; %v has it, better %v, heard by %v since %s", r.Foreign, r.Foreign.Better, r.Foreign.Reporters, clock(r.Foreign.Since))
+		}
+		out.WriteString("\n")
 	}
 	for _, s := range l.Services {
 		var servers []string

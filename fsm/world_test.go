@@ -337,11 +337,12 @@ func checkRecord(t tb, prev, next *State, k AddressKey, a Assignment, c Command)
 		t.Fatalf("%s: %v changed its owner and kept its epoch", c.Kind(), k)
 	}
 	checkHolders(t, prev, next, was, a, c)
+	checkForeign(t, next, was, a, c)
 	if _, ok := next.VIPByKey(k); !ok && a.Owner == "" && len(a.Holders) == 0 {
 		t.Fatalf("%s: %v is neither owned nor configured", c.Kind(), k)
 	}
 	for other, b := range next.Assignments {
-		if other != k && other.Addr == k.Addr && next.Tombstone(b) && a.Owner != "" && a.Epoch == Epoch(next.Index) {
+		if other != k && other.Addr == k.Addr && next.lingers(b) && a.Owner != "" && a.Epoch == Epoch(next.Index) {
 			t.Fatalf("%s: %v was given away while %s still owns %v", c.Kind(), k, b.Owner, other)
 		}
 	}
@@ -399,7 +400,7 @@ func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
 	at := func(a Assignment, n NodeID) int {
 		return slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == n })
 	}
-	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && next.Config.Matches(is, v) && v.QuorumLost == HoldVIP {
+	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && next.Config.Matches(is, v) && v.QuorumLost == HoldVIP && !is.Shadow {
 		if i := at(is, is.Owner); i < 0 || is.Holders[i].Ended != 0 {
 			t.Fatalf("%s: %s may hold %v, and is not known to: %+v", c.Kind(), is.Owner, is.Key, is.Holders)
 		}
@@ -420,6 +421,31 @@ func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
 		if member && !word && !released {
 			t.Fatalf("%s: %s may still hold %v, and was forgotten: %+v, then %+v", c.Kind(), h.Node, is.Key, was.Holders, is.Holders)
 		}
+	}
+}
+
+// checkForeign fails when a VIP gets an owner that a router outside the cluster has, when a record changes between shadow and live without a new assignment, and when
+// somebody may hold in a lost quorum what is in shadow.
+func checkForeign(t tb, next *State, was, is Assignment, c Command) {
+	t.Helper()
+	v, configured := next.VIPByKey(is.Key)
+	if given := is.Owner != "" && is.Epoch != was.Epoch; given && configured && next.foreignUnits()[v.unit()] != "" {
+		t.Fatalf("%s: %v was given to %s, and %v has it", c.Kind(), is.Key, is.Owner, next.Foreign)
+	}
+	if is.Shadow != was.Shadow && (is.Epoch == was.Epoch || is.Shadow && !next.Config.Shadows(v)) {
+		t.Fatalf("%s: %v is in shadow: %v, then %v", c.Kind(), is.Key, was.Shadow, is.Shadow)
+	}
+	if is.Shadow && slices.ContainsFunc(is.Holders, func(h Holder) bool { return h.Ended == 0 }) {
+		t.Fatalf("%s: %v is in shadow, and its holders are %+v", c.Kind(), is.Key, is.Holders)
+	}
+	for name, f := range next.Foreign {
+		r, ok := next.Config.router(name)
+		if !ok || !r.mayYieldTo(f) || f.Index == 0 || f.Index > next.Index || next.Schema < schemaVRRP {
+			t.Fatalf("%s: virtual router %s has the foreign owner %+v", c.Kind(), name, f)
+		}
+	}
+	if len(next.Foreign) == 0 && next.Foreign != nil {
+		t.Fatalf("%s: an empty map of foreign owners is another state after a snapshot", c.Kind())
 	}
 }
 
