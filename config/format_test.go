@@ -29,6 +29,7 @@ func drawConfig(t *rapid.T) fsm.Config {
 		Rebalance: rapid.Bool().Draw(t, "rebalance"), MaxMoves: rapid.IntRange(0, fsm.MaxMaxMoves).Draw(t, "max moves"),
 		HoldDown:   rapid.SampledFrom([]time.Duration{0, fsm.MinHoldDown, 90 * time.Second, fsm.MaxHoldDown}).Draw(t, "hold-down"),
 		SetSysctls: rapid.Bool().Draw(t, "set sysctls"),
+		Mode:       rapid.SampledFrom([]fsm.Mode{fsm.LiveMode, fsm.ShadowMode}).Draw(t, "mode"),
 		Sync: fsm.Sync{
 			Transport: rapid.SampledFrom([]string{"", fsm.SyncRelay, fsm.SyncOff}).Draw(t, "transport"), SyncID: rapid.IntRange(0, 255).Draw(t, "sync id"),
 			Ports: rapid.SampledFrom([]int{0, 1, 64}).Draw(t, "ports"), Threshold: rapid.SampledFrom([]string{"", "0 0", "3 50"}).Draw(t, "threshold"),
@@ -59,6 +60,8 @@ func drawConfig(t *rapid.T) fsm.Config {
 		} else {
 			v.Prefer, v.Preempt = prefer.Draw(t, "prefer"), rapid.Bool().Draw(t, "preempt")
 		}
+		v.Mode = rapid.SampledFrom([]fsm.Mode{fsm.LiveMode, fsm.ShadowMode}).Draw(t, "mode")
+		drawRouter(t, &c, &v, uint8(1+i))
 		c.VIPs[n] = v
 	}
 	c.Notifiers = drawNotifiers(t, c)
@@ -459,4 +462,59 @@ func golden(t *testing.T, path string, got []byte) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is out of date (go generate ./config writes the reference page, go test ./config -update all):\n%s", path, got)
 	}
+}
+
+// drawRouter puts the VIP into a virtual router, of its own or with a block of its own, or into none.
+func drawRouter(t *rapid.T, c *fsm.Config, v *fsm.VIP, vrid uint8) {
+	where := rapid.SampledFrom([]string{"none", "vip", "block"}).Draw(t, "router")
+	if where == "none" {
+		return
+	}
+	v4 := v.Address.Addr().Is4()
+	r := fsm.VirtualRouter{
+		VRID: vrid, Version: rapid.SampledFrom([]uint8{0, 2, 3}).Draw(t, "version"), Priority: rapid.SampledFrom([]uint8{0, 1, 100, 254}).Draw(t, "priority"),
+		Interval: rapid.SampledFrom([]time.Duration{0, 5 * time.Second, 255 * time.Second}).Draw(t, "interval"),
+		VMAC:     rapid.Bool().Draw(t, "vmac"), NoPreempt: rapid.Bool().Draw(t, "no preempt"), NoYield: rapid.Bool().Draw(t, "no yield"),
+	}
+	if r.Version != 2 {
+		r.Interval = min(r.Interval, 40950*time.Millisecond)
+	}
+	if c.Settings.Profile == fsm.WAN {
+		r.Interval = max(r.Interval, 3*time.Second)
+	}
+	if !r.NoPreempt {
+		r.PreemptDelay = rapid.SampledFrom([]time.Duration{0, 1500 * time.Millisecond, fsm.MaxPreemptDelay}).Draw(t, "preempt delay")
+	}
+	if rapid.Bool().Draw(t, "peers") {
+		r.Peers, r.Source = []netip.Addr{netip.MustParseAddr("fe80::5"), netip.MustParseAddr("2001:db8::ffff")}, netip.MustParseAddr("fe80::fa")
+		if v4 {
+			r.Peers, r.Source = []netip.Addr{netip.MustParseAddr("192.0.2.205"), netip.MustParseAddr("192.0.2.206")}, netip.MustParseAddr("192.0.2.250")
+		}
+		r.Unicast = rapid.Bool().Draw(t, "unicast")
+	}
+	switch how := rapid.SampledFrom([]string{"", "password", "keys"}).Draw(t, "authentication"); {
+	case how == "password" && v4 && r.Version == 2:
+		r.Password = rapid.SampledFrom([]string{"x", "${secre}", `"8 oct%\`}).Draw(t, "password")
+	case how == "keys":
+		r.HMACKeys = []string{"7:" + strings.Repeat("5A", 32), "255:" + strings.Repeat("0f", 64)}
+		r.HMACMode = rapid.SampledFrom([]fsm.HMACMode{"", fsm.HMACPermissive, fsm.HMACReceiveOnly}).Draw(t, "hmac mode")
+	}
+	if v4 && r.Version != 2 {
+		r.Checksum = rapid.SampledFrom([]fsm.ChecksumForm{"", fsm.ChecksumPseudo, fsm.ChecksumMessage, fsm.ChecksumGroup}).Draw(t, "checksum")
+	}
+	if where == "vip" {
+		v.VRRP = &r
+		return
+	}
+	if v.Router = "VI_" + v.Name; len(v.Router) > fsm.MaxName {
+		v.Router = "VI"
+	}
+	if c.Routers == nil {
+		c.Routers = map[string]fsm.VirtualRouter{}
+	}
+	if _, taken := c.Routers[v.Router]; taken {
+		v.Router = ""
+		return
+	}
+	c.Routers[v.Router] = r
 }

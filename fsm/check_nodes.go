@@ -57,7 +57,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
 		c.checkSubnet(&ps, v, directors)
-		checkFree(&ps, v, nodes)
+		c.checkFree(&ps, v, nodes)
 		checkServers(&ps, v, servers[v.Address.Addr()])
 		for _, n := range directors {
 			if other, twice := twin(v, n, same[v.Address.Addr()]); twice && other.Name < name {
@@ -73,6 +73,7 @@ func (c Config) CheckNodes(nodes map[NodeID]Node) Problems {
 		checkPrefer(&ps, "group."+name, c.Groups[name].Prefer, nodes)
 		checkTogether(&ps, name, all, directors)
 	}
+	c.checkRouters(&ps, nodes, directors)
 	c.checkNodeChecks(&ps, nodes)
 	if len(c.Services) > 0 && !checkSetting(&ps, c.Settings.DataPlane, directors) {
 		return ps // the services would be judged by a data plane that nobody has
@@ -119,12 +120,20 @@ func (c Config) checkSubnet(ps *Problems, v VIP, directors []Node) {
 }
 
 // checkFree refuses an address that a machine of the cluster has.
-func checkFree(ps *Problems, v VIP, nodes map[NodeID]Node) {
+func (c Config) checkFree(ps *Problems, v VIP, nodes map[NodeID]Node) {
 	for _, id := range slices.Sorted(maps.Keys(nodes)) {
-		if what, cure := nodes[id].claims(v); what != "" {
+		if what, cure := c.claims(nodes[id], v); what != "" {
 			ps.add("vip."+v.Name, "address", v.Address.String(), what, cure)
 		}
 	}
+}
+
+// claims is Node.claims. A VIP in shadow takes nothing over: what has its address now may be on a node.
+func (c Config) claims(n Node, v VIP) (what, cure string) {
+	if c.Shadows(v) {
+		n.Facts.Addresses = nil
+	}
+	return n.claims(v)
 }
 
 // claims says why the VIP cannot have its address because of the node, and the cure; or "".
@@ -172,7 +181,7 @@ func (c Config) CheckJoin(n Node) error {
 	same := c.byAddress()
 	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
 		v := c.VIPs[name]
-		if what, _ := n.claims(v); what != "" {
+		if what, _ := c.claims(n, v); what != "" {
 			return fmt.Errorf("%w: %s, and vip %s has it (%s); give %s another address, or the VIP", ErrInvalid, what, name, v.Address, n.ID)
 		}
 		if other, twice := twin(v, n, same[v.Address.Addr()]); twice {

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// Warnings are what is accepted in a configuration and does not do what its words say, or not as safely as it could: the checks, and then the services and the
+// Warnings are what is accepted in a configuration and does not do what its words say, or not as safely as it could: the virtual routers, the checks, and then the services and the
 // notifiers by name. A configuration that has problems may have any.
 func (c Config) Warnings() Problems {
 	var ps Problems
+	c.warnRouters(&ps)
 	c.eachCheck(func(object string, check Check) { check.warn(&ps, object) })
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		c.Services[name].warn(&ps, "service."+name)
