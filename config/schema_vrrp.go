@@ -30,9 +30,9 @@ var routerKeys = []key{
 	duration("interval", func(r *fsm.VirtualRouter) *time.Duration { return &r.Interval },
 		"How often adverts are sent, as the others have it. Version 2 knows whole seconds alone, version 3 steps of 10ms. Left out: 1s.").within("1s to 255s, or 10ms to 40.95s"),
 	text("password", func(r *fsm.VirtualRouter) *string { return &r.Password },
-		"Password in the adverts of version 2 (auth_type PASS), at most 8 octets. Whoever is on the link can read it.").secret(),
+		"Password in the adverts of version 2 (auth_type PASS), at most 8 octets. Whoever is on the link can read it, and whoever may read this configuration.").secret(),
 	list("hmac_keys", func(r *fsm.VirtualRouter) *[]string { return &r.HMACKeys },
-		"Keys that sign the adverts (auth_hmac of keepalived 2.4 and later), each as `KEYID:HEX`: an id from 1 to 255, and 32 to 64 bytes. The first one signs, all of them verify.").secret(),
+		"Keys that sign the adverts (auth_hmac of keepalived 2.4 and later), each as `KEYID:HEX`: an id from 1 to 255, and 32 to 64 bytes. The first one signs, all of them verify. Whoever may read this configuration can read them.").secret(),
 	policy("hmac_mode", string(fsm.HMACEnforce), func(r *fsm.VirtualRouter) *fsm.HMACMode { return &r.HMACMode },
 		"`enforce`: only what is signed counts; `permissive`: what is not signed counts, too; `receive-only`: the same, and ours is not signed. Left out: `enforce`.").
 		oneOf(string(fsm.HMACEnforce), string(fsm.HMACPermissive), string(fsm.HMACReceiveOnly)),
