@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,9 @@ import (
 	"quorate/fsm"
 )
 
+// outputTakesDir marks a command that takes a directory for -o, besides text and json.
+const outputTakesDir = "output takes a directory"
+
 // imported is what `import keepalived --output json` shows.
 type imported struct {
 	Config   *fsm.Config          `json:"config,omitempty"` // not with --check
@@ -23,24 +27,30 @@ type imported struct {
 }
 
 func (a *app) importKeepalived() *cobra.Command {
-	var nodes []string
+	var nodes, peers []string
 	var dir string
-	var check, all bool
+	var check, all, shadow bool
 	cmd := &cobra.Command{
 		Use:   "keepalived [FILE…]",
 		Short: "Make a configuration of the keepalived.conf of one or more directors",
 		Long: `Read keepalived.conf, with all that it includes, and print a configuration of the whole cluster. Give the file of each
-director with the name that its node is to have, --node NAME=FILE: then they become one configuration, and what they
-do not agree on is named. It needs no agent and applies nothing.
+director with the name that its node is to have, --node NAME=FILE (- for standard input): then they become one
+configuration, and what they do not agree on is named. It needs no agent and applies nothing.
 
 What has become of each line is said on standard error: what was a mistake, what is not supported, and what has another
 meaning now, with its place and what to do. --all also names what was taken over as it is, and what is not needed.
---check only says that, on standard output. With --out-dir the configuration goes into cluster.hcl there, and all
+--check only says that, on standard output. The exit code is 1 when something is not in the configuration: there are
+mistakes, or what is not supported. With -o DIR, or --out-dir, the configuration goes into cluster.hcl there, and all
 findings into findings.json; neither is overwritten.
 
-NAME also decides the lines for one director (@NAME), as keepalived's -i does.`,
+NAME also decides the lines for one director (@NAME), as keepalived's -i does. Each vrrp_instance becomes a virtual
+router, by which the cluster stands beside keepalived. Where the files do not say which addresses the directors send
+their adverts from, --peer does. With --shadow the cluster only rehearses: mode = "shadow".`,
 		Example: `  quorate import keepalived --node lb1=lb1/keepalived.conf --node lb2=lb2/keepalived.conf > cluster.hcl
-  quorate import keepalived --check /etc/keepalived/keepalived.conf`,
+  quorate import keepalived --shadow --peer 192.0.2.2 --peer 192.0.2.3 -o imported --node lb1=lb1.conf --node lb2=lb2.conf
+  quorate import keepalived --check /etc/keepalived/keepalived.conf
+  ssh lb1 cat /etc/keepalived/keepalived.conf | quorate import keepalived -`,
+		Annotations: map[string]string{outputTakesDir: "1"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var directors []keepalived.Director
 			for _, n := range nodes {
@@ -53,38 +63,92 @@ NAME also decides the lines for one director (@NAME), as keepalived's -i does.`,
 			for _, f := range args {
 				directors = append(directors, keepalived.Director{File: f})
 			}
+			if a.output != "text" && a.output != "json" {
+				if dir != "" {
+					return &usageError{cmd, fmt.Errorf("--output %q: want text or json, beside --out-dir", a.output)}
+				}
+				dir, a.output = a.output, "text"
+			}
+			o := keepalived.Options{Files: os.DirFS("/"), Shadow: shadow}
+			for _, p := range peers {
+				addr, err := netip.ParseAddr(p)
+				if err != nil {
+					return &usageError{cmd, fmt.Errorf("--peer %q is no IP address", p)}
+				}
+				o.Peers = append(o.Peers, addr)
+			}
 			switch {
 			case len(directors) == 0:
 				return &usageError{cmd, errors.New("it wants a FILE, or --node NAME=FILE")}
 			case check && dir != "":
-				return &usageError{cmd, errors.New("--check writes nothing: leave --out-dir out")}
+				return &usageError{cmd, errors.New("--check writes nothing: leave -o and --out-dir out")}
 			}
-			here, err := os.Getwd()
-			if err != nil {
+			var err error
+			if o.Dir, err = os.Getwd(); err != nil {
 				return err
 			}
-			r, err := keepalived.Import(keepalived.Options{Files: os.DirFS("/"), Dir: here}, directors)
+			if err := a.stdinOf(directors, &o); err != nil {
+				return &usageError{cmd, err}
+			}
+			r, err := keepalived.Import(o, directors)
 			if err != nil {
 				return err
 			}
 			if check {
-				return a.print(imported{Nodes: r.Nodes, Findings: r.Findings}, func(w io.Writer) { _, _ = io.WriteString(w, r.Table(all)) })
+				if err := a.print(imported{Nodes: r.Nodes, Findings: r.Findings}, func(w io.Writer) { _, _ = io.WriteString(w, r.Table(all)) }); err != nil {
+					return err
+				}
+				return missing(r)
 			}
 			_, _ = io.WriteString(a.err, r.Table(all))
 			if len(r.Config.VIPs) == 0 { // a configuration without any would, when it is applied, remove all that there is
 				return errors.New("no address and no service can be taken over, so there is nothing to print: is it a keepalived.conf?")
 			}
 			if dir != "" {
-				return a.writeImport(dir, r)
+				err = a.writeImport(dir, r)
+			} else {
+				err = a.print(imported{&r.Config, r.Nodes, r.Findings}, func(w io.Writer) { _, _ = w.Write(r.Format()) })
 			}
-			return a.print(imported{&r.Config, r.Nodes, r.Findings}, func(w io.Writer) { _, _ = w.Write(r.Format()) })
+			if err != nil {
+				return err
+			}
+			return missing(r)
 		},
 	}
 	cmd.Flags().StringArrayVar(&nodes, "node", nil, "a director's keepalived.conf, as NAME=FILE; once for each")
-	cmd.Flags().StringVar(&dir, "out-dir", "", "directory for cluster.hcl and findings.json, in place of standard output")
+	cmd.Flags().StringArrayVar(&peers, "peer", nil, "an address that a director sends its adverts from; once for each")
+	cmd.Flags().BoolVar(&shadow, "shadow", false, "have the cluster rehearse only (mode = \"shadow\")")
+	cmd.Flags().StringVar(&dir, "out-dir", "", "directory for cluster.hcl and findings.json, in place of standard output; -o DIR does the same")
 	cmd.Flags().BoolVar(&check, "check", false, "only say what would become of it")
 	cmd.Flags().BoolVar(&all, "all", false, "also name what was taken over as it is, and what is not needed")
 	return cmd
+}
+
+// stdinOf reads standard input for the director whose file is -.
+func (a *app) stdinOf(directors []keepalived.Director, o *keepalived.Options) error {
+	for _, d := range directors {
+		switch {
+		case d.File != "-":
+			continue
+		case o.Stdin != nil:
+			return errors.New("standard input can be the file of one director alone")
+		}
+		_, text, err := a.readOne("-")
+		if err != nil {
+			return err
+		}
+		o.Stdin = append([]byte{}, text...)
+	}
+	return nil
+}
+
+// missing is an error when something of the files is not in the configuration.
+func missing(r keepalived.Result) error {
+	mistakes, unsupported := r.Count(keepalived.Mistake), r.Count(keepalived.Unsupported)
+	if mistakes+unsupported == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s to look at, as said above (%s in the source, %d not supported); the configuration has the rest", plural(mistakes+unsupported, "finding"), plural(mistakes, "mistake"), unsupported)
 }
 
 // writeImport writes both files, and overwrites none.

@@ -198,6 +198,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	case "text", "json":
 		return nil
 	default:
+		if cmd.Annotations[outputTakesDir] != "" {
+			return nil
+		}
 		return &usageError{cmd, fmt.Errorf("--output %q: want text or json", a.output)}
 	}
 }

@@ -15,7 +15,7 @@ import (
 // Director is one machine that keepalived runs on, or did.
 type Director struct {
 	Name string // of the node that it becomes; "" = of its router_id, or lb1, lb2 …
-	File string // its keepalived.conf
+	File string // its keepalived.conf; - is Options.Stdin
 	ID   string // of the lines @ID (keepalived's -i, else the host name); "" = Name
 }
 
@@ -25,6 +25,12 @@ type Options struct {
 	Dir   string // absolute, that relative names start from
 	// Env is the environment of the daemons, for ${_ENV NAME}; nil = not known.
 	Env func(string) (string, bool)
+
+	Stdin []byte // of the director whose file is -
+	// Peers are addresses that the directors send their adverts from, where the files do not say them: of each virtual router those that may be on its link.
+	Peers []netip.Addr
+	// Shadow makes a configuration that only rehearses, until its mode is changed.
+	Shadow bool
 
 	lines int // at most, after expansion; 0 = maxLines
 }
@@ -45,7 +51,7 @@ func Import(o Options, directors []Director) (Result, error) {
 	if len(directors) == 0 || len(directors) > MaxDirectors {
 		return Result{}, fmt.Errorf("%d directors: give the files of 1 to %d", len(directors), MaxDirectors)
 	}
-	im := &importer{objects: map[string]*object{}, byAddress: map[netip.Addr]string{}, routersOf: map[netip.Addr][]*router{}}
+	im := &importer{objects: map[string]*object{}, byAddress: map[netip.Addr]string{}, routersOf: map[netip.Addr][]*router{}, legacy: o.Peers}
 	im.config = fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{}, Groups: map[string]fsm.Group{}, Services: map[string]fsm.Service{},
 		Notifiers: map[string]fsm.Notifier{}, NodeChecks: map[string]fsm.NodeCheck{}}
 	for _, d := range directors {
@@ -55,7 +61,7 @@ func Import(o Options, directors []Director) (Result, error) {
 		}
 		im.boxes = append(im.boxes, b)
 	}
-	if err := im.name(directors); err != nil {
+	if err := im.name(); err != nil {
 		return Result{}, err
 	}
 	for _, b := range im.boxes {
@@ -72,12 +78,17 @@ func Import(o Options, directors []Director) (Result, error) {
 	}
 	for _, b := range im.boxes {
 		b.settleSessions()
+		b.settleGroups()
+	}
+	if o.Shadow {
+		im.config.Settings.Mode = fsm.ShadowMode
 	}
 	im.notifiers()
 	im.settings()
 	if err := im.validate(); err != nil {
 		return Result{}, err
 	}
+	im.unheard()
 	return im.result()
 }
 
@@ -89,6 +100,7 @@ type importer struct {
 	objects map[string]*object // as fsm.Problem names them
 	extra   []Finding          // of several directives
 
+	legacy    []netip.Addr             // see Options.Peers
 	byAddress map[netip.Addr]string    // names of VIPs
 	routersOf map[netip.Addr][]*router // that have an address
 }
@@ -107,7 +119,7 @@ type box struct {
 
 // readBox parses the files of a director.
 func readBox(o Options, d Director) (*box, error) {
-	r := &reader{files: o.Files, dir: cmp.Or(o.Dir, "/"), id: cmp.Or(d.ID, d.Name), env: o.Env, most: o.lines}
+	r := &reader{files: o.Files, dir: cmp.Or(o.Dir, "/"), id: cmp.Or(d.ID, d.Name), env: o.Env, stdin: o.Stdin, most: o.lines}
 	if err := r.start(d.File); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.File, err)
 	}
@@ -155,7 +167,7 @@ type naming struct {
 }
 
 // name gives each director the name of its node.
-func (im *importer) name(directors []Director) error {
+func (im *importer) name() error {
 	taken := map[fsm.NodeID]bool{}
 	ids := map[string]int{}
 	for _, b := range im.boxes {
@@ -169,7 +181,7 @@ func (im *importer) name(directors []Director) error {
 			} else {
 				b.node = fsm.NodeID(fmt.Sprintf("lb%d", i+1))
 			}
-			im.add(Finding{Place: Place{File: directors[i].File}, Class: Changed, What: fmt.Sprintf("the node of this file is called %s here", b.node),
+			im.add(Finding{Place: Place{File: b.reader.first}, Class: Changed, What: fmt.Sprintf("the node of this file is called %s here", b.node),
 				Do: "say its real name, the agent's `name`: --node NAME=FILE"})
 		}
 		if nodeID(string(b.node)) != b.node {

@@ -18,15 +18,19 @@ type instance struct {
 	delay     time.Duration
 	addresses []virtual
 	index     map[netip.Addr]int // into addresses
-	sync      *syncGroup
-	router    *router
+	adverts   adverts
+
+	advertised *netip.Addr // the first address that is in adverts; nil = none
+	sync       *syncGroup
+	router     *router
 }
 
 // virtual is an address of an instance.
 type virtual struct {
-	prefix netip.Prefix
-	link   string
-	d      *directive
+	prefix   netip.Prefix
+	link     string
+	d        *directive
+	excluded bool // from adverts
 }
 
 // syncGroup is a vrrp_sync_group of one director.
@@ -84,10 +88,10 @@ func (i *instance) read() {
 	}
 	if n := d.one("nopreempt"); n != nil {
 		i.sticky = true
-		n.mapped("preempt = false")
+		n.mapped("preempt = false, of the VIPs and of the virtual_router")
 	}
 	if n := d.one("preempt"); n != nil {
-		n.mapped("preempt = true")
+		n.settle(Ignored, "it is the default", "")
 	}
 	if n := d.one("preempt_delay"); n != nil {
 		if i.delay = n.duration(0); i.delay == 0 {
@@ -97,43 +101,15 @@ func (i *instance) read() {
 			n.settle(Mistake, "keepalived leaves preempt_delay out where there is nopreempt", "take one of them out")
 		}
 	}
-	i.readPackets()
 	for _, list := range []string{"virtual_ipaddress", "virtual_ipaddress_excluded"} {
 		for _, block := range d.all(list) {
 			block.mapped("vip: address")
 			for _, e := range block.inside {
-				i.readAddress(e)
+				i.readAddress(e, list == "virtual_ipaddress_excluded")
 			}
 		}
 	}
-}
-
-// readPackets settles what is about adverts.
-func (i *instance) readPackets() {
-	const later = "this version does not speak VRRP, and needs none inside the cluster"
-	for word, do := range map[string]string{
-		"virtual_router_id": "keep the number: it matters beside a keepalived that stays",
-		"advert_int":        "see `profile` of the block cluster: a lost owner is replaced within half a second",
-		"version":           "it matters beside a keepalived that stays",
-	} {
-		for _, x := range i.d.all(word) {
-			x.settle(Unsupported, later, do)
-		}
-	}
-	for _, word := range []string{"authentication", "auth_hmac"} {
-		for _, x := range i.d.all(word) {
-			x.leave(Ignored, "the nodes of a cluster prove who they are by their certificates", "")
-		}
-	}
-	for _, x := range i.d.all("unicast_peer") {
-		x.leave(Ignored, "the nodes find each other when they join, and speak by unicast", "")
-	}
-	if x := i.d.one("unicast_src_ip"); x != nil {
-		x.settle(Changed, "what a node is reached at is said in its agent's own file", fmt.Sprintf("set bind = %q there, if it is the address for the cluster's traffic", x.arg(0)))
-	}
-	if x := i.d.one("lvs_sync_daemon_interface"); x != nil {
-		x.settle(Changed, "connections are synchronised for the whole cluster, by the agents unless the block sync says otherwise", `set cluster { sync { transport = "multicast"  interface = "`+shown(x.arg(0), 20)+`" } } if the kernels are to do it`)
-	}
+	i.readAdverts()
 }
 
 // dropped are the options of addresses that have no setting of ours, with how many values they have.
@@ -141,7 +117,7 @@ var dropped = map[string]int{"brd": 1, "broadcast": 1, "scope": 1, "label": 1, "
 	"no_track": 0, "preferred_lft": 1, "use_vmac": 0, "track_group": 1}
 
 // readAddress reads one line of the addresses.
-func (i *instance) readAddress(e *directive) {
+func (i *instance) readAddress(e *directive, excluded bool) {
 	if e.out != nil {
 		return
 	}
@@ -150,7 +126,14 @@ func (i *instance) readAddress(e *directive) {
 		e.settle(Mistake, fmt.Sprintf("%q is no address with a prefix length", shown(e.arg(0), 60)), "write it like 192.0.2.10/24, then import again")
 		return
 	}
-	v := virtual{prefix: p, d: e}
+	if !excluded && i.advertised != nil && i.advertised.Is4() != p.Addr().Is4() {
+		e.settle(Mistake, "the addresses of adverts are of one family, and keepalived leaves this one out", "put it into virtual_ipaddress_excluded, or into an instance of its own, then import again")
+		return
+	}
+	v := virtual{prefix: p, d: e, excluded: excluded}
+	if a := p.Addr(); !excluded && i.advertised == nil {
+		i.advertised = &a
+	}
 	var lost []string
 	for j := 1; j < len(e.args); j++ {
 		word := e.args[j]

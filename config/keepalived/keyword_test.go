@@ -6,15 +6,17 @@ import (
 	"testing"
 )
 
-const oneInstance = "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n192.0.2.10/24\n}\ntrack_script {\ns\n}\ntrack_process {\np\n}\ntrack_file {\nf\n}\ntrack_bfd {\nb\n}\n}\n"
+const aKey = "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+const oneInstance = "vrrp_instance V {\nvirtual_router_id 9\ninterface eth0\nvirtual_ipaddress {\n192.0.2.10/24\n}\ntrack_script {\ns\n}\ntrack_process {\np\n}\ntrack_file {\nf\n}\ntrack_bfd {\nb\n}\n}\n"
 
 // places are well-formed configurations with a place (%s) for one more directive of a block.
 var places = map[string]string{
 	"the file":           "%s\n",
 	"global_defs":        "global_defs {\n%s\n}\n",
-	"vrrp_instance":      "vrrp_instance V {\nvirtual_ipaddress {\n192.0.2.10/24\n}\n%s\n}\n",
-	"authentication":     "vrrp_instance V {\nvirtual_ipaddress {\n192.0.2.10/24\n}\nauthentication {\n%s\n}\n}\n",
-	"auth_hmac":          "vrrp_instance V {\nvirtual_ipaddress {\n192.0.2.10/24\n}\nauth_hmac {\n%s\n}\n}\n",
+	"vrrp_instance":      "vrrp_instance V {\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.10/24\n}\n%s\n}\n",
+	"authentication":     "vrrp_instance V {\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.10/24\n}\nauthentication {\nauth_type PASS\nauth_pass one\n%s\n}\n}\n",
+	"auth_hmac":          "vrrp_instance V {\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.10/24\n}\nauth_hmac {\nkey 1 " + aKey + "\nactive_key 1\n%s\n}\n}\n",
 	"vrrp_sync_group":    oneInstance + "vrrp_sync_group G {\ngroup {\nV\n}\n%s\n}\n",
 	"vrrp_script":        "vrrp_script s {\nscript /bin/s\n%s\n}\n" + oneInstance,
 	"vrrp_track_process": "vrrp_track_process p {\nprocess p\n%s\n}\n" + oneInstance,
@@ -49,12 +51,12 @@ var fitting = map[string]string{
 	"weight": "5", "priority": "120", "virtual_server": "192.0.2.77 80", "real_server": "10.0.0.9 80", "sorry_server": "10.0.0.8 80", "sorry_server_lvs_method": "DR",
 	"lvs_timeouts": "tcp 900", "lvs_sched": "rr", "lb_algo": "rr", "persistence_granularity": "255.255.255.0", "persistence_engine": "sip", "lthreshold": "0", "misc_path": "/bin/x", "script": "/bin/x",
 	"notify": "/bin/n", "status_code": "200-204", "digest": strings.Repeat("ab", 16), "payload": "00ff", "regex_options": "caseless", "url": "", "lvs_method": "NAT", "lb_kind": "NAT", "track_file": "f",
-	"notify_fifo": "/run/a", "vrrp_notify_fifo": "/run/b", "lvs_notify_fifo": "/run/c", "lvs_sync_daemon": "eth1 id 7", "certificate": "/a", "auth_hmac/key": "1 secret", "BFD_CHECK/name": "b", "interval": "3", "timeout": "1", "file": "/run/f",
+	"notify_fifo": "/run/a", "vrrp_notify_fifo": "/run/b", "lvs_notify_fifo": "/run/c", "lvs_sync_daemon": "eth1 id 7", "certificate": "/a", "auth_hmac/key": "2 " + aKey, "auth_type": "PASS", "active_key": "1", "BFD_CHECK/name": "b", "interval": "3", "timeout": "1", "file": "/run/f",
 }
 
 // contentOf is what a block needs inside.
 var contentOf = map[string]string{
-	"url": "path /", "HTTP_GET": "url {\npath /\n}", "SSL_GET": "url {\npath /\n}", "MISC_CHECK": "misc_path /bin/m", "vrrp_instance": "virtual_ipaddress {\n192.0.2.70/24\n}",
+	"url": "path /", "HTTP_GET": "url {\npath /\n}", "SSL_GET": "url {\npath /\n}", "MISC_CHECK": "misc_path /bin/m", "vrrp_instance": "virtual_router_id 8\nvirtual_ipaddress {\n192.0.2.70/24\n}", "authentication": "auth_type PASS\nauth_pass one", "auth_hmac": "key 1 " + aKey + "\nactive_key 1",
 	"virtual_server": "protocol TCP", "virtual_ipaddress": "192.0.2.71/24", "virtual_ipaddress_excluded": "192.0.2.72/24", "unicast_peer": "192.0.2.5", "interface_up_down_delays": "eth0 1",
 	"virtual_server_group": "192.0.2.73 80", "track_interface": "eth5", "track_script": "s", "track_process": "p", "track_file": "f", "group": "V", "vrrp_sync_group": "", "static_ipaddress": "192.0.2.6/24",
 	"notification_email": "a@example.org", "linkbeat_interfaces": "eth0", "static_routes": "192.0.2.0/24 via 192.0.2.1", "static_rules": "from 192.0.2.1", "virtual_routes": "192.0.2.0/24 via 192.0.2.1",

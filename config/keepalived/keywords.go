@@ -28,7 +28,12 @@ var (
 	snmp        = unsupported("there is no SNMP", "use the metrics for Prometheus, and notify blocks in place of traps")
 	dbus        = unsupported("there is no D-Bus", "use the API, or a notify block")
 	garp        = ignored("the new owner announces an address at once, several times, and again while it has it, without being told")
-	vrrpPackets = unsupported("this version does not speak VRRP", "nothing is lost between the nodes of the cluster; beside a keepalived that stays it matters")
+	answers     = ignored("an advert with a worse claim is answered at once, as RFC 9568 has it; who has the addresses is the same either way")
+	lastWord    = changed("the cluster yields without an advert of its own, so that the other does not announce its addresses anew for it", "set garp_master_refresh on the directors that stay, if a switch keeps old entries")
+	noOwner     = ignored("the cluster is no owner of the addresses, which would have priority 255")
+	listed      = ignored("adverts count only when they come from one of peers")
+	lists       = ignored("adverts with other addresses count, and the difference is reported")
+	strictMode  = changed("what the RFCs leave out was left out of the virtual router too; but an owner takes in packets for its address (there is no no_accept)", "")
 	startDelay  = ignored("a node owns nothing before it has caught up with the cluster and has its lease")
 	noScriptMid = "this version has no script that is run when the agent starts or ends"
 )
@@ -87,30 +92,30 @@ var fifoScript = unsupported("the agent does not start readers of its pipes", "s
 
 var vrrpDefaults = slices.Concat(
 	[]*keyword{
-		k("vrrp_version", vrrpPackets, oneOf("2", "3")),
-		k("vrrp_mcast_group4", vrrpPackets, address()),
-		k("vrrp_mcast_group6", vrrpPackets, address()),
+		k("vrrp_version", mapping, oneOf("2", "3")),
+		k("vrrp_mcast_group4", mapping, address()),
+		k("vrrp_mcast_group6", mapping, address()),
 		k("vrrp_gna_interval", garp, seconds(0, 1e6)),
 		k("vrrp_min_garp", garp, boolean()),
 		k("vrrp_garp_interval", garp, seconds(0, 1e6)),
 		k("vrrp_garp_extra_if", garp, word("all or seconds"), opt(number(0, 86400))),
 		k("vrrp_vmac_garp_intvl", garp, word("all or seconds"), opt(number(0, 86400))).as("vrrp_garp_extra_if"),
-		k("vrrp_down_timer_adverts", vrrpPackets, number(1, 100)),
-		k("vrrp_lower_prio_no_advert", vrrpPackets, boolean()),
-		k("vrrp_higher_prio_send_advert", vrrpPackets, boolean()),
-		k("vrrp_owner_ignore_adverts", vrrpPackets, boolean()),
-		k("vrrp_check_unicast_src", vrrpPackets),
-		k("vrrp_skip_check_adv_addr", vrrpPackets, boolean()),
-		k("vrrp_strict", changed("the rules of the RFC for adverts have no meaning inside the cluster; without VMAC every owner takes in packets for its address (no no_accept)", ""), boolean()),
-		k("v3_checksum_as_v2", vrrpPackets, boolean()),
+		k("vrrp_down_timer_adverts", mapping, number(1, 100)),
+		k("vrrp_lower_prio_no_advert", answers, boolean()),
+		k("vrrp_higher_prio_send_advert", lastWord, boolean()),
+		k("vrrp_owner_ignore_adverts", noOwner, boolean()),
+		k("vrrp_check_unicast_src", listed),
+		k("vrrp_skip_check_adv_addr", lists, boolean()),
+		k("vrrp_strict", strictMode, boolean()),
+		k("v3_checksum_as_v2", mapping, boolean()),
 		k("vrrp_startup_delay", startDelay, seconds(0, 1e6)),
 		k("vrrp_delay_after_boot", startDelay, seconds(0, 1e6)),
-		k("log_unknown_vrids", vrrpPackets),
+		k("log_unknown_vrids", ignored("`quorate vrrp scan` shows who speaks VRRP on a link")),
 		k("default_interface", mapping, word("an interface")),
 		k("dynamic_interfaces", ignored("interfaces may come and go at any time"), opt(oneOf("allow_if_changes"))),
-		k("vmac_prefix", vmac, word("a name")),
-		k("vmac_addr_prefix", vmac, word("a name")),
-		k("disable_local_igmp", vmac),
+		k("vmac_prefix", vmacName, word("a name")),
+		k("vmac_addr_prefix", vmacName, word("a name")),
+		k("disable_local_igmp", ignored("the interface of a virtual MAC joins no groups of its own")),
 	},
 	garpKeywords("vrrp_"),
 )

@@ -3,9 +3,9 @@ package keepalived
 import "slices"
 
 var (
-	vmac   = unsupported("this version has no virtual MAC: an address is answered for with the MAC of the owner's interface, and announced when it moves", "look whether a switch or a router expects the virtual MAC")
-	routes = unsupported("this version moves addresses alone, and no routes or rules with them", "set them on all directors, or by the script of a notify block")
-	static = unsupported("the addresses, routes and rules that stay on a machine are not the cluster's business", "set them in the network configuration of the machine")
+	vmacName = ignored("the interface of a virtual MAC has a name of the agent's own")
+	routes   = unsupported("this version moves addresses alone, and no routes or rules with them", "set them on all directors, or by the script of a notify block")
+	static   = unsupported("the addresses, routes and rules that stay on a machine are not the cluster's business", "set them in the network configuration of the machine")
 )
 
 // entryOfAddress, of a route, of a tracker: the first word and any others, which the mapping looks at.
@@ -106,42 +106,42 @@ var instanceKeywords = slices.Concat(trackers, notifyKeywords, garpKeywords(""),
 	k("virtual_rules", routes).list(entryOfRoute...),
 	k("unicast_peer", mapping).list(entryOfAddress...),
 	k("unicast_src_ip", mapping, address()),
-	k("unicast_ttl", vrrpPackets, number(0, 255)),
-	k("unicast_fault_no_peer", vrrpPackets),
-	k("check_unicast_src", vrrpPackets, boolean()),
-	k("mcast_src_ip", vrrpPackets, address()),
-	k("mcast_dst_ip", vrrpPackets, address()),
-	k("track_src_ip", vrrpPackets),
+	k("unicast_ttl", mapping, number(0, 255)),
+	k("unicast_fault_no_peer", ignored("without a peer a virtual router with unicast is refused")),
+	k("check_unicast_src", listed, boolean()),
+	k("mcast_src_ip", mapping, address()),
+	k("mcast_dst_ip", mapping, address()),
+	k("track_src_ip", ignored("a node sends from an address that it has, unless source says one for all")),
 	k("authentication", mapping).block(k("auth_type", mapping, word("PASS or AH")), k("auth_pass", mapping, word("a password"))),
 	k("auth_hmac", mapping).block(
 		k("key", mapping, number(1, 255), word("a key")), k("active_key", mapping, number(1, 255)), k("anti_replay", mapping, oneOf("time", "monotonic")),
 		k("time_window", mapping, number(1, 300)), k("mode", mapping, oneOf("enforce", "permissive", "receive-only"))),
-	k("use_vmac", vmac, rest(word("an option"))),
-	k("use_vmac_addr", vmac),
-	k("vmac_xmit_base", vmac),
-	k("use_ipvlan", vmac, rest(word("an option"))),
+	k("use_vmac", mapping, rest(word("an option"))),
+	k("use_vmac_addr", unsupported("only the addresses of a virtual router have its virtual MAC, on its own interface", "give addresses on other interfaces a virtual router there, with a VRID of its own")),
+	k("vmac_xmit_base", changed("which of the two interfaces the adverts of a virtual router with vmac leave by is the agent's own choice", "look whether a switch expects a certain MAC as their source")),
+	k("use_ipvlan", unsupported("addresses are on the interface itself, or with vmac = true on one with the virtual MAC", "set vmac = true in the virtual router, if the MAC of the owner must not be seen"), rest(word("an option"))),
 	k("dont_track_primary", unsupported("a node without the interface of an address cannot own it", "nothing, unless the link is expected to be down")),
 	k("linkbeat_use_polling", linkbeat),
 	k("accept", ignored("an owner takes in packets for its address")),
 	k("no_accept", unsupported("an owner takes in packets for its address", "filter them on the directors")),
 	k("garp_extra_if", garp, word("all or seconds"), opt(number(0, 86400))),
 	k("vmac_garp_intvl", garp, word("all or seconds"), opt(number(0, 86400))).as("garp_extra_if"),
-	k("skip_check_adv_addr", vrrpPackets, boolean()),
-	k("lower_prio_no_advert", vrrpPackets, boolean()),
-	k("higher_prio_send_advert", vrrpPackets, boolean()),
-	k("owner_ignore_adverts", vrrpPackets, boolean()),
-	k("down_timer_adverts", vrrpPackets, number(1, 100)),
+	k("skip_check_adv_addr", lists, boolean()),
+	k("lower_prio_no_advert", answers, boolean()),
+	k("higher_prio_send_advert", lastWord, boolean()),
+	k("owner_ignore_adverts", noOwner, boolean()),
+	k("down_timer_adverts", mapping, number(1, 100)),
 	k("timer_expired_backup", stalled, opt(number(1, 254))),
 	k("thread_timer_expired", stalled, opt(number(1, 254))).also("timer_expired_backup"),
-	k("old_unicast_checksum", vrrpPackets, opt(oneOf("never"))),
-	k("v3_checksum_as_v2", vrrpPackets, boolean()),
-	k("strict_mode", vrrpPackets, boolean()),
+	k("old_unicast_checksum", mapping, opt(oneOf("never"))),
+	k("v3_checksum_as_v2", mapping, boolean()),
+	k("strict_mode", strictMode, boolean()),
 	k("promote_secondaries", ignored("addresses are made and taken away one by one, and what disappears with another is put back")),
 	k("native_ipv6", ignored("the addresses say which family it is")),
 	k("debug", ignored("it does nothing in keepalived either"), rest(number(0, 4))),
 	k("kernel_rx_buf_size", buffers, rest(number(0, 1<<31))),
 	k("lvs_sync_daemon_interface", mapping, word("an interface")),
-	k("notify_master_rx_lower_pri", unsupported("there are no adverts of others to hear", "nothing: only one node owns an address"), append([]value{word("a program")}, user...)...).script(),
+	k("notify_master_rx_lower_pri", unsupported("no script is run when another router is heard", "`quorate events` and notify blocks of the leader tell of it"), append([]value{word("a program")}, user...)...).script(),
 })
 
 var stalled = ignored("a node that stalls loses its lease by the kernel's clock, and is silent before another owns the address")

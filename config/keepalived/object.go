@@ -87,7 +87,10 @@ func (im *importer) validate() error {
 				o.remove()
 				delete(im.objects, name)
 			}
-			for _, d := range from {
+			for i, d := range from {
+				if i == 0 && d.out != nil && d.out.Class == Mistake { // that alone would not say what came of it
+					im.add(Finding{Place: d.at, Node: im.nodeOf(d), Class: Unsupported, Directive: d.path(), What: leftOut(name, why), Do: p.Cure})
+				}
 				d.refuse(name, why, p.Cure)
 			}
 		}
@@ -101,7 +104,11 @@ func (d *directive) refuse(name, why, cure string) {
 	if cure != "" {
 		do = cure + ", and import again or add it by hand"
 	}
-	d.revoke(Unsupported, fmt.Sprintf("%s was left out, as it would be refused: %s", name, why), do)
+	d.revoke(Unsupported, leftOut(name, why), do)
+}
+
+func leftOut(name, why string) string {
+	return fmt.Sprintf("%s was left out, as it would be refused: %s", name, why)
 }
 
 // revoke takes back that a directive, and what is in it, has become something.

@@ -23,6 +23,7 @@ type reader struct {
 	dir   string // that relative names start from
 	id    string // of the lines @ID
 	env   func(string) (string, bool)
+	stdin []byte // of the file -
 
 	first  string // file
 	open   []*source
@@ -57,9 +58,15 @@ func (r *reader) find(at Place, c Class, directive, what, do string) {
 // start opens the file that keepalived is called with.
 func (r *reader) start(name string) error {
 	r.first, r.defs = name, predefined()
-	if err := r.push(name, nil, nil); err != nil {
-		return err
+	if name != "-" {
+		return r.push(name, nil, nil)
 	}
+	r.first = "<stdin>"
+	if len(r.stdin) > maxFileSize {
+		return fmt.Errorf("it has more than %d MiB: import it in parts", maxFileSize>>20)
+	}
+	r.bytes, r.count = len(r.stdin), 1
+	r.open = []*source{{name: "<stdin>", shown: "<stdin>", lines: strings.Split(string(r.stdin), "\n")}}
 	return nil
 }
 

@@ -18,6 +18,7 @@ type router struct {
 	members []*instance // by director
 	group   string      // of ours; "" = none
 	vips    []string    // names of ours
+	speaks  string      // name of its virtual_router; "" = none
 }
 
 // unite brings the instances of the directors together, and makes VIPs and groups of them.
@@ -49,6 +50,7 @@ func (im *importer) unite() error {
 	for _, r := range im.routers {
 		r.compare(im)
 		im.place(r, groups)
+		im.speak(r)
 	}
 	im.absent()
 	im.holdDown()
@@ -86,15 +88,7 @@ func (i *instance) address(a netip.Addr) *virtual {
 func (r *router) compare(im *importer) {
 	first := r.members[0]
 	for _, m := range r.members[1:] {
-		im.differ(first, m, "virtual_router_id", "each of them takes the address for its own, and both have it")
-		im.differ(first, m, "advert_int", "keepalived drops the adverts of the other, or takes it for dead too early")
-		im.differ(first, m, "version", "keepalived drops the adverts of the other, and both have the address")
-		for _, word := range []string{"auth_type", "auth_pass"} {
-			a, b := first.inside("authentication", word), m.inside("authentication", word)
-			if a.arg(0) != b.arg(0) {
-				im.contradict(cmp.Or(b, m.d), word, fmt.Sprintf("%s is not that of %s (%s): keepalived drops the adverts of the other, and both have the address", word, first.box.node, cmp.Or(a, first.d).at))
-			}
-		}
+		im.differing(first, m)
 		for _, v := range m.addresses {
 			if o := first.address(v.prefix.Addr()); o == nil {
 				im.contradict(v.d, v.d.line, fmt.Sprintf("%s is not among the addresses of vrrp_instance %s of %s (%s): keepalived drops adverts with another list", v.prefix.Addr(), first.name, first.box.node, first.d.at))
@@ -108,24 +102,6 @@ func (r *router) compare(im *importer) {
 			}
 		}
 	}
-}
-
-// inside is a directive in a block of the instance, or nil.
-func (i *instance) inside(block, word string) *directive {
-	b := i.said(block)
-	if b == nil {
-		return nil
-	}
-	return (&instance{d: b}).said(word)
-}
-
-func (im *importer) differ(a, b *instance, word, why string) {
-	x, y := a.said(word), b.said(word)
-	if x.arg(0) == y.arg(0) || x != nil && y != nil && (&directive{args: x.args}).duration(0) == (&directive{args: y.args}).duration(0) {
-		return
-	}
-	shows := func(d *directive) string { return cmp.Or(d.arg(0), "none") }
-	im.contradict(cmp.Or(y, b.d), word, fmt.Sprintf("%s is %s, and %s on %s (%s): %s", word, shows(y), shows(x), a.box.node, cmp.Or(x, a.d).at, why))
 }
 
 func (im *importer) contradict(d *directive, about, what string) {
@@ -227,7 +203,11 @@ func (im *importer) vip(r *router, v virtual, name string, prefer []fsm.NodeID, 
 	}
 	links := map[string]bool{}
 	for _, m := range r.members {
-		if own := m.address(v.prefix.Addr()); own != nil {
+		own := m.address(v.prefix.Addr())
+		if own == nil && v.link == "" {
+			links[m.link] = true
+		}
+		if own != nil {
 			links[cmp.Or(own.link, m.link)] = true
 			own.d.mapped(fmt.Sprintf("vip %q: address", name))
 			im.made("vip."+name, own.d, func() { delete(im.config.VIPs, name) })
@@ -264,7 +244,7 @@ func (r *router) settle() {
 			l.mapped("vip: interface")
 		}
 		if p := m.said("priority"); p != nil {
-			p.mapped(r.target() + ": prefer")
+			p.mapped(r.target() + ": prefer") // unless there is more to say of it
 		}
 	}
 }
@@ -281,7 +261,7 @@ func (im *importer) order(r *router) (prefer []fsm.NodeID, preempt bool) {
 	}
 	if len(ms) == 1 && !im.multiple() {
 		if p := ms[0].said("priority"); p != nil {
-			p.settle(Changed, "the files of the other directors are not here, so that nobody is preferred", "give them all, each with --node NAME=FILE, or write prefer by hand")
+			p.settle(Changed, fmt.Sprintf("the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, %d", fsm.DefaultPriority), "give them all, each with --node NAME=FILE, or write prefer by hand")
 		}
 		return nil, false
 	}

@@ -1,7 +1,9 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # unsupported:
-#   auth-hmac.conf:3: vrrp_instance H / virtual_router_id 12: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+#   auth-hmac.conf:3: vrrp_instance H / virtual_router_id 12: no virtual router was made of the instance: its adverts are signed, and the key is not here
+#   auth-hmac.conf:4: vrrp_instance H / auth_hmac: the key that adverts are signed with is not here; copy its file beside this one and import again
+#   auth-hmac.conf:6: vrrp_instance H / auth_hmac / key …: the key is in a file that cannot be read here; add the key to hmac_keys by hand, as KEYID:HEX
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -21,16 +23,15 @@ vip "H" {
 }
 
 # All findings:
-# unsupported (1)
-#   auth-hmac.conf:3  vrrp_instance H / virtual_router_id 12  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
-# ignored: not needed (7)
-#   auth-hmac.conf:4                    vrrp_instance H / auth_hmac                     the nodes of a cluster prove who they are by their certificates
-#   auth-hmac.conf:5, auth-hmac.conf:6  vrrp_instance H / auth_hmac / key …             it is part of auth_hmac
-#   auth-hmac.conf:7                    vrrp_instance H / auth_hmac / active_key 2      it is part of auth_hmac
-#   auth-hmac.conf:8                    vrrp_instance H / auth_hmac / anti_replay time  it is part of auth_hmac
-#   auth-hmac.conf:9                    vrrp_instance H / auth_hmac / time_window 5     it is part of auth_hmac
-#   auth-hmac.conf:10                   vrrp_instance H / auth_hmac / mode enforce      it is part of auth_hmac
+# unsupported (8)
+#   auth-hmac.conf:3   vrrp_instance H / virtual_router_id 12          no virtual router was made of the instance: its adverts are signed, and the key is not here
+#   auth-hmac.conf:4   vrrp_instance H / auth_hmac                     the key that adverts are signed with is not here; copy its file beside this one and import again
+#   auth-hmac.conf:5   vrrp_instance H / auth_hmac / key …             it is part of auth_hmac
+#   auth-hmac.conf:6   vrrp_instance H / auth_hmac / key …             the key is in a file that cannot be read here; add the key to hmac_keys by hand, as KEYID:HEX
+#   auth-hmac.conf:7   vrrp_instance H / auth_hmac / active_key 2      it is part of auth_hmac
+#   auth-hmac.conf:8   vrrp_instance H / auth_hmac / anti_replay time  it is part of auth_hmac
+#   auth-hmac.conf:9   vrrp_instance H / auth_hmac / time_window 5     it is part of auth_hmac
+#   auth-hmac.conf:10  vrrp_instance H / auth_hmac / mode enforce      it is part of auth_hmac
 #
 # mapped (4)
 #   auth-hmac.conf:1   vrrp_instance H                                     vip "H"

@@ -1,7 +1,7 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
-# unsupported:
-#   dns-anycast.conf:3: vrrp_instance dns4 / virtual_router_id 53: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# changed meaning:
+#   dns-anycast.conf:3: vrrp_instance dns4 / virtual_router_id 53: the files do not say which addresses the adverts of virtual_router "dns4" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -13,11 +13,18 @@ cluster {
   observers  = 3
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "dns4" {
+  vrid    = 53
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # dns-anycast.conf:4
 vip "dns4" {
-  address   = "10.14.0.53/32"
-  interface = "lo"
+  address        = "10.14.0.53/32"
+  interface      = "lo"
+  virtual_router = "dns4"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -68,12 +75,13 @@ service "udp-10.14.0.53-53" {
 }
 
 # All findings:
-# unsupported (1)
-#   dns-anycast.conf:3  vrrp_instance dns4 / virtual_router_id 53  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# changed meaning (1)
+#   dns-anycast.conf:3  vrrp_instance dns4 / virtual_router_id 53  the files do not say which addresses the adverts of virtual_router "dns4" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
-# mapped (22)
+# mapped (23)
 #   dns-anycast.conf:1                        vrrp_instance dns4                                                                          vip "dns4"
 #   dns-anycast.conf:2                        vrrp_instance dns4 / interface lo                                                           vip: interface
+#   dns-anycast.conf:3                        vrrp_instance dns4 / virtual_router_id 53                                                   virtual_router: vrid
 #   dns-anycast.conf:4                        vrrp_instance dns4 / virtual_ipaddress                                                      vip: address
 #   dns-anycast.conf:4                        vrrp_instance dns4 / virtual_ipaddress / 10.14.0.53 dev lo                                  vip "dns4": address
 #   dns-anycast.conf:6                        virtual_server 10.14.0.53 53                                                                service "udp-10.14.0.53-53"

@@ -1,12 +1,11 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
-# unsupported:
-#   haproxy-killall/lb1.conf:21, haproxy-killall/lb2.conf:21: vrrp_instance VI_1 / virtual_router_id 51: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
 # changed meaning:
 #   haproxy-killall/lb1.conf:7, haproxy-killall/lb2.conf:7: global_defs / smtp_server 127.0.0.1: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   haproxy-killall/lb1.conf:13, haproxy-killall/lb2.conf:13: vrrp_script chk_haproxy / script "killall -0 haproxy": it only looks whether haproxy runs: check "process" hears of that from the kernel, and starts no program
 #   haproxy-killall/lb1.conf:15, haproxy-killall/lb2.conf:15: vrrp_script chk_haproxy / weight 2: node_check "chk_haproxy": weight = -2: what a node had more while the check passes, it has less while it fails, which comes to the same
+#   haproxy-killall/lb1.conf:21: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   haproxy-killall/lb1.conf:22, haproxy-killall/lb2.conf:22: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
 #   haproxy-killall/lb1.conf:23, haproxy-killall/lb2.conf:23: vrrp_instance VI_1 / smtp_alert: notify "mail": events; it tells of all VIPs and services, or of none
 
 # Configuration of a quorate cluster.
@@ -19,13 +18,20 @@ cluster {
   observers  = 3
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "VI_1" {
+  vrid    = 51
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # haproxy-killall/lb1.conf:25, haproxy-killall/lb2.conf:25
 vip "VI_1" {
-  address   = "203.0.113.5/32"
-  interface = "eth0"
-  prefer    = ["lb1", "lb2"]
-  preempt   = true
+  address        = "203.0.113.5/32"
+  interface      = "eth0"
+  prefer         = ["lb1", "lb2"]
+  preempt        = true
+  virtual_router = "VI_1"
 }
 
 # What a director has to have in order to own VIPs, or to be preferred as their owner; each director checks it for itself. Checks that ask over the network ask 127.0.0.1, at the `port` that they name. It passes on a node when all checks in it do.
@@ -59,14 +65,14 @@ notify "mail" {
 }
 
 # All findings:
-# unsupported (2)
-#   haproxy-killall/lb1.conf:21, haproxy-killall/lb2.conf:21  vrrp_instance VI_1 / virtual_router_id 51  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
-# changed meaning (8)
+# changed meaning (11)
 #   haproxy-killall/lb1.conf:7, haproxy-killall/lb2.conf:7    global_defs / smtp_server 127.0.0.1                    notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   haproxy-killall/lb1.conf:13, haproxy-killall/lb2.conf:13  vrrp_script chk_haproxy / script "killall -0 haproxy"  it only looks whether haproxy runs: check "process" hears of that from the kernel, and starts no program
 #   haproxy-killall/lb1.conf:15, haproxy-killall/lb2.conf:15  vrrp_script chk_haproxy / weight 2                     node_check "chk_haproxy": weight = -2: what a node had more while the check passes, it has less while it fails, which comes to the same
+#   haproxy-killall/lb1.conf:21                               vrrp_instance VI_1 / virtual_router_id 51              the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   haproxy-killall/lb1.conf:22                               vrrp_instance VI_1 / priority 101                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
 #   haproxy-killall/lb1.conf:23, haproxy-killall/lb2.conf:23  vrrp_instance VI_1 / smtp_alert                        notify "mail": events; it tells of all VIPs and services, or of none
+#   haproxy-killall/lb2.conf:22                               vrrp_instance VI_1 / priority 100                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
 #
 # ignored: not needed (4)
 #   haproxy-killall/lb1.conf:9   global_defs / router_id haproxy-a  a node has the name of its agent, lb1
@@ -85,10 +91,9 @@ notify "mail" {
 #   haproxy-killall/lb1.conf:14, haproxy-killall/lb2.conf:14  vrrp_script chk_haproxy / interval 2                                check: interval
 #   haproxy-killall/lb1.conf:18, haproxy-killall/lb2.conf:18  vrrp_instance VI_1                                                  vip "VI_1"
 #   haproxy-killall/lb1.conf:20, haproxy-killall/lb2.conf:20  vrrp_instance VI_1 / interface eth0                                 vip: interface
-#   haproxy-killall/lb1.conf:22                               vrrp_instance VI_1 / priority 101                                   vip "VI_1": prefer
+#   haproxy-killall/lb1.conf:21, haproxy-killall/lb2.conf:21  vrrp_instance VI_1 / virtual_router_id 51                           virtual_router: vrid
 #   haproxy-killall/lb1.conf:24, haproxy-killall/lb2.conf:24  vrrp_instance VI_1 / virtual_ipaddress                              vip: address
 #   haproxy-killall/lb1.conf:25, haproxy-killall/lb2.conf:25  vrrp_instance VI_1 / virtual_ipaddress / 203.0.113.5                vip "VI_1": address
 #   haproxy-killall/lb1.conf:27, haproxy-killall/lb2.conf:27  vrrp_instance VI_1 / track_script                                   node_check: vips, groups
 #   haproxy-killall/lb1.conf:28, haproxy-killall/lb2.conf:28  vrrp_instance VI_1 / track_script / chk_haproxy                     node_check "chk_haproxy": weight = -2
-#   haproxy-killall/lb2.conf:22                               vrrp_instance VI_1 / priority 100                                   vip "VI_1": prefer
 #

@@ -1,13 +1,11 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # unsupported:
-#   ipv6.conf:3: vrrp_instance six / virtual_router_id 66: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   ipv6.conf:5: vrrp_instance six / version 3: this version does not speak VRRP, and needs none inside the cluster; it matters beside a keepalived that stays
-#   ipv6.conf:6: vrrp_instance six / advert_int 0.2: this version does not speak VRRP, and needs none inside the cluster; see `profile` of the block cluster: a lost owner is replaced within half a second
 #   ipv6.conf:10: vrrp_instance six / virtual_ipaddress / 2001:db8:1::10/64 preferred_lft 0: an address has a prefix length and an interface alone; left out: preferred_lft 0; look whether something relies on it
 #
 # changed meaning:
-#   ipv6.conf:4: vrrp_instance six / priority 200: the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
+#   ipv6.conf:3: vrrp_instance six / virtual_router_id 66: the files do not say which addresses the adverts of virtual_router "six" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ipv6.conf:4: vrrp_instance six / priority 200: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -24,6 +22,12 @@ cluster {
 group "six" {
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "six" {
+  vrid     = 66
+  interval = "200ms"
+}
+
 # A virtual IP address, which one node at a time owns.
 # ipv6.conf:13
 vip "192.0.2.66" {
@@ -34,16 +38,18 @@ vip "192.0.2.66" {
 
 # ipv6.conf:10
 vip "2001-db8-1--10" {
-  address   = "2001:db8:1::10/64"
-  interface = "eth0"
-  group     = "six"
+  address        = "2001:db8:1::10/64"
+  interface      = "eth0"
+  group          = "six"
+  virtual_router = "six"
 }
 
 # ipv6.conf:9
 vip "fe80--66-1" {
-  address   = "fe80::66:1/64"
-  interface = "eth0"
-  group     = "six"
+  address        = "fe80::66:1/64"
+  interface      = "eth0"
+  group          = "six"
+  virtual_router = "six"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -69,21 +75,22 @@ service "tcp-2001-db8-1--10-80" {
 }
 
 # All findings:
-# unsupported (4)
-#   ipv6.conf:3   vrrp_instance six / virtual_router_id 66                                   this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   ipv6.conf:5   vrrp_instance six / version 3                                              this version does not speak VRRP, and needs none inside the cluster; it matters beside a keepalived that stays
-#   ipv6.conf:6   vrrp_instance six / advert_int 0.2                                         this version does not speak VRRP, and needs none inside the cluster; see `profile` of the block cluster: a lost owner is replaced within half a second
+# unsupported (1)
 #   ipv6.conf:10  vrrp_instance six / virtual_ipaddress / 2001:db8:1::10/64 preferred_lft 0  an address has a prefix length and an interface alone; left out: preferred_lft 0; look whether something relies on it
 #
-# changed meaning (1)
-#   ipv6.conf:4  vrrp_instance six / priority 200  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
+# changed meaning (2)
+#   ipv6.conf:3  vrrp_instance six / virtual_router_id 66  the files do not say which addresses the adverts of virtual_router "six" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ipv6.conf:4  vrrp_instance six / priority 200          the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (1)
 #   ipv6.conf:7  vrrp_instance six / native_ipv6  the addresses say which family it is
 #
-# mapped (13)
+# mapped (16)
 #   ipv6.conf:1   vrrp_instance six                                                            group "six"
 #   ipv6.conf:2   vrrp_instance six / interface eth0                                           vip: interface
+#   ipv6.conf:3   vrrp_instance six / virtual_router_id 66                                     virtual_router: vrid
+#   ipv6.conf:5   vrrp_instance six / version 3                                                virtual_router: version
+#   ipv6.conf:6   vrrp_instance six / advert_int 0.2                                           virtual_router: interval
 #   ipv6.conf:8   vrrp_instance six / virtual_ipaddress                                        vip: address
 #   ipv6.conf:9   vrrp_instance six / virtual_ipaddress / fe80::66:1/64                        vip "fe80--66-1": address
 #   ipv6.conf:12  vrrp_instance six / virtual_ipaddress_excluded                               vip: address

@@ -18,6 +18,7 @@
 #   lang-mistakes.conf:24: vrrp_instance VI / virtual_ipaddress / 10.7.0.2/240: "10.7.0.2/240" is no address with a prefix length; write it like 192.0.2.10/24, then import again
 #   lang-mistakes.conf:25: vrrp_instance VI / virtual_ipaddress / 10.7.0.3/24 colour blue: keepalived knows no option "colour" of an address; take it out
 #   lang-mistakes.conf:26: vrrp_instance VI / virtual_ipaddress / 10.7.0.1/24: the address is there twice; take one out
+#   lang-mistakes.conf:28: vrrp_instance VI / authentication: keepalived leaves it out: there is no auth_pass; add one on all directors at once, or take the block out
 #   lang-mistakes.conf:30: auth_pass …: a quote is opened and not closed; close it, or write \"
 #   lang-mistakes.conf:30: vrrp_instance VI / authentication / auth_pass …: a quote is not closed; correct it, then import again
 #   lang-mistakes.conf:33: vrrp_instance VI / track_script / nothing: there is no vrrp_script of this name; correct the name, or take it out
@@ -37,8 +38,10 @@
 #   lang-mistakes.conf:64: vrrp_script unfinished: its block is not closed; add the missing }
 #
 # unsupported:
-#   lang-mistakes.conf:17: vrrp_instance VI / virtual_router_id 7: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   lang-mistakes.conf:54: virtual_server 10.7.0.1 80 / real_server 10.7.1.1 80 / HTTP_GET: it has no url, and keepalived takes the server for up then; a server without a check counts as up; correct it, then import again
+#
+# changed meaning:
+#   lang-mistakes.conf:17: vrrp_instance VI / virtual_router_id 7: the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -55,19 +58,28 @@ cluster {
 group "VI" {
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "VI" {
+  vrid    = 7
+  version = 2
+  preempt = false
+}
+
 # A virtual IP address, which one node at a time owns.
 # lang-mistakes.conf:23
 vip "10.7.0.1" {
-  address   = "10.7.0.1/24"
-  interface = "eth0"
-  group     = "VI"
+  address        = "10.7.0.1/24"
+  interface      = "eth0"
+  group          = "VI"
+  virtual_router = "VI"
 }
 
 # lang-mistakes.conf:25
 vip "10.7.0.3" {
-  address   = "10.7.0.3/24"
-  interface = "eth0"
-  group     = "VI"
+  address        = "10.7.0.3/24"
+  interface      = "eth0"
+  group          = "VI"
+  virtual_router = "VI"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -91,7 +103,7 @@ service "udp-10.7.0.1-80" {
 }
 
 # All findings:
-# mistake in the source (38)
+# mistake in the source (40)
 #   lang-mistakes.conf:3                          router_id x y                                                                         "y" is one value too many, and keepalived leaves it out; take it out
 #   lang-mistakes.conf:4                          global_defs / notification_mail                                                       keepalived does not know this keyword here: it reads what stands in its braces as if it stood outside, and the } closes the block around it; did you mean notification_email? correct it, then import again
 #   lang-mistakes.conf:5                          global_defs / notification_mail / ops@example.org                                     it stands in a block that keepalived does not know, notification_mail
@@ -109,6 +121,8 @@ service "udp-10.7.0.1-80" {
 #   lang-mistakes.conf:24                         vrrp_instance VI / virtual_ipaddress / 10.7.0.2/240                                   "10.7.0.2/240" is no address with a prefix length; write it like 192.0.2.10/24, then import again
 #   lang-mistakes.conf:25                         vrrp_instance VI / virtual_ipaddress / 10.7.0.3/24 colour blue                        keepalived knows no option "colour" of an address; take it out
 #   lang-mistakes.conf:26                         vrrp_instance VI / virtual_ipaddress / 10.7.0.1/24                                    the address is there twice; take one out
+#   lang-mistakes.conf:28                         vrrp_instance VI / authentication                                                     keepalived leaves it out: there is no auth_pass; add one on all directors at once, or take the block out
+#   lang-mistakes.conf:29                         vrrp_instance VI / authentication / auth_type PASS                                    it is part of authentication
 #   lang-mistakes.conf:30                         auth_pass …                                                                           a quote is opened and not closed; close it, or write \"
 #   lang-mistakes.conf:30                         vrrp_instance VI / authentication / auth_pass …                                       a quote is not closed; correct it, then import again
 #   lang-mistakes.conf:33                         vrrp_instance VI / track_script / nothing                                             there is no vrrp_script of this name; correct the name, or take it out
@@ -130,22 +144,23 @@ service "udp-10.7.0.1-80" {
 #   lang-mistakes.conf:63                         router_id late                                                                        keepalived does not know this keyword here, and leaves the line out; it belongs into global_defs
 #   lang-mistakes.conf:64                         vrrp_script unfinished                                                                its block is not closed; add the missing }
 #
-# unsupported (2)
-#   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7                           this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# unsupported (1)
 #   lang-mistakes.conf:54  virtual_server 10.7.0.1 80 / real_server 10.7.1.1 80 / HTTP_GET  it has no url, and keepalived takes the server for up then; a server without a check counts as up; correct it, then import again
 #
-# ignored: not needed (5)
-#   lang-mistakes.conf:3   global_defs / router_id x y                         a node has the name of its agent, lb1
-#   lang-mistakes.conf:28  vrrp_instance VI / authentication                   the nodes of a cluster prove who they are by their certificates
-#   lang-mistakes.conf:29  vrrp_instance VI / authentication / auth_type PASS  it is part of authentication
-#   lang-mistakes.conf:64  vrrp_script unfinished                              nothing tracks it, and keepalived does not use it either
-#   lang-mistakes.conf:65  vrrp_script unfinished / script "/bin/true"         it is part of vrrp_script
+# changed meaning (1)
+#   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7  the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
-# mapped (9)
+# ignored: not needed (3)
+#   lang-mistakes.conf:3   global_defs / router_id x y                  a node has the name of its agent, lb1
+#   lang-mistakes.conf:64  vrrp_script unfinished                       nothing tracks it, and keepalived does not use it either
+#   lang-mistakes.conf:65  vrrp_script unfinished / script "/bin/true"  it is part of vrrp_script
+#
+# mapped (10)
 #   lang-mistakes.conf:2   global_defs                                                       cluster, and notify blocks: see what stands in it
 #   lang-mistakes.conf:13  vrrp_instance VI                                                  group "VI"
 #   lang-mistakes.conf:14  vrrp_instance VI / interface eth0                                 vip: interface
-#   lang-mistakes.conf:19  vrrp_instance VI / nopreempt yes                                  preempt = false
+#   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7                            virtual_router: vrid
+#   lang-mistakes.conf:19  vrrp_instance VI / nopreempt yes                                  preempt = false, of the VIPs and of the virtual_router
 #   lang-mistakes.conf:22  vrrp_instance VI / virtual_ipaddress                              vip: address
 #   lang-mistakes.conf:32  vrrp_instance VI / track_script                                   node_check: vips, groups
 #   lang-mistakes.conf:46  virtual_server 10.7.0.1 80                                        service "udp-10.7.0.1-80"

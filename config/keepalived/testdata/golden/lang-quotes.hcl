@@ -1,5 +1,8 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
+# mistake in the source:
+#   lang-quotes.conf:11: vrrp_instance q: it has no virtual_router_id, and keepalived leaves such an instance out; its VIPs were made without a virtual router; add virtual_router_id, and import again
+#
 # changed meaning:
 #   lang-quotes.conf:4: vrrp_script quoted / user "checker" "staff": a script runs with the groups of its user; make another user, if the group is needed
 #   lang-quotes.conf:7: vrrp_script shell / script "/bin/bash -c 'test -e /run/ok && exit 0; exit 1'": it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
@@ -66,6 +69,9 @@ notify "q" {
 }
 
 # All findings:
+# mistake in the source (1)
+#   lang-quotes.conf:11  vrrp_instance q  it has no virtual_router_id, and keepalived leaves such an instance out; its VIPs were made without a virtual router; add virtual_router_id, and import again
+#
 # changed meaning (4)
 #   lang-quotes.conf:4   vrrp_script quoted / user "checker" "staff"                                    a script runs with the groups of its user; make another user, if the group is needed
 #   lang-quotes.conf:7   vrrp_script shell / script "/bin/bash -c 'test -e /run/ok && exit 0; exit 1'"  it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do

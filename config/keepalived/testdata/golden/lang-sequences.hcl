@@ -1,10 +1,17 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
-# unsupported:
-#   lang-sequences.conf:4, lang-sequences.conf:13: virtual_router_id: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
 # changed meaning:
-#   lang-sequences.conf:5: priority: the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:4: vrrp_instance v4.0.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.0.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.0.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.0.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.0.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.0.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.1.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.1.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.1.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.1.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.1.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.1.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.2.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.2.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.2.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.2.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4: vrrp_instance v4.2.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.2.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:5: priority: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:13: vrrp_instance hex / virtual_router_id 99: the files do not say which addresses the adverts of virtual_router "hex" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -21,128 +28,191 @@ cluster {
 group "hex" {
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "hex" {
+  vrid = 99
+}
+
+virtual_router "v4.0.1" {
+  vrid    = 1
+  version = 2
+}
+
+virtual_router "v4.0.2" {
+  vrid    = 2
+  version = 2
+}
+
+virtual_router "v4.0.3" {
+  vrid    = 3
+  version = 2
+}
+
+virtual_router "v4.1.1" {
+  vrid    = 1
+  version = 2
+}
+
+virtual_router "v4.1.2" {
+  vrid    = 2
+  version = 2
+}
+
+virtual_router "v4.1.3" {
+  vrid    = 3
+  version = 2
+}
+
+virtual_router "v4.2.1" {
+  vrid    = 1
+  version = 2
+}
+
+virtual_router "v4.2.2" {
+  vrid    = 2
+  version = 2
+}
+
+virtual_router "v4.2.3" {
+  vrid    = 3
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # lang-sequences.conf:15
 vip "fd00--10-90-11" {
-  address   = "fd00::10:90:11/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::10:90:11/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:15
 vip "fd00--10-90-12" {
-  address   = "fd00::10:90:12/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::10:90:12/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:15
 vip "fd00--10-a0-11" {
-  address   = "fd00::10:a0:11/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::10:a0:11/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:15
 vip "fd00--10-a0-12" {
-  address   = "fd00::10:a0:12/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::10:a0:12/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:16
 vip "fd00--20-7" {
-  address   = "fd00::20:7/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::20:7/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:16
 vip "fd00--20-9" {
-  address   = "fd00::20:9/64"
-  interface = "eth0"
-  group     = "hex"
+  address        = "fd00::20:9/64"
+  interface      = "eth0"
+  group          = "hex"
+  virtual_router = "hex"
 }
 
 # lang-sequences.conf:7
 vip "v4.0.1" {
-  address   = "10.5.0.1/24"
-  interface = "bond0.0"
+  address        = "10.5.0.1/24"
+  interface      = "bond0.0"
+  virtual_router = "v4.0.1"
 }
 
 # lang-sequences.conf:7
 vip "v4.0.2" {
-  address   = "10.5.0.2/24"
-  interface = "bond0.0"
+  address        = "10.5.0.2/24"
+  interface      = "bond0.0"
+  virtual_router = "v4.0.2"
 }
 
 # lang-sequences.conf:7
 vip "v4.0.3" {
-  address   = "10.5.0.3/24"
-  interface = "bond0.0"
+  address        = "10.5.0.3/24"
+  interface      = "bond0.0"
+  virtual_router = "v4.0.3"
 }
 
 # lang-sequences.conf:7
 vip "v4.1.1" {
-  address   = "10.5.1.1/24"
-  interface = "bond0.1"
+  address        = "10.5.1.1/24"
+  interface      = "bond0.1"
+  virtual_router = "v4.1.1"
 }
 
 # lang-sequences.conf:7
 vip "v4.1.2" {
-  address   = "10.5.1.2/24"
-  interface = "bond0.1"
+  address        = "10.5.1.2/24"
+  interface      = "bond0.1"
+  virtual_router = "v4.1.2"
 }
 
 # lang-sequences.conf:7
 vip "v4.1.3" {
-  address   = "10.5.1.3/24"
-  interface = "bond0.1"
+  address        = "10.5.1.3/24"
+  interface      = "bond0.1"
+  virtual_router = "v4.1.3"
 }
 
 # lang-sequences.conf:7
 vip "v4.2.1" {
-  address   = "10.5.2.1/24"
-  interface = "bond0.2"
+  address        = "10.5.2.1/24"
+  interface      = "bond0.2"
+  virtual_router = "v4.2.1"
 }
 
 # lang-sequences.conf:7
 vip "v4.2.2" {
-  address   = "10.5.2.2/24"
-  interface = "bond0.2"
+  address        = "10.5.2.2/24"
+  interface      = "bond0.2"
+  virtual_router = "v4.2.2"
 }
 
 # lang-sequences.conf:7
 vip "v4.2.3" {
-  address   = "10.5.2.3/24"
-  interface = "bond0.2"
+  address        = "10.5.2.3/24"
+  interface      = "bond0.2"
+  virtual_router = "v4.2.3"
 }
 
 # All findings:
-# unsupported (10)
-#   lang-sequences.conf:4   vrrp_instance v4.0.1 / virtual_router_id 1  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.0.2 / virtual_router_id 2  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.0.3 / virtual_router_id 3  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.1.1 / virtual_router_id 1  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.1.2 / virtual_router_id 2  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.1.3 / virtual_router_id 3  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.2.1 / virtual_router_id 1  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.2.2 / virtual_router_id 2  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:4   vrrp_instance v4.2.3 / virtual_router_id 3  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   lang-sequences.conf:13  vrrp_instance hex / virtual_router_id 99    this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# changed meaning (19)
+#   lang-sequences.conf:4   vrrp_instance v4.0.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.0.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.0.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.0.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.0.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.0.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.1.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.1.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.1.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.2.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.2.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.2.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:5   vrrp_instance v4.0.1 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.0.2 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.0.3 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.1.1 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.1.2 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.1.3 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.2.1 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.2.2 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:5   vrrp_instance v4.2.3 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   lang-sequences.conf:13  vrrp_instance hex / virtual_router_id 99    the files do not say which addresses the adverts of virtual_router "hex" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
-# changed meaning (9)
-#   lang-sequences.conf:5  vrrp_instance v4.0.1 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.0.2 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.0.3 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.1.1 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.1.2 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.1.3 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.2.1 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.2.2 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:5  vrrp_instance v4.2.3 / priority 130  the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
-#
-# mapped (45)
+# mapped (55)
 #   lang-sequences.conf:3   vrrp_instance v4.0.1 / interface bond0.0                   vip: interface
 #   lang-sequences.conf:3   vrrp_instance v4.0.2 / interface bond0.0                   vip: interface
 #   lang-sequences.conf:3   vrrp_instance v4.0.3 / interface bond0.0                   vip: interface
@@ -152,6 +222,15 @@ vip "v4.2.3" {
 #   lang-sequences.conf:3   vrrp_instance v4.2.1 / interface bond0.2                   vip: interface
 #   lang-sequences.conf:3   vrrp_instance v4.2.2 / interface bond0.2                   vip: interface
 #   lang-sequences.conf:3   vrrp_instance v4.2.3 / interface bond0.2                   vip: interface
+#   lang-sequences.conf:4   vrrp_instance v4.0.1 / virtual_router_id 1                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.0.2 / virtual_router_id 2                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.0.3 / virtual_router_id 3                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.1.1 / virtual_router_id 1                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.1.2 / virtual_router_id 2                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.1.3 / virtual_router_id 3                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.2.1 / virtual_router_id 1                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.2.2 / virtual_router_id 2                 virtual_router: vrid
+#   lang-sequences.conf:4   vrrp_instance v4.2.3 / virtual_router_id 3                 virtual_router: vrid
 #   lang-sequences.conf:6   vrrp_instance v4.0.1 / virtual_ipaddress                   vip: address
 #   lang-sequences.conf:6   vrrp_instance v4.0.2 / virtual_ipaddress                   vip: address
 #   lang-sequences.conf:6   vrrp_instance v4.0.3 / virtual_ipaddress                   vip: address
@@ -181,6 +260,7 @@ vip "v4.2.3" {
 #   lang-sequences.conf:10  vrrp_instance v4.2.3                                       vip "v4.2.3"
 #   lang-sequences.conf:11  vrrp_instance hex                                          group "hex"
 #   lang-sequences.conf:12  vrrp_instance hex / interface eth0                         vip: interface
+#   lang-sequences.conf:13  vrrp_instance hex / virtual_router_id 99                   virtual_router: vrid
 #   lang-sequences.conf:14  vrrp_instance hex / virtual_ipaddress                      vip: address
 #   lang-sequences.conf:15  vrrp_instance hex / virtual_ipaddress / fd00::10:90:12/64  vip "fd00--10-90-12": address
 #   lang-sequences.conf:15  vrrp_instance hex / virtual_ipaddress / fd00::10:90:11/64  vip "fd00--10-90-11": address

@@ -6,7 +6,6 @@
 #   limits.conf:22: virtual_server 10.19.0.1 80 / real_server 10.19.1.1 80 / lthreshold 9: it is not below uthreshold, and was left out; correct it, then import again
 #
 # unsupported:
-#   limits.conf:8: vrrp_instance L / virtual_router_id 19: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   limits.conf:24: virtual_server 10.19.0.1 80 / real_server 10.19.0.1 81: service.tcp-10.19.0.1-80.server.10.19.0.1:81 was left out, as it would be refused: address = "10.19.0.1:81": this is the VIP itself, so traffic would go round in circles; use the server's own address, and import again or add it by hand
 #   limits.conf:25: virtual_server 10.19.0.1 80 / real_server fe80::1 80: service.tcp-10.19.0.1-80.server.[fe80::1]:80 was left out, as it would be refused: address = "[fe80::1]:80": the server and the VIP are of different address families; use a server address of the VIP's family, or forward = "tun", and import again or add it by hand
 #
@@ -16,6 +15,7 @@
 #   limits.conf:3: vrrp_script slow / timeout 0.0001: timeout is 1ms: it can be from 1ms to 1h0m0s; look whether that will do
 #   limits.conf:4: vrrp_script slow / rise 500: rise is 100 at most
 #   limits.conf:5: vrrp_script slow / fall 500: fall is 100 at most
+#   limits.conf:8: vrrp_instance L / virtual_router_id 19: the files do not say which addresses the adverts of virtual_router "L" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   limits.conf:14: virtual_server 10.19.0.1 80 / delay_loop 86400: interval is 1h0m0s: it can be from 50ms to 1h0m0s; look whether that will do
 #   limits.conf:16: virtual_server 10.19.0.1 80 / retry 5000: fall is 100 at most
 #   limits.conf:17: virtual_server 10.19.0.1 80 / persistence_timeout 4000000: persistence is 744h0m0s: it can be from 1s to 744h0m0s; look whether that will do
@@ -30,11 +30,18 @@ cluster {
   observers  = 3
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "L" {
+  vrid    = 19
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # limits.conf:10
 vip "L" {
-  address   = "10.19.0.1/24"
-  interface = "eth0"
+  address        = "10.19.0.1/24"
+  interface      = "eth0"
+  virtual_router = "L"
 }
 
 # What a director has to have in order to own VIPs, or to be preferred as their owner; each director checks it for itself. Checks that ask over the network ask 127.0.0.1, at the `port` that they name. It passes on a node when all checks in it do.
@@ -84,17 +91,17 @@ service "tcp-10.19.0.1-80" {
 #   limits.conf:18  virtual_server 10.19.0.1 80 / hysteresis 5                             it is not less than the quorum; 2 was taken; make it smaller
 #   limits.conf:22  virtual_server 10.19.0.1 80 / real_server 10.19.1.1 80 / lthreshold 9  it is not below uthreshold, and was left out; correct it, then import again
 #
-# unsupported (3)
-#   limits.conf:8   vrrp_instance L / virtual_router_id 19                  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# unsupported (2)
 #   limits.conf:24  virtual_server 10.19.0.1 80 / real_server 10.19.0.1 81  service.tcp-10.19.0.1-80.server.10.19.0.1:81 was left out, as it would be refused: address = "10.19.0.1:81": this is the VIP itself, so traffic would go round in circles; use the server's own address, and import again or add it by hand
 #   limits.conf:25  virtual_server 10.19.0.1 80 / real_server fe80::1 80    service.tcp-10.19.0.1-80.server.[fe80::1]:80 was left out, as it would be refused: address = "[fe80::1]:80": the server and the VIP are of different address families; use a server address of the VIP's family, or forward = "tun", and import again or add it by hand
 #
-# changed meaning (8)
+# changed meaning (9)
 #   limits.conf:1   vrrp_script slow / script "/bin/slow"                      it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   limits.conf:2   vrrp_script slow / interval 7200                           interval is 1h0m0s: it can be from 50ms to 1h0m0s; look whether that will do
 #   limits.conf:3   vrrp_script slow / timeout 0.0001                          timeout is 1ms: it can be from 1ms to 1h0m0s; look whether that will do
 #   limits.conf:4   vrrp_script slow / rise 500                                rise is 100 at most
 #   limits.conf:5   vrrp_script slow / fall 500                                fall is 100 at most
+#   limits.conf:8   vrrp_instance L / virtual_router_id 19                     the files do not say which addresses the adverts of virtual_router "L" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   limits.conf:14  virtual_server 10.19.0.1 80 / delay_loop 86400             interval is 1h0m0s: it can be from 50ms to 1h0m0s; look whether that will do
 #   limits.conf:16  virtual_server 10.19.0.1 80 / retry 5000                   fall is 100 at most
 #   limits.conf:17  virtual_server 10.19.0.1 80 / persistence_timeout 4000000  persistence is 744h0m0s: it can be from 1s to 744h0m0s; look whether that will do
@@ -102,11 +109,12 @@ service "tcp-10.19.0.1-80" {
 # ignored: not needed (1)
 #   limits.conf:9  vrrp_instance L / preempt_delay 0  it is the default
 #
-# mapped (15)
+# mapped (16)
 #   limits.conf:1   vrrp_script slow                                                       node_check
 #   limits.conf:6   vrrp_script slow / weight 0                                            node_check "slow": required
 #   limits.conf:7   vrrp_instance L                                                        vip "L"
 #   limits.conf:7   vrrp_instance L / interface eth0                                       vip: interface
+#   limits.conf:8   vrrp_instance L / virtual_router_id 19                                 virtual_router: vrid
 #   limits.conf:10  vrrp_instance L / virtual_ipaddress                                    vip: address
 #   limits.conf:10  vrrp_instance L / virtual_ipaddress / 10.19.0.1/24                     vip "L": address
 #   limits.conf:11  vrrp_instance L / track_script                                         node_check: vips, groups

@@ -4,12 +4,11 @@
 #   lvs-differs/lb2.conf:4: global_defs / lvs_timeouts tcp 7200 tcpfin 30 udp 61: lb1 has another one (lvs-differs/lb1.conf:4), which was taken; make the directors agree, then import again
 #   lvs-differs/lb2.conf:16: virtual_server 192.0.2.100 80: its checks, its servers, its settings are not those that lb1 has (lvs-differs/lb1.conf:16), which were taken; make the directors agree, then import again
 #
-# unsupported:
-#   lvs-differs/lb1.conf:10, lvs-differs/lb2.conf:10: vrrp_instance VI_LVS / virtual_router_id 51: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
 # changed meaning:
 #   lvs-differs/lb1.conf:3, lvs-differs/lb2.conf:3: global_defs / lvs_sync_daemon eth1 VI_LVS id 51: sync { transport = "multicast" }: the kernels do it themselves, in the clear; all directors send and receive all the time; leave the block sync out when no keepalived is left: the agents carry it then, sealed
 #   lvs-differs/lb1.conf:5, lvs-differs/lb2.conf:5: global_defs / lvs_flush: the agent touches only what it made itself, and services of the configuration; other entries of the table stay; remove entries of others once, with `ipvsadm -C`, before the agent starts
+#   lvs-differs/lb1.conf:10: vrrp_instance VI_LVS / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_LVS" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lvs-differs/lb1.conf:11, lvs-differs/lb2.conf:11: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
 #   lvs-differs/lb2.conf:39: virtual_server 192.0.2.100 443: lb1 has no such virtual_server; here every node that owns the address balances it; nothing, if that is what is wanted
 
 # Configuration of a quorate cluster.
@@ -34,13 +33,20 @@ cluster {
   }
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "VI_LVS" {
+  vrid    = 51
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # lvs-differs/lb1.conf:13, lvs-differs/lb2.conf:13
 vip "VI_LVS" {
-  address   = "192.0.2.100/24"
-  interface = "eth0"
-  prefer    = ["lb1", "lb2"]
-  preempt   = true
+  address        = "192.0.2.100/24"
+  interface      = "eth0"
+  prefer         = ["lb1", "lb2"]
+  preempt        = true
+  virtual_router = "VI_LVS"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -81,12 +87,12 @@ service "tcp-192.0.2.100-80" {
 #   lvs-differs/lb2.conf:4   global_defs / lvs_timeouts tcp 7200 tcpfin 30 udp 61  lb1 has another one (lvs-differs/lb1.conf:4), which was taken; make the directors agree, then import again
 #   lvs-differs/lb2.conf:16  virtual_server 192.0.2.100 80                         its checks, its servers, its settings are not those that lb1 has (lvs-differs/lb1.conf:16), which were taken; make the directors agree, then import again
 #
-# unsupported (2)
-#   lvs-differs/lb1.conf:10, lvs-differs/lb2.conf:10  vrrp_instance VI_LVS / virtual_router_id 51  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#
-# changed meaning (5)
+# changed meaning (8)
 #   lvs-differs/lb1.conf:3, lvs-differs/lb2.conf:3  global_defs / lvs_sync_daemon eth1 VI_LVS id 51  sync { transport = "multicast" }: the kernels do it themselves, in the clear; all directors send and receive all the time; leave the block sync out when no keepalived is left: the agents carry it then, sealed
 #   lvs-differs/lb1.conf:5, lvs-differs/lb2.conf:5  global_defs / lvs_flush                          the agent touches only what it made itself, and services of the configuration; other entries of the table stay; remove entries of others once, with `ipvsadm -C`, before the agent starts
+#   lvs-differs/lb1.conf:10                         vrrp_instance VI_LVS / virtual_router_id 51      the files do not say which addresses the adverts of virtual_router "VI_LVS" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lvs-differs/lb1.conf:11                         vrrp_instance VI_LVS / priority 150              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
+#   lvs-differs/lb2.conf:11                         vrrp_instance VI_LVS / priority 100              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
 #   lvs-differs/lb2.conf:39                         virtual_server 192.0.2.100 443                   lb1 has no such virtual_server; here every node that owns the address balances it; nothing, if that is what is wanted
 #
 # ignored: not needed (4)
@@ -100,7 +106,7 @@ service "tcp-192.0.2.100-80" {
 #   lvs-differs/lb1.conf:4                            global_defs / lvs_timeouts tcp 7200 tcpfin 30 udp 60                                       ipvs_timeouts
 #   lvs-differs/lb1.conf:7, lvs-differs/lb2.conf:7    vrrp_instance VI_LVS                                                                       vip "VI_LVS"
 #   lvs-differs/lb1.conf:9, lvs-differs/lb2.conf:9    vrrp_instance VI_LVS / interface eth0                                                      vip: interface
-#   lvs-differs/lb1.conf:11                           vrrp_instance VI_LVS / priority 150                                                        vip "VI_LVS": prefer
+#   lvs-differs/lb1.conf:10, lvs-differs/lb2.conf:10  vrrp_instance VI_LVS / virtual_router_id 51                                                virtual_router: vrid
 #   lvs-differs/lb1.conf:12, lvs-differs/lb2.conf:12  vrrp_instance VI_LVS / virtual_ipaddress                                                   vip: address
 #   lvs-differs/lb1.conf:13, lvs-differs/lb2.conf:13  vrrp_instance VI_LVS / virtual_ipaddress / 192.0.2.100/24                                  vip "VI_LVS": address
 #   lvs-differs/lb1.conf:16                           virtual_server 192.0.2.100 80                                                              service "tcp-192.0.2.100-80"
@@ -120,7 +126,6 @@ service "tcp-192.0.2.100-80" {
 #   lvs-differs/lb1.conf:33                           virtual_server 192.0.2.100 80 / real_server 192.0.2.12 80 / TCP_CHECK / connect_timeout 3  check: timeout, for the whole probe
 #   lvs-differs/lb1.conf:34                           virtual_server 192.0.2.100 80 / real_server 192.0.2.12 80 / TCP_CHECK / connect_port 80    check: port
 #   lvs-differs/lb2.conf:4                            global_defs / lvs_timeouts tcp 7200 tcpfin 30 udp 61                                       ipvs_timeouts
-#   lvs-differs/lb2.conf:11                           vrrp_instance VI_LVS / priority 100                                                        vip "VI_LVS": prefer
 #   lvs-differs/lb2.conf:16                           virtual_server 192.0.2.100 80                                                              service "tcp-192.0.2.100-80", as on lb1
 #   lvs-differs/lb2.conf:17                           virtual_server 192.0.2.100 80 / delay_loop 7                                               check: interval
 #   lvs-differs/lb2.conf:30                           virtual_server 192.0.2.100 80 / real_server 192.0.2.13 80                                  server "192.0.2.13:80"

@@ -1,13 +1,13 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # unsupported:
-#   notifications.conf:12: vrrp_instance N / virtual_router_id 1: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   notifications.conf:19: vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh: there are no adverts of others to hear; nothing: only one node owns an address
+#   notifications.conf:19: vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh: no script is run when another router is heard; `quorate events` and notify blocks of the leader tell of it
 #
 # changed meaning:
 #   notifications.conf:3: global_defs / smtp_server 2001:db8::25 587: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5: global_defs / smtp_alert_checker true: notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6: global_defs / no_email_faults: mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
+#   notifications.conf:12: vrrp_instance N / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "N" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   notifications.conf:14: vrrp_instance N / notify_master /etc/ka/master.sh: notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   notifications.conf:15: vrrp_instance N / notify_backup /etc/ka/backup.sh: notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
 #   notifications.conf:16: vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root: notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most
@@ -25,11 +25,18 @@ cluster {
   observers  = 3
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "N" {
+  vrid    = 1
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # notifications.conf:13
 vip "N" {
-  address   = "10.10.0.1/24"
-  interface = "eth0"
+  address        = "10.10.0.1/24"
+  interface      = "eth0"
+  virtual_router = "N"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -94,14 +101,14 @@ notify "notify-fifo" {
 }
 
 # All findings:
-# unsupported (2)
-#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                          this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   notifications.conf:19  vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh  there are no adverts of others to hear; nothing: only one node owns an address
+# unsupported (1)
+#   notifications.conf:19  vrrp_instance N / notify_master_rx_lower_pri /etc/ka/lower.sh  no script is run when another router is heard; `quorate events` and notify blocks of the leader tell of it
 #
-# changed meaning (11)
+# changed meaning (12)
 #   notifications.conf:3   global_defs / smtp_server 2001:db8::25 587                              notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5   global_defs / smtp_alert_checker true                                   notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6   global_defs / no_email_faults                                           mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
+#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                                   the files do not say which addresses the adverts of virtual_router "N" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   notifications.conf:14  vrrp_instance N / notify_master /etc/ka/master.sh                       notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   notifications.conf:15  vrrp_instance N / notify_backup /etc/ka/backup.sh                       notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
 #   notifications.conf:16  vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root                notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most
@@ -116,7 +123,7 @@ notify "notify-fifo" {
 #   notifications.conf:18  vrrp_instance N / notify_deleted              what is gone from the configuration is always told as DELETED
 #   notifications.conf:20  vrrp_instance N / notify_priority_changes on  there are no priorities to tell of
 #
-# mapped (14)
+# mapped (15)
 #   notifications.conf:1   global_defs                                                         cluster, and notify blocks: see what stands in it
 #   notifications.conf:2   global_defs / notification_email                                    notify "mail": to
 #   notifications.conf:2   global_defs / notification_email / a@example.org                    it is part of notification_email
@@ -125,6 +132,7 @@ notify "notify-fifo" {
 #   notifications.conf:8   global_defs / script_user root                                      user
 #   notifications.conf:10  vrrp_instance N                                                     vip "N"
 #   notifications.conf:11  vrrp_instance N / interface eth0                                    vip: interface
+#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                               virtual_router: vrid
 #   notifications.conf:13  vrrp_instance N / virtual_ipaddress                                 vip: address
 #   notifications.conf:13  vrrp_instance N / virtual_ipaddress / 10.10.0.1/24                  vip "N": address
 #   notifications.conf:24  virtual_server 10.10.0.1 80                                         service "tcp-10.10.0.1-80"

@@ -3,14 +3,11 @@
 # mistake in the source:
 #   old-style.conf:3: global_defs / lvs_id LVS1: keepalived does not know this keyword here, and leaves the line out; take it out
 #
-# unsupported:
-#   old-style.conf:12: vrrp_instance VI_1 / virtual_router_id 51: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   old-style.conf:14: vrrp_instance VI_1 / advert_int 1: this version does not speak VRRP, and needs none inside the cluster; see `profile` of the block cluster: a lost owner is replaced within half a second
-#
 # changed meaning:
 #   old-style.conf:5: global_defs / lvs_flush_onstop: an agent that ends leaves the table, so that connections go on while it is replaced
 #   old-style.conf:11: vrrp_instance VI_1 / lvs_sync_daemon_interface eth1: connections are synchronised for the whole cluster, by the agents unless the block sync says otherwise; set cluster { sync { transport = "multicast"  interface = "eth1" } } if the kernels are to do it
-#   old-style.conf:13: vrrp_instance VI_1 / priority 100: the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
+#   old-style.conf:12: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   old-style.conf:13: vrrp_instance VI_1 / priority 100: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -22,11 +19,18 @@ cluster {
   observers  = 3
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "VI_1" {
+  vrid    = 51
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # old-style.conf:20
 vip "VI_1" {
-  address   = "10.18.0.1/32"
-  interface = "eth0"
+  address        = "10.18.0.1/32"
+  interface      = "eth0"
+  virtual_router = "VI_1"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -60,14 +64,11 @@ service "tcp-10.18.0.1-80" {
 # mistake in the source (1)
 #   old-style.conf:3  global_defs / lvs_id LVS1  keepalived does not know this keyword here, and leaves the line out; take it out
 #
-# unsupported (2)
-#   old-style.conf:12  vrrp_instance VI_1 / virtual_router_id 51  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   old-style.conf:14  vrrp_instance VI_1 / advert_int 1          this version does not speak VRRP, and needs none inside the cluster; see `profile` of the block cluster: a lost owner is replaced within half a second
-#
-# changed meaning (3)
+# changed meaning (4)
 #   old-style.conf:5   global_defs / lvs_flush_onstop                       an agent that ends leaves the table, so that connections go on while it is replaced
 #   old-style.conf:11  vrrp_instance VI_1 / lvs_sync_daemon_interface eth1  connections are synchronised for the whole cluster, by the agents unless the block sync says otherwise; set cluster { sync { transport = "multicast"  interface = "eth1" } } if the kernels are to do it
-#   old-style.conf:13  vrrp_instance VI_1 / priority 100                    the files of the other directors are not here, so that nobody is preferred; give them all, each with --node NAME=FILE, or write prefer by hand
+#   old-style.conf:12  vrrp_instance VI_1 / virtual_router_id 51            the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   old-style.conf:13  vrrp_instance VI_1 / priority 100                    the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (9)
 #   old-style.conf:4   global_defs / router_id OLD                           a node has the name of its agent, lb1
@@ -80,10 +81,12 @@ service "tcp-10.18.0.1-80" {
 #   old-style.conf:27  virtual_server 10.18.0.1 80 / nat_mask 255.255.255.0  it does nothing in keepalived either
 #   old-style.conf:39  nb_get_retry 3                                        nb_get_retry is an old spelling of retry, and taken for it
 #
-# mapped (21)
+# mapped (23)
 #   old-style.conf:2   global_defs                                                                                            cluster, and notify blocks: see what stands in it
 #   old-style.conf:8   vrrp_instance VI_1                                                                                     vip "VI_1"
 #   old-style.conf:10  vrrp_instance VI_1 / interface eth0                                                                    vip: interface
+#   old-style.conf:12  vrrp_instance VI_1 / virtual_router_id 51                                                              virtual_router: vrid
+#   old-style.conf:14  vrrp_instance VI_1 / advert_int 1                                                                      virtual_router: interval
 #   old-style.conf:19  vrrp_instance VI_1 / virtual_ipaddress                                                                 vip: address
 #   old-style.conf:20  vrrp_instance VI_1 / virtual_ipaddress / 10.18.0.1                                                     vip "VI_1": address
 #   old-style.conf:23  virtual_server 10.18.0.1 80                                                                            service "tcp-10.18.0.1-80"

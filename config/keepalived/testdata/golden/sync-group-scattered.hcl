@@ -4,8 +4,11 @@
 #   sync-group-scattered/lb1.conf:7: vrrp_instance Y: its priorities put the directors into another order than those of the other members of the group G, or nopreempt differs: in keepalived such a group goes to and fro; make the directors agree, then import again
 #   sync-group-scattered/lb1.conf:11, sync-group-scattered/lb2.conf:11: vrrp_instance Y / track_script / s weight 10: keepalived ignores weights of the members of a sync group; track it in the group, or take the weight out
 #
-# unsupported:
-#   sync-group-scattered/lb1.conf:4, sync-group-scattered/lb1.conf:9, sync-group-scattered/lb2.conf:4, sync-group-scattered/lb2.conf:9: virtual_router_id: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# changed meaning:
+#   sync-group-scattered/lb1.conf:4: vrrp_instance X / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "X" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:5, sync-group-scattered/lb2.conf:5: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb1.conf:9: vrrp_instance Y / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "Y" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:10, sync-group-scattered/lb2.conf:10: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -24,19 +27,32 @@ group "G" {
   preempt = true
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "X" {
+  vrid    = 1
+  version = 2
+}
+
+virtual_router "Y" {
+  vrid    = 1
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # sync-group-scattered/lb1.conf:6, sync-group-scattered/lb2.conf:6
 vip "X" {
-  address   = "192.0.2.1/24"
-  interface = "eth0"
-  group     = "G"
+  address        = "192.0.2.1/24"
+  interface      = "eth0"
+  group          = "G"
+  virtual_router = "X"
 }
 
 # sync-group-scattered/lb1.conf:12, sync-group-scattered/lb2.conf:12
 vip "Y" {
-  address   = "198.51.100.1/24"
-  interface = "eth1"
-  group     = "G"
+  address        = "198.51.100.1/24"
+  interface      = "eth1"
+  group          = "G"
+  virtual_router = "Y"
 }
 
 # All findings:
@@ -44,9 +60,13 @@ vip "Y" {
 #   sync-group-scattered/lb1.conf:7                                     vrrp_instance Y                               its priorities put the directors into another order than those of the other members of the group G, or nopreempt differs: in keepalived such a group goes to and fro; make the directors agree, then import again
 #   sync-group-scattered/lb1.conf:11, sync-group-scattered/lb2.conf:11  vrrp_instance Y / track_script / s weight 10  keepalived ignores weights of the members of a sync group; track it in the group, or take the weight out
 #
-# unsupported (4)
-#   sync-group-scattered/lb1.conf:4, sync-group-scattered/lb2.conf:4  vrrp_instance X / virtual_router_id 1  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
-#   sync-group-scattered/lb1.conf:9, sync-group-scattered/lb2.conf:9  vrrp_instance Y / virtual_router_id 1  this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# changed meaning (6)
+#   sync-group-scattered/lb1.conf:4   vrrp_instance X / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "X" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:5   vrrp_instance X / priority 150         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb1.conf:9   vrrp_instance Y / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "Y" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:10  vrrp_instance Y / priority 50          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
+#   sync-group-scattered/lb2.conf:5   vrrp_instance X / priority 99          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb2.conf:10  vrrp_instance Y / priority 100         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
 #
 # ignored: not needed (8)
 #   sync-group-scattered/lb1.conf:2, sync-group-scattered/lb2.conf:2    vrrp_instance X / state BACKUP    it is a hint for the start; `prefer` follows the priorities
@@ -61,15 +81,13 @@ vip "Y" {
 #   sync-group-scattered/lb1.conf:1, sync-group-scattered/lb2.conf:1    vrrp_sync_group G / group / Y                          vip: group = "G"
 #   sync-group-scattered/lb1.conf:2, sync-group-scattered/lb2.conf:2    vrrp_instance X                                        group "G"
 #   sync-group-scattered/lb1.conf:3, sync-group-scattered/lb2.conf:3    vrrp_instance X / interface eth0                       vip: interface
-#   sync-group-scattered/lb1.conf:5                                     vrrp_instance X / priority 150                         group "G": prefer
+#   sync-group-scattered/lb1.conf:4, sync-group-scattered/lb2.conf:4    vrrp_instance X / virtual_router_id 1                  virtual_router: vrid
 #   sync-group-scattered/lb1.conf:6, sync-group-scattered/lb2.conf:6    vrrp_instance X / virtual_ipaddress                    vip: address
 #   sync-group-scattered/lb1.conf:6, sync-group-scattered/lb2.conf:6    vrrp_instance X / virtual_ipaddress / 192.0.2.1/24     vip "X": address
 #   sync-group-scattered/lb1.conf:7, sync-group-scattered/lb2.conf:7    vrrp_instance Y                                        group "G"
 #   sync-group-scattered/lb1.conf:8, sync-group-scattered/lb2.conf:8    vrrp_instance Y / interface eth1                       vip: interface
-#   sync-group-scattered/lb1.conf:10                                    vrrp_instance Y / priority 50                          group "G": prefer
+#   sync-group-scattered/lb1.conf:9, sync-group-scattered/lb2.conf:9    vrrp_instance Y / virtual_router_id 1                  virtual_router: vrid
 #   sync-group-scattered/lb1.conf:11, sync-group-scattered/lb2.conf:11  vrrp_instance Y / track_script                         node_check: vips, groups
 #   sync-group-scattered/lb1.conf:12, sync-group-scattered/lb2.conf:12  vrrp_instance Y / virtual_ipaddress                    vip: address
 #   sync-group-scattered/lb1.conf:12, sync-group-scattered/lb2.conf:12  vrrp_instance Y / virtual_ipaddress / 198.51.100.1/24  vip "Y": address
-#   sync-group-scattered/lb2.conf:5                                     vrrp_instance X / priority 99                          group "G": prefer
-#   sync-group-scattered/lb2.conf:10                                    vrrp_instance Y / priority 100                         group "G": prefer
 #

@@ -10,7 +10,6 @@
 #   trackers/lb1.conf:7, trackers/lb2.conf:7: vrrp_script relative: "check.sh" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   trackers/lb1.conf:29, trackers/lb2.conf:29: track_file maintenance / init_file 0: the agent writes no files that it watches; make the file by tmpfiles.d
 #   trackers/lb1.conf:74, trackers/lb2.conf:36: vrrp_instance T / dont_track_primary: a node without the interface of an address cannot own it; nothing, unless the link is expected to be down
-#   trackers/lb1.conf:75, trackers/lb2.conf:37: vrrp_instance T / virtual_router_id 8: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   trackers/lb1.conf:84, trackers/lb2.conf:46: vrrp_instance T / track_interface / eth3 weight 5 reverse: reverse: a link that is up cannot make a node worse; write a script that fails where the node is to be worse, track it in its place, and import again
 #   trackers/lb1.conf:89: vrrp_instance T / track_script / relative: "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb1.conf:7
 #   trackers/lb2.conf:51: vrrp_instance T / track_script / relative: "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb2.conf:7
@@ -32,6 +31,9 @@
 #   trackers/lb1.conf:54: bfd_instance peer / min_tx 3.3125: transmit is 10ms: it can be from 10ms to 1m0s; look whether that will do
 #   trackers/lb1.conf:57: bfd_instance peer / max_hops 2: over one hop packets are heard with a TTL of 255 alone, so that nobody beyond the link can forge them; have the neighbour send with 255, or use multihop at both ends
 #   trackers/lb1.conf:58: bfd_instance peer / ttl 64: all packets leave with 255; look whether the neighbour wants another number
+#   trackers/lb1.conf:75: vrrp_instance T / virtual_router_id 8: the files do not say which addresses the adverts of virtual_router "T" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   trackers/lb1.conf:76: vrrp_instance T / priority 110: beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
+#   trackers/lb1.conf:76, trackers/lb2.conf:38: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
 #   trackers/lb1.conf:77, trackers/lb2.conf:39: vrrp_instance T / preempt_delay 30: hold_down = "30s" is for the whole cluster, and counts from when a node came back after a fence or a VIP failed over; look whether that will do for all VIPs
 #   trackers/lb2.conf:1: vrrp_script up: node_check is carried out on [lb2] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 
@@ -46,13 +48,21 @@ cluster {
   hold_down  = "30s"
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "T" {
+  vrid          = 8
+  version       = 2
+  preempt_delay = "30s"
+}
+
 # A virtual IP address, which one node at a time owns.
 # trackers/lb1.conf:79, trackers/lb2.conf:41
 vip "T" {
-  address   = "10.9.0.1/24"
-  interface = "eth0"
-  prefer    = ["lb1", "lb2"]
-  preempt   = true
+  address        = "10.9.0.1/24"
+  interface      = "eth0"
+  prefer         = ["lb1", "lb2"]
+  preempt        = true
+  virtual_router = "T"
 }
 
 # What a director has to have in order to own VIPs, or to be preferred as their owner; each director checks it for itself. Checks that ask over the network ask 127.0.0.1, at the `port` that they name. It passes on a node when all checks in it do.
@@ -309,17 +319,16 @@ node_check "worker" {
 #   trackers/lb1.conf:108                       vrrp_instance T / track_bfd / peer weight 3    it is tracked already, and keepalived leaves this one out; take one out
 #   trackers/lb2.conf:64                        vrrp_instance T / track_bfd / peer             there is no bfd_instance of this name; correct the name, or take it out
 #
-# unsupported (14)
+# unsupported (12)
 #   trackers/lb1.conf:7, trackers/lb2.conf:7    vrrp_script relative                                       "check.sh" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   trackers/lb1.conf:7, trackers/lb2.conf:7    vrrp_script relative / script "check.sh"                   it is part of vrrp_script
 #   trackers/lb1.conf:29, trackers/lb2.conf:29  track_file maintenance / init_file 0                       the agent writes no files that it watches; make the file by tmpfiles.d
 #   trackers/lb1.conf:74, trackers/lb2.conf:36  vrrp_instance T / dont_track_primary                       a node without the interface of an address cannot own it; nothing, unless the link is expected to be down
-#   trackers/lb1.conf:75, trackers/lb2.conf:37  vrrp_instance T / virtual_router_id 8                      this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   trackers/lb1.conf:84, trackers/lb2.conf:46  vrrp_instance T / track_interface / eth3 weight 5 reverse  reverse: a link that is up cannot make a node worse; write a script that fails where the node is to be worse, track it in its place, and import again
 #   trackers/lb1.conf:89                        vrrp_instance T / track_script / relative                  "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb1.conf:7
 #   trackers/lb2.conf:51                        vrrp_instance T / track_script / relative                  "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb2.conf:7
 #
-# changed meaning (30)
+# changed meaning (34)
 #   trackers/lb1.conf:1                         vrrp_script up                                     node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 #   trackers/lb1.conf:1, trackers/lb2.conf:1    vrrp_script up / script "/usr/bin/pgrep -x nginx"  it only looks whether nginx runs: check "process" hears of that from the kernel, and starts no program
 #   trackers/lb1.conf:3, trackers/lb2.conf:3    vrrp_script up / weight 20                         node_check "up": weight = -20: what a node had more while the check passes, it has less while it fails, which comes to the same
@@ -338,8 +347,12 @@ node_check "worker" {
 #   trackers/lb1.conf:57                        bfd_instance peer / max_hops 2                     over one hop packets are heard with a TTL of 255 alone, so that nobody beyond the link can forge them; have the neighbour send with 255, or use multihop at both ends
 #   trackers/lb1.conf:58                        bfd_instance peer / ttl 64                         all packets leave with 255; look whether the neighbour wants another number
 #   trackers/lb1.conf:62                        bfd_instance far                                   node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
+#   trackers/lb1.conf:75                        vrrp_instance T / virtual_router_id 8              the files do not say which addresses the adverts of virtual_router "T" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
+#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
 #   trackers/lb1.conf:77, trackers/lb2.conf:39  vrrp_instance T / preempt_delay 30                 hold_down = "30s" is for the whole cluster, and counts from when a node came back after a fence or a VIP failed over; look whether that will do for all VIPs
 #   trackers/lb2.conf:1                         vrrp_script up                                     node_check is carried out on [lb2] alone, as the other directors do not have it, or not like this; look whether the difference is meant
+#   trackers/lb2.conf:38                        vrrp_instance T / priority 100                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
 #
 # ignored: not needed (13)
 #   trackers/lb1.conf:6, trackers/lb2.conf:6    vrrp_script nobody_asks                       nothing tracks it, and keepalived does not use it either
@@ -390,7 +403,7 @@ node_check "worker" {
 #   trackers/lb1.conf:66                         bfd_instance far / weight -15                                   node_check "far": weight = -15
 #   trackers/lb1.conf:72, trackers/lb2.conf:34   vrrp_instance T                                                 vip "T"
 #   trackers/lb1.conf:73, trackers/lb2.conf:35   vrrp_instance T / interface eth0                                vip: interface
-#   trackers/lb1.conf:76                         vrrp_instance T / priority 110                                  vip "T": prefer
+#   trackers/lb1.conf:75, trackers/lb2.conf:37   vrrp_instance T / virtual_router_id 8                           virtual_router: vrid
 #   trackers/lb1.conf:78, trackers/lb2.conf:40   vrrp_instance T / virtual_ipaddress                             vip: address
 #   trackers/lb1.conf:79, trackers/lb2.conf:41   vrrp_instance T / virtual_ipaddress / 10.9.0.1/24               vip "T": address
 #   trackers/lb1.conf:81, trackers/lb2.conf:43   vrrp_instance T / track_interface                               node_check: vips, groups
@@ -413,5 +426,4 @@ node_check "worker" {
 #   trackers/lb1.conf:105                        vrrp_instance T / track_bfd / peer                              node_check "peer": required
 #   trackers/lb1.conf:106                        vrrp_instance T / track_bfd / far                               node_check "far": weight = -15
 #   trackers/lb2.conf:2                          vrrp_script up / interval 3                                     check: interval
-#   trackers/lb2.conf:38                         vrrp_instance T / priority 100                                  vip "T": prefer
 #

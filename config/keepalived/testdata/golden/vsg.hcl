@@ -1,10 +1,10 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # unsupported:
-#   vsg.conf:3: vrrp_instance V / virtual_router_id 9: this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
 #   vsg.conf:24: virtual_server group missing: there is no virtual_server_group "missing"; correct it, then import again
 #
 # changed meaning:
+#   vsg.conf:3: vrrp_instance V / virtual_router_id 9: the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vsg.conf:16: virtual_server group shops: a range of addresses that are no VIPs: the network has to route them to the owner of the VIP; look whether it does
 
 # Configuration of a quorate cluster.
@@ -22,26 +22,35 @@ cluster {
 group "V" {
 }
 
+# How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+virtual_router "V" {
+  vrid    = 9
+  version = 2
+}
+
 # A virtual IP address, which one node at a time owns.
 # vsg.conf:5
 vip "192.0.2.50" {
-  address   = "192.0.2.50/24"
-  interface = "eth0"
-  group     = "V"
+  address        = "192.0.2.50/24"
+  interface      = "eth0"
+  group          = "V"
+  virtual_router = "V"
 }
 
 # vsg.conf:6
 vip "192.0.2.51" {
-  address   = "192.0.2.51/24"
-  interface = "eth0"
-  group     = "V"
+  address        = "192.0.2.51/24"
+  interface      = "eth0"
+  group          = "V"
+  virtual_router = "V"
 }
 
 # vsg.conf:7
 vip "192.0.2.52" {
-  address   = "192.0.2.52/24"
-  interface = "eth0"
-  group     = "V"
+  address        = "192.0.2.52/24"
+  interface      = "eth0"
+  group          = "V"
+  virtual_router = "V"
 }
 
 # A virtual service: traffic to a port of a VIP, spread over real servers.
@@ -105,21 +114,22 @@ service "shops-tcp-80" {
 }
 
 # All findings:
-# unsupported (3)
-#   vsg.conf:3   vrrp_instance V / virtual_router_id 9        this version does not speak VRRP, and needs none inside the cluster; keep the number: it matters beside a keepalived that stays
+# unsupported (2)
 #   vsg.conf:24  virtual_server group missing                 there is no virtual_server_group "missing"; correct it, then import again
 #   vsg.conf:25  virtual_server group missing / protocol TCP  it is part of virtual_server
 #
-# changed meaning (1)
-#   vsg.conf:16  virtual_server group shops  a range of addresses that are no VIPs: the network has to route them to the owner of the VIP; look whether it does
+# changed meaning (2)
+#   vsg.conf:3   vrrp_instance V / virtual_router_id 9  the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vsg.conf:16  virtual_server group shops             a range of addresses that are no VIPs: the network has to route them to the owner of the VIP; look whether it does
 #
 # ignored: not needed (2)
 #   vsg.conf:21  virtual_server_group unused                  nothing uses it
 #   vsg.conf:22  virtual_server_group unused / 192.0.2.60 80  it is part of virtual_server_group
 #
-# mapped (16)
+# mapped (17)
 #   vsg.conf:1   vrrp_instance V                                                                       group "V"
 #   vsg.conf:2   vrrp_instance V / interface eth0                                                      vip: interface
+#   vsg.conf:3   vrrp_instance V / virtual_router_id 9                                                 virtual_router: vrid
 #   vsg.conf:4   vrrp_instance V / virtual_ipaddress                                                   vip: address
 #   vsg.conf:5   vrrp_instance V / virtual_ipaddress / 192.0.2.50/24                                   vip "192.0.2.50": address
 #   vsg.conf:6   vrrp_instance V / virtual_ipaddress / 192.0.2.51/24                                   vip "192.0.2.51": address
