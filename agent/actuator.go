@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"quorate/cluster"
 	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/vip"
@@ -54,12 +55,16 @@ type actuator struct {
 	ear     *ear
 	grant   func(epoch fsm.Epoch, until lease.Instant) error // tells the gate until when what is held without a quorum is open
 	tell    func(holdNews)
-	led     func() bool // there is a leader
-	passed  func()      // a pass has come to its end; does not block
+	led     func() bool                 // there is a leader
+	passed  func()                      // a pass has come to its end; does not block
+	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
+	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
+	ending  func() bool                 // this agent has been asked to end
 	orders  chan order
 	log     *slog.Logger
 
 	hold    holds
+	speech  speech
 	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
 	open    lease.Opened
 	lingers lingers
@@ -77,6 +82,7 @@ type carried struct {
 	held      map[fsm.AddressKey]held   // without a quorum; never changed
 	barred    map[fsm.AddressKey]string // that were, or would have been, and why they are not
 	asking    map[fsm.AddressKey]asked
+	waits     map[fsm.AddressKey]string // left to a router outside the cluster, and why
 }
 
 // sweep is how often everything is compared with the kernel even though nothing changed.
@@ -110,7 +116,7 @@ func (a *actuator) run(ctx context.Context) error {
 		if nowLive {
 			a.hold.leased(now)
 		}
-		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 ||
+		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 || a.speech.timed ||
 			a.untilLingerEnds() <= 0 || a.ramps.untilNext() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
 			index, epoch, live, swept = s.Index, nowEpoch, nowLive, time.Now()
 			patient := waiting.IsZero() || time.Since(waiting) < planePatience
@@ -129,7 +135,8 @@ func (a *actuator) run(ctx context.Context) error {
 		timer.Reset(min(lease.UntilTick(a.clock.Now(), s.Config.Settings.Profile.Timing().TTL), a.untilLingerEnds(), a.ramps.untilNext()))
 		select {
 		case <-ctx.Done():
-			a.vips.Clear()
+			st := a.vips.Clear()
+			a.speech.stop(fsm.LocalOf(a.view.State(), a.self), a.isEnding(), st)
 			a.hold.fail(errors.New("this agent was stopped, or its node has left the cluster"), time.Now())
 			for _, n := range a.hold.told() {
 				a.tell(n)
@@ -139,6 +146,8 @@ func (a *actuator) run(ctx context.Context) error {
 		case <-leased:
 		case <-a.plane.finished:
 		case <-a.ear.news:
+		case <-a.heard:
+			swept = time.Time{}
 		case o := <-a.orders:
 			a.hold.order(o.key, o.force)
 			swept = time.Time{}
@@ -197,11 +206,15 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	leased := a.lease.Live(local.NodeEpoch)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
+	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open}
+	a.speech.begin(s, a.self, local.Routers)
+	a.speech.hold(turn, next)
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
 	wall := time.Now()
 	a.ramps.follow(s, wall)
 	a.ramps.lower(local.Services, wall)
+	a.speech.quiet(turn, next)
 	// What leaves, leaves before the table changes.
 	life := lifetime(timing)
 	had := maps.Clone(a.open) // what may be in the kernel
@@ -236,11 +249,17 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 			}
 		}
 	}
+	a.speech.speak(turn, next)
 	a.asking = a.ask(s, local, timing, next)
 	a.carried = wantedAddresses(local, next, stay, life)
 	st := a.vips.Reconcile(a.carried)
 	a.open = next
-	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking})
+	a.speech.end(st)
+	a.speech.note(s, next)
+	if a.foreign != nil {
+		a.foreign(a.speech.report(local, next, time.Now()))
+	}
+	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking, waits: a.speech.waits})
 	if a.passed != nil {
 		a.passed()
 	}
@@ -257,6 +276,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.lease.Confirm(silent...)
 	return waits
 }
+
+// isEnding reports whether this agent has been asked to end.
+func (a *actuator) isEnding() bool { return a.ending != nil && a.ending() }
 
 // both are the entries of next whose address is open already.
 func both(open, next lease.Opened) lease.Opened {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"quorate/agent/speak"
 	"quorate/api"
 	"quorate/cluster"
 	"quorate/cluster/lease"
@@ -65,6 +66,9 @@ type Agent struct {
 	watch    *stopwatch
 	kernel   *vip.Netlink
 	prober   *probe.Prober
+	voices   *speak.Speakers
+	told     routersTold
+	ending   atomic.Bool // it has been asked to end
 
 	sync     atomic.Pointer[connsync.Sync] // of the present membership
 	actuator atomic.Pointer[actuator]      // of the present membership, once it may act
@@ -115,6 +119,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		defer end()
 		select {
 		case <-asked:
+			a.ending.Store(true)
 			a.yield(ctx)
 			a.resign(ctx)
 			a.tellStop(ctx)
@@ -122,6 +127,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		}
 		return nil
 	})
+	speaks := a.speak(ctx)
+	g.Go(func() error { return a.announces(ctx) })
+	g.Go(func() error { return a.told.run(ctx, a) })
 	g.Go(func() error { return a.node.Run(ctx) })
 	g.Go(func() error { return a.vips.Run(ctx) })
 	g.Go(func() error { return a.plane.run(ctx) })
@@ -142,6 +150,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
+	speaks()
 	unwritten.rest(a.holdNews)
 	// Nothing writes any more. The actuator has given the addresses up already; this finds what it could not remove.
 	// Addresses first: what arrives for them must not find a half-emptied table.
@@ -181,6 +190,8 @@ func (a *Agent) open() error {
 	}
 	a.vips = vip.New(vip.Options{Kernel: timedKernel{kernel, a.watch}, Announcer: timedAnnouncer{vip.NewAnnouncer(), a.watch}, Gate: a.fence.forVIPs(), Live: a.leased, Log: a.log, OnEvent: a.noticed, OnProgress: a.progresses})
 	a.clock = lease.SystemClock()
+	a.told = newRoutersTold()
+	a.voices = speak.New(speak.Options{Links: vip.Links, Live: a.leased, Announce: a.told.claimed, Tell: a.told.tell, Log: a.log})
 	a.plane = newPlaneWorker(a.log)
 	a.plane.told = func(text string) { a.report(fsm.Event{Kind: fsm.EventReported, Node: a.o.Name, Text: text}) }
 	if witness {
@@ -290,6 +301,7 @@ func (a *Agent) act(ctx context.Context) error {
 			a.plane.retire()
 			a.vips.Manage(nil)
 			a.vips.Reconcile(nil)
+			a.voices.Want(nil)
 		}
 		select {
 		case <-ctx.Done():
@@ -326,7 +338,8 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	defer stop()
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
 		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged,
-		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), passed: a.hasPassed}
+		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), passed: a.hasPassed,
+		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

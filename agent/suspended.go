@@ -21,10 +21,11 @@ func askedFor(t fsm.Timing) time.Duration { return t.TTL*5/4 + 50*time.Milliseco
 // askRound is how long each round of questions lasts; it asks twice.
 func askRound(t fsm.Timing) time.Duration { return max(t.TTL/2, 100*time.Millisecond) }
 
-// asked is an address that is not opened yet, because others may still hold it without a quorum.
+// asked is an address that is not opened yet, because others may still hold it: without a quorum, or by VRRP.
 type asked struct {
-	by    []fsm.NodeID
-	heard heard
+	by     []fsm.NodeID
+	router string // its virtual router, which speaks; "" = others of the cluster may hold it
+	heard  heard
 }
 
 // text says so.
@@ -32,6 +33,15 @@ func (x asked) text() string {
 	var names []string
 	for _, n := range x.by {
 		names = append(names, string(n))
+	}
+	if len(x.by) == 0 {
+		switch {
+		case x.heard.by != "":
+			return fmt.Sprintf("this node speaks for virtual router %s, and %s still answers for the address: it is opened when nobody does", x.router, x.heard.by)
+		case x.heard.err != nil:
+			return fmt.Sprintf("this node speaks for virtual router %s, and nobody can be asked whether another has the address: %v", x.router, x.heard.err)
+		}
+		return fmt.Sprintf("this node speaks for virtual router %s, and asks whether somebody else answers for the address", x.router)
 	}
 	text := fmt.Sprintf("suspended: %s may still claim it without a quorum", strings.Join(names, ", "))
 	switch {
@@ -110,7 +120,7 @@ func (a *actuator) against(addr netip.Addr) string {
 // and listens for whoever claims what this node holds so itself.
 func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next lease.Opened) map[fsm.AddressKey]asked {
 	listen, wait := map[netip.Addr]string{}, map[fsm.AddressKey]asked{}
-	suspensions := s.Suspensions()
+	suspensions, beside := s.Suspensions(), a.speech.asked(local)
 	for _, v := range local.VIPs {
 		_, opens := next[v.Key]
 		_, open := a.open[v.Key]
@@ -123,7 +133,11 @@ func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next le
 			listen[v.Key.Addr] = v.Link
 		case !open && len(by) > 0 && !h.silentFor(askedFor(timing)):
 			listen[v.Key.Addr] = v.Link
-			wait[v.Key] = asked{by, h}
+			wait[v.Key] = asked{by: by, heard: h}
+			delete(next, v.Key)
+		case !open && beside[v.Key] != "" && !h.silentFor(0):
+			listen[v.Key.Addr] = v.Link
+			wait[v.Key] = asked{router: beside[v.Key], heard: h}
 			delete(next, v.Key)
 		}
 	}

@@ -16,20 +16,22 @@ const maxObservations = 100_000
 // book is where a leader keeps what the nodes report, for the time of one term.
 type book struct {
 	bell
-	mu     sync.Mutex
-	term   uint64 // 0 = this node does not lead
-	seen   sightings
-	latest map[fsm.NodeID]mark // the last report of each node
-	docket docket
-	path   paths
-	silent bool        // nobody has said anything since the paths were looked at, and nothing was found then
-	next   *time.Timer // rings when there may be more to say of paths without any news
+	mu      sync.Mutex
+	term    uint64 // 0 = this node does not lead
+	seen    sightings
+	latest  map[fsm.NodeID]mark        // the last report of each node
+	foreign map[fsm.NodeID]foreignWord // what each said last of routers outside the cluster
+	docket  docket
+	path    paths
+	silent  bool        // nobody has said anything since the paths were looked at, and nothing was found then
+	next    *time.Timer // rings when there may be more to say of paths without any news
 }
 
 // open starts a term with nothing known; 0 closes the book.
 func (b *book) open(term uint64) {
 	b.mu.Lock()
 	b.term, b.seen, b.latest, b.docket, b.path, b.silent = term, make(sightings), make(map[fsm.NodeID]mark), docket{}, paths{}, false
+	b.foreign = make(map[fsm.NodeID]foreignWord)
 	b.mu.Unlock()
 }
 
@@ -52,21 +54,32 @@ func (b *book) take(r observeBody) error {
 	if r.Term != 0 && r.Term != b.term {
 		return errNotLeader
 	}
-	if last, is := b.latest[r.Node]; is && r.Process != "" {
-		switch {
-		case slices.Contains(last.former, r.Process), r.Process == last.Process && r.Seq <= last.Seq:
-			return nil
-		case r.Process != last.Process:
-			r.former = append(last.former[max(0, len(last.former)-maxFormer+1):], last.Process)
-		default:
-			r.former = last.former
-		}
+	last, is := b.latest[r.Node]
+	next, fresh := last.follow(r.mark, is)
+	if !fresh {
+		return nil
 	}
 	if err := b.note(r.Node, r.Seen, r.All); err != nil {
 		return err
 	}
-	b.latest[r.Node] = r.mark
+	b.latest[r.Node] = next
 	return nil
+}
+
+// follow is the mark of a report that comes after the last one, if there is one; false: it was overtaken.
+func (last mark) follow(m mark, is bool) (mark, bool) {
+	if !is || m.Process == "" {
+		return m, true
+	}
+	switch {
+	case slices.Contains(last.former, m.Process), m.Process == last.Process && m.Seq <= last.Seq:
+		return last, false
+	case m.Process != last.Process:
+		m.former = append(last.former[max(0, len(last.former)-maxFormer+1):], last.Process)
+	default:
+		m.former = last.former
+	}
+	return m, true
 }
 
 // note notes what a node sees, with mu held. all says that obs is everything that it sees: what is not in it is forgotten.

@@ -24,6 +24,7 @@ const (
 	opJoin     op = "join"     // become a member; forwarded to the leader
 	opAnnounce op = "announce" // "I am back, at this address"; forwarded to the leader
 	opObserve  op = "observe"  // what this node sees of the servers; leader only
+	opForeign  op = "foreign"  // what this node hears of routers outside the cluster; leader only
 	opProgress op = "progress" // how far a node's log is
 	opAsk      op = "ask"      // the node's own status
 	opNudge    op = "nudge"    // "announce these again, you are not heard"

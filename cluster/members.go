@@ -158,7 +158,7 @@ func (m *membership) handlers() map[op]handler {
 	return map[op]handler{
 		opPropose: m.servePropose, opRead: m.serveRead, opJoin: m.serveJoin, opAnnounce: m.serveAnnounce,
 		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge, opLook: m.serveLook,
-		opQuery: m.serveQuery,
+		opQuery: m.serveQuery, opForeign: m.serveForeign,
 	}
 }
 

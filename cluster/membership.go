@@ -46,6 +46,7 @@ type membership struct {
 	role     role
 	book     book
 	observer observer
+	foreign  foreigners
 	progress progress
 	reads    reads
 	asks     chan lease.LeaderEvent
@@ -157,6 +158,7 @@ func (m *membership) run(ctx context.Context) (end standing, err error) {
 	g.Go(func() error { return m.announce(ctx) })
 	g.Go(func() error { return m.remember(ctx) })
 	g.Go(func() error { return m.report(ctx) })
+	g.Go(func() error { return m.reportForeign(ctx) })
 	g.Go(func() error { return m.tick(ctx) })
 	g.Go(func() error { return m.follow(ctx) })
 	g.Go(func() error { return m.events(ctx) })

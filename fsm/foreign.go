@@ -32,8 +32,8 @@ type SetForeign struct {
 // String is like "192.0.2.5 (priority 200)".
 func (f ForeignOwner) String() string { return fmt.Sprintf("%v (priority %d)", f.Source, f.Priority) }
 
-// same reports whether f says the same as o, whoever hears it.
-func (f ForeignOwner) same(o ForeignOwner) bool {
+// Same reports whether f says the same as o, whoever hears it.
+func (f ForeignOwner) Same(o ForeignOwner) bool {
 	return f.Source == o.Source && f.Priority == o.Priority && f.Better == o.Better
 }
 
@@ -50,7 +50,7 @@ func (e *entry) setForeign(c SetForeign) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("virtual router %q is not configured: %w", clip(c.Router, 80), ErrStale)
-	case !r.mayYieldTo(f):
+	case !r.MayYieldTo(f):
 		return fmt.Errorf("virtual router %s does not yield to %v: %w", c.Router, f.Source, ErrStale)
 	}
 	f.Reporters = knownNodes(e.next.Nodes, f.Reporters)
@@ -58,11 +58,11 @@ func (e *entry) setForeign(c SetForeign) error {
 	if had && was.Source == f.Source {
 		f.Since, f.Index = was.Since, was.Index
 	}
-	if had && was.same(f) && slices.Equal(was.Reporters, f.Reporters) {
+	if had && was.Same(f) && slices.Equal(was.Reporters, f.Reporters) {
 		return nil
 	}
 	e.foreign()[c.Router] = f
-	if had && was.same(f) {
+	if had && was.Same(f) {
 		return nil // others hear it: nothing that a person has to know
 	}
 	e.refresh()
@@ -105,7 +105,7 @@ func (e *entry) dropForeign(router string, was ForeignOwner, why string) {
 func (e *entry) matchForeign() {
 	for _, name := range slices.Sorted(maps.Keys(e.next.Foreign)) {
 		f := e.next.Foreign[name]
-		if r, ok := e.next.Config.router(name); !ok || !r.mayYieldTo(f) {
+		if r, ok := e.next.Config.router(name); !ok || !r.MayYieldTo(f) {
 			e.dropForeign(name, f, "the configuration no longer has it so")
 		}
 	}
@@ -122,8 +122,8 @@ func (c Config) router(name string) (VirtualRouter, bool) {
 	return VirtualRouter{}, false
 }
 
-// mayYieldTo reports whether the other may have what is the router's. Whether it outranks the cluster is for the nodes to say, who hear it.
-func (r VirtualRouter) mayYieldTo(f ForeignOwner) bool {
+// MayYieldTo reports whether the other may have what is the router's. Whether it outranks the cluster is for the nodes to say, who hear it.
+func (r VirtualRouter) MayYieldTo(f ForeignOwner) bool {
 	return (f.Better && !r.NoYield || r.NoPreempt || !f.Better && r.PreemptDelay > 0) && f.Source.IsValid() && slices.Contains(r.Peers, f.Source)
 }
 

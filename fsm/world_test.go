@@ -440,7 +440,7 @@ func checkForeign(t tb, next *State, was, is Assignment, c Command) {
 	}
 	for name, f := range next.Foreign {
 		r, ok := next.Config.router(name)
-		if !ok || !r.mayYieldTo(f) || f.Index == 0 || f.Index > next.Index || next.Schema < schemaVRRP {
+		if !ok || !r.MayYieldTo(f) || f.Index == 0 || f.Index > next.Index || next.Schema < schemaVRRP {
 			t.Fatalf("%s: virtual router %s has the foreign owner %+v", c.Kind(), name, f)
 		}
 	}

@@ -86,6 +86,9 @@ type Link struct {
 	Prefixes []netip.Prefix
 	// Own are the host's own addresses on the link, sorted: those that are not ours, without IPv6 link-local ones.
 	Own []netip.Addr
+	// Primary is the first IPv4 address on the link that is the host's own, LinkLocal its first IPv6 link-local one that is in use: what protocols of the link send
+	// from. The zero value is none.
+	Primary, LinkLocal netip.Addr
 
 	loopback bool
 }

@@ -226,6 +226,14 @@ func TestLinks(t *testing.T) {
 	if got := links[0].Own; !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
 		t.Errorf("own addresses %v: want the host's alone", got)
 	}
+	if got := links[0].Primary; got != netip.MustParseAddr("192.0.2.1") {
+		t.Errorf("primary address %v", got)
+	}
+	must(t, s.otherAdds(prefix("192.0.2.0/24"), "eth0"), s.otherAdds(prefix("fe80::5/64"), "eth0")) // 192.0.2.0 sorts first, and came second
+	must(t, s.In(func() (err error) { links, err = Links(); return err }))
+	if l := links[0]; l.Primary != netip.MustParseAddr("192.0.2.1") || !l.LinkLocal.IsLinkLocalUnicast() {
+		t.Errorf("sends from %v and %v", l.Primary, l.LinkLocal)
+	}
 }
 
 // TestManyAtOnce: what cannot be done for one address is its error alone, more than one call's worth of addresses are there, and gone.

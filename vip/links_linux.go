@@ -75,6 +75,9 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		if a := e.prefix.Addr(); a.Is6() {
 			k.routed[routedKey{e.index, a}] = struct{}{}
 		}
+		if !a.Ours && !k.likeOurs(e) {
+			l.source(e)
+		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
 			l.Prefixes = append(l.Prefixes, p)
 			if !k.likeOurs(e) {
@@ -90,6 +93,17 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		links[i].Prefixes = slices.Compact(links[i].Prefixes)
 	}
 	return have, links, nil
+}
+
+// source notes an address that is the host's own, in the order of the kernel: primary ones come before secondary ones.
+func (l *Link) source(e addrEntry) {
+	a := e.prefix.Addr()
+	switch {
+	case a.Is4() && !l.Primary.IsValid():
+		l.Primary = a
+	case a.Is6() && a.IsLinkLocalUnicast() && !l.LinkLocal.IsValid() && e.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0:
+		l.LinkLocal = a
+	}
 }
 
 // readLinks lists the links, sorted by name.

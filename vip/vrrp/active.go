@@ -61,7 +61,12 @@ func (m *Machine) lay(e Event, c Cause) bool {
 func (m *Machine) heardInActive(e Event) {
 	if e.Role == Fellow && m.mode() == Appointed {
 		// The agreed state says who owns the address, the gate of the kernel holds to it, and no advert changes either. A fellow that has lost the quorum
-		// gives way to the answer.
+		// gives way to the answer. The last word of one that ended without hearing who came after it is answered too: the neighbours outside the cluster wait
+		// no longer than Skew_Time after it.
+		if e.Priority == Releasing {
+			m.assert(e)
+			return
+		}
 		m.alarm(e, ByFellow)
 		if e.Priority < m.priority {
 			m.assert(e)

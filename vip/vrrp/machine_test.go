@@ -256,7 +256,7 @@ func TestAppointed(t *testing.T) {
 		{"fellow", "that speaks while we own: an alarm, and nothing moves", appointed, []step{
 			startup, in, {from(hears(1500*ms, 255), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 255", Active, sec / 2},
 			{from(hears(2500*ms, 150), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 150", Active, -sec / 2}}},
-		{"fellow", "of lower priority, as one that has lost the quorum: it is answered too", appointed, []step{
+		{"fellow", "of lower priority, as one that has lost the quorum: it is answered too, and so is a last word", appointed, []step{
 			startup, in, {from(hears(1500*ms, 149), "192.168.1.2", Fellow), "alarm: fellow 192.168.1.2 149; send 150", Active, sec / 2},
 			{from(hears(1600*ms, 0), "192.168.1.2", Fellow), "send 150", Active, sec}}},
 	})

@@ -75,6 +75,16 @@ func (n *Neighbour) Activity(now time.Duration) Activity {
 	return Speaking
 }
 
+// Heeded reports whether a router advertises as the Active Router at an instant, by adverts that were accepted: only then does what it says count.
+func (n *Neighbour) Heeded(now time.Duration) bool {
+	return n.Adverts > 0 && n.Activity(now) == Speaking && now-n.accepted <= ActiveDownInterval(n.Version, n.Priority, n.Interval, n.DownAdverts)
+}
+
+// SilentAt is when the router counts as silent if nothing more is heard of it.
+func (n *Neighbour) SilentAt() time.Duration {
+	return n.LastHeard + ActiveDownInterval(n.Version, n.Priority, n.Interval, n.DownAdverts)
+}
+
 // TakesOverAfter is how long this router, as a Backup Router, hears nothing of an Active Router with an interval before it takes over. A hand-over must be
 // over by then.
 func (n *Neighbour) TakesOverAfter(activeInterval time.Duration) time.Duration {

@@ -17,6 +17,9 @@ type Router struct {
 	packet     []byte
 	inbox      []Event
 	surplus    uint64
+	sent       uint64
+	lastWords  uint64
+	kept       uint64
 }
 
 // maxInbox is how many routers are heard in one batch of datagrams: one advert of each.
@@ -28,6 +31,24 @@ func NewRouter(c Config) (*Router, error) {
 		return nil, err
 	}
 	return &Router{config: c, checker: NewChecker(c), machine: NewMachine(c), neighbours: NewNeighbours(MaxNeighbours)}, nil
+}
+
+// inherit takes over what the same router knew before it got another configuration: who is heard does not change by it.
+func (r *Router) inherit(old *Router) {
+	r.neighbours, r.signed, r.id = old.neighbours, old.signed, old.id
+	r.sent, r.lastWords, r.kept = old.sent, old.lastWords, old.kept
+}
+
+// listener is what those who listen to a router want to know of it.
+func (r *Router) listener(source netip.Addr, now time.Duration) (x struct {
+	activity Activity
+	heeded   bool
+	priority Priority
+}) {
+	if n := r.neighbours.find(r.config.VRID, source); n != nil {
+		x.activity, x.heeded, x.priority = n.Activity(now), n.Heeded(now), n.Priority
+	}
+	return x
 }
 
 // Config is the router's.

@@ -34,7 +34,12 @@ type SpeakerOptions struct {
 	Act func(VRID, Action)
 	// Differs is told in what a router differs newly from ours. It is called as Act is. It may be nil.
 	Differs func(VRID, Difference, Neighbour)
-	Log     *slog.Logger // Debug for each advert sent, Warn when sending begins to fail
+	// May is asked right before each advert that claims the addresses: false keeps it back, and the timers run on. So what the caller is allowed to claim may end
+	// while nobody looks. Priority 0 claims nothing, and is not asked about. It is called as Act is. nil is always.
+	May func(VRID) bool
+	// Turned is told that a listed router has begun to speak, has said its last word, or speaks with another priority. It is called as Act is. It may be nil.
+	Turned func(VRID)
+	Log    *slog.Logger // Debug for each advert sent, Warn when sending begins to fail
 }
 
 // Speaker runs the virtual routers of one link and family. It is safe for concurrent use.
@@ -69,6 +74,9 @@ func (s *Speaker) Add(c Config) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if old := s.routers[c.VRID]; old != nil {
+		r.inherit(old)
+	}
 	s.routers[c.VRID] = r
 	s.act(r, r.Step(Event{Kind: Startup, At: s.now()}))
 	return s.rearm()
@@ -107,7 +115,13 @@ type RouterStatus struct {
 	Neighbours   []Neighbour
 	// Activity is that of each neighbour.
 	Activity []Activity
-	Counts   [Reasons]uint64
+	// Heeded says of each whether it speaks with adverts that we accept.
+	Heeded []bool
+	Counts [Reasons]uint64
+	// Sent is how many adverts were sent, LastWords those of them that had priority 0, and Kept those that were not sent, as they might not.
+	Sent, LastWords, Kept uint64
+	// Now is the clock of the neighbours' times.
+	Now time.Duration
 }
 
 // Status of a router; false if there is none.
@@ -119,9 +133,11 @@ func (s *Speaker) Status(v VRID) (RouterStatus, bool) {
 		return RouterStatus{}, false
 	}
 	m, now := r.Machine(), s.now()
-	st := RouterStatus{VRID: v, State: m.State(), Priority: m.Priority(), ActiveRouter: m.ActiveRouter(), Form: r.checker.Form(), Neighbours: r.Neighbours(), Counts: r.Counts()}
+	st := RouterStatus{VRID: v, State: m.State(), Priority: m.Priority(), ActiveRouter: m.ActiveRouter(), Form: r.checker.Form(), Neighbours: r.Neighbours(), Counts: r.Counts(),
+		Sent: r.sent, LastWords: r.lastWords, Kept: r.kept, Now: now}
 	for i := range st.Neighbours {
 		st.Activity = append(st.Activity, st.Neighbours[i].Activity(now))
+		st.Heeded = append(st.Heeded, st.Neighbours[i].Heeded(now))
 	}
 	return st, true
 }
@@ -202,7 +218,11 @@ func (s *Speaker) take(heard []Datagram) {
 			s.unknown++
 			continue
 		}
+		before := r.listener(d.Source, now)
 		h, fresh := r.Hear(d, now, wall)
+		if h.Role == Listed && h.Sound && s.options.Turned != nil && before != r.listener(d.Source, now) {
+			s.options.Turned(r.config.VRID)
+		}
 		if fresh != 0 && s.options.Differs != nil {
 			if n := r.neighbours.find(h.Advert.VRID, h.Source); n != nil {
 				for _, f := range fresh.All() {
@@ -236,7 +256,19 @@ func (s *Speaker) act(r *Router, actions []Action) {
 			}
 			continue
 		}
+		if a.Priority != Releasing && s.options.May != nil && !s.options.May(r.config.VRID) {
+			r.kept++
+			continue
+		}
 		err := r.Compose(a.Priority, time.Now(), s.options.Wire.Send)
+		switch {
+		case err != nil:
+		case a.Priority == Releasing:
+			r.lastWords++
+			fallthrough
+		default:
+			r.sent++
+		}
 		s.options.Log.Debug("vrrp advert sent", "vrid", r.config.VRID, "priority", a.Priority, "reason", err)
 		if (err == nil) != (s.failing == nil) {
 			if err != nil {

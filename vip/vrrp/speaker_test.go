@@ -221,6 +221,76 @@ func TestSpeakerHandsOver(t *testing.T) {
 	})
 }
 
+// TestSpeakerKeepsQuiet: what may not be claimed is not advertised, from the very advert on before which it is asked; the last word claims nothing.
+func TestSpeakerKeepsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		link := &cable{}
+		until := time.Now().Add(3*sec + sec/2)
+		s := NewSpeaker(SpeakerOptions{Wire: link.plug(), May: func(v VRID) bool { return v == 51 && time.Now().Before(until) }})
+		c := base()
+		c.Mode = Appointed
+		if err := errors.Join(s.Add(c), s.Tell(51, Appoint, 0)); err != nil {
+			t.Fatal(err)
+		}
+		go s.Run(ctx)
+		time.Sleep(10*sec + sec/2)
+		synctest.Wait()
+		st, _ := s.Status(51)
+		if link.sent(150) != 4 || st.Sent != 4 || st.Kept != 7 {
+			t.Errorf("%d adverts, %d sent and %d kept back", link.sent(150), st.Sent, st.Kept)
+		}
+		if err := s.Tell(51, Release, 0); err != nil || link.sent(0) != 1 {
+			t.Errorf("%d last words: %v", link.sent(0), err)
+		}
+	})
+}
+
+// TestSpeakerTellsTurns: who listens hears once that a router begins to speak, changes its priority and stops, and that also where the router here is configured anew meanwhile.
+func TestSpeakerTellsTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		link := &cable{}
+		c := base()
+		c.Mode, c.Listed = Appointed, addrs("192.168.1.10")
+		turns := 0
+		s := NewSpeaker(SpeakerOptions{Wire: link.plug(), Turned: func(VRID) { turns++ }})
+		if err := s.Add(c); err != nil {
+			t.Fatal(err)
+		}
+		go s.Run(ctx)
+		legacy := base()
+		legacy.Source, legacy.Priority, legacy.Anyone = addr("192.168.1.10"), 200, true
+		var did []string
+		n := run(ctx, t, link, legacy, &did)
+		time.Sleep(8*sec + sec/2)
+		c.Fellows = addrs("192.168.1.3")
+		if err := s.Add(c); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(sec)
+		synctest.Wait()
+		if st, _ := s.Status(51); turns != 1 || len(st.Neighbours) != 1 || !st.Heeded[0] {
+			t.Errorf("%d turns, %+v", turns, st)
+		}
+		if err := errors.Join(n.Tell(51, Reprioritised, 220)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * sec)
+		if err := n.Remove(51); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if st, _ := s.Status(51); turns != 3 || st.Heeded[0] || st.Neighbours[0].Priority != 220 {
+			t.Errorf("%d turns, %+v", turns, st)
+		}
+	})
+}
+
 // TestSpeakerCannotSend: a link that takes nothing is said once, and once more when it does again; the machine goes on.
 func TestSpeakerCannotSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,303 @@
+package speak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"quorate/vip/vrrp"
+)
+
+// Wire is a socket of one link and family: [vrrp.Conn].
+type Wire interface {
+	vrrp.Wire
+	Only([]vrrp.VRID) error
+	Close() error
+}
+
+// line runs the virtual routers of one link and family.
+type line struct {
+	id      lineID
+	options *Options
+	log     *slog.Logger
+	bell    chan struct{} // a token when something has to be looked at
+
+	mu      sync.Mutex
+	place   place
+	want    map[vrrp.VRID]*Router
+	voices  map[vrrp.VRID]*voice
+	speaker *vrrp.Speaker // nil while there is no socket
+	problem error         // why there is none
+	bad     map[vrrp.VRID]error
+}
+
+// retry is how long a line waits to open its sockets again.
+const retry = time.Second
+
+// errMoved ends the sockets of a line whose link is not what it was.
+var errMoved = errors.New("the link has changed")
+
+func (l *line) ring() {
+	select {
+	case l.bell <- struct{}{}:
+	default:
+	}
+}
+
+// open reports whether there are sockets. A nil line has none.
+func (l *line) open() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.speaker != nil
+}
+
+// run opens sockets and runs a Speaker on them, until ctx ends.
+func (l *line) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := l.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		l.mu.Lock()
+		again := l.problem == nil || err == nil || l.problem.Error() != err.Error()
+		l.problem = err
+		for _, v := range l.voices {
+			v.active.Store(false)
+			v.view.Store(nil)
+		}
+		l.mu.Unlock()
+		if err != nil && !errors.Is(err, errMoved) && again {
+			l.log.Warn("vrrp is neither spoken nor heard here", "reason", err)
+		}
+		l.options.rang()
+		var wait <-chan time.Time
+		if !errors.Is(err, errMoved) {
+			wait = time.After(retry)
+		}
+		if wait == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.bell:
+		case <-wait:
+		}
+	}
+}
+
+// serve runs a Speaker for as long as the link is the same.
+func (l *line) serve(ctx context.Context) error {
+	l.mu.Lock()
+	at := l.place
+	l.mu.Unlock()
+	if at.index == 0 {
+		return errors.New(at.why)
+	}
+	wire, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}})
+	if err != nil {
+		return err
+	}
+	defer wire.Close()
+	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Log: l.log, May: l.may, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
+	l.mu.Lock()
+	l.speaker, l.problem = s, nil
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.speaker = nil
+		l.mu.Unlock()
+	}()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Run(ctx) })
+	g.Go(func() error { return l.tend(ctx, s, wire, at.index) })
+	return g.Wait()
+}
+
+// running is a router as the Speaker has it.
+type running struct {
+	router *Router
+	at     place
+	own    Claim
+}
+
+// tend keeps the Speaker's routers as they are wanted, and what is known of them as it is, until ctx ends or the link is another.
+func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) error {
+	have := map[vrrp.VRID]running{}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var looked time.Time
+	for {
+		l.mu.Lock()
+		at, want, voices := l.place, l.want, l.voices
+		l.mu.Unlock()
+		if at.index != index {
+			return errMoved
+		}
+		if err := l.match(s, wire, at, want, voices, have); err != nil {
+			return err
+		}
+		next := lookPause - time.Since(looked) // what others say may change with each advert
+		if next <= 0 {
+			looked = time.Now()
+			next = l.look(s, voices, have)
+		}
+		timer.Reset(next)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.bell:
+		case <-timer.C:
+		}
+	}
+}
+
+// match adds, changes and removes routers, and tells each what is to be said.
+func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*Router, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) error {
+	bad := map[vrrp.VRID]error{}
+	filter := false
+	for _, v := range slices.Sorted(maps.Keys(have)) {
+		if want[v] != nil {
+			continue
+		}
+		if err := s.Remove(v); err != nil {
+			return err
+		}
+		delete(have, v)
+		filter = true
+	}
+	for _, v := range slices.Sorted(maps.Keys(want)) {
+		r := want[v]
+		if was, is := have[v]; is && was.at == at && (was.router == r || was.router.equal(r)) {
+			continue
+		}
+		c, err := r.config(at)
+		if err == nil {
+			voices[v].active.Store(false) // it begins anew
+			err = s.Add(c)
+		}
+		if err != nil {
+			bad[v] = err
+			continue
+		}
+		have[v] = running{r, at, Claim{c.Source, c.Priority}}
+		filter = true
+	}
+	if filter {
+		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...)); err != nil {
+			return fmt.Errorf("hear other virtual routers: %w", err)
+		}
+	}
+	l.mu.Lock()
+	l.bad = bad
+	l.mu.Unlock()
+	for v := range have {
+		if err := voices[v].settle(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookPause is the least time between two looks.
+const lookPause = 10 * time.Millisecond
+
+// lookEvery is how often what is heard is looked at though nothing was said to have changed.
+const lookEvery = time.Second
+
+// look renews what the actuator sees of each router, and returns when to look again.
+func (l *line) look(s *vrrp.Speaker, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) time.Duration {
+	wait := lookEvery
+	news := false
+	for id, r := range have {
+		v := voices[id]
+		yields := v.yields.Load() // before the status: a yield in between is not lost
+		st, ok := s.Status(id)
+		if !ok {
+			continue
+		}
+		was := v.view.Load()
+		view := viewOf(st, r.own, false, was, time.Now())
+		if !view.Outranks || r.router.Config.Contest {
+			v.yielded.Store(yields)
+		}
+		view.Yielded = v.hasYielded()
+		if view.next > 0 {
+			wait = min(wait, max(view.next-st.Now+time.Millisecond, time.Millisecond))
+		}
+		v.view.Store(view)
+		news = news || !view.equal(was)
+		if was != nil && was.Yielded && !view.Yielded {
+			wait = 0 // what it was told before stands again
+		}
+	}
+	if news {
+		l.options.rang()
+	}
+	return wait
+}
+
+// may is asked by the Speaker right before an advert.
+func (l *line) may(id vrrp.VRID) bool {
+	l.mu.Lock()
+	v := l.voices[id]
+	l.mu.Unlock()
+	return v != nil && v.may(l.options.Live)
+}
+
+// act is called by the Speaker with its lock held, and does not call it.
+func (l *line) act(id vrrp.VRID, a vrrp.Action) {
+	l.mu.Lock()
+	v, r := l.voices[id], l.want[id]
+	l.mu.Unlock()
+	if v == nil {
+		return
+	}
+	switch a.Kind {
+	case vrrp.Enter:
+		v.active.Store(a.State == vrrp.Active)
+		if a.Cause != vrrp.Started {
+			l.log.Info("vrrp "+a.State.String(), "router", name(r), "vrid", id, "reason", a.Cause.String())
+		}
+	case vrrp.Yield:
+		v.yields.Add(1)
+		l.options.rang() // at once: the address is given up before anything else
+	case vrrp.Announce:
+		l.options.announce(v.id)
+	case vrrp.Alarm:
+		l.options.tell(Event{ID: v.id, Router: name(r), Kind: Alarmed, Cause: a.Cause, Source: a.Source, Priority: a.Priority})
+	case vrrp.Send, vrrp.Vacant:
+	}
+	l.ring()
+}
+
+// differs is called by the Speaker as act is.
+func (l *line) differs(id vrrp.VRID, d vrrp.Difference, n vrrp.Neighbour) {
+	l.mu.Lock()
+	r, at := l.want[id], l.place
+	l.mu.Unlock()
+	if r == nil {
+		return
+	}
+	c, err := r.config(at)
+	if err != nil {
+		return
+	}
+	l.options.tell(Event{ID: r.ID, Router: r.Name, Kind: Differs, Difference: d, Role: n.Role, Source: n.Source, Priority: n.Priority, Text: c.Explain(d, n)})
+}
+
+func name(r *Router) string {
+	if r == nil {
+		return ""
+	}
+	return r.Name
+}

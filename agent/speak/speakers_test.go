@@ -1,0 +1,327 @@
+package speak
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate/vip"
+	"quorate/vip/vrrp"
+)
+
+const sec = time.Second
+
+var id51 = ID{"eth0", vrrp.IPv4, 51}
+
+func addrs(list ...string) (out []netip.Addr) {
+	for _, a := range list {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	return out
+}
+
+func router(v vrrp.VRID, fellows ...string) Router {
+	return Router{ID: ID{"eth0", vrrp.IPv4, v}, Name: "VI", Config: vrrp.Config{
+		VRID: v, Version: vrrp.V3, Priority: 200, Interval: sec, Mode: vrrp.Appointed, Preempt: true,
+		Addresses: addrs("192.0.2.10"), Fellows: addrs(fellows...), Listed: addrs("192.0.2.5"),
+	}}
+}
+
+// host is a node on a cable.
+type host struct {
+	*Speakers
+	link   atomic.Pointer[vip.Link]
+	live   atomic.Bool
+	opened atomic.Int32
+	stuck  chan struct{}
+	events chan Event
+}
+
+func newHost(ctx context.Context, c *cable, source string) *host {
+	h := &host{events: make(chan Event, 100)}
+	h.link.Store(&vip.Link{Name: "eth0", Index: 2, Up: true, Carrier: true, Primary: netip.MustParseAddr(source)})
+	h.live.Store(true)
+	h.Speakers = New(Options{
+		Links: func() ([]vip.Link, error) {
+			if l := h.link.Load(); l != nil {
+				return []vip.Link{*l}, nil
+			}
+			return nil, nil
+		},
+		Open: func(vrrp.ConnOptions) (Wire, error) {
+			h.opened.Add(1)
+			return c.plug(), nil
+		},
+		Live: func(e uint64) bool { return e == 7 && h.live.Load() },
+		Tell: func(e Event) { h.events <- e },
+	})
+	go h.Run(ctx)
+	return h
+}
+
+// legacy is a router outside the cluster.
+func legacy(ctx context.Context, c *cable, p vrrp.Priority) *vrrp.Speaker {
+	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: c.plug()})
+	r := router(51)
+	r.Config.Mode, r.Config.Anyone, r.Config.Listed, r.Config.Priority, r.Config.Source = vrrp.Elected, true, nil, p, netip.MustParseAddr("192.0.2.5")
+	if err := s.Add(r.Config); err != nil {
+		panic(err)
+	}
+	go s.Run(ctx)
+	return s
+}
+
+func scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *cable)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		f(ctx, t, &cable{})
+	})
+}
+
+// TestHandOver: the owner speaks, another one takes over without a word of the first, and the last one says that nobody has the addresses.
+func TestHandOver(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a, b := newHost(ctx, c, "192.0.2.1"), newHost(ctx, c, "192.0.2.2")
+		a.Want([]Router{router(51, "192.0.2.2")})
+		b.Want([]Router{router(51, "192.0.2.1")})
+		time.Sleep(sec)
+		a.Speak(id51, 7)
+		time.Sleep(3*sec + sec/2)
+		if n := len(c.by("192.0.2.1", time.Time{})); n != 4 || !b.View(id51).Fellow {
+			t.Errorf("%d adverts in 3.5 s; the other sees %+v", n, b.View(id51))
+		}
+		turn := time.Now()
+		a.Silence(id51)
+		synctest.Wait()
+		b.Speak(id51, 7)
+		time.Sleep(3*sec + sec/2)
+		if n := len(c.by("192.0.2.1", turn)); n != 0 || len(c.by("192.0.2.2", turn)) != 4 {
+			t.Errorf("the first said %d more, the second %d", n, len(c.by("192.0.2.2", turn)))
+		}
+		turn = time.Now()
+		b.LastWord(id51)
+		time.Sleep(5 * sec)
+		if said := c.by("192.0.2.2", turn); len(said) != 1 || said[0].priority != 0 || !said[0].at.Equal(turn) {
+			t.Errorf("at the end it said %v", said)
+		}
+	})
+}
+
+// TestSilentAfterTheLease: the lease ends while nobody tells the Speaker, as in an agent that stands still and goes on: not one advert more, until it is held again.
+func TestSilentAfterTheLease(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(3*sec + sec/2)
+		a.live.Store(false)
+		turn := time.Now()
+		time.Sleep(10 * sec)
+		if n := len(c.by("192.0.2.1", turn)); n != 0 {
+			t.Errorf("%d adverts without a lease", n)
+		}
+		if st := a.Status(); len(st) != 1 || st[0].Kept != 10 || st[0].Speaks {
+			t.Errorf("status %+v", st)
+		}
+		a.Speak(id51, 8) // another epoch, which is not live
+		a.live.Store(true)
+		time.Sleep(2 * sec)
+		if n := len(c.by("192.0.2.1", turn)); n != 0 {
+			t.Errorf("%d adverts under an epoch that is not live", n)
+		}
+	})
+}
+
+// TestYields: a better claim silences the node within the advert; nothing is said while it lasts though the actuator wants it; when it ends, it is.
+func TestYields(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(2*sec + sec/2)
+		n := legacy(ctx, c, 100)
+		time.Sleep(5 * sec)
+		if v := a.View(id51); v.Busy() || v.Yielded {
+			t.Errorf("a backup router is seen as %+v", v)
+		}
+		_ = n.Tell(51, vrrp.Reprioritised, 220)
+		for len(a.News()) > 0 {
+			<-a.News()
+		}
+		time.Sleep(sec) // the backup of higher priority waits its time, and speaks
+		for v := a.View(id51); !v.Yielded; v = a.View(id51) {
+			<-a.News()
+		}
+		turn := time.Now()
+		time.Sleep(10 * sec)
+		if v := a.View(id51); len(c.by("192.0.2.1", turn)) > 0 || !v.Outranks || v.Active.Priority != 220 || v.Active.Source != addrs("192.0.2.5")[0] {
+			t.Errorf("it said %v; it sees %+v", c.by("192.0.2.1", turn), v)
+		}
+		if err := n.Remove(51); err != nil {
+			t.Fatal(err)
+		}
+		turn = time.Now()
+		time.Sleep(5*sec + sec/2)
+		if v := a.View(id51); v.Yielded || v.Busy() || len(c.by("192.0.2.1", turn)) != 6 {
+			t.Errorf("when the other has ended it said %v, and sees %+v", c.by("192.0.2.1", turn), v)
+		}
+	})
+}
+
+// TestLostAdverts: a master of which single adverts are lost is there all the while; one that ended without a word is gone after its Active_Down_Interval.
+func TestLostAdverts(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		on, stop := context.WithCancel(ctx)
+		legacy(on, c, 220)
+		time.Sleep(5 * sec) // its Active_Down_Interval, and some adverts
+		for range 8 {
+			c.mu.Lock() // the next two are lost
+			ends := c.ends
+			c.ends = nil
+			c.mu.Unlock()
+			time.Sleep(2 * sec)
+			c.mu.Lock()
+			c.ends = ends
+			c.mu.Unlock()
+			if v := a.View(id51); !v.Outranks {
+				t.Fatalf("two lost adverts, and it sees %+v", v)
+			}
+			time.Sleep(sec + sec/10)
+		}
+		since := a.View(id51).ActiveSince
+		if time.Since(since) < 20*sec {
+			t.Errorf("it is there since %s ago", time.Since(since))
+		}
+		stop()
+		time.Sleep(4 * sec) // three adverts and the skew of priority 220, from its last
+		if v := a.View(id51); v.Busy() {
+			t.Errorf("when it is gone: %+v", v)
+		}
+	})
+}
+
+// TestFollowsTheLink: sockets follow a link that is made anew, the source follows its address, and what the actuator said stands.
+func TestFollowsTheLink(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(sec + sec/2)
+		a.link.Store(&vip.Link{Name: "eth0", Index: 2, Primary: netip.MustParseAddr("192.0.2.3")})
+		a.Look()
+		turn := time.Now()
+		time.Sleep(sec + sec/2)
+		if n := len(c.by("192.0.2.3", turn)); n != 2 || len(c.by("192.0.2.1", turn)) != 0 || a.opened.Load() != 1 {
+			t.Errorf("%d adverts from the new address, %d sockets", n, a.opened.Load())
+		}
+		a.link.Store(nil)
+		a.Look()
+		turn = time.Now()
+		time.Sleep(5 * sec)
+		if st := a.Status(); len(c.by("192.0.2.3", turn)) != 0 || st[0].Problem != "there is no link eth0" || !a.View(id51).Since.IsZero() {
+			t.Errorf("without the link: %+v, view %+v", st, a.View(id51))
+		}
+		a.link.Store(&vip.Link{Name: "eth0", Index: 3, Primary: netip.MustParseAddr("192.0.2.3")})
+		a.Look()
+		turn = time.Now()
+		time.Sleep(sec + sec/2)
+		if n := len(c.by("192.0.2.3", turn)); n != 2 || a.opened.Load() != 2 {
+			t.Errorf("%d adverts on the new link, %d sockets", n, a.opened.Load())
+		}
+		a.link.Store(&vip.Link{Name: "eth0", Index: 3})
+		a.Look()
+		synctest.Wait()
+		if st := a.Status(); st[0].Problem != "eth0 has no IPv4 address to send from: give it one" {
+			t.Errorf("without an address: %+v", st)
+		}
+	})
+}
+
+// TestRemovedRouter: a router that is configured no more stays until its last word is said, and no longer.
+func TestRemovedRouter(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51), router(52)})
+		a.Speak(id51, 7)
+		time.Sleep(sec + sec/2)
+		a.Want([]Router{router(52)})
+		time.Sleep(sec)
+		a.LastWord(id51)
+		time.Sleep(10 * sec)
+		said := c.by("192.0.2.1", time.Time{})
+		if last := said[len(said)-1]; last.priority != 0 || len(said) != 4 {
+			t.Errorf("said %v", said)
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if len(a.want) != 1 || len(a.voices) != 1 || a.want[id51] != nil {
+			t.Errorf("it still has %d routers", len(a.want))
+		}
+	})
+}
+
+// TestSocketThatHangs: nobody waits for a socket that takes nothing, but the line. In real time: who waits for a mutex is not idle in virtual time.
+func TestSocketThatHangs(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &cable{}
+	a := &host{stuck: make(chan struct{})}
+	begun := make(chan struct{}, 1)
+	a.Speakers = New(Options{
+		Links: func() ([]vip.Link, error) {
+			return []vip.Link{{Name: "eth0", Index: 2, Primary: netip.MustParseAddr("192.0.2.1")}}, nil
+		},
+		Open: func(vrrp.ConnOptions) (Wire, error) {
+			e := c.plug()
+			e.stuck, e.begun = a.stuck, begun
+			return e, nil
+		},
+		Live: func(uint64) bool { return true },
+	})
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.Run(ctx) }()
+	a.Want([]Router{router(51)})
+	a.Speak(id51, 7)
+	<-begun // its advert is stuck
+	a.View(id51)
+	a.Speak(id51, 8)
+	a.Silence(id51)
+	a.LastWord(id51)
+	a.Want(nil)
+	if len(c.by("192.0.2.1", time.Time{})) != 0 {
+		t.Error("the test's socket does not hang")
+	}
+	close(a.stuck)
+	cancel()
+	<-ended
+}
+
+// TestTellsDifferences with what they lead to, and the cure.
+func TestTellsDifferences(t *testing.T) {
+	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		r := router(51)
+		r.Config.Version = vrrp.V2
+		a.Want([]Router{r})
+		legacy(ctx, c, 100)
+		time.Sleep(10 * sec)
+		e := <-a.events
+		if e.Kind != Differs || e.Difference != vrrp.VersionDiffers || e.Role != vrrp.Listed || e.Text != "vrid 51: router 192.0.2.5 speaks version 3 and we 2: each is deaf to the other, and both would be active; set the same version" {
+			t.Errorf("told %+v", e)
+		}
+		if v := a.View(id51); v.Deaf != addrs("192.0.2.5")[0] || v.Active.Source.IsValid() || !v.Busy() {
+			t.Errorf("it sees %+v", v)
+		}
+		st := a.Status()
+		if len(st) != 1 || len(st[0].Explained) != 1 || len(st[0].Explained[0]) != 1 || time.Since(st[0].Heard[0]) > sec {
+			t.Errorf("status %+v", st)
+		}
+	})
+}

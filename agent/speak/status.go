@@ -1,0 +1,93 @@
+package speak
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate/vip/vrrp"
+)
+
+// Status is one virtual router as it is on this node.
+type Status struct {
+	ID     ID
+	Name   string
+	Config vrrp.Config // Source is from where adverts go; no keys
+	// Problem is why nothing is spoken or heard; "" = nothing speaks against it.
+	Problem string
+	// Speaks says that it is to advertise now.
+	Speaks bool
+	View   View
+	vrrp.RouterStatus
+	// Heard is when each of the neighbours was heard last.
+	Heard []time.Time
+	// Explained are the differences of each of them, with what they lead to and the cure.
+	Explained [][]string
+}
+
+// Status lists the virtual routers, sorted by name.
+func (s *Speakers) Status() []Status {
+	s.mu.Lock()
+	var out []Status
+	lines := map[lineID]*line{}
+	for id, r := range s.want {
+		if s.stated[id] {
+			out = append(out, Status{ID: id, Name: r.Name, Config: r.Config, Speaks: s.voices[id].may(s.options.Live)})
+			lines[id.line()] = s.lines[id.line()]
+		}
+	}
+	s.mu.Unlock()
+	for i := range out {
+		x := &out[i]
+		x.View = s.View(x.ID)
+		x.fill(lines[x.ID.line()])
+	}
+	slices.SortFunc(out, func(a, b Status) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), compareLines(a.ID.line(), b.ID.line()), cmp.Compare(a.ID.VRID, b.ID.VRID))
+	})
+	return out
+}
+
+// fill adds what the line knows.
+func (x *Status) fill(l *line) {
+	x.RouterStatus.VRID = x.ID.VRID
+	if l == nil {
+		x.Problem = "it is being opened"
+		return
+	}
+	l.mu.Lock()
+	speaker, at, problem, bad := l.speaker, l.place, l.problem, l.bad[x.ID.VRID]
+	l.mu.Unlock()
+	r := Router{Config: x.Config}
+	x.Config.Source = r.source(at)
+	switch {
+	case speaker == nil && problem != nil:
+		x.Problem = problem.Error()
+		return
+	case speaker == nil:
+		x.Problem = "it is being opened"
+		return
+	case bad != nil:
+		x.Problem = bad.Error()
+		return
+	}
+	st, ok := speaker.Status(x.ID.VRID)
+	if !ok {
+		x.Problem = "it is being opened"
+		return
+	}
+	x.RouterStatus = st
+	if err := speaker.Failing(); err != nil {
+		x.Problem = err.Error()
+	}
+	now := time.Now()
+	for _, n := range st.Neighbours {
+		x.Heard = append(x.Heard, now.Add(n.LastHeard-st.Now))
+		var why []string
+		for _, d := range n.Differs.All() {
+			why = append(why, x.Config.Explain(d, n))
+		}
+		x.Explained = append(x.Explained, why)
+	}
+}

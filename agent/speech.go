@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"quorate/agent/speak"
+	"quorate/cluster"
+	"quorate/cluster/lease"
+	"quorate/fsm"
+	"quorate/vip"
+)
+
+// voices are the virtual routers on this node's links: speak.Speakers. None of them may block.
+type voices interface {
+	Want([]speak.Router)
+	View(speak.ID) speak.View
+	Speak(id speak.ID, epoch uint64)
+	Mute(speak.ID)
+	Silence(speak.ID)
+	LastWord(speak.ID)
+}
+
+// speech decides, for each virtual router, whether its addresses may be opened beside the routers outside the cluster, and what those are told. It is pure but for
+// voices; time is an input. One goroutine, the actuator's.
+type speech struct {
+	voices voices
+	began  uint64                       // index of the first state: what was given before this process is no hand-over to it
+	spoken map[speak.ID]spoken          // that this node speaks for, or has still to say a last word of
+	opened map[fsm.AddressKey]fsm.Epoch // the assignment by which each was opened last
+	asks   map[speak.ID]bool            // before they open, it is asked whether somebody answers
+	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
+	timed  bool                         // something changes by time alone
+}
+
+// spoken is a virtual router that this node speaks for, or did.
+type spoken struct {
+	name string
+	keys []fsm.AddressKey
+	last bool // it is at its end, and says so once the addresses are gone
+}
+
+// speechInput is what a pass knows.
+type speechInput struct {
+	s      *fsm.State
+	local  fsm.Local
+	now    time.Time
+	leased bool
+	ending bool         // this agent has been asked to end
+	open   lease.Opened // after the pass before
+}
+
+func routerKeys(r fsm.LocalRouter) []fsm.AddressKey {
+	var out []fsm.AddressKey
+	for _, v := range r.Router.VIPs {
+		out = append(out, v.Key())
+	}
+	return out
+}
+
+// begin states which virtual routers there are.
+func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter) {
+	if t.voices == nil {
+		t.voices = noVoices{}
+	}
+	if t.spoken == nil {
+		t.began, t.spoken, t.opened, t.asks = s.Index, map[speak.ID]spoken{}, map[fsm.AddressKey]fsm.Epoch{}, map[speak.ID]bool{}
+	}
+	t.voices.Want(wantedRouters(s, self, routers))
+}
+
+// hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
+func (t *speech) hold(in speechInput, next lease.Opened) {
+	t.waits, t.timed = nil, false
+	for _, r := range in.local.Routers {
+		id, ok := routerID(r)
+		keys := routerKeys(r)
+		if !ok || !anyIn(next, keys) {
+			delete(t.asks, id)
+			continue
+		}
+		open := anyIn(in.open, keys)
+		why := t.against(in, r, t.voices.View(id), open)
+		if why == "" {
+			if !open && !t.asks[id] {
+				v := t.voices.View(id)
+				t.asks[id] = v.Busy() || !t.handed(in.s, r)
+			}
+			continue
+		}
+		delete(t.asks, id)
+		for _, k := range keys {
+			if _, is := next[k]; is {
+				delete(next, k)
+				if t.waits == nil {
+					t.waits = map[fsm.AddressKey]string{}
+				}
+				t.waits[k] = why
+			}
+		}
+	}
+}
+
+// against is why this node leaves a router's addresses to another; "" = nothing.
+func (t *speech) against(in speechInput, r fsm.LocalRouter, v speak.View, open bool) string {
+	has := fmt.Sprintf("router %v (priority %d) has it by VRRP", v.Active.Source, v.Active.Priority)
+	switch {
+	case v.Yielded && !v.Active.Source.IsValid():
+		return "a router outside the cluster has it by VRRP"
+	case v.Yielded || v.Outranks && !r.Router.NoYield:
+		return has
+	case r.Foreign != nil && r.Part == fsm.RouterYields:
+		return fmt.Sprintf("router %v has it by VRRP", *r.Foreign)
+	case open || !patient(r) || t.handed(in.s, r) && !v.Busy():
+		return ""
+	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r):
+		t.timed = true
+		return "this node listens whether a router outside the cluster has it by VRRP"
+	case v.Active.Source.IsValid() && left(r, v, in.now):
+		t.timed = true
+		return has + ", and is left it by preempt or preempt_delay"
+	}
+	return ""
+}
+
+// patient reports whether the cluster leaves a router of lower priority what it has, for ever or for a time.
+func patient(r fsm.LocalRouter) bool { return r.Router.NoPreempt || r.Router.PreemptDelay > 0 }
+
+// left reports whether an active router of lower priority is to be left what it has.
+func left(r fsm.LocalRouter, v speak.View, now time.Time) bool {
+	return r.Router.NoPreempt || now.Sub(v.ActiveSince) < r.Router.PreemptDelay
+}
+
+// listenFor is how long is listened before an address is opened that another may be left: an active router speaks once in an interval, and its timers may be late.
+func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 + 50*time.Millisecond }
+
+// handed reports whether the router's addresses come from another node of the cluster, which spoke for them until a moment ago: what it gave up, or what ended
+// with its lease. Once only for each assignment: what was open here and then closed may have been taken meanwhile.
+func (t *speech) handed(s *fsm.State, r fsm.LocalRouter) bool {
+	switch r.Reason {
+	case fsm.ReasonFenced, fsm.ReasonDrained, fsm.ReasonPreempted, fsm.ReasonRequested, fsm.ReasonRebalanced, fsm.ReasonGrouped, fsm.ReasonUnable,
+		fsm.ReasonUnhealthy, fsm.ReasonPath, fsm.ReasonUnheard:
+	default:
+		return false
+	}
+	for _, k := range routerKeys(r) {
+		e := s.Assignments[k].Epoch
+		if uint64(e) <= t.began || t.opened[k] == e {
+			return false
+		}
+	}
+	return true
+}
+
+// speak tells the voices of all routers whose addresses are open or about to be, before any is opened: a router of lower priority gives way first.
+func (t *speech) speak(in speechInput, next lease.Opened) {
+	for _, r := range in.local.Routers {
+		id, ok := routerID(r)
+		keys := routerKeys(r)
+		if !ok || !allIn(next, keys) {
+			continue
+		}
+		epoch := next[keys[0]]
+		for _, k := range keys { // the least: all must be live
+			epoch = min(epoch, next[k])
+		}
+		t.voices.Speak(id, uint64(epoch))
+		t.spoken[id] = spoken{name: r.Router.Name, keys: keys}
+	}
+}
+
+// asked are the addresses for which it is asked whether somebody answers before they open, with their virtual routers.
+func (t *speech) asked(local fsm.Local) map[fsm.AddressKey]string {
+	var out map[fsm.AddressKey]string
+	for _, r := range local.Routers {
+		id, ok := routerID(r)
+		if !ok || !t.asks[id] {
+			continue
+		}
+		if out == nil {
+			out = map[fsm.AddressKey]string{}
+		}
+		for _, k := range routerKeys(r) {
+			out[k] = r.Router.Name
+		}
+	}
+	return out
+}
+
+// quiet ends what is spoken for addresses that are to be open no more, in front of their closing: nothing is said any more, last words come by end.
+func (t *speech) quiet(in speechInput, next lease.Opened) {
+	speaks, routers := map[speak.ID]bool{}, map[string]fsm.LocalRouter{}
+	for _, r := range in.local.Routers {
+		routers[r.Router.Name] = r
+		if id, ok := routerID(r); ok && allIn(next, routerKeys(r)) {
+			speaks[id] = true
+		}
+	}
+	for id, x := range t.spoken {
+		r, there := routers[x.name]
+		switch {
+		case speaks[id] || x.last:
+			continue
+		case !t.voices.View(id).Yielded && t.resigns(in, r, there, x, next):
+			x.last = true
+			t.spoken[id] = x
+			t.voices.Mute(id)
+		default:
+			delete(t.spoken, id)
+			t.voices.Silence(id)
+		}
+	}
+}
+
+// resigns reports whether nobody of the cluster gets what this node gives up, so that the others should not wait to find out.
+func (t *speech) resigns(in speechInput, r fsm.LocalRouter, there bool, x spoken, next lease.Opened) bool {
+	switch {
+	case anyIn(next, x.keys):
+		return false // an address stays, and nothing is said of it any more
+	case !there:
+		return !slices.ContainsFunc(x.keys, func(k fsm.AddressKey) bool {
+			return in.s.Assignments[k].Release != nil && in.s.Assignments[k].Release.To != ""
+		})
+	case r.Part == fsm.RouterResigns:
+		// Another prefix length or link: this cluster has it again in a moment.
+		return r.Shadow || !slices.ContainsFunc(x.keys, func(k fsm.AddressKey) bool {
+			a := in.s.Assignments[k]
+			return a.Release != nil && a.Release.Reason.Code == fsm.ReasonChanged
+		})
+	case r.Part == fsm.RouterSpeaks:
+		return !in.leased && in.ending
+	}
+	return false
+}
+
+// end says the last words that are due: of routers all of whose addresses the kernel's list has no more.
+func (t *speech) end(st vip.Status) {
+	for id, x := range t.spoken {
+		if x.last && !slices.ContainsFunc(x.keys, func(k fsm.AddressKey) bool { return !st.Absent(k.Addr) }) {
+			delete(t.spoken, id)
+			t.voices.LastWord(id)
+		}
+	}
+}
+
+// stop is for an agent that ends, with what its kernel has after all addresses were taken off: last words where nobody of the cluster was there to take over.
+func (t *speech) stop(local fsm.Local, ending bool, st vip.Status) {
+	if t.voices == nil {
+		return
+	}
+	part := map[string]fsm.RouterPart{}
+	for _, r := range local.Routers {
+		part[r.Router.Name] = r.Part
+	}
+	for id, x := range t.spoken {
+		if x.last = x.last || ending && part[x.name] == fsm.RouterSpeaks; x.last {
+			t.spoken[id] = x
+			continue
+		}
+		delete(t.spoken, id)
+		t.voices.Silence(id)
+	}
+	t.end(st)
+	t.voices.Want(nil)
+}
+
+// note remembers what is open.
+func (t *speech) note(s *fsm.State, open lease.Opened) {
+	for k := range open {
+		t.opened[k] = s.Assignments[k].Epoch
+	}
+	maps.DeleteFunc(t.opened, func(k fsm.AddressKey, e fsm.Epoch) bool { return s.Assignments[k].Epoch != e })
+}
+
+// report is what this node hears of routers outside the cluster.
+func (t *speech) report(local fsm.Local, open lease.Opened, now time.Time) (out cluster.ForeignReport) {
+	for _, r := range local.Routers {
+		id, ok := routerID(r)
+		if !ok || len(r.Router.Peers) == 0 {
+			continue
+		}
+		v := t.voices.View(id)
+		c := v.Active
+		switch {
+		case v.Since.IsZero():
+			// It hears nothing here, and will not.
+		case c.Source.IsValid() && v.Outranks && !r.Router.NoYield:
+			out.Seen = append(out.Seen, cluster.ForeignSight{Router: r.Router.Name, Source: c.Source, Priority: uint8(c.Priority), Better: true})
+		case c.Source.IsValid() && patient(r) && !v.Fellow && !anyIn(open, routerKeys(r)) && left(r, v, now):
+			t.timed = t.timed || !r.Router.NoPreempt
+			out.Seen = append(out.Seen, cluster.ForeignSight{Router: r.Router.Name, Source: c.Source, Priority: uint8(c.Priority)})
+		case now.Sub(v.Since) < unsureFor(r):
+			t.timed = true
+			out.Unsure = append(out.Unsure, r.Router.Name)
+		}
+	}
+	return out
+}
+
+// unsureFor is how long a node listens before it says that there is nobody: as long as a router may be silent that is active all the same.
+func unsureFor(r fsm.LocalRouter) time.Duration { return 4 * r.Router.Interval }
+
+func anyIn(o lease.Opened, keys []fsm.AddressKey) bool {
+	return slices.ContainsFunc(keys, func(k fsm.AddressKey) bool { _, is := o[k]; return is })
+}
+
+func allIn(o lease.Opened, keys []fsm.AddressKey) bool {
+	return len(keys) > 0 && !slices.ContainsFunc(keys, func(k fsm.AddressKey) bool { _, is := o[k]; return !is })
+}
+
+// noVoices are those of a node without virtual routers.
+type noVoices struct{}
+
+func (noVoices) Want([]speak.Router)      {}
+func (noVoices) View(speak.ID) speak.View { return speak.View{} }
+func (noVoices) Speak(speak.ID, uint64)   {}
+func (noVoices) Mute(speak.ID)            {}
+func (noVoices) Silence(speak.ID)         {}
+func (noVoices) LastWord(speak.ID)        {}

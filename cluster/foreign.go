@@ -1,0 +1,255 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"quorate/fsm"
+)
+
+// ForeignSight is a router outside the cluster that this node hears speak for the VIPs of a virtual router.
+type ForeignSight struct {
+	Router   string     `json:"router"`
+	Source   netip.Addr `json:"source"`
+	Priority uint8      `json:"priority"`
+	// Better says that it outranks the cluster; otherwise it is to be left what it has.
+	Better bool `json:"better,omitempty"`
+}
+
+// ForeignReport is all that a node hears of routers outside the cluster.
+type ForeignReport struct {
+	Seen []ForeignSight `json:"seen,omitempty"`
+	// Unsure are the virtual routers for which the node has not listened for long enough to say that there is nobody. Sorted.
+	Unsure []string `json:"unsure,omitempty"`
+}
+
+func (r ForeignReport) equal(o ForeignReport) bool {
+	return slices.Equal(r.Seen, o.Seen) && slices.Equal(r.Unsure, o.Unsure)
+}
+
+// check bounds what one node may say.
+func (r ForeignReport) check() error {
+	if n := max(len(r.Seen), len(r.Unsure)); n > fsm.MaxRouters {
+		return fmt.Errorf("a report of %d virtual routers, at most %d are allowed", n, fsm.MaxRouters)
+	}
+	return nil
+}
+
+// foreigners keeps what this node hears of routers outside the cluster, to be told to whoever leads: whenever it changes, and anew to a new leader.
+type foreigners struct {
+	bell
+	mu   sync.Mutex
+	heed ForeignReport
+	said bool // there is something to be told at all
+}
+
+func (f *foreigners) note(r ForeignReport) {
+	f.mu.Lock()
+	same := f.said && f.heed.equal(r)
+	f.heed, f.said = r, true
+	f.mu.Unlock()
+	if !same {
+		f.ring()
+	}
+}
+
+func (f *foreigners) take() (ForeignReport, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.heed, f.said
+}
+
+// foreignBody is the body of a foreign call.
+type foreignBody struct {
+	Node fsm.NodeID `json:"node"`
+	Term uint64     `json:"term"` // of the leader that it is for
+	ForeignReport
+	mark
+}
+
+// ForeignRouters says what this node hears of routers outside the cluster that speak for its VIPs: everything, each time. It is told to whoever leads,
+// as long as there are virtual routers. It never blocks.
+func (n *Node) ForeignRouters(r ForeignReport) {
+	if m := n.current.Load(); m != nil {
+		m.foreign.note(r)
+	}
+}
+
+// reportForeign tells the leader until ctx ends. A cluster with virtual routers has no member that does not know the call: the schema came first.
+func (m *membership) reportForeign(ctx context.Context) error {
+	var told fsm.Grantor // the leader that has last
+	var last ForeignReport
+	var term uint64
+	here := mark{Process: rand.Text()}
+	for {
+		noted, moved, changed := m.foreign.wake(), m.consensus.wake(), m.view.wake()
+		leader, t, ok := m.leaderTerm()
+		r, any := m.foreign.take()
+		var retry <-chan time.Time
+		if ok && any && hasRouters(m.view.state.Load()) && (leader != told || t != term || !r.equal(last)) {
+			here.Seq++
+			if err := m.sendForeign(ctx, leader, foreignBody{Node: m.self.Node, Term: t, ForeignReport: r, mark: here}); err != nil {
+				told = fsm.Grantor{}
+				retry = time.After(observeRetry)
+			} else {
+				told, term, last = leader, t, r
+			}
+		}
+		if retry != nil { // no sooner, whatever changes
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-retry:
+			case <-moved:
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-noted:
+		case <-moved:
+		case <-changed:
+		}
+	}
+}
+
+func (m *membership) sendForeign(ctx context.Context, leader fsm.Grantor, body foreignBody) error {
+	if leader == m.self {
+		return m.book.takeForeign(body)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return m.callMember(ctx, leader, request{Op: opForeign}, body, nil)
+}
+
+// serveForeign takes a report while this node leads.
+func (m *membership) serveForeign(_ context.Context, _ caller, req request) (any, error) {
+	var body foreignBody
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, err
+	}
+	return nil, m.book.takeForeign(body)
+}
+
+// foreignWord is the last report of a node, in one term.
+type foreignWord struct {
+	ForeignReport
+	mark
+}
+
+// takeForeign takes a report of a node, by the rules of take.
+func (b *book) takeForeign(r foreignBody) error {
+	if err := r.check(); err != nil {
+		return fmt.Errorf("%s: %w", r.Node, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.term == 0 || r.Term != b.term {
+		return errNotLeader
+	}
+	last, is := b.foreign[r.Node]
+	next, fresh := last.mark.follow(r.mark, is)
+	if !fresh {
+		return nil
+	}
+	b.foreign[r.Node] = foreignWord{r.ForeignReport, next}
+	b.ring()
+	return nil
+}
+
+// foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that
+// is alive; or that none does, when all of those have said so. false: nothing.
+func (b *book) foreignOwner(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) (fsm.SetForeign, bool) {
+	if !hasRouters(s) {
+		return fsm.SetForeign{}, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	there := present(alive, able)
+	var nodes []fsm.NodeID
+	for id, n := range s.Nodes {
+		if n.Role == fsm.Director && there(id) {
+			nodes = append(nodes, id)
+		}
+	}
+	slices.Sort(nodes)
+	for _, r := range s.Config.VirtualRouters() {
+		now, had := s.Foreign[r.Name]
+		f, seen, sure := b.foreignOf(r, nodes, holder(s, r))
+		switch {
+		case seen && (!had || !f.Same(now)):
+			return fsm.SetForeign{Router: r.Name, Foreign: &f}, true
+		case !seen && had && sure:
+			return fsm.SetForeign{Router: r.Name}, true
+		}
+	}
+	return fsm.SetForeign{}, false
+}
+
+// holder is who has the VIPs of the router; "" = nobody.
+func holder(s *fsm.State, r fsm.ResolvedRouter) fsm.NodeID {
+	for _, v := range r.VIPs {
+		if a := s.Assignments[v.Key()]; a.Owner != "" && !a.Shadow {
+			return a.Owner
+		}
+	}
+	return ""
+}
+
+// foreignOf puts together what the nodes say of one virtual router, with mu held: the best claim, and whether nobody is unsure. That one of lower priority is to
+// be left the VIPs is said while the cluster has nothing open. If a node owns them, it knows: another one may just not hear it.
+func (b *book) foreignOf(r fsm.ResolvedRouter, nodes []fsm.NodeID, owner fsm.NodeID) (f fsm.ForeignOwner, seen, sure bool) {
+	sure = true
+	knows := slices.Contains(nodes, owner)
+	for _, id := range nodes {
+		word, spoken := b.foreign[id]
+		if !spoken || slices.Contains(word.Unsure, r.Name) {
+			sure = false
+		}
+		for _, x := range word.Seen {
+			c := fsm.ForeignOwner{Source: x.Source, Priority: x.Priority, Better: x.Better}
+			if x.Router != r.Name || !r.MayYieldTo(c) || !x.Better && knows && id != owner {
+				continue
+			}
+			switch {
+			case !seen || outranks(c, f):
+				c.Reporters = []fsm.NodeID{id}
+				f, seen = c, true
+			case c.Source == f.Source && c.Priority == f.Priority && c.Better == f.Better:
+				f.Reporters = append(f.Reporters, id)
+			}
+		}
+	}
+	return f, seen, sure
+}
+
+// outranks orders claims, so that all leaders choose the same one.
+func outranks(a, b fsm.ForeignOwner) bool {
+	switch {
+	case a.Better != b.Better:
+		return a.Better
+	case a.Priority != b.Priority:
+		return a.Priority > b.Priority
+	}
+	return a.Source.Compare(b.Source) > 0
+}
+
+// hasRouters reports whether there is anything to say.
+func hasRouters(s *fsm.State) bool {
+	if len(s.Config.Routers) > 0 {
+		return true
+	}
+	for _, v := range s.Config.VIPs {
+		if v.VRRP != nil {
+			return true
+		}
+	}
+	return false
+}
