@@ -10,7 +10,7 @@ import (
 )
 
 // head is the first line of a block at the level of the file, as config.Format writes it.
-var head = regexp.MustCompile(`^(group|vip|node_check|service|notify) "([^"]*)" \{`)
+var head = regexp.MustCompile(`^(group|virtual_router|vip|node_check|service|notify) "([^"]*)" \{`)
 
 // maxFrom is how many places are named before a block.
 const maxFrom = 4

@@ -50,6 +50,9 @@ func (im *importer) validate() error {
 		if len(problems) == 0 {
 			return nil
 		}
+		if im.hurried(problems) {
+			continue
+		}
 		type hold struct {
 			name string
 			o    *object

@@ -105,7 +105,11 @@ func (r *router) compare(im *importer) {
 }
 
 func (im *importer) contradict(d *directive, about, what string) {
-	im.add(Finding{Place: d.at, Node: im.nodeOf(d), Class: Mistake, Directive: (&directive{line: about, word: about, parent: d.parent}).path(), What: what, Do: "make the directors agree, then import again"})
+	around := d.parent
+	if d.rule != nil && d.rule.inside != nil && about != d.word && !strings.HasPrefix(about, d.word+" ") {
+		around = d // it does not say it at all
+	}
+	im.add(Finding{Place: d.at, Node: im.nodeOf(d), Class: Mistake, Directive: (&directive{line: about, word: about, parent: around}).path(), What: what, Do: "make the directors agree, then import again"})
 }
 
 // nodeOf is the director whose directive it is.

@@ -68,7 +68,7 @@ func (im *importer) speak(r *router) {
 			}
 		}
 	}
-	im.outrank(r, name)
+	im.outrank(r)
 	r.speaks = name
 }
 
@@ -185,22 +185,30 @@ func (r *router) near(a netip.Addr) bool {
 }
 
 // outrank says what priority the cluster has beside the directors.
-func (im *importer) outrank(r *router, name string) {
+func (im *importer) outrank(r *router) {
 	most := slices.MaxFunc(r.members, func(a, b *instance) int { return cmp.Compare(a.most(), b.most()) })
-	beside := fmt.Sprintf("beside keepalived the cluster as a whole has one priority, that of virtual_router %q: %d", name, fsm.DefaultPriority)
+	beside := fmt.Sprintf("beside keepalived the cluster as a whole has one priority, that of the virtual_router: %d", fsm.DefaultPriority)
+	wrong, do := "", "see that it comes to 253 or less before the cluster is to take over"
+	switch most.most() {
+	case 255:
+		wrong = beside + "; this director has 255, with which it never gives way"
+	case fsm.DefaultPriority:
+		wrong = beside + "; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs"
+	default:
+		beside += fmt.Sprintf(", above those of the directors, which come to %d at most", most.most())
+	}
 	for _, m := range r.members {
-		if p := m.said("priority"); p != nil && im.multiple() {
-			p.settle(Changed, fmt.Sprintf("it is for the order in prefer; %s, above those of the directors, which come to %d at most", beside, most.most()), "")
-		} else if p == nil && im.multiple() {
-			im.add(Finding{Place: m.d.at, Node: string(m.box.node), Class: Changed, Directive: m.d.path(), What: fmt.Sprintf("it says no priority, which makes %d; %s, above those of the directors, which come to %d at most", m.priority, beside, most.most())})
+		switch p := m.said("priority"); {
+		case !im.multiple(): // said where it stands
+		case p != nil:
+			p.settle(Changed, "it is for the order in prefer; "+beside, "")
+		default:
+			im.add(Finding{Place: m.d.at, Node: string(m.box.node), Class: Changed, Directive: m.d.path(), What: fmt.Sprintf("it says no priority, which makes %d; %s", m.priority, beside)})
 		}
 	}
-	at := cmp.Or(most.said("priority"), most.d)
-	switch n := most.most(); n {
-	case 255:
-		im.add(Finding{Place: at.at, Node: string(most.box.node), Class: Changed, Directive: at.path(), What: beside + "; this director has 255, with which it never gives way", Do: "give it 253 or less before the cluster is to take over"})
-	case fsm.DefaultPriority:
-		im.add(Finding{Place: at.at, Node: string(most.box.node), Class: Changed, Directive: at.path(), What: beside + "; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs", Do: "see that it comes to 253 or less before the cluster is to take over"})
+	if wrong != "" {
+		at := cmp.Or(most.said("priority"), most.d)
+		im.add(Finding{Place: at.at, Node: string(most.box.node), Class: Changed, Directive: at.path(), What: wrong, Do: do})
 	}
 }
 
@@ -275,11 +283,48 @@ func (im *importer) unheard() {
 		}
 		switch {
 		case len(v.Peers) == 0:
-			add(fmt.Sprintf("the files do not say which addresses the adverts of virtual_router %q come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing", r.speaks),
+			add("the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing",
 				"give --peer ADDRESS for each director, its address on that interface, or add peers = [\"…\"] by hand")
 		case v.Unicast:
-			add(fmt.Sprintf("the directors send the adverts of virtual_router %q to each other alone, and the nodes would not hear them", r.speaks),
+			add("the directors send the adverts to each other alone, and the nodes would not hear them",
 				"add the addresses of the nodes to unicast_peer on all directors before")
 		}
 	}
+}
+
+// hurried takes the quicker profile, where the adverts of a virtual router follow each other too quickly for the usual one and not for that.
+func (im *importer) hurried(problems fsm.Problems) bool {
+	slow := func(ps fsm.Problems) map[string]bool {
+		out := map[string]bool{}
+		for _, p := range ps {
+			if strings.HasPrefix(p.Object, "virtual_router.") && p.Key == "interval" {
+				out[p.Object] = true
+			}
+		}
+		return out
+	}
+	usual := im.config.Settings.Profile
+	before := slow(problems)
+	if len(before) == 0 || usual == fsm.Fast {
+		return false
+	}
+	im.config.Settings.Profile = fsm.Fast
+	after := slow(im.config.Validate())
+	if len(after) == len(before) {
+		im.config.Settings.Profile = usual
+		return false
+	}
+	for _, object := range sortedKeys(before) {
+		o := im.objects[object]
+		if after[object] || o == nil {
+			continue
+		}
+		for _, d := range o.from {
+			if d.word == "advert_int" {
+				d.settle(Changed, `virtual_router: interval; others would take over while the cluster does, unless it is quicker: profile = "fast" was taken for it`,
+					"look whether the nodes and their network are fit for that profile, or use longer intervals on all directors")
+			}
+		}
+	}
+	return true
 }

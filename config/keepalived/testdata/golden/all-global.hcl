@@ -17,7 +17,7 @@
 #   all-global.conf:38: global_defs / vrrp_strict: what the RFCs leave out was left out of the virtual router too; but an owner takes in packets for its address (there is no no_accept)
 #   all-global.conf:54: global_defs / vrrp_notify_fifo /run/ka-vrrp.fifo root adm: the pipe belongs to the user of the agent, with mode 0600; make it before the agent starts, for the user that reads it
 #   all-global.conf:61: global_defs / lvs_flush_onstop VS: an agent that ends leaves the table, so that connections go on while it is replaced
-#   all-global.conf:69: vrrp_instance only / virtual_router_id 1: the directors send the adverts of virtual_router "only" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   all-global.conf:69: vrrp_instance only / virtual_router_id 1: the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -30,6 +30,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# all-global.conf:69, all-global.conf:68, all-global.conf:68, all-global.conf:67
 virtual_router "only" {
   vrid    = 1
   version = 2
@@ -84,7 +85,7 @@ notify "vrrp-notify-fifo" {
 #   all-global.conf:38  global_defs / vrrp_strict                                  what the RFCs leave out was left out of the virtual router too; but an owner takes in packets for its address (there is no no_accept)
 #   all-global.conf:54  global_defs / vrrp_notify_fifo /run/ka-vrrp.fifo root adm  the pipe belongs to the user of the agent, with mode 0600; make it before the agent starts, for the user that reads it
 #   all-global.conf:61  global_defs / lvs_flush_onstop VS                          an agent that ends leaves the table, so that connections go on while it is replaced
-#   all-global.conf:69  vrrp_instance only / virtual_router_id 1                   the directors send the adverts of virtual_router "only" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   all-global.conf:69  vrrp_instance only / virtual_router_id 1                   the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
 #
 # ignored: not needed (44)
 #   all-global.conf:3   instance one                                              an agent is told apart by its name

@@ -1,7 +1,7 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   dns-anycast.conf:3: vrrp_instance dns4 / virtual_router_id 53: the files do not say which addresses the adverts of virtual_router "dns4" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   dns-anycast.conf:3: vrrp_instance dns4 / virtual_router_id 53: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -14,6 +14,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# dns-anycast.conf:3
 virtual_router "dns4" {
   vrid    = 53
   version = 2
@@ -76,7 +77,7 @@ service "udp-10.14.0.53-53" {
 
 # All findings:
 # changed meaning (1)
-#   dns-anycast.conf:3  vrrp_instance dns4 / virtual_router_id 53  the files do not say which addresses the adverts of virtual_router "dns4" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   dns-anycast.conf:3  vrrp_instance dns4 / virtual_router_id 53  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # mapped (23)
 #   dns-anycast.conf:1                        vrrp_instance dns4                                                                          vip "dns4"

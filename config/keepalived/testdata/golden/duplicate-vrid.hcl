@@ -7,7 +7,7 @@
 #   duplicate-vrid.conf:5: vrrp_instance B / virtual_router_id 40: virtual_router.B was left out, as it would be refused: vrid = "40": virtual router A has it too, on the same network and for the same family; give one of them another VRID; the addresses of one VRID are VIPs with the same virtual_router and group
 #
 # changed meaning:
-#   duplicate-vrid.conf:2: vrrp_instance A / virtual_router_id 40: the files do not say which addresses the adverts of virtual_router "A" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   duplicate-vrid.conf:2: vrrp_instance A / virtual_router_id 40: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -20,6 +20,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# duplicate-vrid.conf:2
 virtual_router "A" {
   vrid    = 40
   version = 2
@@ -47,7 +48,7 @@ vip "B" {
 #   duplicate-vrid.conf:5  vrrp_instance B / virtual_router_id 40  virtual_router.B was left out, as it would be refused: vrid = "40": virtual router A has it too, on the same network and for the same family; give one of them another VRID; the addresses of one VRID are VIPs with the same virtual_router and group
 #
 # changed meaning (1)
-#   duplicate-vrid.conf:2  vrrp_instance A / virtual_router_id 40  the files do not say which addresses the adverts of virtual_router "A" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   duplicate-vrid.conf:2  vrrp_instance A / virtual_router_id 40  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # mapped (9)
 #   duplicate-vrid.conf:1  vrrp_instance A                                     vip "A"

@@ -4,7 +4,7 @@
 #   ftp-all-ports.conf:12: virtual_server 10.15.0.22: service.tcp-10.15.0.22-0 was left out, as it would be refused: port = "0": it stands for all ports, and the connections of a client would not come to one server; use 1 to 65535, or set persistence = "6m", and import again or add it by hand
 #
 # changed meaning:
-#   ftp-all-ports.conf:2: vrrp_instance ftp / virtual_router_id 21: the files do not say which addresses the adverts of virtual_router "ftp" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ftp-all-ports.conf:2: vrrp_instance ftp / virtual_router_id 21: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   ftp-all-ports.conf:12: virtual_server 10.15.0.22: no vrrp_instance has the address: vip "10.15.0.22" was made for it; give it the prefix length of its subnet; if it has to move together with others, put it into their group
 
 # Configuration of a quorate cluster.
@@ -18,6 +18,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# ftp-all-ports.conf:2
 virtual_router "ftp" {
   vrid    = 21
   version = 2
@@ -66,7 +67,7 @@ service "tcp-10.15.0.21-0" {
 #   ftp-all-ports.conf:14  virtual_server 10.15.0.22 / real_server 10.15.0.31  it is part of virtual_server
 #
 # changed meaning (2)
-#   ftp-all-ports.conf:2   vrrp_instance ftp / virtual_router_id 21  the files do not say which addresses the adverts of virtual_router "ftp" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ftp-all-ports.conf:2   vrrp_instance ftp / virtual_router_id 21  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   ftp-all-ports.conf:12  virtual_server 10.15.0.22                 no vrrp_instance has the address: vip "10.15.0.22" was made for it; give it the prefix length of its subnet; if it has to move together with others, put it into their group
 #
 # mapped (16)

@@ -4,7 +4,7 @@
 #   fwmark.conf:16: virtual_server fwmark 8: there is not exactly one VIP of its address family that could say which node balances a firewall mark; add it by hand, with vip = "NAME"
 #
 # changed meaning:
-#   fwmark.conf:2: vrrp_instance V / virtual_router_id 9: the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   fwmark.conf:2: vrrp_instance V / virtual_router_id 9: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   fwmark.conf:4: virtual_server fwmark 7: service "fwmark-7": vip = "V" says which node balances the mark; look whether that is the address that the packets are for
 #   fwmark.conf:12, fwmark.conf:14: misc_path: it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 
@@ -19,6 +19,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# fwmark.conf:2
 virtual_router "V" {
   vrid    = 9
   version = 2
@@ -64,7 +65,7 @@ service "fwmark-7" {
 #   fwmark.conf:20  virtual_server fwmark 8 / real_server 2001:db8::1 80  it is part of virtual_server
 #
 # changed meaning (4)
-#   fwmark.conf:2   vrrp_instance V / virtual_router_id 9                                                    the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   fwmark.conf:2   vrrp_instance V / virtual_router_id 9                                                    the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   fwmark.conf:4   virtual_server fwmark 7                                                                  service "fwmark-7": vip = "V" says which node balances the mark; look whether that is the address that the packets are for
 #   fwmark.conf:12  virtual_server fwmark 7 / real_server 10.0.0.1 0 / MISC_CHECK / misc_path /usr/bin/true  it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   fwmark.conf:14  virtual_server fwmark 7 / real_server 10.0.0.2 / MISC_CHECK / misc_path /usr/bin/true    it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do

@@ -2,8 +2,8 @@
 #
 # changed meaning:
 #   galera-per-node/lb1.conf:1: vrrp_script mine: node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   galera-per-node/lb1.conf:6: vrrp_instance G / virtual_router_id 41: the files do not say which addresses the adverts of virtual_router "G" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   galera-per-node/lb1.conf:7, galera-per-node/lb2.conf:7, galera-per-node/lb3.conf:7: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "G": 254, above those of the directors, which come to 12 at most
+#   galera-per-node/lb1.conf:6: vrrp_instance G / virtual_router_id 41: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   galera-per-node/lb1.conf:7, galera-per-node/lb2.conf:7, galera-per-node/lb3.conf:7: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 12 at most
 #   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10: vrrp_instance G / notify /opt/g.sh: notify "G": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   galera-per-node/lb2.conf:1, galera-per-node/lb3.conf:1: vrrp_script mine: node_check is carried out on [lb2 lb3] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 
@@ -18,6 +18,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# galera-per-node/lb1.conf:6, galera-per-node/lb2.conf:6, galera-per-node/lb3.conf:6
 virtual_router "G" {
   vrid    = 41
   version = 2
@@ -81,12 +82,12 @@ notify "G" {
 # All findings:
 # changed meaning (9)
 #   galera-per-node/lb1.conf:1                                vrrp_script mine                        node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   galera-per-node/lb1.conf:6                                vrrp_instance G / virtual_router_id 41  the files do not say which addresses the adverts of virtual_router "G" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   galera-per-node/lb1.conf:7                                vrrp_instance G / priority 12           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "G": 254, above those of the directors, which come to 12 at most
+#   galera-per-node/lb1.conf:6                                vrrp_instance G / virtual_router_id 41  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   galera-per-node/lb1.conf:7                                vrrp_instance G / priority 12           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 12 at most
 #   galera-per-node/lb1.conf:10, galera-per-node/lb2.conf:10  vrrp_instance G / notify /opt/g.sh      notify "G": the last arguments are as from keepalived, but the priority is always 100; one runs after another, for 5m at most
 #   galera-per-node/lb2.conf:1, galera-per-node/lb3.conf:1    vrrp_script mine                        node_check is carried out on [lb2 lb3] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   galera-per-node/lb2.conf:7                                vrrp_instance G / priority 11           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "G": 254, above those of the directors, which come to 12 at most
-#   galera-per-node/lb3.conf:7                                vrrp_instance G / priority 10           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "G": 254, above those of the directors, which come to 12 at most
+#   galera-per-node/lb2.conf:7                                vrrp_instance G / priority 11           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 12 at most
+#   galera-per-node/lb3.conf:7                                vrrp_instance G / priority 10           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 12 at most
 #
 # ignored: not needed (3)
 #   galera-per-node/lb1.conf:2, galera-per-node/lb2.conf:2, galera-per-node/lb3.conf:2  vrrp_script mine / user mysql  no program is run

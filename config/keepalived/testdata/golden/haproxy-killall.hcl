@@ -4,8 +4,8 @@
 #   haproxy-killall/lb1.conf:7, haproxy-killall/lb2.conf:7: global_defs / smtp_server 127.0.0.1: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   haproxy-killall/lb1.conf:13, haproxy-killall/lb2.conf:13: vrrp_script chk_haproxy / script "killall -0 haproxy": it only looks whether haproxy runs: check "process" hears of that from the kernel, and starts no program
 #   haproxy-killall/lb1.conf:15, haproxy-killall/lb2.conf:15: vrrp_script chk_haproxy / weight 2: node_check "chk_haproxy": weight = -2: what a node had more while the check passes, it has less while it fails, which comes to the same
-#   haproxy-killall/lb1.conf:21: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   haproxy-killall/lb1.conf:22, haproxy-killall/lb2.conf:22: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
+#   haproxy-killall/lb1.conf:21: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   haproxy-killall/lb1.conf:22, haproxy-killall/lb2.conf:22: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #   haproxy-killall/lb1.conf:23, haproxy-killall/lb2.conf:23: vrrp_instance VI_1 / smtp_alert: notify "mail": events; it tells of all VIPs and services, or of none
 
 # Configuration of a quorate cluster.
@@ -19,6 +19,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# haproxy-killall/lb1.conf:21, haproxy-killall/lb2.conf:21
 virtual_router "VI_1" {
   vrid    = 51
   version = 2
@@ -69,10 +70,10 @@ notify "mail" {
 #   haproxy-killall/lb1.conf:7, haproxy-killall/lb2.conf:7    global_defs / smtp_server 127.0.0.1                    notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   haproxy-killall/lb1.conf:13, haproxy-killall/lb2.conf:13  vrrp_script chk_haproxy / script "killall -0 haproxy"  it only looks whether haproxy runs: check "process" hears of that from the kernel, and starts no program
 #   haproxy-killall/lb1.conf:15, haproxy-killall/lb2.conf:15  vrrp_script chk_haproxy / weight 2                     node_check "chk_haproxy": weight = -2: what a node had more while the check passes, it has less while it fails, which comes to the same
-#   haproxy-killall/lb1.conf:21                               vrrp_instance VI_1 / virtual_router_id 51              the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   haproxy-killall/lb1.conf:22                               vrrp_instance VI_1 / priority 101                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
+#   haproxy-killall/lb1.conf:21                               vrrp_instance VI_1 / virtual_router_id 51              the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   haproxy-killall/lb1.conf:22                               vrrp_instance VI_1 / priority 101                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #   haproxy-killall/lb1.conf:23, haproxy-killall/lb2.conf:23  vrrp_instance VI_1 / smtp_alert                        notify "mail": events; it tells of all VIPs and services, or of none
-#   haproxy-killall/lb2.conf:22                               vrrp_instance VI_1 / priority 100                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_1": 254, above those of the directors, which come to 103 at most
+#   haproxy-killall/lb2.conf:22                               vrrp_instance VI_1 / priority 100                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #
 # ignored: not needed (4)
 #   haproxy-killall/lb1.conf:9   global_defs / router_id haproxy-a  a node has the name of its agent, lb1

@@ -4,7 +4,7 @@
 #   ipv6.conf:10: vrrp_instance six / virtual_ipaddress / 2001:db8:1::10/64 preferred_lft 0: an address has a prefix length and an interface alone; left out: preferred_lft 0; look whether something relies on it
 #
 # changed meaning:
-#   ipv6.conf:3: vrrp_instance six / virtual_router_id 66: the files do not say which addresses the adverts of virtual_router "six" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ipv6.conf:3: vrrp_instance six / virtual_router_id 66: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   ipv6.conf:4: vrrp_instance six / priority 200: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 
 # Configuration of a quorate cluster.
@@ -23,6 +23,7 @@ group "six" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# ipv6.conf:3, ipv6.conf:6, ipv6.conf:5
 virtual_router "six" {
   vrid     = 66
   interval = "200ms"
@@ -79,7 +80,7 @@ service "tcp-2001-db8-1--10-80" {
 #   ipv6.conf:10  vrrp_instance six / virtual_ipaddress / 2001:db8:1::10/64 preferred_lft 0  an address has a prefix length and an interface alone; left out: preferred_lft 0; look whether something relies on it
 #
 # changed meaning (2)
-#   ipv6.conf:3  vrrp_instance six / virtual_router_id 66  the files do not say which addresses the adverts of virtual_router "six" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   ipv6.conf:3  vrrp_instance six / virtual_router_id 66  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   ipv6.conf:4  vrrp_instance six / priority 200          the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (1)

@@ -1,8 +1,8 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   lang-conditions/shared.inc:12: vrrp_instance shared / virtual_router_id 42: the directors send the adverts of virtual_router "shared" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
-#   lang-conditions/shared.inc:13: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "shared": 254, above those of the directors, which come to 200 at most
+#   lang-conditions/shared.inc:12: vrrp_instance shared / virtual_router_id 42: the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   lang-conditions/shared.inc:13: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -15,6 +15,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lang-conditions/shared.inc:12, lang-conditions/shared.inc:12, lang-conditions/shared.inc:17, lang-conditions/shared.inc:16, and 4 more
 virtual_router "shared" {
   vrid    = 42
   version = 2
@@ -34,9 +35,9 @@ vip "shared" {
 
 # All findings:
 # changed meaning (3)
-#   lang-conditions/shared.inc:12  vrrp_instance shared / virtual_router_id 42  the directors send the adverts of virtual_router "shared" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
-#   lang-conditions/shared.inc:13  vrrp_instance shared / priority 200          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "shared": 254, above those of the directors, which come to 200 at most
-#   lang-conditions/shared.inc:13  vrrp_instance shared / priority 50           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "shared": 254, above those of the directors, which come to 200 at most
+#   lang-conditions/shared.inc:12  vrrp_instance shared / virtual_router_id 42  the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   lang-conditions/shared.inc:13  vrrp_instance shared / priority 200          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
+#   lang-conditions/shared.inc:13  vrrp_instance shared / priority 50           it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
 #
 # ignored: not needed (4)
 #   lang-conditions/shared.inc:5   global_defs / router_id first        a node has the name of its agent, lb1

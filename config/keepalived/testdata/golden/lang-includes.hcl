@@ -7,7 +7,7 @@
 #   lang-includes/conf.d/addresses.list:2: vrrp_instance inc / virtual_ipaddress / 10.3.0.2/24 dev eth1: vip "10.3.0.2" has no virtual router: the address is on another interface than the adverts that it is in, and adverts of the cluster have the addresses of one interface; put it into virtual_ipaddress_excluded on all directors first; keepalived up to 2.3.2 drops adverts with another list of addresses
 #
 # changed meaning:
-#   lang-includes/lb1.conf:6: vrrp_instance inc / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "inc" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-includes/lb1.conf:6: vrrp_instance inc / virtual_router_id 3: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -25,6 +25,7 @@ group "inc" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lang-includes/lb1.conf:6
 virtual_router "inc" {
   vrid    = 3
   version = 2
@@ -67,7 +68,7 @@ service "tcp-10.3.0.1-80" {
 #   lang-includes/conf.d/addresses.list:2  vrrp_instance inc / virtual_ipaddress / 10.3.0.2/24 dev eth1  vip "10.3.0.2" has no virtual router: the address is on another interface than the adverts that it is in, and adverts of the cluster have the addresses of one interface; put it into virtual_ipaddress_excluded on all directors first; keepalived up to 2.3.2 drops adverts with another list of addresses
 #
 # changed meaning (1)
-#   lang-includes/lb1.conf:6  vrrp_instance inc / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "inc" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-includes/lb1.conf:6  vrrp_instance inc / virtual_router_id 3  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # ignored: not needed (2)
 #   lang-includes/conf.d/10-global.conf:2  global_defs / router_id inc    a node has the name of its agent, lb1

@@ -1,9 +1,7 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   lang-layout.conf:4: vrrp_instance one / virtual_router_id 5: the files do not say which addresses the adverts of virtual_router "one" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-layout.conf:10: vrrp_instance two / virtual_router_id 6: the files do not say which addresses the adverts of virtual_router "two" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-layout.conf:13: vrrp_instance three / virtual_router_id 7: the files do not say which addresses the adverts of virtual_router "three" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-layout.conf:4, lang-layout.conf:10, lang-layout.conf:13: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -16,16 +14,19 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lang-layout.conf:4
 virtual_router "one" {
   vrid    = 5
   version = 2
 }
 
+# lang-layout.conf:13
 virtual_router "three" {
   vrid    = 7
   version = 2
 }
 
+# lang-layout.conf:10
 virtual_router "two" {
   vrid    = 6
   version = 2
@@ -55,9 +56,9 @@ vip "two" {
 
 # All findings:
 # changed meaning (3)
-#   lang-layout.conf:4   vrrp_instance one / virtual_router_id 5    the files do not say which addresses the adverts of virtual_router "one" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-layout.conf:10  vrrp_instance two / virtual_router_id 6    the files do not say which addresses the adverts of virtual_router "two" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-layout.conf:13  vrrp_instance three / virtual_router_id 7  the files do not say which addresses the adverts of virtual_router "three" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-layout.conf:4   vrrp_instance one / virtual_router_id 5    the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-layout.conf:10  vrrp_instance two / virtual_router_id 6    the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-layout.conf:13  vrrp_instance three / virtual_router_id 7  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # mapped (15)
 #   lang-layout.conf:1   vrrp_instance   one                                    vip "one"

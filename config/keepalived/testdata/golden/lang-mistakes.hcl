@@ -41,7 +41,7 @@
 #   lang-mistakes.conf:54: virtual_server 10.7.0.1 80 / real_server 10.7.1.1 80 / HTTP_GET: it has no url, and keepalived takes the server for up then; a server without a check counts as up; correct it, then import again
 #
 # changed meaning:
-#   lang-mistakes.conf:17: vrrp_instance VI / virtual_router_id 7: the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-mistakes.conf:17: vrrp_instance VI / virtual_router_id 7: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -59,6 +59,7 @@ group "VI" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lang-mistakes.conf:17
 virtual_router "VI" {
   vrid    = 7
   version = 2
@@ -148,7 +149,7 @@ service "udp-10.7.0.1-80" {
 #   lang-mistakes.conf:54  virtual_server 10.7.0.1 80 / real_server 10.7.1.1 80 / HTTP_GET  it has no url, and keepalived takes the server for up then; a server without a check counts as up; correct it, then import again
 #
 # changed meaning (1)
-#   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7  the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # ignored: not needed (3)
 #   lang-mistakes.conf:3   global_defs / router_id x y                  a node has the name of its agent, lb1

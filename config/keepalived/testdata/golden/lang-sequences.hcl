@@ -1,17 +1,8 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   lang-sequences.conf:4: vrrp_instance v4.0.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.0.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.0.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.0.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.0.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.0.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.1.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.1.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.1.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.1.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.1.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.1.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.2.1 / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "v4.2.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.2.2 / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "v4.2.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4: vrrp_instance v4.2.3 / virtual_router_id 3: the files do not say which addresses the adverts of virtual_router "v4.2.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4, lang-sequences.conf:13: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   lang-sequences.conf:5: priority: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:13: vrrp_instance hex / virtual_router_id 99: the files do not say which addresses the adverts of virtual_router "hex" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -29,50 +20,60 @@ group "hex" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lang-sequences.conf:13
 virtual_router "hex" {
   vrid = 99
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.0.1" {
   vrid    = 1
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.0.2" {
   vrid    = 2
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.0.3" {
   vrid    = 3
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.1.1" {
   vrid    = 1
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.1.2" {
   vrid    = 2
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.1.3" {
   vrid    = 3
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.2.1" {
   vrid    = 1
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.2.2" {
   vrid    = 2
   version = 2
 }
 
+# lang-sequences.conf:4
 virtual_router "v4.2.3" {
   vrid    = 3
   version = 2
@@ -192,15 +193,15 @@ vip "v4.2.3" {
 
 # All findings:
 # changed meaning (19)
-#   lang-sequences.conf:4   vrrp_instance v4.0.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.0.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.0.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.0.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.0.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.0.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.1.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.1.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.1.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.1.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.1.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.1.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.2.1 / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "v4.2.1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.2.2 / virtual_router_id 2  the files do not say which addresses the adverts of virtual_router "v4.2.2" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lang-sequences.conf:4   vrrp_instance v4.2.3 / virtual_router_id 3  the files do not say which addresses the adverts of virtual_router "v4.2.3" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.0.1 / virtual_router_id 1  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.0.2 / virtual_router_id 2  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.0.3 / virtual_router_id 3  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.1 / virtual_router_id 1  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.2 / virtual_router_id 2  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.1.3 / virtual_router_id 3  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.1 / virtual_router_id 1  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.2 / virtual_router_id 2  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:4   vrrp_instance v4.2.3 / virtual_router_id 3  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   lang-sequences.conf:5   vrrp_instance v4.0.1 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   lang-sequences.conf:5   vrrp_instance v4.0.2 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   lang-sequences.conf:5   vrrp_instance v4.0.3 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
@@ -210,7 +211,7 @@ vip "v4.2.3" {
 #   lang-sequences.conf:5   vrrp_instance v4.2.1 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   lang-sequences.conf:5   vrrp_instance v4.2.2 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   lang-sequences.conf:5   vrrp_instance v4.2.3 / priority 130         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
-#   lang-sequences.conf:13  vrrp_instance hex / virtual_router_id 99    the files do not say which addresses the adverts of virtual_router "hex" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-sequences.conf:13  vrrp_instance hex / virtual_router_id 99    the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # mapped (55)
 #   lang-sequences.conf:3   vrrp_instance v4.0.1 / interface bond0.0                   vip: interface

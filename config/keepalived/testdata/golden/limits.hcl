@@ -15,7 +15,7 @@
 #   limits.conf:3: vrrp_script slow / timeout 0.0001: timeout is 1ms: it can be from 1ms to 1h0m0s; look whether that will do
 #   limits.conf:4: vrrp_script slow / rise 500: rise is 100 at most
 #   limits.conf:5: vrrp_script slow / fall 500: fall is 100 at most
-#   limits.conf:8: vrrp_instance L / virtual_router_id 19: the files do not say which addresses the adverts of virtual_router "L" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   limits.conf:8: vrrp_instance L / virtual_router_id 19: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   limits.conf:14: virtual_server 10.19.0.1 80 / delay_loop 86400: interval is 1h0m0s: it can be from 50ms to 1h0m0s; look whether that will do
 #   limits.conf:16: virtual_server 10.19.0.1 80 / retry 5000: fall is 100 at most
 #   limits.conf:17: virtual_server 10.19.0.1 80 / persistence_timeout 4000000: persistence is 744h0m0s: it can be from 1s to 744h0m0s; look whether that will do
@@ -31,6 +31,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# limits.conf:8
 virtual_router "L" {
   vrid    = 19
   version = 2
@@ -101,7 +102,7 @@ service "tcp-10.19.0.1-80" {
 #   limits.conf:3   vrrp_script slow / timeout 0.0001                          timeout is 1ms: it can be from 1ms to 1h0m0s; look whether that will do
 #   limits.conf:4   vrrp_script slow / rise 500                                rise is 100 at most
 #   limits.conf:5   vrrp_script slow / fall 500                                fall is 100 at most
-#   limits.conf:8   vrrp_instance L / virtual_router_id 19                     the files do not say which addresses the adverts of virtual_router "L" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   limits.conf:8   vrrp_instance L / virtual_router_id 19                     the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   limits.conf:14  virtual_server 10.19.0.1 80 / delay_loop 86400             interval is 1h0m0s: it can be from 50ms to 1h0m0s; look whether that will do
 #   limits.conf:16  virtual_server 10.19.0.1 80 / retry 5000                   fall is 100 at most
 #   limits.conf:17  virtual_server 10.19.0.1 80 / persistence_timeout 4000000  persistence is 744h0m0s: it can be from 1s to 744h0m0s; look whether that will do

@@ -3,8 +3,8 @@
 # changed meaning:
 #   lvs-pair/lb1.conf:3, lvs-pair/lb2.conf:3: global_defs / lvs_sync_daemon eth1 VI_LVS id 51: sync { transport = "multicast" }: the kernels do it themselves, in the clear; all directors send and receive all the time; leave the block sync out when no keepalived is left: the agents carry it then, sealed
 #   lvs-pair/lb1.conf:5, lvs-pair/lb2.conf:5: global_defs / lvs_flush: the agent touches only what it made itself, and services of the configuration; other entries of the table stay; remove entries of others once, with `ipvsadm -C`, before the agent starts
-#   lvs-pair/lb1.conf:10: vrrp_instance VI_LVS / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_LVS" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lvs-pair/lb1.conf:11, lvs-pair/lb2.conf:11: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
+#   lvs-pair/lb1.conf:10: vrrp_instance VI_LVS / virtual_router_id 51: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lvs-pair/lb1.conf:11, lvs-pair/lb2.conf:11: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -29,6 +29,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# lvs-pair/lb1.conf:10, lvs-pair/lb2.conf:10
 virtual_router "VI_LVS" {
   vrid    = 51
   version = 2
@@ -70,9 +71,9 @@ service "tcp-192.0.2.100-80" {
 # changed meaning (7)
 #   lvs-pair/lb1.conf:3, lvs-pair/lb2.conf:3  global_defs / lvs_sync_daemon eth1 VI_LVS id 51  sync { transport = "multicast" }: the kernels do it themselves, in the clear; all directors send and receive all the time; leave the block sync out when no keepalived is left: the agents carry it then, sealed
 #   lvs-pair/lb1.conf:5, lvs-pair/lb2.conf:5  global_defs / lvs_flush                          the agent touches only what it made itself, and services of the configuration; other entries of the table stay; remove entries of others once, with `ipvsadm -C`, before the agent starts
-#   lvs-pair/lb1.conf:10                      vrrp_instance VI_LVS / virtual_router_id 51      the files do not say which addresses the adverts of virtual_router "VI_LVS" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   lvs-pair/lb1.conf:11                      vrrp_instance VI_LVS / priority 150              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
-#   lvs-pair/lb2.conf:11                      vrrp_instance VI_LVS / priority 100              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "VI_LVS": 254, above those of the directors, which come to 150 at most
+#   lvs-pair/lb1.conf:10                      vrrp_instance VI_LVS / virtual_router_id 51      the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lvs-pair/lb1.conf:11                      vrrp_instance VI_LVS / priority 150              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   lvs-pair/lb2.conf:11                      vrrp_instance VI_LVS / priority 100              it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 #
 # ignored: not needed (4)
 #   lvs-pair/lb1.conf:2  global_defs / router_id LVS_A        a node has the name of its agent, lb1

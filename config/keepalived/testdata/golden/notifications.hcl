@@ -7,7 +7,7 @@
 #   notifications.conf:3: global_defs / smtp_server 2001:db8::25 587: notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5: global_defs / smtp_alert_checker true: notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6: global_defs / no_email_faults: mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
-#   notifications.conf:12: vrrp_instance N / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "N" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   notifications.conf:12: vrrp_instance N / virtual_router_id 1: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   notifications.conf:14: vrrp_instance N / notify_master /etc/ka/master.sh: notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   notifications.conf:15: vrrp_instance N / notify_backup /etc/ka/backup.sh: notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
 #   notifications.conf:16: vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root: notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most
@@ -26,6 +26,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# notifications.conf:12
 virtual_router "N" {
   vrid    = 1
   version = 2
@@ -108,7 +109,7 @@ notify "notify-fifo" {
 #   notifications.conf:3   global_defs / smtp_server 2001:db8::25 587                              notify "mail": server, in the clear as keepalived sends (starttls = false); the leader sends it, once for the cluster; leave starttls out, if the server can do it and is not on the same host
 #   notifications.conf:5   global_defs / smtp_alert_checker true                                   notify "mail": events; it tells of all VIPs and services, or of none
 #   notifications.conf:6   global_defs / no_email_faults                                           mail is sent of the kinds of events that the notify block names; take out the kinds that nobody wants to read
-#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                                   the files do not say which addresses the adverts of virtual_router "N" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   notifications.conf:12  vrrp_instance N / virtual_router_id 1                                   the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   notifications.conf:14  vrrp_instance N / notify_master /etc/ka/master.sh                       notify "N-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   notifications.conf:15  vrrp_instance N / notify_backup /etc/ka/backup.sh                       notify "N-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
 #   notifications.conf:16  vrrp_instance N / notify_fault "/etc/ka/fault.sh N" root                notify "N-states": a shell runs it where QUORATE_STATE is FAULT; one runs after another, for 5m at most

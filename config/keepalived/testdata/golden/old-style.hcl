@@ -6,7 +6,7 @@
 # changed meaning:
 #   old-style.conf:5: global_defs / lvs_flush_onstop: an agent that ends leaves the table, so that connections go on while it is replaced
 #   old-style.conf:11: vrrp_instance VI_1 / lvs_sync_daemon_interface eth1: connections are synchronised for the whole cluster, by the agents unless the block sync says otherwise; set cluster { sync { transport = "multicast"  interface = "eth1" } } if the kernels are to do it
-#   old-style.conf:12: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   old-style.conf:12: vrrp_instance VI_1 / virtual_router_id 51: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   old-style.conf:13: vrrp_instance VI_1 / priority 100: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 
 # Configuration of a quorate cluster.
@@ -20,6 +20,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# old-style.conf:12, old-style.conf:14
 virtual_router "VI_1" {
   vrid    = 51
   version = 2
@@ -67,7 +68,7 @@ service "tcp-10.18.0.1-80" {
 # changed meaning (4)
 #   old-style.conf:5   global_defs / lvs_flush_onstop                       an agent that ends leaves the table, so that connections go on while it is replaced
 #   old-style.conf:11  vrrp_instance VI_1 / lvs_sync_daemon_interface eth1  connections are synchronised for the whole cluster, by the agents unless the block sync says otherwise; set cluster { sync { transport = "multicast"  interface = "eth1" } } if the kernels are to do it
-#   old-style.conf:12  vrrp_instance VI_1 / virtual_router_id 51            the files do not say which addresses the adverts of virtual_router "VI_1" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   old-style.conf:12  vrrp_instance VI_1 / virtual_router_id 51            the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   old-style.conf:13  vrrp_instance VI_1 / priority 100                    the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (9)

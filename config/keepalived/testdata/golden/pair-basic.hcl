@@ -1,8 +1,8 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   pair-basic/lb1.conf:9: vrrp_instance WEB / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "WEB" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   pair-basic/lb1.conf:10, pair-basic/lb2.conf:10: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "WEB": 254, above those of the directors, which come to 150 at most
+#   pair-basic/lb1.conf:9: vrrp_instance WEB / virtual_router_id 51: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   pair-basic/lb1.conf:10, pair-basic/lb2.conf:10: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -15,6 +15,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# pair-basic/lb1.conf:9, pair-basic/lb2.conf:9, pair-basic/lb1.conf:13, pair-basic/lb1.conf:14, and 6 more
 virtual_router "WEB" {
   vrid     = 51
   version  = 2
@@ -33,9 +34,9 @@ vip "WEB" {
 
 # All findings:
 # changed meaning (3)
-#   pair-basic/lb1.conf:9   vrrp_instance WEB / virtual_router_id 51  the files do not say which addresses the adverts of virtual_router "WEB" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   pair-basic/lb1.conf:10  vrrp_instance WEB / priority 150          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "WEB": 254, above those of the directors, which come to 150 at most
-#   pair-basic/lb2.conf:10  vrrp_instance WEB / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "WEB": 254, above those of the directors, which come to 150 at most
+#   pair-basic/lb1.conf:9   vrrp_instance WEB / virtual_router_id 51  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   pair-basic/lb1.conf:10  vrrp_instance WEB / priority 150          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   pair-basic/lb2.conf:10  vrrp_instance WEB / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 #
 # ignored: not needed (4)
 #   pair-basic/lb1.conf:3  global_defs / router_id fe-a      a node has the name of its agent, lb1

@@ -8,7 +8,7 @@
 #   refused-address.conf:11: virtual_server 10.20.0.255 80: service.tcp-10.20.0.255-80 was left out, as it would be refused: vip = "10.20.0.255": there is no such vip; add vip "10.20.0.255", or correct the name, and import again or add it by hand
 #
 # changed meaning:
-#   refused-address.conf:2: vrrp_instance R / virtual_router_id 20: the files do not say which addresses the adverts of virtual_router "R" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   refused-address.conf:2: vrrp_instance R / virtual_router_id 20: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -26,6 +26,7 @@ group "R" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# refused-address.conf:2
 virtual_router "R" {
   vrid    = 20
   version = 2
@@ -51,7 +52,7 @@ vip "10.20.0.5" {
 #   refused-address.conf:12  virtual_server 10.20.0.255 80 / real_server 10.20.1.1 80           it is part of virtual_server
 #
 # changed meaning (1)
-#   refused-address.conf:2  vrrp_instance R / virtual_router_id 20  the files do not say which addresses the adverts of virtual_router "R" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   refused-address.conf:2  vrrp_instance R / virtual_router_id 20  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # mapped (6)
 #   refused-address.conf:1  vrrp_instance R                                     group "R"

@@ -1,10 +1,8 @@
 # Made from keepalived.conf by `quorate import keepalived`.
 #
 # changed meaning:
-#   shared-address/lb1.conf:2: vrrp_instance FIRST / virtual_router_id 30: the files do not say which addresses the adverts of virtual_router "FIRST" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   shared-address/lb1.conf:3, shared-address/lb2.conf:4: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "FIRST": 254, above those of the directors, which come to 110 at most
-#   shared-address/lb1.conf:6: vrrp_instance SECOND / virtual_router_id 31: the files do not say which addresses the adverts of virtual_router "SECOND" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   shared-address/lb1.conf:7, shared-address/lb2.conf:9: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "SECOND": 254, above those of the directors, which come to 110 at most
+#   shared-address/lb1.conf:2, shared-address/lb1.conf:6: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   shared-address/lb1.conf:3, shared-address/lb1.conf:7, shared-address/lb2.conf:4, shared-address/lb2.conf:9: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -17,11 +15,13 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# shared-address/lb1.conf:2, shared-address/lb2.conf:3
 virtual_router "FIRST" {
   vrid    = 30
   version = 2
 }
 
+# shared-address/lb1.conf:6, shared-address/lb2.conf:7
 virtual_router "SECOND" {
   vrid    = 31
   version = 2
@@ -48,12 +48,12 @@ vip "SECOND" {
 
 # All findings:
 # changed meaning (6)
-#   shared-address/lb1.conf:2  vrrp_instance FIRST / virtual_router_id 30   the files do not say which addresses the adverts of virtual_router "FIRST" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   shared-address/lb1.conf:3  vrrp_instance FIRST / priority 90            it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "FIRST": 254, above those of the directors, which come to 110 at most
-#   shared-address/lb1.conf:6  vrrp_instance SECOND / virtual_router_id 31  the files do not say which addresses the adverts of virtual_router "SECOND" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   shared-address/lb1.conf:7  vrrp_instance SECOND / priority 110          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "SECOND": 254, above those of the directors, which come to 110 at most
-#   shared-address/lb2.conf:4  vrrp_instance EINS / priority 110            it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "FIRST": 254, above those of the directors, which come to 110 at most
-#   shared-address/lb2.conf:9  vrrp_instance ZWEI / priority 90             it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "SECOND": 254, above those of the directors, which come to 110 at most
+#   shared-address/lb1.conf:2  vrrp_instance FIRST / virtual_router_id 30   the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   shared-address/lb1.conf:3  vrrp_instance FIRST / priority 90            it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
+#   shared-address/lb1.conf:6  vrrp_instance SECOND / virtual_router_id 31  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   shared-address/lb1.conf:7  vrrp_instance SECOND / priority 110          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
+#   shared-address/lb2.conf:4  vrrp_instance EINS / priority 110            it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
+#   shared-address/lb2.conf:9  vrrp_instance ZWEI / priority 90             it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
 #
 # mapped (22)
 #   shared-address/lb1.conf:1   vrrp_instance FIRST                                      vip "FIRST"

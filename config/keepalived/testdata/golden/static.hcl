@@ -11,7 +11,7 @@
 #   static.conf:36: vrrp_instance VI / virtual_routes: this version moves addresses alone, and no routes or rules with them; set them on all directors, or by the script of a notify block
 #
 # changed meaning:
-#   static.conf:29: vrrp_instance VI / virtual_router_id 70: the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   static.conf:29: vrrp_instance VI / virtual_router_id 70: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -24,6 +24,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# static.conf:29
 virtual_router "VI" {
   vrid    = 70
   version = 2
@@ -59,7 +60,7 @@ vip "VI" {
 #   static.conf:38  vrrp_instance VI / virtual_routes / blackhole 203.0.113.0/24                                       it is part of virtual_routes
 #
 # changed meaning (1)
-#   static.conf:29  vrrp_instance VI / virtual_router_id 70  the files do not say which addresses the adverts of virtual_router "VI" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   static.conf:29  vrrp_instance VI / virtual_router_id 70  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # ignored: not needed (5)
 #   static.conf:17  garp_group                        the new owner announces an address at once, several times, and again while it has it, without being told

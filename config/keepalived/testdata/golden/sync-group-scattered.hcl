@@ -5,10 +5,9 @@
 #   sync-group-scattered/lb1.conf:11, sync-group-scattered/lb2.conf:11: vrrp_instance Y / track_script / s weight 10: keepalived ignores weights of the members of a sync group; track it in the group, or take the weight out
 #
 # changed meaning:
-#   sync-group-scattered/lb1.conf:4: vrrp_instance X / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "X" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group-scattered/lb1.conf:5, sync-group-scattered/lb2.conf:5: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
-#   sync-group-scattered/lb1.conf:9: vrrp_instance Y / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "Y" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group-scattered/lb1.conf:10, sync-group-scattered/lb2.conf:10: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
+#   sync-group-scattered/lb1.conf:4, sync-group-scattered/lb1.conf:9: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:5, sync-group-scattered/lb2.conf:5: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb1.conf:10, sync-group-scattered/lb2.conf:10: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -28,11 +27,13 @@ group "G" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# sync-group-scattered/lb1.conf:4, sync-group-scattered/lb2.conf:4
 virtual_router "X" {
   vrid    = 1
   version = 2
 }
 
+# sync-group-scattered/lb1.conf:9, sync-group-scattered/lb2.conf:9
 virtual_router "Y" {
   vrid    = 1
   version = 2
@@ -61,12 +62,12 @@ vip "Y" {
 #   sync-group-scattered/lb1.conf:11, sync-group-scattered/lb2.conf:11  vrrp_instance Y / track_script / s weight 10  keepalived ignores weights of the members of a sync group; track it in the group, or take the weight out
 #
 # changed meaning (6)
-#   sync-group-scattered/lb1.conf:4   vrrp_instance X / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "X" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group-scattered/lb1.conf:5   vrrp_instance X / priority 150         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
-#   sync-group-scattered/lb1.conf:9   vrrp_instance Y / virtual_router_id 1  the files do not say which addresses the adverts of virtual_router "Y" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group-scattered/lb1.conf:10  vrrp_instance Y / priority 50          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
-#   sync-group-scattered/lb2.conf:5   vrrp_instance X / priority 99          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "X": 254, above those of the directors, which come to 150 at most
-#   sync-group-scattered/lb2.conf:10  vrrp_instance Y / priority 100         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "Y": 254, above those of the directors, which come to 110 at most
+#   sync-group-scattered/lb1.conf:4   vrrp_instance X / virtual_router_id 1  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:5   vrrp_instance X / priority 150         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb1.conf:9   vrrp_instance Y / virtual_router_id 1  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group-scattered/lb1.conf:10  vrrp_instance Y / priority 50          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
+#   sync-group-scattered/lb2.conf:5   vrrp_instance X / priority 99          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group-scattered/lb2.conf:10  vrrp_instance Y / priority 100         it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 110 at most
 #
 # ignored: not needed (8)
 #   sync-group-scattered/lb1.conf:2, sync-group-scattered/lb2.conf:2    vrrp_instance X / state BACKUP    it is a hint for the start; `prefer` follows the priorities

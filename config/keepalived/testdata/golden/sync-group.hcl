@@ -6,10 +6,8 @@
 # changed meaning:
 #   sync-group/lb1.conf:9, sync-group/lb2.conf:9: vrrp_sync_group FW / notify /etc/keepalived/notify.sh: notify "FW": the last arguments are as from keepalived, for which a shell sees, as here it is GROUP FW, but the priority is always 100; one runs after another, for 5m at most
 #   sync-group/lb1.conf:10, sync-group/lb2.conf:10: vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all": notify "FW-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
-#   sync-group/lb1.conf:16: vrrp_instance OUTSIDE / virtual_router_id 1: the files do not say which addresses the adverts of virtual_router "OUTSIDE" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group/lb1.conf:17, sync-group/lb2.conf:17: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "OUTSIDE": 254, above those of the directors, which come to 150 at most
-#   sync-group/lb1.conf:25: vrrp_instance INSIDE / virtual_router_id 2: the files do not say which addresses the adverts of virtual_router "INSIDE" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group/lb1.conf:26, sync-group/lb2.conf:26: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "INSIDE": 254, above those of the directors, which come to 150 at most
+#   sync-group/lb1.conf:16, sync-group/lb1.conf:25: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group/lb1.conf:17, sync-group/lb1.conf:26, sync-group/lb2.conf:17, sync-group/lb2.conf:26: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -29,11 +27,13 @@ group "FW" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# sync-group/lb1.conf:25, sync-group/lb2.conf:25
 virtual_router "INSIDE" {
   vrid    = 2
   version = 2
 }
 
+# sync-group/lb1.conf:16, sync-group/lb2.conf:16
 virtual_router "OUTSIDE" {
   vrid    = 1
   version = 2
@@ -108,12 +108,12 @@ notify "FW-states" {
 # changed meaning (10)
 #   sync-group/lb1.conf:9, sync-group/lb2.conf:9    vrrp_sync_group FW / notify /etc/keepalived/notify.sh                  notify "FW": the last arguments are as from keepalived, for which a shell sees, as here it is GROUP FW, but the priority is always 100; one runs after another, for 5m at most
 #   sync-group/lb1.conf:10, sync-group/lb2.conf:10  vrrp_sync_group FW / notify_master "/etc/keepalived/to-master.sh all"  notify "FW-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
-#   sync-group/lb1.conf:16                          vrrp_instance OUTSIDE / virtual_router_id 1                            the files do not say which addresses the adverts of virtual_router "OUTSIDE" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group/lb1.conf:17                          vrrp_instance OUTSIDE / priority 150                                   it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "OUTSIDE": 254, above those of the directors, which come to 150 at most
-#   sync-group/lb1.conf:25                          vrrp_instance INSIDE / virtual_router_id 2                             the files do not say which addresses the adverts of virtual_router "INSIDE" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   sync-group/lb1.conf:26                          vrrp_instance INSIDE / priority 150                                    it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "INSIDE": 254, above those of the directors, which come to 150 at most
-#   sync-group/lb2.conf:17                          vrrp_instance OUTSIDE / priority 50                                    it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "OUTSIDE": 254, above those of the directors, which come to 150 at most
-#   sync-group/lb2.conf:26                          vrrp_instance INSIDE / priority 50                                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "INSIDE": 254, above those of the directors, which come to 150 at most
+#   sync-group/lb1.conf:16                          vrrp_instance OUTSIDE / virtual_router_id 1                            the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group/lb1.conf:17                          vrrp_instance OUTSIDE / priority 150                                   it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group/lb1.conf:25                          vrrp_instance INSIDE / virtual_router_id 2                             the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   sync-group/lb1.conf:26                          vrrp_instance INSIDE / priority 150                                    it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group/lb2.conf:17                          vrrp_instance OUTSIDE / priority 50                                    it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
+#   sync-group/lb2.conf:26                          vrrp_instance INSIDE / priority 50                                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 #
 # ignored: not needed (6)
 #   sync-group/lb1.conf:11, sync-group/lb2.conf:11  vrrp_sync_group FW / smtp_alert       there is nobody to send mail to

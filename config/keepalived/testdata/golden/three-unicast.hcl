@@ -4,8 +4,8 @@
 #   three-unicast/lb1.conf:29, three-unicast/lb2.conf:29, three-unicast/lb3.conf:29: vrrp_instance kube / virtual_ipaddress / 10.9.0.10/24 dev ens192 label ens192:vip: an address has a prefix length and an interface alone; left out: label ens192:vip; look whether something relies on it
 #
 # changed meaning:
-#   three-unicast/lb1.conf:20: vrrp_instance kube / virtual_router_id 60: the directors send the adverts of virtual_router "kube" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
-#   three-unicast/lb1.conf:21, three-unicast/lb2.conf:21, three-unicast/lb3.conf:21: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "kube": 254, above those of the directors, which come to 103 at most
+#   three-unicast/lb1.conf:20: vrrp_instance kube / virtual_router_id 60: the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   three-unicast/lb1.conf:21, three-unicast/lb2.conf:21, three-unicast/lb3.conf:21: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #   three-unicast/lb1.conf:26, three-unicast/lb2.conf:26: vrrp_instance kube / unicast_peer / 10.9.0.13 min_ttl 255 max_ttl 255: virtual_router: peers; adverts of IPv4 are heard with a TTL of 255 alone, those of IPv6 from 64 on; look whether there are routers between that count it down
 #   three-unicast/lb3.conf:26: vrrp_instance kube / unicast_peer / 10.9.0.12 min_ttl 255 max_ttl 255: virtual_router: peers; adverts of IPv4 are heard with a TTL of 255 alone, those of IPv6 from 64 on; look whether there are routers between that count it down
 
@@ -20,6 +20,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# three-unicast/lb1.conf:20, three-unicast/lb2.conf:20, three-unicast/lb3.conf:20, three-unicast/lb1.conf:22, and 14 more
 virtual_router "kube" {
   vrid     = 60
   interval = "500ms"
@@ -58,11 +59,11 @@ node_check "api" {
 #   three-unicast/lb1.conf:29, three-unicast/lb2.conf:29, three-unicast/lb3.conf:29  vrrp_instance kube / virtual_ipaddress / 10.9.0.10/24 dev ens192 label ens192:vip  an address has a prefix length and an interface alone; left out: label ens192:vip; look whether something relies on it
 #
 # changed meaning (7)
-#   three-unicast/lb1.conf:20                             vrrp_instance kube / virtual_router_id 60                              the directors send the adverts of virtual_router "kube" to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
-#   three-unicast/lb1.conf:21                             vrrp_instance kube / priority 103                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "kube": 254, above those of the directors, which come to 103 at most
+#   three-unicast/lb1.conf:20                             vrrp_instance kube / virtual_router_id 60                              the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   three-unicast/lb1.conf:21                             vrrp_instance kube / priority 103                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #   three-unicast/lb1.conf:26, three-unicast/lb2.conf:26  vrrp_instance kube / unicast_peer / 10.9.0.13 min_ttl 255 max_ttl 255  virtual_router: peers; adverts of IPv4 are heard with a TTL of 255 alone, those of IPv6 from 64 on; look whether there are routers between that count it down
-#   three-unicast/lb2.conf:21                             vrrp_instance kube / priority 102                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "kube": 254, above those of the directors, which come to 103 at most
-#   three-unicast/lb3.conf:21                             vrrp_instance kube / priority 101                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "kube": 254, above those of the directors, which come to 103 at most
+#   three-unicast/lb2.conf:21                             vrrp_instance kube / priority 102                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
+#   three-unicast/lb3.conf:21                             vrrp_instance kube / priority 101                                      it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 103 at most
 #   three-unicast/lb3.conf:26                             vrrp_instance kube / unicast_peer / 10.9.0.12 min_ttl 255 max_ttl 255  virtual_router: peers; adverts of IPv4 are heard with a TTL of 255 alone, those of IPv6 from 64 on; look whether there are routers between that count it down
 #
 # ignored: not needed (15)

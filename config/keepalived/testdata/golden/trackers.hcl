@@ -31,9 +31,9 @@
 #   trackers/lb1.conf:54: bfd_instance peer / min_tx 3.3125: transmit is 10ms: it can be from 10ms to 1m0s; look whether that will do
 #   trackers/lb1.conf:57: bfd_instance peer / max_hops 2: over one hop packets are heard with a TTL of 255 alone, so that nobody beyond the link can forge them; have the neighbour send with 255, or use multihop at both ends
 #   trackers/lb1.conf:58: bfd_instance peer / ttl 64: all packets leave with 255; look whether the neighbour wants another number
-#   trackers/lb1.conf:75: vrrp_instance T / virtual_router_id 8: the files do not say which addresses the adverts of virtual_router "T" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   trackers/lb1.conf:76: vrrp_instance T / priority 110: beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
-#   trackers/lb1.conf:76, trackers/lb2.conf:38: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
+#   trackers/lb1.conf:75: vrrp_instance T / virtual_router_id 8: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   trackers/lb1.conf:76: vrrp_instance T / priority 110: beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
+#   trackers/lb1.conf:76, trackers/lb2.conf:38: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254
 #   trackers/lb1.conf:77, trackers/lb2.conf:39: vrrp_instance T / preempt_delay 30: hold_down = "30s" is for the whole cluster, and counts from when a node came back after a fence or a VIP failed over; look whether that will do for all VIPs
 #   trackers/lb2.conf:1: vrrp_script up: node_check is carried out on [lb2] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 
@@ -49,6 +49,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# trackers/lb1.conf:75, trackers/lb2.conf:37
 virtual_router "T" {
   vrid          = 8
   version       = 2
@@ -347,12 +348,12 @@ node_check "worker" {
 #   trackers/lb1.conf:57                        bfd_instance peer / max_hops 2                     over one hop packets are heard with a TTL of 255 alone, so that nobody beyond the link can forge them; have the neighbour send with 255, or use multihop at both ends
 #   trackers/lb1.conf:58                        bfd_instance peer / ttl 64                         all packets leave with 255; look whether the neighbour wants another number
 #   trackers/lb1.conf:62                        bfd_instance far                                   node_check is carried out on [lb1] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   trackers/lb1.conf:75                        vrrp_instance T / virtual_router_id 8              the files do not say which addresses the adverts of virtual_router "T" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
-#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
+#   trackers/lb1.conf:75                        vrrp_instance T / virtual_router_id 8              the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254; this director comes to as much, with its weights, and of two equal ones the higher address has the VIPs; see that it comes to 253 or less before the cluster is to take over
+#   trackers/lb1.conf:76                        vrrp_instance T / priority 110                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254
 #   trackers/lb1.conf:77, trackers/lb2.conf:39  vrrp_instance T / preempt_delay 30                 hold_down = "30s" is for the whole cluster, and counts from when a node came back after a fence or a VIP failed over; look whether that will do for all VIPs
 #   trackers/lb2.conf:1                         vrrp_script up                                     node_check is carried out on [lb2] alone, as the other directors do not have it, or not like this; look whether the difference is meant
-#   trackers/lb2.conf:38                        vrrp_instance T / priority 100                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "T": 254, above those of the directors, which come to 254 at most
+#   trackers/lb2.conf:38                        vrrp_instance T / priority 100                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254
 #
 # ignored: not needed (13)
 #   trackers/lb1.conf:6, trackers/lb2.conf:6    vrrp_script nobody_asks                       nothing tracks it, and keepalived does not use it either

@@ -5,8 +5,8 @@
 #
 # changed meaning:
 #   useless-weight/lb1.conf:1, useless-weight/lb2.conf:1: vrrp_script db / script "/opt/check db": it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
-#   useless-weight/lb1.conf:4: vrrp_instance db / virtual_router_id 7: the files do not say which addresses the adverts of virtual_router "db" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   useless-weight/lb1.conf:5, useless-weight/lb2.conf:5: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "db": 254, above those of the directors, which come to 200 at most
+#   useless-weight/lb1.conf:4: vrrp_instance db / virtual_router_id 7: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   useless-weight/lb1.conf:5, useless-weight/lb2.conf:5: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -19,6 +19,7 @@ cluster {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# useless-weight/lb1.conf:4, useless-weight/lb2.conf:4
 virtual_router "db" {
   vrid    = 7
   version = 2
@@ -55,9 +56,9 @@ node_check "db" {
 #
 # changed meaning (5)
 #   useless-weight/lb1.conf:1, useless-weight/lb2.conf:1  vrrp_script db / script "/opt/check db"  it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
-#   useless-weight/lb1.conf:4                             vrrp_instance db / virtual_router_id 7   the files do not say which addresses the adverts of virtual_router "db" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   useless-weight/lb1.conf:5                             vrrp_instance db / priority 200          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "db": 254, above those of the directors, which come to 200 at most
-#   useless-weight/lb2.conf:5                             vrrp_instance db / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of virtual_router "db": 254, above those of the directors, which come to 200 at most
+#   useless-weight/lb1.conf:4                             vrrp_instance db / virtual_router_id 7   the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   useless-weight/lb1.conf:5                             vrrp_instance db / priority 200          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
+#   useless-weight/lb2.conf:5                             vrrp_instance db / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 200 at most
 #
 # mapped (16)
 #   useless-weight/lb1.conf:1, useless-weight/lb2.conf:1  vrrp_script db                                      node_check

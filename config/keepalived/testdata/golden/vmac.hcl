@@ -14,11 +14,10 @@
 # changed meaning:
 #   vmac.conf:3: vrrp_instance M / use_vmac vrrp.51 netlink_notify_msg: vmac = true: the interface of the virtual MAC has a name of the agent's own, and no group; look for the name in firewalls and scripts
 #   vmac.conf:4: vrrp_instance M / vmac_xmit_base: which of the two interfaces the adverts of a virtual router with vmac leave by is the agent's own choice; look whether a switch expects a certain MAC as their source
-#   vmac.conf:6: vrrp_instance M / virtual_router_id 51: the files do not say which addresses the adverts of virtual_router "M" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   vmac.conf:7: vrrp_instance M / priority 255: beside keepalived the cluster as a whole has one priority, that of virtual_router "M": 254; this director has 255, with which it never gives way; give it 253 or less before the cluster is to take over
+#   vmac.conf:6, vmac.conf:30: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vmac.conf:7: vrrp_instance M / priority 255: beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254; this director has 255, with which it never gives way; see that it comes to 253 or less before the cluster is to take over
 #   vmac.conf:7: vrrp_instance M / priority 255: the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   vmac.conf:15: vrrp_instance M / strict_mode on: what the RFCs leave out was left out of the virtual router too; but an owner takes in packets for its address (there is no no_accept)
-#   vmac.conf:30: vrrp_instance I / virtual_router_id 52: the files do not say which addresses the adverts of virtual_router "I" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -36,11 +35,13 @@ group "M" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# vmac.conf:30
 virtual_router "I" {
   vrid    = 52
   version = 2
 }
 
+# vmac.conf:6, vmac.conf:16, vmac.conf:3
 virtual_router "M" {
   vrid    = 51
   version = 2
@@ -86,11 +87,11 @@ vip "I" {
 # changed meaning (7)
 #   vmac.conf:3   vrrp_instance M / use_vmac vrrp.51 netlink_notify_msg  vmac = true: the interface of the virtual MAC has a name of the agent's own, and no group; look for the name in firewalls and scripts
 #   vmac.conf:4   vrrp_instance M / vmac_xmit_base                       which of the two interfaces the adverts of a virtual router with vmac leave by is the agent's own choice; look whether a switch expects a certain MAC as their source
-#   vmac.conf:6   vrrp_instance M / virtual_router_id 51                 the files do not say which addresses the adverts of virtual_router "M" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
-#   vmac.conf:7   vrrp_instance M / priority 255                         beside keepalived the cluster as a whole has one priority, that of virtual_router "M": 254; this director has 255, with which it never gives way; give it 253 or less before the cluster is to take over
+#   vmac.conf:6   vrrp_instance M / virtual_router_id 51                 the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vmac.conf:7   vrrp_instance M / priority 255                         beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254; this director has 255, with which it never gives way; see that it comes to 253 or less before the cluster is to take over
 #   vmac.conf:7   vrrp_instance M / priority 255                         the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #   vmac.conf:15  vrrp_instance M / strict_mode on                       what the RFCs leave out was left out of the virtual router too; but an owner takes in packets for its address (there is no no_accept)
-#   vmac.conf:30  vrrp_instance I / virtual_router_id 52                 the files do not say which addresses the adverts of virtual_router "I" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vmac.conf:30  vrrp_instance I / virtual_router_id 52                 the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #
 # ignored: not needed (9)
 #   vmac.conf:8   vrrp_instance M / state MASTER                it is a hint for the start; `prefer` follows the priorities

@@ -4,7 +4,7 @@
 #   vsg.conf:24: virtual_server group missing: there is no virtual_server_group "missing"; correct it, then import again
 #
 # changed meaning:
-#   vsg.conf:3: vrrp_instance V / virtual_router_id 9: the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vsg.conf:3: vrrp_instance V / virtual_router_id 9: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vsg.conf:16: virtual_server group shops: a range of addresses that are no VIPs: the network has to route them to the owner of the VIP; look whether it does
 
 # Configuration of a quorate cluster.
@@ -23,6 +23,7 @@ group "V" {
 }
 
 # How the cluster takes part in VRRP as one router, beside keepalived and others, for the VIPs that name it: what keepalived has as one vrrp_instance. They are of one family, on one network and interface, and in one group if they are several. Adverts have their addresses in the order of the VIPs' names, of IPv6 the link-local ones first.
+# vsg.conf:3
 virtual_router "V" {
   vrid    = 9
   version = 2
@@ -119,7 +120,7 @@ service "shops-tcp-80" {
 #   vsg.conf:25  virtual_server group missing / protocol TCP  it is part of virtual_server
 #
 # changed meaning (2)
-#   vsg.conf:3   vrrp_instance V / virtual_router_id 9  the files do not say which addresses the adverts of virtual_router "V" come from: nobody is listed, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   vsg.conf:3   vrrp_instance V / virtual_router_id 9  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vsg.conf:16  virtual_server group shops             a range of addresses that are no VIPs: the network has to route them to the owner of the VIP; look whether it does
 #
 # ignored: not needed (2)
