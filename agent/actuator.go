@@ -273,6 +273,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 			silent = append(silent, lease.Released{Key: r.Key, Index: r.ReleaseIndex})
 		}
 	}
+	for _, r := range local.ShadowReleases { // nothing of it was here
+		silent = append(silent, lease.Released{Key: r.Key, Index: r.ReleaseIndex})
+	}
 	a.lease.Confirm(silent...)
 	return waits
 }

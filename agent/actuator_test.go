@@ -112,6 +112,9 @@ func (l worldLease) Confirm(releases ...lease.Released) {
 	}
 }
 
+// theirs is the link of addresses that another program has put up.
+const theirs = "eth7"
+
 // worldKernel is the kernel's address list as vip.Actuator sees it.
 type worldKernel struct{ *world }
 
@@ -120,7 +123,7 @@ func (k worldKernel) List() ([]vip.Address, error) {
 	defer k.mu.Unlock()
 	var out []vip.Address
 	for p, link := range k.have {
-		out = append(out, vip.Address{Prefix: p, Link: link, Ours: true, ValidFor: 3 * time.Second})
+		out = append(out, vip.Address{Prefix: p, Link: link, Ours: link != theirs, ValidFor: 3 * time.Second})
 	}
 	return out, nil
 }
@@ -154,6 +157,9 @@ type worldGate struct{ *world }
 func (g worldGate) Set(entries []gate.Entry) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	maps.DeleteFunc(g.gate, func(a netip.Addr, _ string) bool {
+		return !slices.ContainsFunc(entries, func(e gate.Entry) bool { return e.Addr == a })
+	})
 	for _, e := range entries {
 		is := "closed"
 		switch {

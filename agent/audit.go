@@ -133,7 +133,7 @@ func (a *auditor) mine(s *fsm.State) []fsm.AddressKey {
 		alive[n] = n == a.self || a.peers.Alive(n)
 	}
 	for k, rec := range s.Assignments {
-		if rec.Owner == "" || rec.Owner == a.self || rec.Release != nil {
+		if rec.Owner == "" || rec.Owner == a.self || rec.Release != nil || rec.Shadow { // whoever answers for one in shadow does so by right
 			continue
 		}
 		if ago := now.Sub(rec.Since); 0 <= ago && ago < settled {

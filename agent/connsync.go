@@ -83,7 +83,7 @@ func (a *Agent) syncConfig(s *fsm.State, table *syncTable) connsync.Config {
 		Plane: a.plane.capabilities().Plane,
 		Peers: map[string]netip.AddrPort{},
 	}
-	if !s.HasSync() {
+	if !s.HasSync() || s.Config.ShadowsAll() { // another program's daemon may be in this kernel
 		c.Transport = connsync.Off
 	}
 	c.Group, _ = netip.ParseAddr(set.Group)
@@ -133,6 +133,9 @@ func syncServices(s *fsm.State, local fsm.Local) (out []connsync.Service) {
 	}
 	for _, l := range s.Table() {
 		v := l.Service
+		if !slices.ContainsFunc(v.On(), func(vip string) bool { return !s.Config.Shadows(s.Config.VIPs[vip]) }) {
+			continue // nobody carries it
+		}
 		svc := connsync.Service{
 			Protocol: connsync.IPProtocol(string(v.Protocol)), Addr: l.Addrs[0], Port: v.Port, Mark: l.Mark, Forward: string(v.Forward),
 			Methods: ownMethods(v), Masquerade: v.Masquerade, Sync: !v.NoSync, Here: len(here[v.Name]) > 0,

@@ -39,6 +39,9 @@ func (b backend) Force(ctx context.Context, v fsm.VIP, by string, d time.Duratio
 	if ctx.Err() != nil {
 		return time.Time{}, ctx.Err()
 	}
+	if a.node.State().Config.Shadows(v) {
+		return time.Time{}, fmt.Errorf("%w: %s is in shadow: whoever has %s now is to keep it; take it over with `quorate vrrp takeover %[2]s` while there is a quorum", api.ErrNotPossible, v.Name, v.Address.Addr())
+	}
 	l, ok := carriable(a.node.State(), a.o.Name, v.Key())
 	if !ok {
 		return time.Time{}, fmt.Errorf("%w: %s is no director with an interface for %s", api.ErrNotPossible, a.o.Name, v.Address)

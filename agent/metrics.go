@@ -114,9 +114,9 @@ func newMetrics(a *Agent) *metrics {
 		}),
 		gauge(metricProblems, "Things that this node complains about; see quorate status.", func() float64 { return float64(len(a.local().Problems)) }),
 		gauge(metricVIPs, "Configured VIPs.", func() float64 { return float64(len(a.node.State().Config.VIPs)) }),
-		gauge(metricUnowned, "Configured VIPs that no node owns, by the state applied on this node.", func() float64 {
+		gauge(metricUnowned, "Configured VIPs that no node owns, but for those in shadow, by the state applied on this node.", func() float64 {
 			s := a.node.State()
-			return count(maps.Values(s.Config.VIPs), func(v fsm.VIP) bool { return s.Assignments[v.Key()].Owner == "" })
+			return count(maps.Values(s.Config.VIPs), func(v fsm.VIP) bool { return s.Assignments[v.Key()].Owner == "" && !s.Config.Shadows(v) })
 		}),
 		gauge(metricUnguarded, "VIPs that this node claims without a quorum: another node may claim them too.", func() float64 {
 			if act := a.actuator.Load(); act != nil {

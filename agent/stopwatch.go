@@ -41,7 +41,7 @@ func (w *stopwatch) see(s *fsm.State, self fsm.NodeID) {
 	w.index = s.Index
 	laps := make(map[fsm.AddressKey]*lap, len(w.laps))
 	for k, a := range s.Assignments {
-		if a.Owner != self {
+		if a.Owner != self || a.Shadow {
 			continue
 		}
 		if laps[k] = w.laps[k]; laps[k] == nil || laps[k].epoch != a.Epoch {

@@ -88,11 +88,11 @@ func (a *actuator) withoutQuorum(s *fsm.State, local fsm.Local, timing fsm.Timin
 	return local.WithServices(s, forced)
 }
 
-// carriable is a configured VIP on this node, if it is a director with an interface for it.
+// carriable is a configured VIP on this node, if it is not in shadow, and the node is a director with an interface for it.
 func carriable(s *fsm.State, self fsm.NodeID, k fsm.AddressKey) (fsm.LocalVIP, bool) {
 	v, ok := s.VIPByKey(k)
 	n := s.Nodes[self]
-	if !ok || n.Role != fsm.Director {
+	if !ok || n.Role != fsm.Director || s.Config.Shadows(v) {
 		return fsm.LocalVIP{}, false
 	}
 	link, ok := n.Facts.LinkFor(k.Addr, v.Interface)

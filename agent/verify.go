@@ -78,7 +78,7 @@ func (t *turns) next(s *fsm.State, self fsm.NodeID, now time.Time) []turn {
 			continue
 		}
 		t.seen[k] = a.Epoch
-		if first || a.Owner == "" || a.Owner == self {
+		if first || a.Owner == "" || a.Owner == self || a.Shadow {
 			continue
 		}
 		rank := slices.Index(fsm.Auditors(s, k), self)

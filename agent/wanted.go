@@ -46,14 +46,20 @@ func wantedServices(local fsm.Local) []lvs.Service {
 	return lvs.Canonical(out)
 }
 
-// managed are the addresses that the cluster knows: services and leftovers on them are ours to change.
+// managed are the addresses that the cluster knows: services and leftovers on them are ours to change, and the gate is closed for them where they are not open.
+// Those in shadow are not: another program may have them on this very node. One that goes into shadow is ours until it has been given up.
 func managed(s *fsm.State) []netip.Addr {
 	out := make([]netip.Addr, 0, len(s.Config.VIPs)+len(s.Assignments))
 	for _, v := range s.Config.VIPs {
-		out = append(out, v.Address.Addr())
+		if !s.Config.Shadows(v) {
+			out = append(out, v.Address.Addr())
+		}
 	}
-	for k := range s.Assignments {
-		out = append(out, k.Addr)
+	for k, a := range s.Assignments {
+		v, configured := s.VIPByKey(k)
+		if !configured && !a.Shadow || configured && !s.Config.Shadows(v) || len(a.Holders) > 0 || a.Owner != "" && !a.Shadow {
+			out = append(out, k.Addr)
+		}
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)

@@ -204,10 +204,12 @@ func (s *Server) awaitHeld(ctx context.Context, group []fsm.VIP, to fsm.NodeID) 
 	if err != nil {
 		return fmt.Sprintf("%s does not own it yet: the owner has not confirmed that it gave it up", to)
 	}
+	now := s.reader.State()
+	group = slices.DeleteFunc(slices.Clone(group), func(v fsm.VIP) bool { return now.Assignments[v.Key()].Shadow }) // there is nothing to carry
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if s.carries(ctx, group, to) {
+		if len(group) == 0 || s.carries(ctx, group, to) {
 			return ""
 		}
 		select {

@@ -91,7 +91,7 @@ func (s *Server) status(ctx context.Context) Status {
 	out.Problems = append(out.Problems, notifyProblems(st, rs)...)
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
-		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving)
+		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving || v.State == VIPShadow)
 	}
 	return out
 }
@@ -137,6 +137,9 @@ func (s *Server) ask(ctx context.Context, st *fsm.State) reports {
 func summarize(st *fsm.State, m Member, r report) NodeSummary {
 	n := NodeSummary{Member: m}
 	for _, k := range st.Owned(m.ID) {
+		if st.Assignments[k].Shadow {
+			continue // it has nothing of it
+		}
 		n.VIPs = append(n.VIPs, st.Assignments[k].VIP)
 	}
 	if r.err != nil || r.status.Node == "" {

@@ -23,6 +23,7 @@ const (
 	VIPUnowned   VIPState = "unowned"   // nobody owns it
 	VIPUnknown   VIPState = "unknown"   // its owner does not answer this node
 	VIPDuplicate VIPState = "duplicate" // more than one node reports it
+	VIPShadow    VIPState = "shadow"    // nobody of the cluster has it: it is only decided who would
 	VIPReleasing VIPState = "releasing" // no longer configured; its last owner has not confirmed yet that it is gone
 )
 
@@ -39,8 +40,10 @@ type VIP struct {
 	QuorumLost string       `json:"quorum_lost,omitempty" doc:"As configured: release (absent for a leftover) or hold"`
 	Suspended  []fsm.NodeID `json:"suspended_by,omitempty" doc:"Nodes that may still claim it without a quorum: the owner asks on the link before it opens it"`
 	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
-	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,releasing"`
-	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner; empty = nobody"`
+	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,shadow,releasing"`
+	Mode       string       `json:"mode,omitempty" doc:"live or shadow, its own or the cluster's; absent for a leftover" enum:"live,shadow"`
+	Shadow     string       `json:"shadow,omitempty" doc:"In shadow: who would own it, and who has it now, as far as it is known"`
+	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner, in shadow who would be; empty = nobody"`
 	Epoch      fsm.Epoch    `json:"epoch,omitempty" doc:"Index of the entry that made the assignment"`
 	Reason     *fsm.Reason  `json:"reason,omitempty" doc:"Why it is where it is"`
 	Release    *fsm.Release `json:"release,omitempty" doc:"Set while the owner is asked to give it up"`
@@ -70,9 +73,17 @@ func vipsOf(st *fsm.State, rs reports) []VIP {
 		e := VIP{
 			Name: v.Name, Address: v.Address.Addr(), Prefix: v.Address, Network: v.Network, Interface: v.Interface,
 			Group: v.Group, Prefer: v.Prefer, Preempt: v.Preempt, QuorumLost: v.QuorumLost.String(), Configured: true,
-			Services: servicesOn(st, v.Name), Suspended: suspensions.By(v.Key(), a.Owner),
+			Mode: st.Config.ModeOf(v).String(), Services: servicesOn(st, v.Name), Suspended: suspensions.By(v.Key(), a.Owner),
 		}
-		out = append(out, e.agreed(st, a, ok).actual(v.Key(), rs))
+		e = e.agreed(st, a, ok)
+		if st.Config.Shadows(v) && (a.Owner == "" || a.Shadow) {
+			out = append(out, e.shadowed(st, v))
+			continue
+		}
+		if a.Shadow { // it has nothing yet
+			e.Owner = ""
+		}
+		out = append(out, e.actual(v.Key(), rs))
 	}
 	for k, a := range st.Assignments {
 		if configured[k] || a.Owner == "" {
@@ -175,6 +186,26 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 	}
 	if e.Problem == "" && len(e.Suspended) > 0 {
 		e.Problem = fmt.Sprintf("suspended: %s may still claim it without a quorum, and nobody has heard from it since; switch it off, or bring it back", joinNodes(e.Suspended))
+	}
+	return e
+}
+
+// shadowed says what would be done with it.
+func (e VIP) shadowed(st *fsm.State, v fsm.VIP) VIP {
+	e.State, e.Release = VIPShadow, nil
+	foreign, has := st.Foreign[v.RouterName()]
+	switch {
+	case e.Owner != "":
+		e.Shadow = fmt.Sprintf("%s would own it", e.Owner)
+	case has:
+		e.Shadow = "nobody of the cluster would own it"
+	case e.Reason != nil && e.Reason.Text != "":
+		e.Shadow = "nobody of the cluster would own it: " + e.Reason.Text
+	default:
+		e.Shadow = "nobody of the cluster would own it yet"
+	}
+	if has {
+		e.Shadow += fmt.Sprintf("; %v has it", foreign)
 	}
 	return e
 }

@@ -25,7 +25,8 @@ type VIPDetail struct {
 
 // Explanation says why a VIP is where it is, what would move it, what holds it, and where it would go if its owner died.
 type Explanation struct {
-	Index uint64 `json:"index"`
+	Index  uint64 `json:"index"`
+	Shadow string `json:"shadow,omitempty" doc:"In shadow: who would own it, and who has it now, as far as it is known"`
 	fsm.Explanation
 }
 
@@ -81,8 +82,9 @@ func (s *Server) registerVIPs(h huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		x, _ := fsm.Explain(st, s.hints(ctx, st), v.Key())
-		return &explainOutput{Body: Explanation{Index: st.Index, Explanation: x}}, nil
+		rs := s.askFor(ctx, st, askLimit)
+		x, _ := fsm.Explain(st, s.hintsFrom(func() reports { return rs }), v.Key())
+		return &explainOutput{Body: Explanation{Index: st.Index, Shadow: oneVIP(st, rs, v.Key()).Shadow, Explanation: x}}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "vip-move", Method: "POST", Path: "/v1/vips/{name}/move", Tags: []string{"vips"}, MaxBodyBytes: maxBody,

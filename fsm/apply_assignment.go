@@ -122,16 +122,30 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, policy),
 		Shadow: shadow, Fresh: v.RouterName() != "" && (rec.Owner == "" || rec.Shadow),
 	}
+	if rec.Owner != "" && rec.Shadow != shadow { // what did not happen is no failure
+		next.Flap = Flap{}
+	}
 	e.assignments()[rec.Key] = next
+	if shadow {
+		e.wouldHave(next, shadowed(rec, owner), why)
+		return
+	}
+	if rec.Shadow {
+		from = "" // it had nothing
+	}
 	e.event(Event{Kind: EventAssign, Node: owner, VIP: v.Name, Reason: why.Code,
-		Text: fmt.Sprintf("%s%s: %s%s%s%s", v.Name, next.where(), from, owner, because(why), e.suspendedText(next))})
+		Text: fmt.Sprintf("%s (%v): %s%s%s%s", v.Name, next.Key, from, owner, because(why), e.suspendedText(next))})
 }
 
 // clear records that nobody owns the address, or forgets it when it is not configured.
 func (e *entry) clear(rec Assignment, why Reason, held contested) {
-	if rec.Owner != "" {
+	switch {
+	case rec.Owner == "":
+	case rec.Shadow:
+		e.wouldHave(rec, "given it up", why)
+	default:
 		e.event(Event{Kind: EventAssign, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-			Text: fmt.Sprintf("%s%s: %s no longer owns it%s", rec.VIP, rec.where(), rec.Owner, because(why))})
+			Text: fmt.Sprintf("%s (%v): %s no longer owns it%s", rec.VIP, rec.Key, rec.Owner, because(why))})
 	}
 	if e.next.lingers(rec) {
 		held[rec.Key.Addr]--
@@ -174,12 +188,15 @@ func (e *entry) startRelease(c StartRelease) bool {
 	why := c.Reason.clip()
 	rec.Release = &Release{Index: e.index, To: c.To, Reason: why}
 	e.assignments()[c.Key] = rec
+	if rec.Shadow {
+		return true // the owner confirms it at once, and what comes of it is told
+	}
 	how := fmt.Sprintf("%s gives it up", rec.Owner)
 	if c.To != "" {
 		how = fmt.Sprintf("%s hands it to %s", rec.Owner, c.To)
 	}
 	e.event(Event{Kind: EventRelease, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-		Text: fmt.Sprintf("%s%s: %s%s", rec.VIP, rec.where(), how, because(why))})
+		Text: fmt.Sprintf("%s (%v): %s%s", rec.VIP, rec.Key, how, because(why))})
 	return true
 }
 
@@ -197,16 +214,11 @@ func (e *entry) cancel(c Cancel) {
 	why := c.Reason.clip()
 	rec.Release = nil
 	e.assignments()[c.Key] = rec
-	e.event(Event{Kind: EventCancel, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
-		Text: fmt.Sprintf("%s%s: %s keeps it%s", rec.VIP, rec.where(), rec.Owner, because(why))})
-}
-
-// where is like " (192.0.2.10)" or " (192.0.2.10, in shadow)".
-func (a Assignment) where() string {
-	if a.Shadow {
-		return fmt.Sprintf(" (%v, in shadow)", a.Key)
+	if rec.Shadow {
+		return
 	}
-	return fmt.Sprintf(" (%v)", a.Key)
+	e.event(Event{Kind: EventCancel, Node: rec.Owner, VIP: rec.VIP, Reason: why.Code,
+		Text: fmt.Sprintf("%s (%v): %s keeps it%s", rec.VIP, rec.Key, rec.Owner, because(why))})
 }
 
 // because is the second half of a sentence.

@@ -84,8 +84,11 @@ func (e *entry) releaseTombstones() {
 		}
 		a.Release = &r
 		e.assignments()[k] = a
+		if a.Shadow {
+			continue // it has nothing to give up
+		}
 		e.event(Event{Kind: EventRelease, Node: a.Owner, VIP: a.VIP, Reason: r.Reason.Code,
-			Text: fmt.Sprintf("%s%s: %s has to give it up: %s", a.VIP, a.where(), a.Owner, r.Reason.Text)})
+			Text: fmt.Sprintf("%s (%v): %s has to give it up: %s", a.VIP, a.Key, a.Owner, r.Reason.Text)})
 	}
 }
 

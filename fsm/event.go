@@ -20,6 +20,7 @@ const (
 	EventService  EventKind = "service"  // a service lost its quorum of servers, or met it again; since schema 5
 	EventNotify   EventKind = "notify"   // a notifier cannot be told, or can again, or loses events; since schema 6
 	EventVRRP     EventKind = "vrrp"     // a router outside the cluster has the VIPs of a virtual router, or no longer; since schema 7
+	EventShadow   EventKind = "shadow"   // what would have been done with a VIP in shadow; since schema 7
 	EventReported EventKind = "reported" // a node reported something, e.g. an address removed by another program
 )
 

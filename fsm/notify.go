@@ -99,7 +99,7 @@ const (
 // EventKinds are all kinds of events.
 func EventKinds() []EventKind {
 	return []EventKind{EventCluster, EventNode, EventConfig, EventAssign, EventRelease, EventCancel, EventFence, EventRaise, EventHealth, EventServer,
-		EventService, EventReported, EventNotify, EventVRRP}
+		EventService, EventReported, EventNotify, EventVRRP, EventShadow}
 }
 
 // EventKindsOfNodes are those that a notifier of the nodes may choose: assign is what becomes of a VIP here, health and service are the verdicts.

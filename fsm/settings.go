@@ -118,7 +118,7 @@ func (c Config) needs() Schema {
 		need = max(need, schemaHealth)
 	}
 	for _, n := range c.Notifiers {
-		if slices.Contains(n.Events, EventVRRP) {
+		if slices.Contains(n.Events, EventVRRP) || slices.Contains(n.Events, EventShadow) {
 			need = max(need, schemaVRRP)
 		}
 	}

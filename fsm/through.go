@@ -31,6 +31,7 @@ func ProbesThrough(s *State, server ServerKey, node NodeID) bool {
 }
 
 // ThroughVIPs are the VIPs of the server's service to which the node probes it through the forwarding path: those that it does not own.
+// Nothing is led to one in shadow: the kernel's table is to be left alone.
 func ThroughVIPs(s *State, server ServerKey, node NodeID) (out []VIP) {
 	svc, ok := s.Config.Services[server.Service]
 	n := s.Nodes[node]
@@ -39,7 +40,7 @@ func ThroughVIPs(s *State, server ServerKey, node NodeID) (out []VIP) {
 	}
 	for _, name := range svc.On() {
 		vip, ok := s.Config.VIPs[name]
-		if ok && s.Assignments[vip.Key()].Owner != node && !slices.Contains(n.Facts.Addresses, vip.Address.Addr()) {
+		if ok && !s.Config.Shadows(vip) && s.Assignments[vip.Key()].Owner != node && !slices.Contains(n.Facts.Addresses, vip.Address.Addr()) {
 			out = append(out, vip)
 		}
 	}

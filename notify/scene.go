@@ -97,6 +97,9 @@ func Look(s *fsm.State, self fsm.NodeID, f Found) Scene {
 	out := make(Scene, size)
 	groups := map[string][]State{}
 	for name, v := range s.Config.VIPs {
+		if s.Config.Shadows(v) && !f.Open(v.Address.Addr()) {
+			continue // a script would act on what does not happen
+		}
 		state := Backup
 		switch {
 		case f.Open(v.Address.Addr()):

@@ -93,7 +93,7 @@ func (a *Agent) carryOut() {
 	for _, v := range local.VIPs {
 		a.kernel[v.Key] = v.VIP.Address
 	}
-	for _, r := range local.Releases {
+	for _, r := range slices.Concat(local.Releases, local.ShadowReleases) {
 		a.confirmed[r.Key] = r.ReleaseIndex
 	}
 }

@@ -182,7 +182,7 @@ func waitHeld(ctx context.Context, c *client.Client, limit time.Duration) error 
 		if err == nil {
 			waits = nil
 			for _, v := range vs.VIPs {
-				if v.State != api.VIPHeld {
+				if v.State != api.VIPHeld && v.State != api.VIPShadow {
 					waits = append(waits, fmt.Sprintf("%s is %s", v.Name, v.State))
 				}
 			}

@@ -59,6 +59,9 @@ func (a *app) writeExplanation(w io.Writer, x api.Explanation) {
 		owner += ", since " + moment(x.Since)
 	}
 	fmt.Fprintf(w, "Owner       %s\n", owner)
+	if x.Shadow != "" {
+		fmt.Fprintf(w, "Shadow      %s\n", oneLine(x.Shadow))
+	}
 	why := "it has never been placed"
 	if x.Reason.Code != "" {
 		why = reasonText(x.Reason)

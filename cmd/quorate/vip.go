@@ -32,7 +32,8 @@ func (a *app) vipList() *cobra.Command {
 		Short:   "List the VIPs, who owns each and why",
 		Long: `List the VIPs. OWNER is what the cluster agreed; STATE compares it with what the kernels have: held, unguarded
 (claimed without a quorum), moving (the owner was asked to give it up), missing (the owner does not have it),
-unowned, unknown (the owner does not answer), duplicate, releasing (no longer configured, not confirmed gone).`,
+unowned, unknown (the owner does not answer), duplicate, shadow (it is only decided who would own it), releasing (no
+longer configured, not confirmed gone).`,
 		Example: `  quorate vip list`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -53,7 +54,7 @@ unowned, unknown (the owner does not answer), duplicate, releasing (no longer co
 func (a *app) vipTable(vips []api.VIP) *table {
 	t := a.table("VIP", "ADDRESS", "OWNER", "LINK", "STATE", "WHY")
 	for _, v := range vips {
-		t.row(v.Name, vipAddress(v), cell{orDash(string(v.Owner)), plain}, v.Link, vipState(v.State), vipWhy(v))
+		t.row(v.Name, vipAddress(v), cell{vipOwner(v), plain}, v.Link, vipState(v.State), vipWhy(v))
 	}
 	return t
 }
@@ -69,11 +70,19 @@ func vipAddress(v api.VIP) string {
 	return s
 }
 
+// vipOwner is the owner, in brackets who would be it.
+func vipOwner(v api.VIP) string {
+	if v.State == api.VIPShadow && v.Owner != "" {
+		return "(" + string(v.Owner) + ")"
+	}
+	return orDash(string(v.Owner))
+}
+
 func vipState(s api.VIPState) cell {
 	switch s {
 	case api.VIPHeld:
 		return cell{string(s), good}
-	case api.VIPMoving, api.VIPUnknown, api.VIPReleasing:
+	case api.VIPMoving, api.VIPUnknown, api.VIPReleasing, api.VIPShadow:
 		return cell{string(s), warn}
 	default:
 		return cell{string(s), bad}
@@ -87,6 +96,8 @@ func vipWhy(v api.VIP) string {
 		return fmt.Sprintf("%s → %s: %s", v.Owner, v.Release.To, reasonText(v.Release.Reason))
 	case v.Release != nil:
 		return fmt.Sprintf("%s gives it up: %s", v.Owner, reasonText(v.Release.Reason))
+	case v.State == api.VIPShadow:
+		return v.Shadow
 	case v.State == api.VIPUnguarded:
 		return "HELD WITHOUT A QUORUM: another node may claim it too"
 	case v.Reason != nil:
@@ -127,7 +138,7 @@ func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
 	s := vipState(v.State)
 	fmt.Fprintf(w, "VIP         %s\n", v.Name)
 	fmt.Fprintf(w, "Address     %s\n", vipAddress(v.VIP))
-	fmt.Fprintf(w, "Owner       %s\n", orDash(string(v.Owner)))
+	fmt.Fprintf(w, "Owner       %s\n", vipOwner(v.VIP))
 	fmt.Fprintf(w, "State       %s\n", a.paint(s.tone, s.text))
 	fmt.Fprintf(w, "Why         %s\n", oneLine(orDash(vipWhy(v.VIP))))
 	assigned := fmt.Sprintf("by entry %d", v.Epoch)
