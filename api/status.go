@@ -91,7 +91,7 @@ func (s *Server) status(ctx context.Context) Status {
 	out.Problems = append(out.Problems, notifyProblems(st, rs)...)
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
-		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving || v.State == VIPShadow)
+		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving || v.State == VIPShadow || v.State == VIPForeign)
 	}
 	return out
 }

@@ -24,6 +24,7 @@ const (
 	VIPUnknown   VIPState = "unknown"   // its owner does not answer this node
 	VIPDuplicate VIPState = "duplicate" // more than one node reports it
 	VIPShadow    VIPState = "shadow"    // nobody of the cluster has it: it is only decided who would
+	VIPForeign   VIPState = "foreign"   // a router outside the cluster has it, by VRRP
 	VIPReleasing VIPState = "releasing" // no longer configured; its last owner has not confirmed yet that it is gone
 )
 
@@ -40,7 +41,7 @@ type VIP struct {
 	QuorumLost string       `json:"quorum_lost,omitempty" doc:"As configured: release (absent for a leftover) or hold"`
 	Suspended  []fsm.NodeID `json:"suspended_by,omitempty" doc:"Nodes that may still claim it without a quorum: the owner asks on the link before it opens it"`
 	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
-	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,shadow,releasing"`
+	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,shadow,foreign,releasing"`
 	Mode       string       `json:"mode,omitempty" doc:"live or shadow, its own or the cluster's; absent for a leftover" enum:"live,shadow"`
 	Shadow     string       `json:"shadow,omitempty" doc:"In shadow: who would own it, and who has it now, as far as it is known"`
 	Owner      fsm.NodeID   `json:"owner,omitempty" doc:"Agreed owner, in shadow who would be; empty = nobody"`
@@ -50,7 +51,11 @@ type VIP struct {
 	Link       string       `json:"link,omitempty" doc:"Interface that carries it"`
 	PresentOn  []fsm.NodeID `json:"present_on,omitempty" doc:"Nodes whose kernel has it"`
 	Services   []string     `json:"services,omitempty" doc:"Services on this VIP"`
-	Problem    string       `json:"problem,omitempty" doc:"What is wrong with it, and what to look at"`
+	// VirtualRouter is its own; ForeignBy may be another one of its group.
+	VirtualRouter string            `json:"virtual_router,omitempty" doc:"Virtual router that it belongs to"`
+	Foreign       *fsm.ForeignOwner `json:"foreign,omitempty" doc:"Router outside the cluster that has it"`
+	ForeignBy     string            `json:"foreign_by,omitempty" doc:"Virtual router by which that one has it: its own, or another of its group"`
+	Problem       string            `json:"problem,omitempty" doc:"What is wrong with it, and what to look at"`
 }
 
 // reports are the answers of the nodes that were asked; a node that did not answer has an error.
@@ -75,7 +80,7 @@ func vipsOf(st *fsm.State, rs reports) []VIP {
 			Group: v.Group, Prefer: v.Prefer, Preempt: v.Preempt, QuorumLost: v.QuorumLost.String(), Configured: true,
 			Mode: st.Config.ModeOf(v).String(), Services: servicesOn(st, v.Name), Suspended: suspensions.By(v.Key(), a.Owner),
 		}
-		e = e.agreed(st, a, ok)
+		e = e.foreign(st, v).agreed(st, a, ok)
 		if st.Config.Shadows(v) && (a.Owner == "" || a.Shadow) {
 			out = append(out, e.shadowed(st, v))
 			continue
@@ -159,6 +164,8 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 	case !e.Configured:
 		e.State = VIPReleasing
 		e.Problem = fmt.Sprintf("no longer configured, but %s has not confirmed that it gave %s up", e.Owner, e.Address)
+	case e.Owner == "" && e.Foreign != nil:
+		e.State = VIPForeign
 	case e.Owner == "":
 		e.State = VIPUnowned
 		e.Problem = "nobody owns it"

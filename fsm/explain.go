@@ -26,9 +26,11 @@ type Explanation struct {
 	// Router is the virtual router that it belongs to, Foreign the router outside the cluster that has it, by that one or by another of its group.
 	Router  string        `json:"virtual_router,omitempty"`
 	Foreign *ForeignOwner `json:"foreign,omitempty"`
-	Mode    Mode          `json:"mode,omitempty"`
-	Nodes   []Standing    `json:"nodes"`  // sorted by name
-	Budget  Budget        `json:"budget"` // for moves for preference and balance, of the whole cluster
+	// ForeignBy is the virtual router by which Foreign has it.
+	ForeignBy string     `json:"foreign_by,omitempty"`
+	Mode      Mode       `json:"mode,omitempty"`
+	Nodes     []Standing `json:"nodes"`  // sorted by name
+	Budget    Budget     `json:"budget"` // for moves for preference and balance, of the whole cluster
 }
 
 // Hold is one thing that keeps a VIP where it is for some time.
@@ -79,7 +81,7 @@ func Explain(s *State, h Hints, k AddressKey) (x Explanation, ok bool) {
 		Nodes: p.standings(u), Budget: s.budgetAt(h.Now)}
 	x.Router, x.Mode = v.RouterName(), s.Config.ModeOf(v)
 	if f, ok := s.Foreign[p.foreign[u.id]]; ok {
-		x.Foreign = &f
+		x.Foreign, x.ForeignBy = &f, p.foreign[u.id]
 	}
 	x.Holds = p.holds(u)
 	x.Movers = p.movers(u, rec)

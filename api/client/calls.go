@@ -217,6 +217,11 @@ func (c *Client) LastEvents(ctx context.Context, n int) (api.Events, error) {
 	return call[api.Events](ctx, c, http.MethodGet, "/v1/events", url.Values{"last": {strconv.Itoa(n)}}, nil)
 }
 
+// VirtualRouters are the virtual routers.
+func (c *Client) VirtualRouters(ctx context.Context) (api.VirtualRouters, error) {
+	return call[api.VirtualRouters](ctx, c, http.MethodGet, "/v1/virtual-routers", nil, nil)
+}
+
 // Notifiers are all notifiers and how they do.
 func (c *Client) Notifiers(ctx context.Context) (api.Notifiers, error) {
 	return call[api.Notifiers](ctx, c, http.MethodGet, "/v1/notifiers", nil, nil)

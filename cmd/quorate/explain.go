@@ -54,6 +54,12 @@ func (a *app) writeExplanation(w io.Writer, x api.Explanation) {
 	if x.Group != "" {
 		fmt.Fprintf(w, "Group       %s\n", x.Group)
 	}
+	if x.Router != "" {
+		fmt.Fprintf(w, "Router      %s\n", x.Router)
+	}
+	if x.Foreign != nil {
+		fmt.Fprintf(w, "Foreign     %s\n", a.paint(warn, foreignText(*x.Foreign, x.ForeignBy)))
+	}
 	owner := orDash(string(x.Owner))
 	if !x.Since.IsZero() {
 		owner += ", since " + moment(x.Since)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,6 +86,17 @@ func TestScript(t *testing.T) {
 				d, err := time.ParseDuration(args[0])
 				ts.Check(err)
 				stageOf(ts).world.Pass(d)
+			},
+			// foreign NODE ROUTER SOURCE PRIORITY, or foreign NODE ROUTER gone: what the node as the leader has agreed.
+			"foreign": func(ts *testscript.TestScript, _ bool, args []string) {
+				c := fsm.SetForeign{Router: args[1]}
+				if args[2] != "gone" {
+					priority, err := strconv.ParseUint(args[3], 10, 8)
+					ts.Check(err)
+					c.Foreign = &fsm.ForeignOwner{Source: netip.MustParseAddr(args[2]), Priority: uint8(priority), Better: true, Reporters: []fsm.NodeID{"n1", "n2"}}
+				}
+				_, err := stageOf(ts).agents[args[0]].Propose(stageOf(ts).ctx, fsm.Command{SetForeign: &c})
+				ts.Check(err)
 			},
 			// count CONNECTIONS [rates|alone]: what the kernels count of each server for each unit of its weight.
 			"count": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -32,8 +32,8 @@ func (a *app) vipList() *cobra.Command {
 		Short:   "List the VIPs, who owns each and why",
 		Long: `List the VIPs. OWNER is what the cluster agreed; STATE compares it with what the kernels have: held, unguarded
 (claimed without a quorum), moving (the owner was asked to give it up), missing (the owner does not have it),
-unowned, unknown (the owner does not answer), duplicate, shadow (it is only decided who would own it), releasing (no
-longer configured, not confirmed gone).`,
+unowned, unknown (the owner does not answer), duplicate, shadow (it is only decided who would own it), foreign (a
+router outside the cluster has it), releasing (no longer configured, not confirmed gone).`,
 		Example: `  quorate vip list`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -82,7 +82,7 @@ func vipState(s api.VIPState) cell {
 	switch s {
 	case api.VIPHeld:
 		return cell{string(s), good}
-	case api.VIPMoving, api.VIPUnknown, api.VIPReleasing, api.VIPShadow:
+	case api.VIPMoving, api.VIPUnknown, api.VIPReleasing, api.VIPShadow, api.VIPForeign:
 		return cell{string(s), warn}
 	default:
 		return cell{string(s), bad}
@@ -160,6 +160,12 @@ func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
 	if v.QuorumLost != "" {
 		fmt.Fprintf(w, "Quorum lost %s\n", v.QuorumLost)
 	}
+	if v.VirtualRouter != "" {
+		fmt.Fprintf(w, "Router      %s\n", v.VirtualRouter)
+	}
+	if v.Foreign != nil {
+		fmt.Fprintf(w, "Foreign     %s\n", a.paint(warn, foreignText(*v.Foreign, v.ForeignBy)))
+	}
 	if len(v.Suspended) > 0 {
 		fmt.Fprintf(w, "Suspended   %s\n", a.paint(bad, "by "+join(v.Suspended)))
 	}
@@ -173,6 +179,19 @@ func (a *app) writeVIP(w io.Writer, v api.VIPDetail) {
 			fmt.Fprintf(w, "  %s\n", a.eventLine(e))
 		}
 	}
+}
+
+// foreignText says which router outside the cluster has a virtual router.
+func foreignText(f fsm.ForeignOwner, router string) string {
+	why := "left what it has, by preempt or preempt_delay"
+	if f.Better {
+		why = "outranks the cluster"
+	}
+	text := fmt.Sprintf("%v has virtual router %s since %s: %s", f, router, moment(f.Since), why)
+	if len(f.Reporters) > 0 {
+		text += "; heard by " + join(f.Reporters)
+	}
+	return text
 }
 
 func (a *app) vipMove() *cobra.Command {

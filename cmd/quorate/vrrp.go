@@ -8,9 +8,10 @@ func (a *app) vrrpCommand() *cobra.Command {
 		Short: "Look at routers that speak VRRP, like keepalived, and take VIPs over from them",
 		Long: `Look at the routers that speak VRRP beside the cluster, like keepalived: who has which virtual router, and what does not
 fit the cluster's configuration.`,
-		Example: `  quorate vrrp scan
+		Example: `  quorate vrrp list
+  quorate vrrp scan
   quorate vrrp scan eth0 --for 30s`,
 	}
-	cmd.AddCommand(a.vrrpScan())
+	cmd.AddCommand(a.vrrpList(), a.vrrpScan())
 	return cmd
 }
