@@ -60,6 +60,7 @@ type Actuator struct {
 	ticket   uint64     // of the last call carried out
 	said     bool       // the caller has said what it wants; before that, nothing is touched
 	fence    fence
+	overlays overlays
 	want     []Wanted
 	managed  map[netip.Addr]struct{}
 	records  map[key]*record // of wanted addresses
@@ -124,8 +125,9 @@ func (a *Actuator) Clear() Status {
 // Otherwise it stays, and the error says so. Run must have ended, and nothing may be called afterwards but Status.
 func (a *Actuator) Retire() (Status, error) {
 	st := a.Clear()
+	linkErr := a.removeVirtual()
 	if a.gate == nil {
-		return st, nil
+		return st, linkErr
 	}
 	if st.Err != nil {
 		return st, fmt.Errorf("the gate stays on this host: %w", st.Err)
@@ -137,7 +139,7 @@ func (a *Actuator) Retire() (Status, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return st, a.gate.Remove()
+	return st, errors.Join(linkErr, a.gate.Remove())
 }
 
 // Keep says that what the caller last said to Reconcile still holds, for another Lifetime of each address from now. It
@@ -195,16 +197,21 @@ func (a *Actuator) call(urgent bool, accept func()) Status {
 	a.progress.end()
 	s := a.snapshot()
 	events := a.takeEvents()
+	unused := len(a.overlays.unused) > 0
 	a.mu.Unlock()
 	a.deliver(events)
 	signal(a.timer)
+	if unused {
+		signal(a.renew)
+	}
 	return s
 }
 
 // accept makes want the wanted set. What is no longer in it is announced no more from here on.
 func (a *Actuator) accept(want []Wanted, at time.Time) {
 	a.said = true
-	a.want = slices.Clone(want)
+	want = carried(want)
+	a.want = want
 	a.opinion.say(a.want, at)
 	keep := make(map[key]*record, len(want))
 	for _, w := range want {
@@ -231,6 +238,7 @@ func (a *Actuator) accept(want []Wanted, at time.Time) {
 func (a *Actuator) pass() {
 	now := time.Now()
 	a.retryAt = time.Time{}
+	a.overlays.unused = nil
 	a.lapse(now)
 
 	have, links, err := a.survey()
@@ -243,6 +251,12 @@ func (a *Actuator) pass() {
 	a.fence.saw(have)
 	a.flag()
 	a.progress.made()
+	if a.makeVirtual() {
+		if have, links, err = a.survey(); err != nil {
+			a.failed(now, err)
+			return
+		}
+	}
 	if len(a.want) > 0 {
 		a.checkGate()
 	}
@@ -253,7 +267,7 @@ func (a *Actuator) pass() {
 	var p plan
 	due := a.due
 	for range maxRounds {
-		p = diff(view{Want: a.want, Managed: a.managed, Have: have, Links: links, Due: due, Hold: a.hold, Gate: a.fence.link})
+		p = diff(view{Want: a.want, Managed: a.managed, Have: have, Links: links, Due: due, Hold: a.hold, Gate: a.fence.link, Virtual: a.overlays.lacks})
 		p.Steps = slices.DeleteFunc(p.Steps, func(s step) bool { return failed[s.key()] != nil })
 		if len(p.Steps) == 0 {
 			break
@@ -272,6 +286,7 @@ func (a *Actuator) pass() {
 	if len(a.want) == 0 { // only now: what was given up did not wait for it
 		a.checkGate()
 	}
+	a.unuse(links)
 	a.conflicts(p.Conflicts)
 	a.report(have, links, p, failed)
 }
@@ -301,7 +316,7 @@ func (a *Actuator) failed(now time.Time, err error) {
 	a.retryAt = now.Add(retryEvery)
 	a.status = Status{At: now, Err: fmt.Errorf("list addresses: %w", err)}
 	for _, w := range a.want {
-		a.status.Addresses = append(a.status.Addresses, AddressStatus{Prefix: w.Prefix, Link: w.Link, Wanted: true, Err: a.status.Err})
+		a.status.Addresses = append(a.status.Addresses, AddressStatus{Prefix: w.Prefix, Link: w.Link, Parent: w.parent, Wanted: true, Err: a.status.Err})
 	}
 	a.log.Warn("addresses cannot be listed", "reason", err)
 }

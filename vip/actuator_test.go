@@ -50,6 +50,13 @@ func start(t testing.TB, k Kernel, an Announcer) (*Actuator, *scribe) {
 	t.Helper()
 	told := &scribe{}
 	a := New(Options{Kernel: k, Announcer: an, Log: slog.New(slog.DiscardHandler), OnEvent: told.on})
+	run(t, a)
+	return a, told
+}
+
+// run runs an actuator until the test's end.
+func run(t testing.TB, a *Actuator) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -59,7 +66,6 @@ func start(t testing.TB, k Kernel, an Announcer) (*Actuator, *scribe) {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	return a, told
 }
 
 // wantStatus compares a status, one line an address: link, prefix, what is wanted and actual, and the error up to its

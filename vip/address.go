@@ -23,6 +23,9 @@ type Wanted struct {
 	Prefix netip.Prefix
 	// Link is the name of the network interface.
 	Link string
+	// VRID puts the address on the virtual MAC of that virtual router, of the address's family: on a link of our own making that lies
+	// over Link (see [Virtual]). 0: on Link itself.
+	VRID uint8
 	// Lifetime is how long the address stays after the caller's last word (Reconcile or Keep). Fractions of a second are
 	// cut, and it is at least a second: the kernel counts whole seconds.
 	Lifetime time.Duration
@@ -32,14 +35,22 @@ type Wanted struct {
 	// IPUntil is set in a linger only: the address is being handed to another host. What is there stays, claims nothing and
 	// is not announced, and takes and sends packets until that CLOCK_BOOTTIME instant; nothing is put or renewed. The caller
 	// takes the address out of its wanted set then. It needs the gate: without one that works, the address goes at once.
+	// With a virtual MAC nothing lingers: then the address goes at once, too.
 	IPUntil time.Duration
+
+	parent string // within the package: what Link was, where that is replaced by a link with a virtual MAC
 }
 
 // lingers says that w is being handed to another host.
 func (w Wanted) lingers() bool { return w.IPUntil > 0 }
 
 // String is the form used in logs and tests, e.g. "192.0.2.10/24 on eth0".
-func (w Wanted) String() string { return w.Prefix.String() + " on " + w.Link }
+func (w Wanted) String() string {
+	if w.parent != "" {
+		return w.Prefix.String() + " on " + w.Link + " over " + w.parent
+	}
+	return w.Prefix.String() + " on " + w.Link
+}
 
 // check says what makes w impossible to carry out.
 func (w Wanted) check() error {
@@ -90,6 +101,9 @@ type Link struct {
 	// from. The zero value is none.
 	Primary, LinkLocal netip.Addr
 
+	// Virtual says that we made it, for a virtual MAC: see [Virtual].
+	Virtual bool
+
 	loopback bool
 }
 
@@ -98,7 +112,8 @@ type Link struct {
 // A Kernel that has a method Survey() ([]Address, []Link, error) is asked that instead of List; then missing and downed
 // links are told apart from other failures, and addresses are announced again when their link comes back. One that has
 // a method Manage([]netip.Addr) is told the cluster's addresses. One that has methods PutAll([]Wanted) []error and
-// RemoveAll([]Address) []error is asked by them where there are many.
+// RemoveAll([]Address) []error is asked by them where there are many. One that has methods MakeVirtual(Virtual) (bool, error) and
+// RemoveVirtual(string) error can carry virtual MACs.
 type Kernel interface {
 	// List returns every address of the host, ours and foreign.
 	List() ([]Address, error)

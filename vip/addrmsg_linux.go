@@ -113,6 +113,9 @@ func encodePut(index uint32, w Wanted, label string) ([]byte, error) {
 	addr := w.Prefix.Addr()
 	valid := uint32(min(wholeSeconds(w.Lifetime)/time.Second, noLifetimeEnd-1))
 	preferred, flags := valid, uint32(unix.IFA_F_NOPREFIXROUTE)
+	if bringsRoute(addr, w.parent != "") {
+		flags = 0
+	}
 	if addr.Is6() {
 		preferred = 0
 		flags |= unix.IFA_F_NODAD
@@ -131,6 +134,12 @@ func encodePut(index uint32, w Wanted, label string) ([]byte, error) {
 		ae.String(unix.IFA_LABEL, label)
 	}
 	return addrPayload(index, w.Prefix, ae)
+}
+
+// bringsRoute says that an address brings the route of its subnet along: a link-local one on a link that has nothing but what we put there.
+// Neighbours that ask it by their own link-local addresses get their answers that way.
+func bringsRoute(addr netip.Addr, virtual bool) bool {
+	return virtual && addr.Is6() && addr.IsLinkLocalUnicast()
 }
 
 // encodeRemove is the payload of a RTM_DELADDR. Without IFA_ADDRESS the kernel matches the local address alone, so that

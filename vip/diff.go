@@ -67,6 +67,8 @@ type view struct {
 	Hold func(Wanted) error
 	// Gate says why a link may carry no address of ours, for want of the gate. nil: every link may.
 	Gate func(link string) error
+	// Virtual says why a link with a virtual MAC is not there or not as it should be. nil: all are.
+	Virtual func(link string) error
 }
 
 // blocked is a wanted address that cannot be carried out now.
@@ -139,6 +141,9 @@ func diff(v view) plan {
 			continue // what is there stays, what has gone is not put back
 		}
 		if err := linkError(v.Links, w); err != nil {
+			if lacks := v.lacks(w); lacks != nil { // which says why it is not there
+				err = lacks
+			}
 			p.Blocked = append(p.Blocked, blocked{w, err})
 			continue
 		}
@@ -151,6 +156,10 @@ func diff(v view) plan {
 			if v.Due != nil && v.Due(w, there[0]) {
 				p.Steps = append(p.Steps, step{Why: whyRenew, Put: &w})
 			}
+			continue
+		}
+		if err := v.lacks(w); err != nil {
+			p.Blocked = append(p.Blocked, blocked{w, err})
 			continue
 		}
 		if v.Hold != nil {
@@ -174,6 +183,17 @@ func (v view) gate(link string) error {
 		return nil
 	}
 	return v.Gate(link)
+}
+
+// lacks says what w's link with a virtual MAC lacks: nothing is put there then, but what is there stays.
+func (v view) lacks(w Wanted) error {
+	if v.Virtual == nil {
+		return nil
+	}
+	if err := v.Virtual(w.Link); err != nil {
+		return fmt.Errorf("%s: %w", w.Prefix, err)
+	}
+	return nil
 }
 
 // linkError says why nothing can be put on w's link.

@@ -22,6 +22,8 @@ var (
 	ErrPermission = errors.New("not permitted")
 	// ErrNoNeighbours: the link has no neighbours to tell (no Ethernet address); not a failure.
 	ErrNoNeighbours = errors.New("link has no neighbours to tell")
+	// ErrNoVirtual: this kernel cannot make a link with a virtual MAC.
+	ErrNoVirtual = errors.New("no link with a virtual MAC can be made")
 	// ErrInterrupted: a Clear cut the pass short.
 	ErrInterrupted = errors.New("interrupted by Clear")
 )

@@ -349,12 +349,15 @@ func (k *Netlink) ours(e addrEntry, link string) bool {
 	if !known {
 		_, known = k.own[key{addr, link}]
 	}
-	return known && k.likeOurs(e)
+	return known && k.likeOurs(e, link)
 }
 
 // likeOurs says whether an entry could be ours by the second rule, if we know that it is; see Netlink.
-func (k *Netlink) likeOurs(e addrEntry) bool {
+func (k *Netlink) likeOurs(e addrEntry, link string) bool {
 	need := uint32(unix.IFA_F_NOPREFIXROUTE)
+	if _, virtual := parseVirtual(link); bringsRoute(e.prefix.Addr(), virtual) {
+		need = 0
+	}
 	if e.prefix.Addr().Is6() {
 		need |= unix.IFA_F_NODAD
 	}

@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -17,8 +16,8 @@ import (
 // dumpTries is how often a list is asked for that the kernel says changed while it was being read (NLM_F_DUMP_INTR).
 const dumpTries = 5
 
-// Links returns the network interfaces of this process's network namespace, sorted by name, without loopback. It needs no
-// privileges.
+// Links returns the network interfaces of this process's network namespace, sorted by name, without loopback and those that we make for
+// virtual MACs. It needs no privileges.
 func Links() ([]Link, error) {
 	k, err := NewKernel()
 	if err != nil {
@@ -29,7 +28,7 @@ func Links() ([]Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(links, func(l Link) bool { return l.loopback }), nil
+	return slices.DeleteFunc(links, func(l Link) bool { return l.loopback || l.Virtual }), nil
 }
 
 // Survey lists addresses and links, loopback too.
@@ -80,7 +79,7 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
 			l.Prefixes = append(l.Prefixes, p)
-			if !k.likeOurs(e) {
+			if !k.likeOurs(e, l.Name) {
 				l.Own = append(l.Own, e.prefix.Addr())
 			}
 		}
@@ -125,6 +124,7 @@ func (k *Netlink) readLinks() ([]Link, error) {
 			Name: at.Name, Index: at.Index, MAC: at.HardwareAddr,
 			Up:       at.Flags&net.FlagUp != 0,
 			Carrier:  at.RawFlags&unix.IFF_RUNNING != 0,
+			Virtual:  isVirtual(l),
 			loopback: at.Flags&net.FlagLoopback != 0,
 		})
 	}
@@ -186,12 +186,6 @@ func (k *Netlink) index(link string) (uint32, error) {
 	return 0, fmt.Errorf("%w: %s", ErrNoLink, link)
 }
 
-// Attributes of RTM_SETLINK that golang.org/x/sys/unix lacks (linux/if_link.h, linux/ip.h).
-const (
-	iflaInetConf            = 1  // IFLA_INET_CONF
-	devconfPromoteSecondary = 20 // IPV4_DEVCONF_PROMOTE_SECONDARIES
-)
-
 // promoteSecondaries makes the kernel keep the other addresses of a subnet when its first one goes. Off, which is the
 // kernel's default (systemd switches it on), removing a VIP that happens to be first in its subnet on the link
 // removes the host's own address too (net/ipv4/devinet.c, __inet_del_ifa), and so does its lifetime's end, when we may be
@@ -200,24 +194,7 @@ func (k *Netlink) promoteSecondaries(index uint32) error {
 	if k.promoted[index] {
 		return nil
 	}
-	ae := netlink.NewAttributeEncoder()
-	ae.Nested(unix.IFLA_AF_SPEC, func(spec *netlink.AttributeEncoder) error {
-		spec.Nested(unix.AF_INET, func(inet *netlink.AttributeEncoder) error {
-			inet.Nested(iflaInetConf, func(conf *netlink.AttributeEncoder) error {
-				conf.Uint32(devconfPromoteSecondary, 1)
-				return nil
-			})
-			return nil
-		})
-		return nil
-	})
-	attrs, err := ae.Encode()
-	if err != nil {
-		return fmt.Errorf("encode promote_secondaries: %w", err)
-	}
-	b := make([]byte, unix.SizeofIfInfomsg, unix.SizeofIfInfomsg+len(attrs))
-	binary.NativeEndian.PutUint32(b[4:], index)
-	if err := k.do(unix.RTM_SETLINK, 0, append(b, attrs...)); err != nil {
+	if err := k.setDevconf(index, map[uint16]uint32{devconfPromoteSecondaries: 1}); err != nil {
 		return fmt.Errorf("set promote_secondaries: %w", err)
 	}
 	k.promoted[index] = true

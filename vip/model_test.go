@@ -24,6 +24,8 @@ type model struct {
 	refuse   map[netip.Addr]error // Put fails
 	stuck    map[netip.Addr]error // Remove fails
 	unlisted error                // List fails
+	unmade   error                // MakeVirtual fails
+	parents  map[string]string    // of links with a virtual MAC
 	cascade  bool                 // promote_secondaries off: our first address takes our others of its subnet along
 	puts     int
 	lists    int
@@ -44,7 +46,7 @@ type modelAddr struct {
 }
 
 func newModel(links ...string) *model {
-	m := &model{links: map[string]*Link{}, addrs: map[modelKey]*modelAddr{}, watchers: map[int]func(){},
+	m := &model{links: map[string]*Link{}, parents: map[string]string{}, addrs: map[modelKey]*modelAddr{}, watchers: map[int]func(){},
 		refuse: map[netip.Addr]error{}, stuck: map[netip.Addr]error{}}
 	for i, l := range links {
 		m.links[l] = &Link{Name: l, Index: i + 1, MAC: net.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)}, Up: true, Carrier: true}
@@ -100,6 +102,52 @@ func (m *model) Survey() ([]Address, []Link, error) {
 		links = append(links, *l)
 	}
 	return have, links, nil
+}
+
+func (m *model) MakeVirtual(v Virtual) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.links[v.Parent]
+	switch {
+	case m.unmade != nil:
+		return false, m.unmade
+	case p == nil:
+		return false, fmt.Errorf("%w: %s", ErrNoLink, v.Parent)
+	case !p.Up:
+		return false, fmt.Errorf("%w: %s", ErrLinkDown, v.Parent)
+	case m.links[v.Name()] != nil:
+		return false, nil
+	}
+	m.links[v.Name()] = &Link{Name: v.Name(), Index: 1000 + len(m.links), MAC: v.MAC(), Up: true, Carrier: p.Carrier, Virtual: true}
+	m.parents[v.Name()] = v.Parent
+	m.changed()
+	return true, nil
+}
+
+func (m *model) RemoveVirtual(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.links[name] == nil || !m.links[name].Virtual {
+		return nil
+	}
+	m.gone(name)
+	m.changed()
+	return nil
+}
+
+// gone takes a link away with what is on it and over it.
+func (m *model) gone(name string) {
+	delete(m.links, name)
+	for _, a := range m.addrs {
+		if a.Link == name {
+			m.drop(a)
+		}
+	}
+	for over, parent := range m.parents {
+		if parent == name && m.links[over] != nil {
+			m.gone(over)
+		}
+	}
 }
 
 func (m *model) Put(w Wanted) error {
@@ -267,6 +315,11 @@ func (m *model) setLink(name string, up, carrier bool) error {
 		return errors.New("no such link")
 	}
 	l.Up, l.Carrier = up, up && carrier
+	for over, parent := range m.parents {
+		if o := m.links[over]; parent == name && o != nil {
+			o.Carrier = o.Up && l.Carrier
+		}
+	}
 	for _, a := range m.addrs {
 		if !up && a.Link == name && a.Prefix.Addr().Is6() {
 			m.drop(a)
@@ -279,12 +332,7 @@ func (m *model) setLink(name string, up, carrier bool) error {
 func (m *model) unplug(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.links, name)
-	for _, a := range m.addrs {
-		if a.Link == name {
-			m.drop(a)
-		}
-	}
+	m.gone(name)
 	m.changed()
 }
 

@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -104,7 +105,7 @@ func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed 
 
 	for _, w := range a.want {
 		r := a.records[w.key()]
-		st := AddressStatus{Prefix: w.Prefix, Link: w.Link, Wanted: true, AnnouncedAt: r.announced, Lingers: w.lingers()}
+		st := AddressStatus{Prefix: w.Prefix, Link: w.Link, Parent: w.parent, Wanted: true, AnnouncedAt: r.announced, Lingers: w.lingers()}
 		marked := false
 		for _, h := range at[w.key()] {
 			if h.Prefix == w.Prefix {
@@ -123,7 +124,10 @@ func (a *Actuator) report(have []Address, links map[string]Link, p plan, failed 
 		case !st.Actual:
 			err = fmt.Errorf("%s: gone again as soon as it was put; another program removes it (ip monitor address)", w)
 		case links != nil && !links[w.Link].Carrier:
-			err = fmt.Errorf("%w: %s (for %s): check its cable, switch port or peer", ErrNoCarrier, w.Link, w.Prefix)
+			err = fmt.Errorf("%w: %s (for %s): check its cable, switch port or peer", ErrNoCarrier, cmp.Or(w.parent, w.Link), w.Prefix)
+		}
+		if lacks := a.overlays.lacks(w.Link); err == nil && lacks != nil {
+			err = fmt.Errorf("%s: %w", w.Prefix, lacks)
 		}
 		st.Err = err
 		s.Addresses = append(s.Addresses, st)

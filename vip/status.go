@@ -8,7 +8,10 @@ import (
 // AddressStatus is one address that is wanted, or is ours, or is the cluster's and held by this host outside our control.
 type AddressStatus struct {
 	Prefix netip.Prefix
-	Link   string
+	// Link is the one that carries it: with a virtual MAC the one that was made for that.
+	Link string
+	// Parent is the link that was named, where the address is on a virtual MAC over it; "" = it is on Link itself.
+	Parent string
 	// Wanted is what the caller's last word said, as far as it still holds.
 	Wanted bool
 	// Actual says that the kernel's list has it on this link.

@@ -38,12 +38,12 @@ func (w *walker) link() string         { return rapid.SampledFrom(walkLinks).Dra
 
 // isWanted says whether the caller wants what foreign address k is, to stay; that one is taken over.
 func (w *walker) isWanted(k modelKey) bool {
-	return slices.ContainsFunc(w.want, func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k && !x.lingers() })
+	return slices.ContainsFunc(carried(w.want), func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k && !x.lingers() })
 }
 
 // mayStay says whether the caller's word lets k stay, for a while at least.
 func (w *walker) mayStay(k modelKey) bool {
-	return slices.ContainsFunc(w.want, func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k })
+	return slices.ContainsFunc(carried(w.want), func(x Wanted) bool { return modelKeyOf(x.Prefix, x.Link) == k })
 }
 
 // say is a call of Reconcile or Clear.
@@ -99,7 +99,7 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 			var want []Wanted
 			for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(walkAddrs), 0, 5, netip.Prefix.Addr).Draw(w.T, "want") {
 				life := time.Duration(rapid.IntRange(500, 6000).Draw(w.T, "life")) * time.Millisecond
-				x := Wanted{Prefix: p, Link: w.link(), Lifetime: life, Epoch: 7}
+				x := Wanted{Prefix: p, Link: w.link(), Lifetime: life, Epoch: 7, VRID: rapid.SampledFrom([]uint8{0, 51, 52}).Draw(w.T, "vrid")}
 				if rapid.Bool().Draw(w.T, "linger") {
 					x.IPUntil = time.Hour
 				}
@@ -138,6 +138,15 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 				w.m.plug(l)
 			}
 		}),
+		"other unplugs": each(func() {
+			for name, l := range w.m.links {
+				if l.Virtual {
+					w.m.unplug(name)
+					return
+				}
+			}
+		}),
+		"unmade":   each(func() { w.m.set(func() { w.m.unmade = errors.New("unmade") }) }),
 		"refuse":   each(func() { w.m.set(func() { w.m.refuse[w.prefix().Addr()] = errors.New("refused") }) }),
 		"stick":    each(func() { w.m.set(func() { w.m.stuck[w.prefix().Addr()] = errors.New("stuck") }) }),
 		"unlisted": each(func() { w.m.set(func() { w.m.unlisted = errors.New("unlisted") }) }),
@@ -158,7 +167,7 @@ func (w *walker) heal() {
 	w.m.set(func() {
 		clear(w.m.refuse)
 		clear(w.m.stuck)
-		w.m.unlisted, w.m.deaf = nil, false
+		w.m.unlisted, w.m.unmade, w.m.deaf = nil, nil, false
 	})
 }
 
@@ -171,6 +180,18 @@ func (w *walker) forget(link string) {
 			delete(w.foreign, k)
 		}
 	}
+}
+
+// overlays is how many links with a virtual MAC there are.
+func (w *walker) overlays() (n int) {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	for _, l := range w.m.links {
+		if l.Virtual {
+			n++
+		}
+	}
+	return n
 }
 
 // check is what must hold at any time.
@@ -244,7 +265,7 @@ func TestRandomWalk(t *testing.T) {
 			var want []Wanted
 			for i, p := range walkAddrs {
 				if p.Bits() != 32 && p.Bits() != 128 {
-					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second, Epoch: 8})
+					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second, Epoch: 8, VRID: uint8(i % 3)})
 				}
 			}
 			w.say(want, false)
@@ -272,9 +293,15 @@ func TestRandomWalk(t *testing.T) {
 				rt.Fatalf("ours: %q, want %d addresses", ours, len(want))
 			}
 
+			if over := w.overlays(); over != 3 {
+				rt.Fatalf("%d links with a virtual MAC", over)
+			}
 			time.Sleep(5*time.Second + time.Millisecond)
 			synctest.Wait()
 			w.check()
+			if over := w.overlays(); over != 0 {
+				rt.Fatalf("the caller is silent, and there are still %d links with a virtual MAC", over)
+			}
 			have, _ = m.List()
 			if text := table(have); strings.Contains(text, "ours") {
 				rt.Fatalf("the caller is silent, and there is still:\n%s", text)
