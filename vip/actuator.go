@@ -124,8 +124,9 @@ func (a *Actuator) Clear() Status {
 // Retire is Clear for the orderly end of the process: when nothing of ours is left on the host, the gate is taken off it.
 // Otherwise it stays, and the error says so. Run must have ended, and nothing may be called afterwards but Status.
 func (a *Actuator) Retire() (Status, error) {
+	a.Prepare(nil)
 	st := a.Clear()
-	linkErr := a.removeVirtual()
+	linkErr := a.finishVirtual()
 	if a.gate == nil {
 		return st, linkErr
 	}
@@ -197,11 +198,11 @@ func (a *Actuator) call(urgent bool, accept func()) Status {
 	a.progress.end()
 	s := a.snapshot()
 	events := a.takeEvents()
-	unused := len(a.overlays.unused) > 0
+	later := len(a.overlays.later) > 0
 	a.mu.Unlock()
 	a.deliver(events)
 	signal(a.timer)
-	if unused {
+	if later {
 		signal(a.renew)
 	}
 	return s
@@ -238,7 +239,7 @@ func (a *Actuator) accept(want []Wanted, at time.Time) {
 func (a *Actuator) pass() {
 	now := time.Now()
 	a.retryAt = time.Time{}
-	a.overlays.unused = nil
+	a.overlays.later = nil
 	a.lapse(now)
 
 	have, links, err := a.survey()
@@ -286,7 +287,7 @@ func (a *Actuator) pass() {
 	if len(a.want) == 0 { // only now: what was given up did not wait for it
 		a.checkGate()
 	}
-	a.unuse(links)
+	a.leaveVirtual(links)
 	a.conflicts(p.Conflicts)
 	a.report(have, links, p, failed)
 }

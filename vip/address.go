@@ -112,7 +112,7 @@ type Link struct {
 // A Kernel that has a method Survey() ([]Address, []Link, error) is asked that instead of List; then missing and downed
 // links are told apart from other failures, and addresses are announced again when their link comes back. One that has
 // a method Manage([]netip.Addr) is told the cluster's addresses. One that has methods PutAll([]Wanted) []error and
-// RemoveAll([]Address) []error is asked by them where there are many. One that has methods MakeVirtual(Virtual) (bool, error) and
+// RemoveAll([]Address) []error is asked by them where there are many. One that has methods MakeVirtual(Virtual, bool) (bool, error) and
 // RemoveVirtual(string) error can carry virtual MACs.
 type Kernel interface {
 	// List returns every address of the host, ours and foreign.

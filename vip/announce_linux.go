@@ -52,6 +52,14 @@ func here(f func() error) error { return f() }
 func (f *Frames) Announce(link string, addr netip.Addr) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	err := f.announce(link, addr)
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // another link under the same name since it was looked up
+		err = f.announce(link, addr)
+	}
+	return err
+}
+
+func (f *Frames) announce(link string, addr netip.Addr) error {
 	p, err := f.port(link)
 	if err != nil {
 		return err

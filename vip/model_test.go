@@ -104,7 +104,7 @@ func (m *model) Survey() ([]Address, []Link, error) {
 	return have, links, nil
 }
 
-func (m *model) MakeVirtual(v Virtual) (bool, error) {
+func (m *model) MakeVirtual(v Virtual, up bool) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.links[v.Parent]
@@ -115,10 +115,21 @@ func (m *model) MakeVirtual(v Virtual) (bool, error) {
 		return false, fmt.Errorf("%w: %s", ErrNoLink, v.Parent)
 	case !p.Up:
 		return false, fmt.Errorf("%w: %s", ErrLinkDown, v.Parent)
-	case m.links[v.Name()] != nil:
+	}
+	l := m.links[v.Name()]
+	if l == nil {
+		l = &Link{Name: v.Name(), Index: 1000 + m.nextID, MAC: v.MAC(), Virtual: true}
+		m.nextID++
+		m.links[v.Name()] = l
+	} else if l.Up == up {
 		return false, nil
 	}
-	m.links[v.Name()] = &Link{Name: v.Name(), Index: 1000 + len(m.links), MAC: v.MAC(), Up: true, Carrier: p.Carrier, Virtual: true}
+	l.Up, l.Carrier = up, up && p.Carrier
+	for _, a := range m.addrs {
+		if !up && a.Link == l.Name && a.Prefix.Addr().Is6() {
+			m.drop(a)
+		}
+	}
 	m.parents[v.Name()] = v.Parent
 	m.changed()
 	return true, nil

@@ -112,7 +112,7 @@ func (a *Actuator) again() {
 	events := a.takeEvents()
 	a.mu.Unlock()
 	a.deliver(events)
-	_ = a.removeVirtual() // logged, and tried again
+	_ = a.finishVirtual() // logged, and tried again
 }
 
 // announceDue sends what is due, all of it from this one goroutine. The lock is taken for each frame, so that a give-up

@@ -18,21 +18,21 @@ func isVirtual(l vnl.Link) bool {
 	return l.Type() == "macvlan" && made(l.Attrs().Name, l.Attrs().HardwareAddr)
 }
 
-// MakeVirtual sees to it that the link is there and up, and set as it has to be; changed says that it was not.
+// MakeVirtual sees to it that the link is there, set as it has to be, and up or down; changed says that it was not.
 //
 // It is a macvlan in private mode: frames to the virtual MAC come to it and to nothing else, and frames from that MAC, which are those of
 // another host that has it, are not dropped on their way in, as in mode vepa.
-func (k *Netlink) MakeVirtual(v Virtual) (changed bool, err error) {
+func (k *Netlink) MakeVirtual(v Virtual, up bool) (changed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	changed, err = k.makeVirtual(v)
+	changed, err = k.makeVirtual(v, up)
 	if err != nil {
 		return changed, fmt.Errorf("link %s: %w", v, err)
 	}
 	return changed, nil
 }
 
-func (k *Netlink) makeVirtual(v Virtual) (changed bool, err error) {
+func (k *Netlink) makeVirtual(v Virtual, up bool) (changed bool, err error) {
 	parent, err := k.linkByName(v.Parent)
 	switch {
 	case err != nil:
@@ -63,18 +63,19 @@ func (k *Netlink) makeVirtual(v Virtual) (changed bool, err error) {
 		}
 		changed = true
 	}
-	set, err := k.setVirtual(v, have, parent)
-	changed = changed || set
+	did, err := k.setVirtual(v, have, parent)
+	changed = changed || did
 	if err != nil {
 		return changed, err
 	}
-	if have.Attrs().Flags&net.FlagUp == 0 {
-		if err := k.links.LinkSetUp(have); err != nil {
-			return changed, explainVirtual(err, v)
-		}
-		changed = true
+	if is := have.Attrs().Flags&net.FlagUp != 0; is == up {
+		return changed, nil
 	}
-	return changed, nil
+	set := k.links.LinkSetDown
+	if up {
+		set = k.links.LinkSetUp
+	}
+	return true, explainVirtual(set(have), v)
 }
 
 // linkByName is nil when there is none.
@@ -218,6 +219,8 @@ func (k *Netlink) RemoveVirtual(name string) error {
 // explainVirtual turns the kernel's error numbers into ours where they have a cure.
 func explainVirtual(err error, v Virtual) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("%w: this kernel has no macvlan (%w): modprobe macvlan", ErrNoVirtual, err)
 	case errors.Is(err, unix.EBUSY):

@@ -1,8 +1,10 @@
 package vip
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	vnl "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"quorate/vip/gate"
 )
@@ -19,13 +22,20 @@ const mac4, mac6 = "00:00:5e:00:01:33", "00:00:5e:00:02:33"
 // virtualActuator runs an actuator with a gate in a space.
 func (s *space) virtualActuator(g gate.Gate, addrs ...string) *Actuator {
 	s.T.Helper()
+	a := s.frozenActuator(g, addrs...)
+	run(s.T, a)
+	return a
+}
+
+// frozenActuator is one whose Run does not run.
+func (s *space) frozenActuator(g gate.Gate, addrs ...string) *Actuator {
+	s.T.Helper()
 	a := New(Options{Kernel: s.kernel(), Announcer: s.announcer(), Gate: g, Log: slog.New(slog.DiscardHandler)})
 	var managed []netip.Addr
 	for _, x := range addrs {
 		managed = append(managed, netip.MustParseAddr(x))
 	}
 	a.Manage(managed)
-	run(s.T, a)
 	return a
 }
 
@@ -112,6 +122,59 @@ func TestVirtualMAC(t *testing.T) {
 	}
 }
 
+// TestVirtualMACPrepared: a link that is kept ready is down, carries the gate, and says nothing.
+func TestVirtualMACPrepared(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t, 1)
+	h := l.hosts[0]
+	g := h.gate("")
+	a := h.virtualActuator(g, "192.0.2.10")
+	ready := []Virtual{{Parent: "eth0", VRID: 51}, {Parent: "eth0", VRID: 52, IPv6: true}, {Parent: "eth7", VRID: 51}}
+	state := func(i int) string {
+		link, err := h.NL.LinkByName(ready[i].Name())
+		switch {
+		case err != nil:
+			return "none"
+		case link.Attrs().Flags&net.FlagUp != 0:
+			return "up"
+		}
+		return "down"
+	}
+	is := func(first, second string) func() bool {
+		return func() bool { return state(0) == first && state(1) == second }
+	}
+	frames := l.client.listen("eth0", unix.ETH_P_ALL)
+	a.Prepare(ready)
+	if !is("none", "none")() {
+		t.Error("something is touched before the first word")
+	}
+	a.Reconcile(nil)
+	eventually(t, "both are ready", is("down", "down"))
+	eventually(t, "they carry the gate", func() bool {
+		r, err := g.Check()
+		must(t, err)
+		return r.Fenced(ready[0].Name()) == nil && r.Fenced(ready[1].Name()) == nil
+	})
+	for len(frames) > 0 {
+		if f := <-frames; bytes.Equal(f[6:11], macOf(t, mac4)[:5]) || bytes.Equal(f[6:11], macOf(t, mac6)[:5]) {
+			t.Errorf("a frame from the virtual MAC: %x", f)
+		}
+	}
+	wantStatus(t, a.Reconcile([]Wanted{virtual(51, "192.0.2.10/24")}), ready[0].Name()+" 192.0.2.10/24 wanted=true actual=true")
+	if !l.client.pinger("192.0.2.10").answers() {
+		t.Error("no answer")
+	}
+	a.Reconcile(nil)
+	eventually(t, "down again", is("down", "down"))
+	a.Prepare(ready[1:])
+	eventually(t, "the other stays", is("none", "down"))
+	_, err := a.Retire()
+	must(t, err)
+	if !is("none", "none")() {
+		t.Error("left")
+	}
+}
+
 // TestVirtualMACWithoutParent: what the link below lacks is said, and mends itself.
 func TestVirtualMACWithoutParent(t *testing.T) {
 	t.Parallel()
@@ -174,10 +237,10 @@ func TestVirtualMACOfADeadProcess(t *testing.T) {
 	h := l.hosts[0]
 	dead := h.kernel()
 	for _, v := range []Virtual{{Parent: "eth0", VRID: 51}, {Parent: "eth0", VRID: 52, IPv6: true}} {
-		if did, err := dead.MakeVirtual(v); err != nil || !did {
+		if did, err := dead.MakeVirtual(v, true); err != nil || !did {
 			t.Fatal(did, err)
 		}
-		if did, err := dead.MakeVirtual(v); err != nil || did {
+		if did, err := dead.MakeVirtual(v, true); err != nil || did {
 			t.Fatal("made twice", did, err)
 		}
 	}

@@ -53,18 +53,18 @@ func TestVirtualRefused(t *testing.T) {
 		plain, over := wanted("eth0", "192.0.2.9/24", life), wanted("eth0", "192.0.2.10/24", life)
 		over.VRID = 51
 		on := Virtual{Parent: "eth0", VRID: 51}.Name()
-		m.unmade = errors.New("no macvlan")
+		m.set(func() { m.unmade = errors.New("no macvlan") })
 		wantStatus(t, a.Reconcile([]Wanted{plain, over}), "eth0 192.0.2.9/24 wanted=true actual=true", on+" 192.0.2.10/24 wanted=true actual=false 192.0.2.10/24")
 		if err := a.Status().Addresses[1].Err; !strings.Contains(err.Error(), "no macvlan") {
 			t.Error(err)
 		}
-		m.unmade = nil
+		m.set(func() { m.unmade = nil })
 		time.Sleep(2 * retryEvery)
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.9/24 wanted=true actual=true", on+" 192.0.2.10/24 wanted=true actual=true")
 
 		// Once it is there, trouble with it is said, and takes nothing away.
-		m.unmade = errors.New("no nftables")
+		m.set(func() { m.unmade = errors.New("no nftables") })
 		a.Reconcile([]Wanted{plain, over})
 		for range 20 {
 			time.Sleep(time.Second)
@@ -74,13 +74,13 @@ func TestVirtualRefused(t *testing.T) {
 		}
 		synctest.Wait()
 		wantStatus(t, a.Status(), "eth0 192.0.2.9/24 wanted=true actual=true", on+" 192.0.2.10/24 wanted=true actual=true 192.0.2.10/24")
-		m.unmade = nil
+		m.set(func() { m.unmade = nil })
 
 		// The address moves to the link itself, and the other goes.
 		over.VRID = 0
 		wantStatus(t, a.Reconcile([]Wanted{plain, over}), "eth0 192.0.2.9/24 wanted=true actual=true", "eth0 192.0.2.10/24 wanted=true actual=true")
 		synctest.Wait()
-		if m.links[on] != nil {
+		if _, links, _ := m.Survey(); len(links) != 1 {
 			t.Error("the link is still there")
 		}
 		if e := told.take(); e != "" {
@@ -114,7 +114,7 @@ func TestVirtualNeverLingers(t *testing.T) {
 			t.Error("it is not absent")
 		}
 		synctest.Wait()
-		if d.links[on] != nil {
+		if _, links, _ := d.Survey(); len(links) != 1 {
 			t.Error("the link is still there")
 		}
 	})

@@ -31,6 +31,7 @@ type lan struct {
 func newLAN(t *testing.T, hosts int) *lan {
 	t.Helper()
 	l := &lan{t: t, sw: newSpace(t), client: newSpace(t)}
+	settled(l.client)
 	must(t, l.sw.NL.LinkAdd(&vnl.Bridge{LinkAttrs: vnl.LinkAttrs{Name: "br0"}}))
 	l.sw.Up("br0")
 	l.plug(l.client, "eth0", "c")
@@ -38,6 +39,7 @@ func newLAN(t *testing.T, hosts int) *lan {
 	for i := range hosts {
 		h := newSpace(t)
 		h.Up("lo")
+		settled(h)
 		l.plug(h, "eth0", "h"+string(rune('0'+i)))
 		n := string(rune('1' + i))
 		h.Address("eth0", "192.0.2."+n+"/24", "2001:db8::"+n+"/64")
@@ -45,6 +47,12 @@ func newLAN(t *testing.T, hosts int) *lan {
 		l.hosts = append(l.hosts, h)
 	}
 	return l
+}
+
+// settled lets links have their link-local addresses at once, as hosts have that were started some time ago: without one they ask nobody.
+func settled(s *space) {
+	s.T.Helper()
+	must(s.T, s.In(func() error { return writeSysctl("net/ipv6/conf/default/accept_dad", "0") }))
 }
 
 // strict sets the parent of a virtual MAC so that it answers for its own addresses only.
@@ -150,7 +158,7 @@ func (s *space) pinger(addr string) *pinger {
 	return p
 }
 
-// once asks and says whether an answer came in time. It may be one to an earlier question.
+// once asks and says whether the answer came in time.
 func (p *pinger) once(wait time.Duration) bool {
 	p.t.Helper()
 	p.n++
@@ -172,6 +180,9 @@ func (p *pinger) once(wait time.Duration) bool {
 		m, err := icmp.ParseMessage(protocol, in[:n])
 		if err != nil || m.Type != ipv4.ICMPTypeEchoReply && m.Type != ipv6.ICMPTypeEchoReply {
 			continue
+		}
+		if e, ok := m.Body.(*icmp.Echo); !ok || e.Seq != p.n&0xffff {
+			continue // to an earlier question
 		}
 		a, _ := netip.AddrFromSlice(from.(*net.IPAddr).IP)
 		if a.Unmap() == p.addr {

@@ -138,6 +138,13 @@ func (w *walker) actions() map[string]func(*rapid.T) {
 				w.m.plug(l)
 			}
 		}),
+		"prepare": each(func() {
+			var list []Virtual
+			for _, vrid := range rapid.SliceOfNDistinct(rapid.SampledFrom([]uint8{51, 52, 53}), 0, 3, rapid.ID).Draw(w.T, "prepare") {
+				list = append(list, Virtual{Parent: w.link(), VRID: vrid, IPv6: rapid.Bool().Draw(w.T, "six")})
+			}
+			w.a.Prepare(list)
+		}),
 		"other unplugs": each(func() {
 			for name, l := range w.m.links {
 				if l.Virtual {
@@ -268,6 +275,7 @@ func TestRandomWalk(t *testing.T) {
 					want = append(want, Wanted{Prefix: p, Link: walkLinks[i%2], Lifetime: 5 * time.Second, Epoch: 8, VRID: uint8(i % 3)})
 				}
 			}
+			w.a.Prepare([]Virtual{{Parent: "eth0", VRID: 77}})
 			w.say(want, false)
 			for range 30 { // longer than any fight is remembered
 				time.Sleep(300 * time.Millisecond)
@@ -293,14 +301,14 @@ func TestRandomWalk(t *testing.T) {
 				rt.Fatalf("ours: %q, want %d addresses", ours, len(want))
 			}
 
-			if over := w.overlays(); over != 3 {
+			if over := w.overlays(); over != 4 {
 				rt.Fatalf("%d links with a virtual MAC", over)
 			}
 			time.Sleep(5*time.Second + time.Millisecond)
 			synctest.Wait()
 			w.check()
-			if over := w.overlays(); over != 0 {
-				rt.Fatalf("the caller is silent, and there are still %d links with a virtual MAC", over)
+			if ready := m.links[Virtual{Parent: "eth0", VRID: 77}.Name()]; w.overlays() != 1 || ready.Up {
+				rt.Fatalf("the caller is silent, and there are still %d links with a virtual MAC", w.overlays())
 			}
 			have, _ = m.List()
 			if text := table(have); strings.Contains(text, "ours") {
