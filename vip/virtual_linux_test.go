@@ -127,8 +127,7 @@ func TestVirtualMACPrepared(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t, 1)
 	h := l.hosts[0]
-	g := h.gate("")
-	a := h.virtualActuator(g, "192.0.2.10")
+	a := h.virtualActuator(h.gate(""), "192.0.2.10")
 	ready := []Virtual{{Parent: "eth0", VRID: 51}, {Parent: "eth0", VRID: 52, IPv6: true}, {Parent: "eth7", VRID: 51}}
 	state := func(i int) string {
 		link, err := h.NL.LinkByName(ready[i].Name())
@@ -151,9 +150,9 @@ func TestVirtualMACPrepared(t *testing.T) {
 	a.Reconcile(nil)
 	eventually(t, "both are ready", is("down", "down"))
 	eventually(t, "they carry the gate", func() bool {
-		r, err := g.Check()
-		must(t, err)
-		return r.Fenced(ready[0].Name()) == nil && r.Fenced(ready[1].Name()) == nil
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.fence.report != nil && a.fence.link(ready[0].Name()) == nil && a.fence.link(ready[1].Name()) == nil
 	})
 	for len(frames) > 0 {
 		if f := <-frames; bytes.Equal(f[6:11], macOf(t, mac4)[:5]) || bytes.Equal(f[6:11], macOf(t, mac6)[:5]) {

@@ -84,7 +84,9 @@ func (l *lan) learnt(mac net.HardwareAddr) string {
 	for _, p := range append([]string{"c"}, l.ports()...) {
 		list, err := l.sw.NL.NeighList(l.sw.Link(p).Attrs().Index, int(7)) // AF_BRIDGE
 		must(l.t, err)
-		if slices.ContainsFunc(list, func(n vnl.Neigh) bool { return n.HardwareAddr.String() == mac.String() && n.State&vnl.NUD_PERMANENT == 0 }) {
+		if slices.ContainsFunc(list, func(n vnl.Neigh) bool {
+			return n.HardwareAddr.String() == mac.String() && n.State&vnl.NUD_PERMANENT == 0
+		}) {
 			return p
 		}
 	}
