@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -226,17 +225,6 @@ func virtual(vrid uint8, p string) Wanted {
 	w := opened(7, "eth0", p)
 	w.VRID = vrid
 	return w
-}
-
-// conf reads a setting of the space.
-func (s *space) conf(name string) (v string) {
-	s.T.Helper()
-	must(s.T, s.In(func() error {
-		b, err := os.ReadFile("/proc/sys/net/" + name)
-		v = string(slices.DeleteFunc(b, func(c byte) bool { return c == '\n' }))
-		return err
-	}))
-	return v
 }
 
 // overlays are the links with a virtual MAC of the space.
