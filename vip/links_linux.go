@@ -74,7 +74,7 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		if a := e.prefix.Addr(); a.Is6() {
 			k.routed[routedKey{e.index, a}] = struct{}{}
 		}
-		if !a.Ours && !k.likeOurs(e) {
+		if !a.Ours && !k.likeOurs(e, l.Name) {
 			l.source(e)
 		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
