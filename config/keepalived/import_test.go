@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"quorate/config"
+	"quorate/fsm"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -169,4 +170,14 @@ func entrySample(name string) string {
 		return "eth0 1"
 	}
 	return "1"
+}
+
+// TestBadURL: what is wrong with one URL of a check takes that check out, and nothing else.
+func TestBadURL(t *testing.T) {
+	r := importOf(t, tree("k.conf", inServer("HTTP_GET {\nurl {\npath /one\n}\nurl {\npath /two\ndigest zz\n}\n}\nTCP_CHECK {\n}")), Director{Name: "lb1", File: "k.conf"})
+	whole(t, r)
+	checks := r.Config.Services["tcp-192.0.2.10-80"].Checks
+	if len(checks) != 1 || checks[0].Type != fsm.CheckTCP || !strings.Contains(r.Table(false), "digest") {
+		t.Errorf("%+v\n%s", checks, r.Table(false))
+	}
 }

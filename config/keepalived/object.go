@@ -78,14 +78,15 @@ func (im *importer) validate() error {
 			}
 			from := o.from
 			if o.removeEach != nil {
-				i, err := strconv.Atoi(strings.TrimPrefix(p.Object, name+"."))
+				index, _, _ := strings.Cut(strings.TrimPrefix(p.Object, name+"."), ".") // of a check, or of something in it
+				i, err := strconv.Atoi(index)
 				if err != nil || i >= len(o.each) {
 					return fmt.Errorf("what was made of the files cannot be a configuration: %s: %s", p.Object, p.What)
 				}
 				from = o.each[i : i+1]
 				o.removeEach(i)
 				o.each = slices.Delete(slices.Clone(o.each), i, i+1)
-				name = p.Object
+				name += "." + index
 			} else {
 				o.remove()
 				delete(im.objects, name)
