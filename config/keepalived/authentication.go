@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"quorate/fsm"
 )
@@ -46,7 +47,10 @@ func (i *instance) readPassword(block *directive, signed bool) {
 	default:
 		a.auth, a.from["auth"] = kind.arg(0), kind
 		a.from["authentication"], a.from["auth_pass"] = block, pass
-		if a.auth == "PASS" && i.family4() {
+		if octets := pass.arg(0)[:min(len(pass.arg(0)), fsm.MaxPassword)]; a.auth == "PASS" && i.family4() && !utf8.ValidString(octets) {
+			pass.settle(Unsupported, "the 8 octets that keepalived takes of it are no whole characters, and cannot be written", "choose another one on all directors first")
+			a.wrong = "its password cannot be written"
+		} else if a.auth == "PASS" && i.family4() {
 			a.password, a.from["password"] = pass.arg(0)[:min(len(pass.arg(0)), fsm.MaxPassword)], pass
 			if len(pass.arg(0)) > fsm.MaxPassword {
 				pass.settle(Changed, "virtual_router: password; keepalived takes its first 8 characters, and so it was done here", "")

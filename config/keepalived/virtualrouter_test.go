@@ -192,3 +192,12 @@ fe80::1/64
 		t.Error("it would not only rehearse")
 	}
 }
+
+// TestPasswordWithoutText: eight octets may end within a character, which no configuration can say.
+func TestPasswordWithoutText(t *testing.T) {
+	one, two := pair("authentication {\nauth_type PASS\nauth_pass sieben7ü\n}", "authentication {\nauth_type PASS\nauth_pass sieben7ü\n}")
+	r := importPair(t, one, two)
+	if len(r.Config.Routers) > 0 || r.Count(Unsupported) == 0 {
+		t.Errorf("a virtual router that says another password\n%s", r.Format())
+	}
+}
