@@ -139,6 +139,9 @@ func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 +
 // handed reports whether the router's addresses come from another node of the cluster, which spoke for them until a moment ago: what it gave up, or what ended
 // with its lease. Once only for each assignment: what was open here and then closed may have been taken meanwhile.
 func (t *speech) handed(s *fsm.State, r fsm.LocalRouter) bool {
+	if r.Fresh { // whatever the reason says: what was in shadow stays where it was requested
+		return false
+	}
 	switch r.Reason {
 	case fsm.ReasonFenced, fsm.ReasonDrained, fsm.ReasonPreempted, fsm.ReasonRequested, fsm.ReasonRebalanced, fsm.ReasonGrouped, fsm.ReasonUnable,
 		fsm.ReasonUnhealthy, fsm.ReasonPath, fsm.ReasonUnheard:

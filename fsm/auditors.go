@@ -16,7 +16,7 @@ func Auditors(s *State, k AddressKey) []NodeID {
 		cost uint64
 	}
 	a := s.Assignments[k]
-	if v, ok := s.VIPByKey(k); a.Shadow || ok && s.foreignUnits()[v.unit()] != "" {
+	if a.Shadow || s.foreignHas(k) {
 		return nil
 	}
 	key := hashText("audit/" + k.String())

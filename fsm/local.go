@@ -41,7 +41,7 @@ type LocalRelease struct {
 	ReleaseIndex    uint64
 	AssignmentEpoch Epoch
 	// HandsOver says that another node is to have the VIP as it is: it may linger, to take what is still sent here. Otherwise
-	// the address goes.
+	// the address goes, as where a router outside the cluster has it.
 	HandsOver bool
 }
 
@@ -111,7 +111,7 @@ func LocalOf(s *State, self NodeID) Local {
 func (s *State) localRelease(a Assignment) LocalRelease {
 	v, ok := s.Config.VIPs[a.VIP]
 	return LocalRelease{Key: a.Key, VIP: a.VIP, ReleaseIndex: a.Release.Index, AssignmentEpoch: a.Epoch,
-		HandsOver: ok && s.Config.Matches(a, v) && (a.Release.To != "" || a.Release.Reason.Code.asked())}
+		HandsOver: ok && s.Config.Matches(a, v) && (a.Release.To != "" || a.Release.Reason.Code.asked()) && !s.foreignHas(a.Key)}
 }
 
 // WithServices is l with the services on some more addresses: those of VIPs that the node has handed over a moment ago, to

@@ -1,10 +1,6 @@
 package fsm
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-)
+import "fmt"
 
 // A router outside the cluster that has one virtual router has all VIPs of its unit: what moves together is not torn apart. While it does, they have no
 // owner: whoever has one of them releases it, and nobody gets it. Afterwards they are placed as ever, and nothing is remembered.
@@ -38,14 +34,21 @@ func (v VIP) unit() string {
 // ForeignOf is the router outside the cluster that keeps the VIP from having an owner, and the virtual router by which it does: its own, or another one of its
 // group.
 func (s *State) ForeignOf(v VIP) (router string, f ForeignOwner, ok bool) {
-	for _, name := range slices.Sorted(maps.Keys(s.Foreign)) {
-		for _, o := range s.Config.VIPs {
-			if o.RouterName() == name && o.unit() == v.unit() {
-				return name, s.Foreign[name], true
-			}
+	if len(s.Foreign) == 0 {
+		return "", ForeignOwner{}, false
+	}
+	if v.Group == "" {
+		router = v.RouterName()
+		f, ok = s.Foreign[router]
+		return router, f, ok
+	}
+	for _, o := range s.Config.VIPs {
+		name := o.RouterName()
+		if x, has := s.Foreign[name]; has && o.Group == v.Group && (!ok || name < router) {
+			router, f, ok = name, x, true
 		}
 	}
-	return "", ForeignOwner{}, false
+	return router, f, ok
 }
 
 // foreignText is half a sentence about who has the unit, or nothing.
@@ -70,12 +73,21 @@ func (p *planner) foreignEnds(u *unit) string {
 
 // barred says why nobody may get the VIP, or nothing.
 func (e *entry) barred(v VIP) string {
-	if len(e.next.Foreign) == 0 {
-		return ""
-	}
 	router, f, ok := e.next.ForeignOf(v)
 	if !ok {
 		return ""
 	}
 	return fmt.Sprintf("%v has virtual router %s", f, router)
+}
+
+// foreignHas reports whether a router outside the cluster has the VIP at the address.
+func (s *State) foreignHas(k AddressKey) bool {
+	if len(s.Foreign) == 0 {
+		return false
+	}
+	v, ok := s.VIPByKey(k)
+	if ok {
+		_, _, ok = s.ForeignOf(v)
+	}
+	return ok
 }

@@ -427,6 +427,9 @@ func checkShares(rt *rapid.T, w *world) {
 		}
 		for _, r := range l.Releases {
 			each(false, r.Key)
+			if v, ok := w.s.VIPByKey(r.Key); r.HandsOver && ok && w.s.foreignUnits()[v.unit()] != "" {
+				rt.Fatalf("%s is to linger with %v, and a router outside the cluster has it", id, r.Key)
+			}
 		}
 		for _, r := range l.ShadowReleases {
 			each(true, r.Key)

@@ -460,7 +460,8 @@ func localText(l Local) string {
 		fmt.Fprintf(&out, "vip %s %v on %q, assignment %d\n", v.VIP.Name, v.VIP.Address, v.Link, v.AssignmentEpoch)
 	}
 	for _, r := range l.Releases {
-		fmt.Fprintf(&out, "release %v (%s), then confirm %d\n", r.Key, r.VIP, r.ReleaseIndex)
+		over := map[bool]string{true: ", handing it over", false: ""}[r.HandsOver && len(l.Routers) > 0]
+		fmt.Fprintf(&out, "release %v (%s)%s, then confirm %d\n", r.Key, r.VIP, over, r.ReleaseIndex)
 	}
 	for _, v := range l.Shadow {
 		fmt.Fprintf(&out, "shadow vip %s %v on %q, assignment %d\n", v.VIP.Name, v.VIP.Address, v.Link, v.AssignmentEpoch)

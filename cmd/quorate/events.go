@@ -182,7 +182,7 @@ func eventTone(k fsm.EventKind) tone {
 	switch k {
 	case fsm.EventFence, fsm.EventRaise, fsm.EventNotify:
 		return bad
-	case fsm.EventAssign, fsm.EventRelease, fsm.EventHealth, fsm.EventService:
+	case fsm.EventAssign, fsm.EventRelease, fsm.EventHealth, fsm.EventService, fsm.EventVRRP:
 		return warn
 	default:
 		return plain
