@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func Import(o Options, directors []Director) (Result, error) {
 		return Result{}, err
 	}
 	for _, b := range im.boxes {
-		b.settleSessions()
+		b.settleAsked()
 		b.settleGroups()
 	}
 	if o.Shadow {
@@ -89,6 +90,7 @@ func Import(o Options, directors []Director) (Result, error) {
 		return Result{}, err
 	}
 	im.unheard()
+	im.passedOver()
 	return im.result()
 }
 
@@ -233,6 +235,32 @@ func (im *importer) add(f Finding) { im.extra = append(im.extra, f) }
 
 // multiple reports whether there are several directors.
 func (im *importer) multiple() bool { return len(im.boxes) > 1 }
+
+// passedOver names the lines that are for one director (@ID), where none of those whose files are here is it.
+func (im *importer) passedOver() {
+	known := map[string]bool{}
+	for _, b := range im.boxes {
+		maps.Copy(known, b.reader.taken)
+	}
+	for _, b := range im.boxes {
+		for _, l := range b.reader.passed {
+			if known[l.at.String()] {
+				continue
+			}
+			known[l.at.String()] = true
+			id, rest, _ := strings.Cut(strings.TrimLeft(l.s, "@^"), " ")
+			word, _, more := strings.Cut(strings.TrimSpace(rest), " ")
+			if more && secretWord(word) {
+				rest = word + " …"
+			}
+			whom := fmt.Sprintf("it is for the director %q alone, and none of the files was given as its own", id)
+			if strings.HasPrefix(l.s, "@^") {
+				whom = fmt.Sprintf("it is for all directors but %q, and no file of another one was given", id)
+			}
+			im.add(Finding{Place: l.at, Node: string(b.node), Class: Unsupported, Directive: shown(strings.TrimSpace(rest), 120), What: whom, Do: "give the file once more as that of the director: --node NAME=FILE"})
+		}
+	}
+}
 
 // result settles what nothing has looked at, and collects all findings.
 func (im *importer) result() (Result, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -179,5 +180,52 @@ func TestBadURL(t *testing.T) {
 	checks := r.Config.Services["tcp-192.0.2.10-80"].Checks
 	if len(checks) != 1 || checks[0].Type != fsm.CheckTCP || !strings.Contains(r.Table(false), "digest") {
 		t.Errorf("%+v\n%s", checks, r.Table(false))
+	}
+}
+
+// TestNothingIsLostWithWhatNamesIt: what only a check of a server names that was left out is named, too.
+func TestNothingIsLostWithWhatNamesIt(t *testing.T) {
+	for _, conf := range []string{
+		"track_file f {\nfile /run/f\n}\nvirtual_server 1 2 80 {\nreal_server 10.0.0.1 80 {\nFILE_CHECK {\ntrack_file f\n}\n}\n}\n" + oneInstance,
+		"bfd_instance b {\nneighbor_ip 10.0.0.1\n}\nvirtual_server 192.0.2.300 80 {\nreal_server 10.0.0.1 80 {\nBFD_CHECK {\nname b\n}\n}\n}\n" + oneInstance,
+	} {
+		whole(t, importOf(t, tree("k.conf", conf), Director{Name: "lb1", File: "k.conf"}))
+	}
+}
+
+// TestLinesOfOthers: a line for a director whose file is not here is named; one that another director takes is not.
+func TestLinesOfOthers(t *testing.T) {
+	const conf = "vrrp_instance V {\nvirtual_router_id 5\n@lb1 priority 150\n@lb2 priority 100\n@^lb1 nopreempt\n@lb3 auth_pass hushhush\nvirtual_ipaddress {\n192.0.2.1/24\n}\n}\n"
+	files := tree("k.conf", conf)
+	for _, c := range []struct {
+		directors []Director
+		lines     []int
+	}{
+		{[]Director{{Name: "lb1", File: "k.conf"}}, []int{4, 5, 6}},
+		{[]Director{{Name: "lb1", File: "k.conf"}, {Name: "lb2", File: "k.conf"}}, []int{6}},
+		{[]Director{{Name: "n1", ID: "lb1", File: "k.conf"}, {Name: "n2", ID: "lb2", File: "k.conf"}, {Name: "n3", ID: "lb3", File: "k.conf"}}, nil},
+	} {
+		r := importOf(t, files, c.directors...)
+		whole(t, r)
+		var lines []int
+		for _, f := range r.Findings {
+			if strings.Contains(f.What, "of the files was given") || strings.Contains(f.What, "no file of another one") {
+				lines = append(lines, f.Line)
+			}
+		}
+		if !slices.Equal(lines, c.lines) || strings.Contains(r.Table(true), "hushhush") {
+			t.Errorf("%v: lines %v, want %v\n%s", c.directors, lines, c.lines, r.Table(true))
+		}
+	}
+}
+
+// TestPortOfAShell: the shell's way to look at a port becomes a check of it.
+func TestPortOfAShell(t *testing.T) {
+	conf := "vrrp_script s {\nscript \"</dev/tcp/127.0.0.1/25\"\nweight -2\n}\n" + oneInstance
+	r := importOf(t, tree("k.conf", conf), Director{Name: "lb1", File: "k.conf"})
+	whole(t, r)
+	c := r.Config.NodeChecks["s"].Checks
+	if len(c) != 1 || c[0].Type != fsm.CheckTCP || c[0].Port != 25 || c[0].Address.String() != "127.0.0.1" {
+		t.Errorf("%+v", c)
 	}
 }

@@ -37,8 +37,10 @@ func (b *box) mail() (n fsm.Notifier, server *directive) {
 	lists := b.global.all("notification_email")
 	for _, l := range lists {
 		for _, e := range l.inside {
-			if e.out == nil {
-				to = append(to, bare(e.arg(0)))
+			if a := bare(e.arg(0)); e.out == nil && strings.Contains(a, "@") {
+				to = append(to, a)
+			} else if e.out == nil {
+				e.settle(Unsupported, "this is no mail address, and was left out", "write it like ops@example.org, then import again")
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package keepalived
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +32,10 @@ func scriptCheck(b *box, d *directive, _ int, turned bool) (c fsm.Check, wrong s
 			c.Process.Absent, c.Process.Least = true, 0
 		}
 		s.settle(Changed, fmt.Sprintf("it only looks whether %s runs: check \"process\" hears of that from the kernel, and starts no program", name), "")
+	} else if at, is := opensPort(command); is && !turned {
+		c = fsm.NewCheck(fsm.CheckTCP)
+		c.Address, c.Port = at.Addr(), at.Port()
+		s.settle(Changed, fmt.Sprintf("it only looks whether %s takes a connection, which check \"tcp\" does without a shell", at), "")
 	} else if !strings.HasPrefix(command[0], "/") {
 		wrong = fmt.Sprintf("%q has no absolute path, and there is no shell to look for it", shown(command[0], 60))
 		d.leave(Unsupported, wrong, "name the program by its absolute path, then import again")
@@ -66,6 +72,25 @@ func scriptCheck(b *box, d *directive, _ int, turned bool) (c fsm.Check, wrong s
 	}
 	d.mapped("node_check")
 	return c, ""
+}
+
+// opensPort recognises a shell's way to look whether a port takes connections: </dev/tcp/ADDRESS/PORT.
+func opensPort(command []string) (at netip.AddrPort, is bool) {
+	word := strings.Join(command, "")
+	rest, is := strings.CutPrefix(word, "</dev/tcp/")
+	if !is {
+		return at, false
+	}
+	host, port, _ := strings.Cut(rest, "/")
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	a, err := netip.ParseAddr(host)
+	n, err2 := strconv.ParseUint(port, 10, 16)
+	if err != nil || err2 != nil || n == 0 || a.Zone() != "" {
+		return at, false
+	}
+	return netip.AddrPortFrom(a, uint16(n)), true
 }
 
 // count is a number of results in a row.

@@ -36,6 +36,9 @@ type reader struct {
 	most                int    // lines; 0 = maxLines
 	lines, bytes, count int    // read so far; files
 	found               []Finding
+
+	passed []text          // lines for other directors
+	taken  map[string]bool // places of lines that are for this one by their condition
 }
 
 // source is a file that is being read.
@@ -362,5 +365,13 @@ func (r *reader) conditional(l text) (rest string, meant bool) {
 		r.find(l.at, Mistake, l.s, "nothing follows the condition", "take the line out")
 		return "", false
 	}
-	return strings.TrimLeft(id[i:], " \t"), (id[:i] == r.id) != not
+	if meant = (id[:i] == r.id) != not; !meant {
+		r.passed = append(r.passed, l)
+	} else {
+		if r.taken == nil {
+			r.taken = map[string]bool{}
+		}
+		r.taken[l.at.String()] = true
+	}
+	return strings.TrimLeft(id[i:], " \t"), meant
 }

@@ -259,7 +259,9 @@ func (im *importer) order(r *router) (prefer []fsm.NodeID, preempt bool) {
 	for j, m := range ms {
 		p := m.said("priority")
 		if j > 0 && m.priority == ms[j-1].priority {
-			im.contradict(cmp.Or(p, m.d), "priority", fmt.Sprintf("%s has the same priority, %d: in keepalived the higher IP address wins; the order of the files was taken", ms[j-1].box.node, m.priority))
+			at := cmp.Or(p, m.d)
+			im.add(Finding{Place: at.at, Node: string(m.box.node), Class: Changed, Directive: at.path(), What: fmt.Sprintf("%s has the same priority, %d: in keepalived the higher IP address wins; the order of the files was taken for prefer", ms[j-1].box.node, m.priority),
+				Do: "look whether it is the order that is wanted"})
 		}
 		prefer = append(prefer, m.box.node)
 	}

@@ -103,12 +103,3 @@ func hops(d *directive, neighbour netip.Addr, s *fsm.BFDCheck) {
 		d.settle(Changed, "a keepalived at the other end sends IPv6 packets with a hop limit of 64 unless it is told otherwise, and over one hop they are heard with 255 alone", "set hoplimit 255 at the neighbour, if it is a keepalived")
 	}
 }
-
-// settleSessions says of the sessions that nothing watches what becomes of them.
-func (b *box) settleSessions() {
-	for _, d := range b.all("bfd_instance") {
-		if d.out == nil {
-			d.leave(Unsupported, "nothing here watches it, and no session is kept for the neighbour alone", "add a node_check with a check \"bfd\", if the neighbour relies on it")
-		}
-	}
-}

@@ -89,6 +89,8 @@ func (im *importer) trackedBy(b *box) ([]tracked, error) {
 		for _, d := range blocks {
 			if us := uses[kind.list][d.arg(0)]; len(us) > 0 {
 				out = append(out, im.weighted(kind, b, d, us)...)
+			} else if d.word == "bfd_instance" && !b.askedByServers(d) {
+				d.leave(Unsupported, "nothing here watches it, and no session is kept for the neighbour alone", "add a node_check with a check \"bfd\", if the neighbour relies on it")
 			} else if !b.askedByServers(d) {
 				d.leave(Ignored, "nothing tracks it, and keepalived does not use it either", "")
 			}
@@ -141,4 +143,15 @@ func (b *box) checksOf(word string) []*directive {
 		}
 	}
 	return b.checks[word]
+}
+
+// settleAsked says of what checks of real servers name what becomes of it where those have become nothing.
+func (b *box) settleAsked() {
+	for _, word := range []string{"track_file", "bfd_instance"} {
+		for _, d := range b.all(word) {
+			if d.out == nil {
+				d.leave(Unsupported, "what names it has become nothing", "see there")
+			}
+		}
+	}
 }

@@ -104,7 +104,6 @@ func TestDifferingAdverts(t *testing.T) {
 		"nopreempt": {"nopreempt", "", "only some directors have nopreempt"},
 		"list":      {"", "virtual_ipaddress {\n192.0.2.11/24\n}", "192.0.2.11 is not among the addresses of vrrp_instance V of lb1 (a.conf:1)"},
 		"prefix":    {"virtual_ipaddress {\n192.0.2.12/24\n}", "virtual_ipaddress {\n192.0.2.12/25\n}", "lb1 has it as 192.0.2.12/24 (a.conf:9)"},
-		"priority":  {"", "priority 150", "lb1 has the same priority, 150"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			one, two := pair(c.one, c.two)
@@ -127,6 +126,7 @@ func TestDifferingAdverts(t *testing.T) {
 func TestOutranked(t *testing.T) {
 	for name, c := range map[string]struct{ lines, more, want string }{
 		"below":         {"", "", "which come to 150 at most"},
+		"the same":      {"priority 100", "", "lb1 has the same priority, 100"},
 		"with a weight": {"track_script {\ns\n}", "vrrp_script s {\nscript /bin/true\nweight 20\n}\n", "which come to 170 at most"},
 		"reversed":      {"track_script {\ns weight -20 reverse\n}", "vrrp_script s {\nscript /bin/true\n}\n", "which come to 170 at most"},
 		"losing":        {"track_script {\ns weight -20\n}", "vrrp_script s {\nscript /bin/true\n}\n", "which come to 150 at most"},

@@ -4,7 +4,6 @@
 #   pair-contradictions/lb1.conf:14: vrrp_instance A / virtual_ipaddress / 198.51.100.11/24: 198.51.100.11 is not among the addresses of vrrp_instance A of lb2 (pair-contradictions/lb2.conf:1): keepalived drops adverts with another list; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:1: vrrp_instance A / nopreempt: only some directors have nopreempt; what lb1 says was taken, which has the highest priority; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:4: vrrp_instance A / virtual_router_id: virtual_router_id is 11, and 10 on lb1 (pair-contradictions/lb1.conf:5): each of them takes the address for its own, and both have it; that one was taken; make the directors agree, then import again
-#   pair-contradictions/lb2.conf:5: vrrp_instance A / priority: lb1 has the same priority, 100: in keepalived the higher IP address wins; the order of the files was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:6: vrrp_instance A / advert_int: advert_int is 2, and 1 on lb1 (pair-contradictions/lb1.conf:7): keepalived drops the adverts of the other, or takes it for dead too early; that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:9: vrrp_instance A / authentication / auth_pass …: auth_pass is not that of lb1 (pair-contradictions/lb1.conf:10): keepalived drops the adverts of the other, and both have the address; that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:12: vrrp_instance A / virtual_ipaddress / 198.51.100.10/25: lb1 has it as 198.51.100.10/24 (pair-contradictions/lb1.conf:13); that one was taken; make the directors agree, then import again
@@ -16,6 +15,7 @@
 #   pair-contradictions/lb1.conf:6, pair-contradictions/lb2.conf:5: vrrp_instance A / priority 100: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
 #   pair-contradictions/lb1.conf:17: vrrp_instance B: lb2 has no such instance, and could not own it; here every director may; nothing, if it can; otherwise add a node_check that fails there
 #   pair-contradictions/lb1.conf:20: vrrp_instance B / priority 120: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 120 at most
+#   pair-contradictions/lb2.conf:5: vrrp_instance A / priority 100: lb1 has the same priority, 100: in keepalived the higher IP address wins; the order of the files was taken for prefer; look whether it is the order that is wanted
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -79,17 +79,16 @@ vip "B" {
 }
 
 # All findings:
-# mistake in the source (8)
+# mistake in the source (7)
 #   pair-contradictions/lb1.conf:14  vrrp_instance A / virtual_ipaddress / 198.51.100.11/24  198.51.100.11 is not among the addresses of vrrp_instance A of lb2 (pair-contradictions/lb2.conf:1): keepalived drops adverts with another list; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:1   vrrp_instance A / nopreempt                             only some directors have nopreempt; what lb1 says was taken, which has the highest priority; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:4   vrrp_instance A / virtual_router_id                     virtual_router_id is 11, and 10 on lb1 (pair-contradictions/lb1.conf:5): each of them takes the address for its own, and both have it; that one was taken; make the directors agree, then import again
-#   pair-contradictions/lb2.conf:5   vrrp_instance A / priority                              lb1 has the same priority, 100: in keepalived the higher IP address wins; the order of the files was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:6   vrrp_instance A / advert_int                            advert_int is 2, and 1 on lb1 (pair-contradictions/lb1.conf:7): keepalived drops the adverts of the other, or takes it for dead too early; that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:9   vrrp_instance A / authentication / auth_pass …          auth_pass is not that of lb1 (pair-contradictions/lb1.conf:10): keepalived drops the adverts of the other, and both have the address; that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:12  vrrp_instance A / virtual_ipaddress / 198.51.100.10/25  lb1 has it as 198.51.100.10/24 (pair-contradictions/lb1.conf:13); that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:13  vrrp_instance A / virtual_ipaddress / 198.51.100.12/24  198.51.100.12 is not among the addresses of vrrp_instance A of lb1 (pair-contradictions/lb1.conf:1): keepalived drops adverts with another list; make the directors agree, then import again
 #
-# changed meaning (8)
+# changed meaning (9)
 #   pair-contradictions/lb1.conf:4                                  vrrp_instance A / interface eth0        the directors have different interfaces (ens3, eth0), so that vip "198.51.100.10" names none: each node takes the one that has the subnet; give the address the prefix length of its subnet, if it has not
 #   pair-contradictions/lb1.conf:5                                  vrrp_instance A / virtual_router_id 10  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   pair-contradictions/lb1.conf:6, pair-contradictions/lb2.conf:5  vrrp_instance A / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
@@ -97,6 +96,7 @@ vip "B" {
 #   pair-contradictions/lb1.conf:19                                 vrrp_instance B / virtual_router_id 20  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   pair-contradictions/lb1.conf:20                                 vrrp_instance B / priority 120          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 120 at most
 #   pair-contradictions/lb2.conf:3                                  vrrp_instance A / interface ens3        the directors have different interfaces (ens3, eth0), so that vip "198.51.100.10" names none: each node takes the one that has the subnet; give the address the prefix length of its subnet, if it has not
+#   pair-contradictions/lb2.conf:5                                  vrrp_instance A / priority 100          lb1 has the same priority, 100: in keepalived the higher IP address wins; the order of the files was taken for prefer; look whether it is the order that is wanted
 #
 # ignored: not needed (2)
 #   pair-contradictions/lb1.conf:2, pair-contradictions/lb2.conf:2  vrrp_instance A / state BACKUP  it is a hint for the start; `prefer` follows the priorities

@@ -9,6 +9,7 @@
 # unsupported:
 #   trackers/lb1.conf:7, trackers/lb2.conf:7: vrrp_script relative: "check.sh" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   trackers/lb1.conf:29, trackers/lb2.conf:29: track_file maintenance / init_file 0: the agent writes no files that it watches; make the file by tmpfiles.d
+#   trackers/lb1.conf:69: bfd_instance alone: nothing here watches it, and no session is kept for the neighbour alone; add a node_check with a check "bfd", if the neighbour relies on it
 #   trackers/lb1.conf:74, trackers/lb2.conf:36: vrrp_instance T / dont_track_primary: a node without the interface of an address cannot own it; nothing, unless the link is expected to be down
 #   trackers/lb1.conf:84, trackers/lb2.conf:46: vrrp_instance T / track_interface / eth3 weight 5 reverse: reverse: a link that is up cannot make a node worse; write a script that fails where the node is to be worse, track it in its place, and import again
 #   trackers/lb1.conf:89: vrrp_instance T / track_script / relative: "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb1.conf:7
@@ -320,10 +321,12 @@ node_check "worker" {
 #   trackers/lb1.conf:108                       vrrp_instance T / track_bfd / peer weight 3    it is tracked already, and keepalived leaves this one out; take one out
 #   trackers/lb2.conf:64                        vrrp_instance T / track_bfd / peer             there is no bfd_instance of this name; correct the name, or take it out
 #
-# unsupported (12)
+# unsupported (14)
 #   trackers/lb1.conf:7, trackers/lb2.conf:7    vrrp_script relative                                       "check.sh" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   trackers/lb1.conf:7, trackers/lb2.conf:7    vrrp_script relative / script "check.sh"                   it is part of vrrp_script
 #   trackers/lb1.conf:29, trackers/lb2.conf:29  track_file maintenance / init_file 0                       the agent writes no files that it watches; make the file by tmpfiles.d
+#   trackers/lb1.conf:69                        bfd_instance alone                                         nothing here watches it, and no session is kept for the neighbour alone; add a node_check with a check "bfd", if the neighbour relies on it
+#   trackers/lb1.conf:70                        bfd_instance alone / neighbor_ip fe80::1                   it is part of bfd_instance
 #   trackers/lb1.conf:74, trackers/lb2.conf:36  vrrp_instance T / dont_track_primary                       a node without the interface of an address cannot own it; nothing, unless the link is expected to be down
 #   trackers/lb1.conf:84, trackers/lb2.conf:46  vrrp_instance T / track_interface / eth3 weight 5 reverse  reverse: a link that is up cannot make a node worse; write a script that fails where the node is to be worse, track it in its place, and import again
 #   trackers/lb1.conf:89                        vrrp_instance T / track_script / relative                  "check.sh" has no absolute path, and there is no shell to look for it, see trackers/lb1.conf:7
@@ -355,7 +358,7 @@ node_check "worker" {
 #   trackers/lb2.conf:1                         vrrp_script up                                     node_check is carried out on [lb2] alone, as the other directors do not have it, or not like this; look whether the difference is meant
 #   trackers/lb2.conf:38                        vrrp_instance T / priority 100                     it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254
 #
-# ignored: not needed (13)
+# ignored: not needed (11)
 #   trackers/lb1.conf:6, trackers/lb2.conf:6    vrrp_script nobody_asks                       nothing tracks it, and keepalived does not use it either
 #   trackers/lb1.conf:6, trackers/lb2.conf:6    vrrp_script nobody_asks / script "/bin/true"  it is part of vrrp_script
 #   trackers/lb1.conf:24, trackers/lb2.conf:24  vrrp_track_process worker / full_command      a name is compared with the command line as well
@@ -363,8 +366,6 @@ node_check "worker" {
 #   trackers/lb1.conf:55                        bfd_instance peer / idle_tx 2000              a session that is not up sends once a second
 #   trackers/lb1.conf:60                        bfd_instance peer / vrrp                      a session is for the checks that name it
 #   trackers/lb1.conf:67                        bfd_instance far / checker                    a session is for the checks that name it
-#   trackers/lb1.conf:69                        bfd_instance alone                            nothing tracks it, and keepalived does not use it either
-#   trackers/lb1.conf:70                        bfd_instance alone / neighbor_ip fe80::1      it is part of bfd_instance
 #
 # mapped (94)
 #   trackers/lb1.conf:2                          vrrp_script up / interval 2                                     check: interval
