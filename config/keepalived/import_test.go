@@ -62,7 +62,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) < 40 {
+	if len(entries) < 55 {
 		t.Errorf("only %d examples", len(entries))
 	}
 	for _, e := range entries {
@@ -227,5 +227,59 @@ func TestPortOfAShell(t *testing.T) {
 	c := r.Config.NodeChecks["s"].Checks
 	if len(c) != 1 || c[0].Type != fsm.CheckTCP || c[0].Port != 25 || c[0].Address.String() != "127.0.0.1" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// sections are those of the manual, with words that an example of each has.
+var sections = map[string][]string{
+	"scripts and quoting":           {"script \"", "script_user", "enable_script_security"},
+	"comments":                      {"!", "#"},
+	"includes":                      {"include ", "includer ", "includem "},
+	"global definitions":            {"global_defs", "router_id", "smtp_server", "vrrp_version", "lvs_timeouts", "notify_fifo"},
+	"linkbeat":                      {"linkbeat_interfaces", "linkbeat_use_polling"},
+	"static track groups":           {"track_group"},
+	"static addresses and routes":   {"static_ipaddress", "static_routes", "static_rules"},
+	"track files":                   {"track_file", "vrrp_track_file", "init_file"},
+	"track processes":               {"vrrp_track_process", "quorum_max", "param_match", "terminate_delay"},
+	"BFD":                           {"bfd_instance", "track_bfd", "BFD_CHECK", "multihop"},
+	"vrrp scripts":                  {"vrrp_script", "reverse", "rise", "fall"},
+	"sync groups":                   {"vrrp_sync_group"},
+	"gratuitous ARP groups":         {"garp_group"},
+	"vrrp instances":                {"vrrp_instance", "virtual_ipaddress_excluded", "unicast_peer", "use_vmac", "use_ipvlan", "auth_hmac", "nopreempt", "preempt_delay", "virtual_routes", "virtual_rules", "strict_mode"},
+	"authentication":                {"auth_type PASS", "auth_type AH", "file:", "hex:"},
+	"interface delays":              {"interface_up_down_delays"},
+	"virtual server groups":         {"virtual_server_group", "fwmark"},
+	"virtual servers":               {"virtual_server", "persistence_engine", "sorry_server", "quorum", "hysteresis", "omega", "ha_suspend", "SCTP", "ops"},
+	"real servers":                  {"uthreshold", "inhibit_on_failure", "notify_up"},
+	"checkers":                      {"HTTP_GET", "SSL_GET", "TCP_CHECK", "SMTP_CHECK", "DNS_CHECK", "MISC_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK", "regex", "digest"},
+	"conditional configuration":     {"@lb1", "@^"},
+	"parameter substitution":        {"${", "\\\n"},
+	"definitions that are there":    {"${_PWD}", "${_INSTANCE}", "${_RANDOM", "${_ENV", "${_HASH}", "${_BANG}"},
+	"sequences and lists":           {"~SEQ(", "~SEQx", "~LST(", "~LST({"},
+	"spellings of earlier versions": {"lb_algo", "lb_kind", "nb_get_retry", "lvs_sync_daemon_interface"},
+}
+
+// TestExamplesCoverTheManual: there is an example of every section of the manual, and of what is in it.
+func TestExamplesCoverTheManual(t *testing.T) {
+	var all strings.Builder
+	n := 0
+	err := filepath.WalkDir("testdata/examples", func(p string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		all.Write(text)
+		n++
+		return err
+	})
+	if err != nil || n < 75 {
+		t.Errorf("%d files of examples: %v", n, err)
+	}
+	for section, words := range sections {
+		for _, w := range words {
+			if !strings.Contains(all.String(), w) {
+				t.Errorf("%s: no example has %q", section, w)
+			}
+		}
 	}
 }
