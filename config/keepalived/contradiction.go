@@ -9,6 +9,48 @@ import (
 	"quorate/fsm"
 )
 
+// compare names what the directors do not agree on.
+func (r *router) compare(im *importer) {
+	first := r.members[0]
+	for _, m := range r.members[1:] {
+		im.differing(first, m)
+		for _, v := range m.addresses {
+			if o := first.address(v.prefix.Addr()); o == nil {
+				im.contradict(v.d, v.d.line, fmt.Sprintf("%s is not among the addresses of vrrp_instance %s of %s (%s): keepalived drops adverts with another list", v.prefix.Addr(), first.name, first.box.node, first.d.at))
+			} else if o.prefix != v.prefix {
+				im.contradict(v.d, v.d.line, fmt.Sprintf("%s has it as %s (%s); that one was taken", first.box.node, o.prefix, o.d.at))
+			}
+		}
+		for _, v := range first.addresses {
+			if m.address(v.prefix.Addr()) == nil {
+				im.contradict(v.d, v.d.line, fmt.Sprintf("%s is not among the addresses of vrrp_instance %s of %s (%s): keepalived drops adverts with another list", v.prefix.Addr(), m.name, m.box.node, m.d.at))
+			}
+		}
+	}
+}
+
+func (im *importer) contradict(d *directive, about, what string) {
+	around := d.parent
+	if d.rule != nil && d.rule.inside != nil && about != d.word && !strings.HasPrefix(about, d.word+" ") {
+		around = d // it does not say it at all
+	}
+	im.add(Finding{Place: d.at, Node: im.nodeOf(d), Class: Mistake, Directive: (&directive{line: about, word: about, parent: around}).path(), What: what, Do: "make the directors agree, then import again"})
+}
+
+// nodeOf is the director whose directive it is.
+func (im *importer) nodeOf(d *directive) string {
+	top := d
+	for top.parent != nil {
+		top = top.parent
+	}
+	for _, b := range im.boxes {
+		if slices.Contains(b.file.inside, top) {
+			return string(b.node)
+		}
+	}
+	return ""
+}
+
 // differing names what the adverts of two directors do not agree on: either drops those of the other, and both have the addresses.
 func (im *importer) differing(x, y *instance) {
 	a, b := x.adverts, y.adverts
