@@ -283,6 +283,16 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 // isEnding reports whether this agent has been asked to end.
 func (a *actuator) isEnding() bool { return a.ending != nil && a.ending() }
 
+// waits reports whether an address is not open yet because others may hold it, by the last pass.
+func (a *actuator) waits(k fsm.AddressKey) bool {
+	c := a.status.Load()
+	if c == nil {
+		return false
+	}
+	_, asking := c.asking[k]
+	return asking || c.waits[k] != ""
+}
+
 // both are the entries of next whose address is open already.
 func both(open, next lease.Opened) lease.Opened {
 	out := lease.Opened{}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"quorate/cluster"
 	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/lvs"
@@ -46,6 +47,9 @@ type world struct {
 	news      []string
 	led       bool // there is a leader
 	actuator  *actuator
+	speaks    *worldVoices // nil: there are no virtual routers
+	ending    bool         // the agent was asked to end
+	stop      func()
 	model     lvs.Plane // in place of worldPlane
 	diary     []string
 }
@@ -299,12 +303,18 @@ func (w *world) start(t *testing.T) (stop func()) {
 		led: func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.led }, orders: make(chan order),
 		tell: func(n holdNews) { w.mu.Lock(); defer w.mu.Unlock(); w.news = append(w.news, n.Text) },
 	}
+	if v := w.speaks; v != nil {
+		a.speech.voices, a.heard = v, v.news
+		a.foreign = func(r cluster.ForeignReport) { v.mu.Lock(); defer v.mu.Unlock(); v.seen = r }
+		a.ending = func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ending }
+	}
 	w.actuator = a
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.ear.run(ctx) })
 	wg.Go(func() { _ = plane.run(ctx) })
 	wg.Go(func() { _ = a.run(ctx) })
 	stop = func() { cancel(); wg.Wait() }
+	w.stop = stop
 	t.Cleanup(stop)
 	return stop
 }

@@ -352,7 +352,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 		audit := &auditor{self: a.o.Name, view: a.node, wire: a.prober, peers: backend{a}, stages: a.metrics.failover, misheard: a.metrics.misheard, log: a.log}
 		g.Go(func() error { return audit.run(work) })
 		g.Go(func() error { return a.syncing(work) })
-		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, log: a.log}
+		claims := &claimWatch{self: a.o.Name, view: a.node, live: service.Live, wire: a.prober, again: a.vips.Again, told: a.report, count: a.metrics.claims.Inc, waits: act.waits, log: a.log}
 		g.Go(func() error { return claims.run(work) })
 		drains := &drainWatch{self: a.o.Name, view: a.node, live: service.Live, look: a.plane.found, list: a.uncounted, propose: a.node.Propose, log: a.log}
 		g.Go(func() error { return drains.run(work) })

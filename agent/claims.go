@@ -24,6 +24,8 @@ type claimWatch struct {
 	again func([]netip.Addr) []netip.Addr // announces, once a second at most
 	told  func(fsm.Event)                 // must not block
 	count func()
+	// waits reports whether this node has not opened an address yet, because others may hold it: a claim is what it waits to see the end of.
+	waits func(fsm.AddressKey) bool
 	log   *slog.Logger
 
 	mu   sync.Mutex
@@ -115,6 +117,9 @@ func (w *claimWatch) heard(link string, c probe.Claim) {
 	local := fsm.LocalOf(s, w.self)
 	i := slices.IndexFunc(local.VIPs, func(v fsm.LocalVIP) bool { return v.Key.Addr == c.Addr && v.Link == link })
 	if i < 0 {
+		return
+	}
+	if w.waits(local.VIPs[i].Key) {
 		return
 	}
 	w.count()

@@ -49,11 +49,11 @@ func TestClaimsAreAnswered(t *testing.T) {
 		d := &ditch{claims: make(chan probe.Claim), fails: 2}
 		var again, counted int
 		var told []fsm.Event
-		live := true
+		live, waits := true, false
 		c := &claimWatch{self: "n1", view: w, live: func(fsm.Epoch) bool { return live }, wire: d, log: slog.New(slog.DiscardHandler),
 			again: func(a []netip.Addr) []netip.Addr { again++; return a },
 			told:  func(e fsm.Event) { told = append(told, e) },
-			count: func() { counted++ }}
+			count: func() { counted++ }, waits: func(fsm.AddressKey) bool { return waits }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.run(ctx) }()
@@ -76,7 +76,10 @@ func TestClaimsAreAnswered(t *testing.T) {
 		live = false
 		d.claims <- squatter
 		want("without a lease", 3, 1)
-		live = true
+		live, waits = true, true
+		d.claims <- squatter
+		want("while it waits for the other to go", 3, 1)
+		waits = false
 		// What the timeline says already is not said again.
 		w.apply(fsm.Command{Record: &fsm.Record{Event: told[0]}})
 		time.Sleep(2 * claimQuiet)

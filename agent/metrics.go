@@ -18,37 +18,42 @@ import (
 
 // The names of the metrics.
 const (
-	metricBuild       = "quorate_build_info"
-	metricApplied     = "quorate_applied_index"
-	metricLeader      = "quorate_leader"               // 1 on the node that leads
-	metricLease       = "quorate_lease_held"           // 1 while the node holds its lease
-	metricLeaseLosses = "quorate_lease_losses_total"   // times that a lease was lost
-	metricRenewals    = "quorate_lease_renewals_total" // times that a lease was gained or extended
-	metricFence       = "quorate_fence"                // 1, with the kind of the active fence
-	metricGateDrops   = "quorate_gate_dropped_frames_total"
-	metricGateFails   = "quorate_gate_renewal_failures_total"
-	metricLateness    = "quorate_lease_renewal_lateness_seconds"
-	metricAddresses   = "quorate_addresses_present"  // addresses of the cluster in this node's kernel
-	metricServices    = "quorate_services_present"   // services in this node's data plane
-	metricProblems    = "quorate_problems"           // what the node complains about
-	metricVIPs        = "quorate_vips"               // configured
-	metricUnowned     = "quorate_vips_without_owner" // by the applied state
-	metricUnguarded   = "quorate_vips_held_without_quorum"
-	metricServersUp   = "quorate_real_servers_up" // by the agreed verdicts
-	metricServers     = "quorate_real_servers"
-	metricQuorumLost  = "quorate_services_without_quorum" // by the agreed verdicts
-	metricDraining    = "quorate_real_servers_draining"
-	metricFailover    = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
-	metricMisheard    = "quorate_vips_misheard"          // by finding
-	metricClaims      = "quorate_foreign_claims_total"
-	metricHints       = "quorate_health_hints_total"    // by reason
-	metricSynced      = "quorate_sync_synced"           // 1 once the connections of the other directors are here
-	metricSyncFrames  = "quorate_sync_frames_total"     // by peer and what became of them
-	metricSyncLag     = "quorate_sync_lag_seconds"      // by peer
-	metricTold        = "quorate_notifications_total"   // by notifier and what became of them
-	metricWaiting     = "quorate_notifications_waiting" // by notifier
-	metricNotifyFails = "quorate_notifier_failing"      // 1 while the last attempt failed
-	metricSyncConns   = "quorate_sync_connections_total"
+	metricBuild           = "quorate_build_info"
+	metricApplied         = "quorate_applied_index"
+	metricLeader          = "quorate_leader"               // 1 on the node that leads
+	metricLease           = "quorate_lease_held"           // 1 while the node holds its lease
+	metricLeaseLosses     = "quorate_lease_losses_total"   // times that a lease was lost
+	metricRenewals        = "quorate_lease_renewals_total" // times that a lease was gained or extended
+	metricFence           = "quorate_fence"                // 1, with the kind of the active fence
+	metricGateDrops       = "quorate_gate_dropped_frames_total"
+	metricGateFails       = "quorate_gate_renewal_failures_total"
+	metricLateness        = "quorate_lease_renewal_lateness_seconds"
+	metricAddresses       = "quorate_addresses_present"  // addresses of the cluster in this node's kernel
+	metricServices        = "quorate_services_present"   // services in this node's data plane
+	metricProblems        = "quorate_problems"           // what the node complains about
+	metricVIPs            = "quorate_vips"               // configured
+	metricUnowned         = "quorate_vips_without_owner" // by the applied state
+	metricUnguarded       = "quorate_vips_held_without_quorum"
+	metricServersUp       = "quorate_real_servers_up" // by the agreed verdicts
+	metricServers         = "quorate_real_servers"
+	metricQuorumLost      = "quorate_services_without_quorum" // by the agreed verdicts
+	metricDraining        = "quorate_real_servers_draining"
+	metricFailover        = "quorate_failover_stage_seconds" // by stage, see fsm.Stages
+	metricMisheard        = "quorate_vips_misheard"          // by finding
+	metricClaims          = "quorate_foreign_claims_total"
+	metricHints           = "quorate_health_hints_total"      // by reason
+	metricRouterActive    = "quorate_vrrp_active"             // 1 while this node advertises a virtual router
+	metricRouterForeign   = "quorate_vrrp_foreign_owner"      // 1 while a router outside the cluster has its VIPs
+	metricRouterSent      = "quorate_vrrp_sent_total"         // by what: advert, last-word, withheld
+	metricRouterHeard     = "quorate_vrrp_received_total"     // by reason: accepted, or why it was dropped
+	metricRouterNeighbour = "quorate_vrrp_neighbour_priority" // 0 while it does not advertise
+	metricSynced          = "quorate_sync_synced"             // 1 once the connections of the other directors are here
+	metricSyncFrames      = "quorate_sync_frames_total"       // by peer and what became of them
+	metricSyncLag         = "quorate_sync_lag_seconds"        // by peer
+	metricTold            = "quorate_notifications_total"     // by notifier and what became of them
+	metricWaiting         = "quorate_notifications_waiting"   // by notifier
+	metricNotifyFails     = "quorate_notifier_failing"        // 1 while the last attempt failed
+	metricSyncConns       = "quorate_sync_connections_total"
 )
 
 // metrics are the agent's own, read when they are asked for.
@@ -105,6 +110,7 @@ func newMetrics(a *Agent) *metrics {
 			func() float64 { return float64(a.fence.failures.Load()) }),
 		gateDrops{a.fence},
 		syncCounts{a},
+		routerCounts{a},
 		notifyCounts{a},
 		gauge(metricAddresses, "Addresses of the cluster in this node's kernel.", func() float64 {
 			return count(slices.Values(a.local().Addresses), func(x api.Address) bool { return x.Present })

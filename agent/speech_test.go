@@ -1,36 +1,385 @@
 package agent
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"quorate/agent/speak"
+	"quorate/cluster"
 	"quorate/fsm"
+	"quorate/vip/vrrp"
 )
 
-// TestHandedOver: only what another node of the cluster had live until a moment ago is opened without asking whether somebody answers.
-func TestHandedOver(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		reason fsm.ReasonCode
-		fresh  bool
-		epoch  fsm.Epoch // of the assignment; 9 is that by which it was open here before
-		want   bool
-	}{
-		{"a planned move", fsm.ReasonRequested, false, 20, true},
-		{"a fence", fsm.ReasonFenced, false, 20, true},
-		{"placed", fsm.ReasonPlaced, false, 20, false},
-		{"out of shadow, on the node where it was requested", fsm.ReasonRequested, true, 20, false},
-		{"a foreign owner had it meanwhile", fsm.ReasonFenced, true, 20, false},
-		{"given before this process began", fsm.ReasonRequested, false, 3, false},
-		{"open here before", fsm.ReasonRequested, false, 9, false},
-	} {
-		v := fsm.VIP{Name: "web", VRRP: &fsm.VirtualRouter{VRID: 51}}
-		s := fsm.New()
-		s.Assignments[v.Key()] = fsm.Assignment{Key: v.Key(), Epoch: c.epoch}
-		sp := speech{began: 5, opened: map[fsm.AddressKey]fsm.Epoch{v.Key(): 9}, spoken: map[speak.ID]spoken{}}
-		r := fsm.LocalRouter{Router: fsm.ResolvedRouter{Name: "web", VIPs: []fsm.VIP{v}}, Reason: c.reason, Fresh: c.fresh}
-		if got := sp.handed(s, r); got != c.want {
-			t.Errorf("%s: handed over: %v", c.name, got)
+// worldVoices are the virtual routers of a node as its actuator tells them. What is heard is the world's to say.
+type worldVoices struct {
+	*world
+	view speak.View
+	told map[speak.ID]string
+	want []speak.Router
+	news chan struct{}
+	seen cluster.ForeignReport
+}
+
+func (v *worldVoices) Want(r []speak.Router) { v.mu.Lock(); defer v.mu.Unlock(); v.want = r }
+
+func (v *worldVoices) View(speak.ID) speak.View { v.mu.Lock(); defer v.mu.Unlock(); return v.view }
+
+func (v *worldVoices) say(id speak.ID, what string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.told == nil {
+		v.told = map[speak.ID]string{}
+	}
+	if v.told[id] != what {
+		v.told[id] = what
+		v.note("%s", what)
+	}
+}
+
+func (v *worldVoices) Speak(id speak.ID, _ uint64) { v.say(id, fmt.Sprintf("vrid %d: speak", id.VRID)) }
+func (v *worldVoices) Mute(id speak.ID)            { v.say(id, fmt.Sprintf("vrid %d: mute", id.VRID)) }
+func (v *worldVoices) Silence(id speak.ID)         { v.say(id, fmt.Sprintf("vrid %d: silence", id.VRID)) }
+func (v *worldVoices) LastWord(id speak.ID)        { v.say(id, fmt.Sprintf("vrid %d: last word", id.VRID)) }
+
+// hear changes what is heard.
+func (v *worldVoices) hear(f func(*speak.View)) {
+	v.mu.Lock()
+	f(&v.view)
+	v.mu.Unlock()
+	v.news <- struct{}{}
+}
+
+func (v *worldVoices) reported() cluster.ForeignReport {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.seen
+}
+
+var legacyRouter = netip.MustParseAddr("192.0.2.5")
+
+// routed is n1 in a cluster of two whose VIP has a virtual router, and which has listened for a while.
+func routed(t *testing.T, change ...func(*fsm.VirtualRouter)) (*world, *worldVoices) {
+	t.Helper()
+	w := newWorld()
+	w.gated = true
+	w.form(t)
+	configureRouter(t, w, true, change...)
+	v := &worldVoices{world: w, news: make(chan struct{}, 10), view: speak.View{Since: time.Now().Add(-time.Minute)}}
+	w.mu.Lock()
+	w.speaks = v
+	w.mu.Unlock()
+	w.start(t)
+	w.lease(w.State().Nodes["n1"].Epoch, true)
+	w.expect(t, "at the start")
+	return w, v
+}
+
+func configureRouter(t *testing.T, w *world, there bool, change ...func(*fsm.VirtualRouter)) {
+	t.Helper()
+	r := fsm.VirtualRouter{VRID: 51, Priority: 200, Peers: []netip.Addr{legacyRouter}}
+	for _, f := range change {
+		f(&r)
+	}
+	x := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24")}
+	if there {
+		x.VRRP = &r
+	}
+	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": x}}}})
+}
+
+// give assigns web to n1 for a reason.
+func (w *world) give(t *testing.T, why fsm.ReasonCode) {
+	t.Helper()
+	s := w.State()
+	w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{
+		Key: web, VIP: "web", Owner: "n1", OwnerEpoch: s.Nodes["n1"].Epoch, Epoch: s.Assignments[web].Epoch, Reason: fsm.Reason{Code: why},
+	}}}})
+}
+
+func (w *world) letGo(t *testing.T, to fsm.NodeID, why fsm.ReasonCode) {
+	t.Helper()
+	w.apply(t, fsm.Command{Decide: &fsm.Decide{Release: []fsm.StartRelease{{Key: web, Epoch: w.State().Assignments[web].Epoch, To: to, Reason: fsm.Reason{Code: why}}}}})
+}
+
+// open is n1 with the VIP open.
+func opened(t *testing.T, change ...func(*fsm.VirtualRouter)) (*world, *worldVoices) {
+	t.Helper()
+	w, v := routed(t, change...)
+	w.give(t, fsm.ReasonDrained) // from n2: nobody is asked
+	w.expect(t, "from another node", "vrid 51: speak", "192.0.2.10 open", "put 192.0.2.10/24")
+	return w, v
+}
+
+// TestSpeaksThenAsksThenOpens: where nobody of the cluster had the address, the adverts begin, then it is asked who answers, and nothing opens as long as somebody does.
+func TestSpeaksThenAsksThenOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := routed(t)
+		w.mu.Lock()
+		w.answers[web.Addr] = "02:00:00:00:00:05"
+		w.mu.Unlock()
+		w.assign(t, "n1", 0)
+		w.expect(t, "at once", "vrid 51: speak")
+		time.Sleep(10 * time.Second)
+		w.expect(t, "while another answers")
+		if text := w.actuator.status.Load().asking[web].text(); !strings.Contains(text, "02:00:00:00:00:05 still answers") {
+			t.Errorf("status says %q", text)
 		}
+		w.mu.Lock()
+		delete(w.answers, web.Addr)
+		w.mu.Unlock()
+		time.Sleep(time.Second)
+		w.expect(t, "when nobody does", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
+// TestHandedOverIsNotAsked, but where a listed router speaks: it may have taken over meanwhile.
+func TestHandedOverIsNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened(t)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, v := routed(t)
+		v.hear(func(x *speak.View) { x.Active = speak.Claim{Source: legacyRouter, Priority: 100} })
+		w.give(t, fsm.ReasonFenced)
+		w.expect(t, "at once", "vrid 51: speak")
+		time.Sleep(time.Second)
+		w.expect(t, "when nobody answered", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		e := w.State().Nodes["n1"].Epoch
+		w.lease(e, false)
+		w.expect(t, "without the lease", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+		time.Sleep(time.Minute)
+		w.expect(t, "a minute")
+		w.lease(e, true)
+		w.expect(t, "with the lease: another may have had it in between", "vrid 51: speak")
+		time.Sleep(time.Second)
+		w.expect(t, "when nobody answered", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
+// TestHandsOverInSilence: no last word when another node gets it, nor when a router outside the cluster has it.
+func TestHandsOverInSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.letGo(t, "n2", fsm.ReasonRequested)
+		synctest.Wait()
+		if said := w.said(); !strings.HasPrefix(said, "vrid 51: silence") || strings.Contains(said, "last word") {
+			t.Errorf("handed over: %s", said)
+		}
+	})
+}
+
+// TestLastWord comes after the address has gone: when nobody is to have it, and when the virtual router is configured no more together with its VIP.
+func TestLastWord(t *testing.T) {
+	gone := []string{"vrid 51: mute", "192.0.2.10 closed", "remove 192.0.2.10/24", "vrid 51: last word"}
+	released := func(w *world) string {
+		return fmt.Sprintf("confirm %v %d", web, w.State().Assignments[web].Release.Index)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.letGo(t, "", fsm.ReasonDrained)
+		w.expect(t, "released to nobody", append(gone, released(w))...)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.mu.Lock()
+		w.stuck = true
+		w.mu.Unlock()
+		w.letGo(t, "", fsm.ReasonDrained)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if said := w.said(); strings.Contains(said, "last word") {
+			t.Errorf("while the kernel has the address: %s", said)
+		}
+		w.mu.Lock()
+		w.stuck = false
+		w.mu.Unlock()
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if said := w.said(); !strings.Contains(said, "remove 192.0.2.10/24\nvrid 51: last word") {
+			t.Errorf("when it is gone: %s", said)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings()}}})
+		synctest.Wait()
+		if said := w.said(); !strings.Contains(said, "remove 192.0.2.10/24") && !strings.Contains(said, "last word") {
+			w.letGo(t, "", fsm.ReasonRemoved)
+			w.expect(t, "removed from the configuration", append(gone, released(w))...)
+		} else if !strings.Contains(said, "remove 192.0.2.10/24\nvrid 51: last word") {
+			t.Errorf("removed from the configuration: %s", said)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		configureRouter(t, w, false)
+		w.expect(t, "the router is removed, the VIP stays", "vrid 51: silence")
+	})
+}
+
+// TestEnds: an agent that ends with the address still its own says the last word after it has gone; so does one that loses its lease while it ends. One that is not asked to
+// end, as when its membership is over, says nothing.
+func TestEnds(t *testing.T) {
+	for _, ending := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := opened(t)
+			w.mu.Lock()
+			w.ending = ending
+			w.mu.Unlock()
+			w.stop()
+			want := []string{"192.0.2.10 closed", "remove 192.0.2.10/24", "vrid 51: last word"}
+			if !ending {
+				want[2] = "vrid 51: silence"
+			}
+			w.expect(t, "stopped", want...)
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.mu.Lock()
+		w.ending = true
+		w.mu.Unlock()
+		w.lease(w.State().Nodes["n1"].Epoch, false)
+		w.expect(t, "the lease is lost while it ends", "vrid 51: mute", "192.0.2.10 closed", "remove 192.0.2.10/24", "vrid 51: last word")
+	})
+}
+
+// TestYieldsAtOnce: the Speaker has fallen silent before a better claim: closed and removed by this node itself, before anybody has agreed on it; and not opened again
+// while the claim lasts.
+func TestYieldsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t)
+		v.hear(func(x *speak.View) { x.Yielded = true })
+		w.expect(t, "yields", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+		v.hear(func(x *speak.View) {
+			x.Active, x.Outranks = speak.Claim{Source: legacyRouter, Priority: 220}, true
+		})
+		time.Sleep(time.Minute)
+		w.expect(t, "while it lasts")
+		if r := v.reported(); len(r.Seen) != 1 || r.Seen[0] != (cluster.ForeignSight{Router: "web", Source: legacyRouter, Priority: 220, Better: true}) {
+			t.Errorf("reported %+v", r)
+		}
+		v.hear(func(x *speak.View) { *x = speak.View{Since: x.Since} })
+		w.expect(t, "it is over", "vrid 51: speak")
+		time.Sleep(time.Second)
+		w.expect(t, "and nobody answers", "192.0.2.10 open", "put 192.0.2.10/24")
+		if r := v.reported(); len(r.Seen)+len(r.Unsure) != 0 {
+			t.Errorf("reported %+v", r)
+		}
+	})
+}
+
+// TestContests: with yield = false a better claim moves nothing.
+func TestContests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t, func(r *fsm.VirtualRouter) { r.NoYield = true })
+		v.hear(func(x *speak.View) {
+			x.Active, x.Outranks = speak.Claim{Source: legacyRouter, Priority: 220}, true
+		})
+		w.expect(t, "a better claim")
+		if r := v.reported(); len(r.Seen) > 0 {
+			t.Errorf("reported %+v", r)
+		}
+	})
+}
+
+// TestLeavesItToTheOther: with preempt = false a node that has nothing open listens for an interval and a quarter, and leaves what a router of lower priority has to that one;
+// with preempt_delay for that time.
+func TestLeavesItToTheOther(t *testing.T) {
+	off := func(r *fsm.VirtualRouter) { r.NoPreempt = true }
+	late := func(r *fsm.VirtualRouter) { r.PreemptDelay = 30 * time.Second }
+	synctest.Test(t, func(t *testing.T) {
+		w, v := routed(t, off)
+		v.hear(func(x *speak.View) { x.Since = time.Now() })
+		w.assign(t, "n1", 0)
+		time.Sleep(1290 * time.Millisecond)
+		w.expect(t, "while it listens")
+		time.Sleep(100 * time.Millisecond)
+		w.expect(t, "nobody was heard", "vrid 51: speak")
+	})
+	for _, x := range []struct {
+		change func(*fsm.VirtualRouter)
+		ends   bool
+	}{{off, false}, {late, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			w, v := routed(t, x.change)
+			v.hear(func(x *speak.View) {
+				x.Active, x.ActiveSince = speak.Claim{Source: legacyRouter, Priority: 100}, time.Now()
+			})
+			w.assign(t, "n1", 0)
+			time.Sleep(29 * time.Second)
+			w.expect(t, "while the other has it")
+			if r := v.reported(); len(r.Seen) != 1 || r.Seen[0].Better {
+				t.Errorf("reported %+v", r)
+			}
+			if why := w.actuator.status.Load().waits[web]; !strings.Contains(why, "is left it") {
+				t.Errorf("status says %q", why)
+			}
+			time.Sleep(1100 * time.Millisecond)
+			if want := []string{"vrid 51: speak"}; x.ends {
+				synctest.Wait()
+				w.expect(t, "after the delay", want...)
+			} else {
+				w.expect(t, "after a while")
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // it is open: it is not left to one that begins
+		w, v := opened(t, off)
+		v.hear(func(x *speak.View) { x.Active = speak.Claim{Source: legacyRouter, Priority: 100} })
+		w.expect(t, "another begins")
+		if r := v.reported(); len(r.Seen) > 0 {
+			t.Errorf("reported %+v", r)
+		}
+	})
+}
+
+// TestUnsureAtFirst: a node that has just begun to listen does not say that there is nobody.
+func TestUnsureAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, v := routed(t)
+		v.hear(func(x *speak.View) { x.Since = time.Now() })
+		synctest.Wait()
+		if r := v.reported(); !slices.Equal(r.Unsure, []string{"web"}) {
+			t.Errorf("reported %+v", r)
+		}
+		time.Sleep(4100 * time.Millisecond)
+		synctest.Wait()
+		if r := v.reported(); len(r.Unsure) > 0 {
+			t.Errorf("after four intervals: %+v", r)
+		}
+	})
+}
+
+// TestWantedRouter: each setting reaches the wire's configuration, which takes it.
+func TestWantedRouter(t *testing.T) {
+	r := fsm.ResolvedRouter{Name: "VI_1", VIPs: []fsm.VIP{{Name: "a", Address: netip.MustParsePrefix("192.0.2.10/24")}}, VirtualRouter: fsm.VirtualRouter{
+		VRID: 51, Version: 2, Priority: 150, Interval: 2 * time.Second, Password: "secret12", Peers: []netip.Addr{legacyRouter}, Unicast: true, NoPreempt: true, NoYield: true,
+		Source: netip.MustParseAddr("192.0.2.250"), Checksum: fsm.ChecksumLearn,
+	}}
+	id := speak.ID{Link: "eth0", Family: vrrp.IPv4, VRID: 51}
+	others := []netip.Addr{netip.MustParseAddr("fe80::2"), netip.MustParseAddr("192.0.2.2"), legacyRouter, netip.MustParseAddr("192.0.2.2")}
+	got := wantedRouter(id, r, others)
+	c := got.Config
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Version != vrrp.V2 || c.Priority != 150 || c.Interval != 2*time.Second || c.Auth != vrrp.AuthPassword || c.Password != vrrp.PasswordOf("secret12") || !c.SharedSource ||
+		c.Preempt || !c.Contest || !c.Unicast() || !slices.Equal(c.Listed, r.Peers) || !slices.Equal(c.Fellows, others[1:2]) || c.Form != vrrp.Learn || c.Mode != vrrp.Appointed {
+		t.Errorf("%+v", got)
+	}
+	r.Version, r.Password, r.Source, r.Checksum, r.HMACMode = 3, "", netip.Addr{}, fsm.ChecksumMessage, fsm.HMACPermissive
+	r.HMACKeys = []string{"1:" + strings.Repeat("ab", 32), "2:" + strings.Repeat("cd", 32)}
+	got = wantedRouter(id, r, others)
+	if len(got.Keys) != 2 || got.Keys[0].ID != 1 || len(got.Keys[1].Secret) != 32 || got.Config.Signing != vrrp.Permissive || got.Config.Form != vrrp.MessageOnly || got.Config.SharedSource {
+		t.Errorf("%+v", got)
 	}
 }

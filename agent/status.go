@@ -48,6 +48,7 @@ func (a *Agent) local() api.NodeStatus {
 			st.Problems = append(st.Problems[:len(st.Problems):len(st.Problems)], table.Problems...)
 		}
 	}
+	st.Routers = a.routerStatus()
 	sync, problems := a.syncStatus()
 	st.Sync = sync
 	st.Sysctls = a.settingsStatus()
@@ -149,6 +150,9 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 		a := api.Address{Prefix: v.VIP.Address, VIP: v.VIP.Name, Network: v.VIP.Network, Link: v.Link}
 		ask, asking := c.asking[v.Key]
 		switch {
+		case c.waits[v.Key] != "":
+			a.Reason = c.waits[v.Key]
+			a.Problem = a.Reason
 		case asking:
 			a.Reason = ask.text()
 			a.Problem = a.Reason

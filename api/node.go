@@ -39,6 +39,7 @@ type NodeStatus struct {
 	Sysctls   []Sysctl          `json:"sysctls,omitempty" doc:"Settings of its kernel that it has set, as set_sysctls allows, and puts back when it ends"`
 	Checks    []NodeCheckStatus `json:"checks,omitempty" doc:"Checks of nodes that it carries out"`
 	Addresses []Address         `json:"addresses,omitempty" doc:"Cluster addresses that it should carry or does carry"`
+	Routers   []NodeRouter      `json:"virtual_routers,omitempty" doc:"Virtual routers that it hears, and speaks for in its turn"`
 	Services  []Carried         `json:"services,omitempty" doc:"Services that its data plane should carry or does carry"`
 	Links     []fsm.Link        `json:"links,omitempty"`
 	// MACs are what other nodes compare with what they hear on the wire.

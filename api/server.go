@@ -76,7 +76,7 @@ func NewServer(o Options) *Server {
 	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
-		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents, s.registerNotifiers, s.registerVirtualRouters,
+		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents, s.registerNotifiers, s.registerVRRP, s.registerVirtualRouters,
 	} {
 		register(h)
 	}

@@ -26,6 +26,7 @@ type Status struct {
 	Nodes     []NodeSummary    `json:"nodes" nullable:"false"`
 	VIPs      []VIP            `json:"vips" nullable:"false"`
 	Services  []ServiceSummary `json:"services" nullable:"false"`
+	Routers   []Router         `json:"virtual_routers,omitempty"`
 	Healthy   bool             `json:"healthy" doc:"There is a quorum, and every VIP is where it should be"`
 	Problems  []string         `json:"problems,omitempty" doc:"What an operator should look at, worst first"`
 }
@@ -87,8 +88,14 @@ func (s *Server) status(ctx context.Context) Status {
 	}
 	out.VIPs = vipsOf(st, rs)
 	out.Services = servicesOf(st)
+	out.Routers = routersOf(st, rs)
 	out.Problems = append(append(problemsIn(out), healthProblems(st)...), unseenThrough(st, members)...)
 	out.Problems = append(out.Problems, notifyProblems(st, rs)...)
+	for _, r := range out.Routers {
+		for _, p := range r.Problems() {
+			out.Problems = append(out.Problems, fmt.Sprintf("virtual router %s: %s", r.Name, p))
+		}
+	}
 	out.Healthy = out.Quorum.OK
 	for _, v := range out.VIPs {
 		out.Healthy = out.Healthy && (v.State == VIPHeld || v.State == VIPMoving || v.State == VIPShadow || v.State == VIPForeign)

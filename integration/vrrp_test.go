@@ -3,7 +3,9 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +26,9 @@ func TestBesideKeepalived(t *testing.T) {
 	must(t, err)
 	start := func(priority int) *lab.Keepalived {
 		t.Helper()
-		k, err := h.StartKeepalived(within(t, 20*time.Second*p.times), lab.KeepalivedOptions{Instances: lab.KeepalivedVIP(vip, priority, time.Second)})
+		instances := lab.KeepalivedVIP(vip, priority, time.Second)
+		instances[0].Preempt = true
+		k, err := h.StartKeepalived(within(t, 20*time.Second*p.times), lab.KeepalivedOptions{Instances: instances})
 		must(t, err)
 		return k
 	}
@@ -79,6 +83,41 @@ func TestBesideKeepalived(t *testing.T) {
 		t.Errorf("while the cluster served, keepalived became master %d times:\n%s", n-was, k.Output())
 	}
 
+	// All agents are asked to end at once: the last word of the owner comes after its address has gone, and the other waits for its skew alone.
+	var ended sync.WaitGroup
+	limit := within(t, 30*time.Second*p.times)
+	for _, d := range bed.Directors {
+		if d != second {
+			ended.Go(func() {
+				if err := d.End(limit); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	ended.Wait()
+	has("k1")
+	released := slices.IndexFunc(k.Journal.Lines(0), func(l lab.Line) bool {
+		return strings.Contains(l.Text, "received priority 0") || strings.Contains(l.Text, "priority 0 advert")
+	})
+	if released < 0 {
+		t.Errorf("keepalived heard no last word:\n%s", k.Output())
+	}
+
+	// They come back, and take over; then it gets a better claim.
+	for _, d := range bed.Directors {
+		must(t, d.Start(within(t, 20*time.Second*p.times)))
+	}
+	has("the cluster")
+	must(t, k.End(within(t, 20*time.Second)))
+	k = start(220)
+	has("k1")
+	tells(t, bed.Directors[0], h.Addr().String()+" (priority 220) has it, and outranks the cluster")
+	must(t, k.End(within(t, 20*time.Second)))
+	has("the cluster")
+	if c := k.Complaints(); len(c) > 0 {
+		t.Errorf("keepalived complains: %v", c)
+	}
 }
 
 func hosts(bed *lab.Bed) (out []*lab.Host) {

@@ -37,6 +37,11 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	return call[api.Status](ctx, c, http.MethodGet, "/v1/status", nil, nil)
 }
 
+// HeardRouters are the virtual routers of the cluster, as each node speaks and hears them.
+func (c *Client) HeardRouters(ctx context.Context) (api.Routers, error) {
+	return call[api.Routers](ctx, c, http.MethodGet, "/v1/virtual-routers/heard", nil, nil)
+}
+
 // Node is the agent's report about its own node.
 func (c *Client) Node(ctx context.Context) (api.NodeStatus, error) {
 	return call[api.NodeStatus](ctx, c, http.MethodGet, "/v1/node", nil, nil)

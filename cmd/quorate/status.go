@@ -91,6 +91,10 @@ func (a *app) writeStatus(w io.Writer, st api.Status) {
 		fmt.Fprintln(w)
 		a.vipTable(st.VIPs).write(w, "")
 	}
+	if len(st.Routers) > 0 {
+		fmt.Fprintln(w)
+		a.speechTable(st.Routers).write(w, "")
+	}
 	if len(st.Services) > 0 {
 		fmt.Fprintln(w)
 		a.serviceTable(st.Services).write(w, "")

@@ -9,9 +9,10 @@ func (a *app) vrrpCommand() *cobra.Command {
 		Long: `Look at the routers that speak VRRP beside the cluster, like keepalived: who has which virtual router, and what does not
 fit the cluster's configuration.`,
 		Example: `  quorate vrrp list
+  quorate vrrp show VI_1
   quorate vrrp scan
   quorate vrrp scan eth0 --for 30s`,
 	}
-	cmd.AddCommand(a.vrrpList(), a.vrrpScan())
+	cmd.AddCommand(a.vrrpList(), a.vrrpShow(), a.vrrpScan())
 	return cmd
 }
