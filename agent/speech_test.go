@@ -92,12 +92,14 @@ func configureRouter(t *testing.T, w *world, there bool, change ...func(*fsm.Vir
 	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": x}}}})
 }
 
-// give assigns web to n1 for a reason.
+// give moves web from n2 to n1 for a reason.
 func (w *world) give(t *testing.T, why fsm.ReasonCode) {
 	t.Helper()
+	w.assign(t, "n2", 0)
+	w.letGo(t, "n1", why)
 	s := w.State()
 	w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{
-		Key: web, VIP: "web", Owner: "n1", OwnerEpoch: s.Nodes["n1"].Epoch, Epoch: s.Assignments[web].Epoch, Reason: fsm.Reason{Code: why},
+		Key: web, VIP: "web", Owner: "n1", OwnerEpoch: s.Nodes["n1"].Epoch, Epoch: s.Assignments[web].Epoch, ReleaseIndex: s.Assignments[web].Release.Index, Reason: fsm.Reason{Code: why},
 	}}}})
 }
 
