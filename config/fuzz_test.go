@@ -24,7 +24,7 @@ func seed(f *testing.F) {
 			}
 		}
 	}
-	for _, name := range []string{"design.hcl", "design.json", "format.hcl"} {
+	for _, name := range []string{"design.hcl", "design.json", "format.hcl", "vrrp.hcl", "vrrp.json"} {
 		text, err := os.ReadFile("testdata/good/" + name)
 		if err != nil {
 			f.Fatal(err)

@@ -60,7 +60,7 @@ func (doc *Document) outline() (out []string) {
 
 // TestPieces: the files that people write are parsed in pieces.
 func TestPieces(t *testing.T) {
-	for _, name := range []string{"design.hcl", "format.hcl"} {
+	for _, name := range []string{"design.hcl", "format.hcl", "vrrp.hcl"} {
 		text, err := os.ReadFile("testdata/good/" + name)
 		if err != nil {
 			t.Fatal(err)
