@@ -88,7 +88,7 @@ func (i *instance) read() {
 	}
 	if n := d.one("nopreempt"); n != nil {
 		i.sticky = true
-		n.mapped("preempt = false, of the VIPs and of the virtual_router")
+		n.settle(Changed, "preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them", "take it out of the virtual_router before the takeover, or stop that director then")
 	}
 	if n := d.one("preempt"); n != nil {
 		n.settle(Ignored, "it is the default", "")

@@ -3,6 +3,7 @@
 # changed meaning:
 #   cloud-unicast/lb1.conf:3, cloud-unicast/lb2.conf:3: vrrp_script checkhaproxy / script "/etc/keepalived/do_sth.sh": it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   cloud-unicast/lb1.conf:9: vrrp_instance VI_1 / virtual_router_id 51: the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   cloud-unicast/lb1.conf:10, cloud-unicast/lb2.conf:10: vrrp_instance VI_1 / nopreempt: preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #   cloud-unicast/lb1.conf:11, cloud-unicast/lb2.conf:11: vrrp_instance VI_1 / priority 100: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
 #   cloud-unicast/lb1.conf:24, cloud-unicast/lb2.conf:24: vrrp_instance VI_1 / notify_master "/etc/keepalived/notify_action.sh MASTER": notify "VI_1-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   cloud-unicast/lb1.conf:25, cloud-unicast/lb2.conf:25: vrrp_instance VI_1 / notify_backup "/etc/keepalived/notify_action.sh BACKUP": notify "VI_1-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
@@ -82,9 +83,10 @@ notify "VI_1-states" {
 }
 
 # All findings:
-# changed meaning (14)
+# changed meaning (16)
 #   cloud-unicast/lb1.conf:3, cloud-unicast/lb2.conf:3    vrrp_script checkhaproxy / script "/etc/keepalived/do_sth.sh"                 it runs as quorate_script where there is such a user, else as nobody; keepalived takes keepalived_script, else root; set user = "…" if that does not do
 #   cloud-unicast/lb1.conf:9                              vrrp_instance VI_1 / virtual_router_id 51                                     the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
+#   cloud-unicast/lb1.conf:10, cloud-unicast/lb2.conf:10  vrrp_instance VI_1 / nopreempt                                                preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #   cloud-unicast/lb1.conf:11, cloud-unicast/lb2.conf:11  vrrp_instance VI_1 / priority 100                                             it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
 #   cloud-unicast/lb1.conf:24, cloud-unicast/lb2.conf:24  vrrp_instance VI_1 / notify_master "/etc/keepalived/notify_action.sh MASTER"  notify "VI_1-states": a shell runs it where QUORATE_STATE is MASTER; one runs after another, for 5m at most
 #   cloud-unicast/lb1.conf:25, cloud-unicast/lb2.conf:25  vrrp_instance VI_1 / notify_backup "/etc/keepalived/notify_action.sh BACKUP"  notify "VI_1-states": a shell runs it where QUORATE_STATE is BACKUP; one runs after another, for 5m at most
@@ -97,13 +99,12 @@ notify "VI_1-states" {
 #   cloud-unicast/lb1.conf:28, cloud-unicast/lb2.conf:28  vrrp_instance VI_1 / garp_master_delay 1    the new owner announces an address at once, several times, and again while it has it, without being told
 #   cloud-unicast/lb1.conf:29, cloud-unicast/lb2.conf:29  vrrp_instance VI_1 / garp_master_refresh 5  the new owner announces an address at once, several times, and again while it has it, without being told
 #
-# mapped (38)
+# mapped (36)
 #   cloud-unicast/lb1.conf:2, cloud-unicast/lb2.conf:2    vrrp_script checkhaproxy                               node_check
 #   cloud-unicast/lb1.conf:4, cloud-unicast/lb2.conf:4    vrrp_script checkhaproxy / interval 5                  check: interval
 #   cloud-unicast/lb1.conf:6, cloud-unicast/lb2.conf:6    vrrp_instance VI_1                                     vip "VI_1"
 #   cloud-unicast/lb1.conf:8, cloud-unicast/lb2.conf:8    vrrp_instance VI_1 / interface eth0                    vip: interface
 #   cloud-unicast/lb1.conf:9, cloud-unicast/lb2.conf:9    vrrp_instance VI_1 / virtual_router_id 51              virtual_router: vrid
-#   cloud-unicast/lb1.conf:10, cloud-unicast/lb2.conf:10  vrrp_instance VI_1 / nopreempt                         preempt = false, of the VIPs and of the virtual_router
 #   cloud-unicast/lb1.conf:12, cloud-unicast/lb2.conf:12  vrrp_instance VI_1 / advert_int 5                      virtual_router: interval
 #   cloud-unicast/lb1.conf:13, cloud-unicast/lb2.conf:13  vrrp_instance VI_1 / authentication                    virtual_router: password
 #   cloud-unicast/lb1.conf:14, cloud-unicast/lb2.conf:14  vrrp_instance VI_1 / authentication / auth_type PASS   virtual_router: password

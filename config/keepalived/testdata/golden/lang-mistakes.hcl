@@ -42,6 +42,7 @@
 #
 # changed meaning:
 #   lang-mistakes.conf:17: vrrp_instance VI / virtual_router_id 7: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-mistakes.conf:19: vrrp_instance VI / nopreempt yes: preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -148,20 +149,20 @@ service "udp-10.7.0.1-80" {
 # unsupported (1)
 #   lang-mistakes.conf:54  virtual_server 10.7.0.1 80 / real_server 10.7.1.1 80 / HTTP_GET  it has no url, and keepalived takes the server for up then; a server without a check counts as up; correct it, then import again
 #
-# changed meaning (1)
+# changed meaning (2)
 #   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
+#   lang-mistakes.conf:19  vrrp_instance VI / nopreempt yes        preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #
 # ignored: not needed (3)
 #   lang-mistakes.conf:3   global_defs / router_id x y                  a node has the name of its agent, lb1
 #   lang-mistakes.conf:64  vrrp_script unfinished                       nothing tracks it, and keepalived does not use it either
 #   lang-mistakes.conf:65  vrrp_script unfinished / script "/bin/true"  it is part of vrrp_script
 #
-# mapped (10)
+# mapped (9)
 #   lang-mistakes.conf:2   global_defs                                                       cluster, and notify blocks: see what stands in it
 #   lang-mistakes.conf:13  vrrp_instance VI                                                  group "VI"
 #   lang-mistakes.conf:14  vrrp_instance VI / interface eth0                                 vip: interface
 #   lang-mistakes.conf:17  vrrp_instance VI / virtual_router_id 7                            virtual_router: vrid
-#   lang-mistakes.conf:19  vrrp_instance VI / nopreempt yes                                  preempt = false, of the VIPs and of the virtual_router
 #   lang-mistakes.conf:22  vrrp_instance VI / virtual_ipaddress                              vip: address
 #   lang-mistakes.conf:32  vrrp_instance VI / track_script                                   node_check: vips, groups
 #   lang-mistakes.conf:46  virtual_server 10.7.0.1 80                                        service "udp-10.7.0.1-80"

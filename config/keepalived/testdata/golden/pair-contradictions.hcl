@@ -10,6 +10,7 @@
 #   pair-contradictions/lb2.conf:13: vrrp_instance A / virtual_ipaddress / 198.51.100.12/24: 198.51.100.12 is not among the addresses of vrrp_instance A of lb1 (pair-contradictions/lb1.conf:1): keepalived drops adverts with another list; make the directors agree, then import again
 #
 # changed meaning:
+#   pair-contradictions/lb1.conf:3: vrrp_instance A / nopreempt: preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #   pair-contradictions/lb1.conf:4, pair-contradictions/lb2.conf:3: interface: the directors have different interfaces (ens3, eth0), so that vip "198.51.100.10" names none: each node takes the one that has the subnet; give the address the prefix length of its subnet, if it has not
 #   pair-contradictions/lb1.conf:5, pair-contradictions/lb1.conf:19: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   pair-contradictions/lb1.conf:6, pair-contradictions/lb2.conf:5: vrrp_instance A / priority 100: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
@@ -88,7 +89,8 @@ vip "B" {
 #   pair-contradictions/lb2.conf:12  vrrp_instance A / virtual_ipaddress / 198.51.100.10/25  lb1 has it as 198.51.100.10/24 (pair-contradictions/lb1.conf:13); that one was taken; make the directors agree, then import again
 #   pair-contradictions/lb2.conf:13  vrrp_instance A / virtual_ipaddress / 198.51.100.12/24  198.51.100.12 is not among the addresses of vrrp_instance A of lb1 (pair-contradictions/lb1.conf:1): keepalived drops adverts with another list; make the directors agree, then import again
 #
-# changed meaning (9)
+# changed meaning (10)
+#   pair-contradictions/lb1.conf:3                                  vrrp_instance A / nopreempt             preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #   pair-contradictions/lb1.conf:4                                  vrrp_instance A / interface eth0        the directors have different interfaces (ens3, eth0), so that vip "198.51.100.10" names none: each node takes the one that has the subnet; give the address the prefix length of its subnet, if it has not
 #   pair-contradictions/lb1.conf:5                                  vrrp_instance A / virtual_router_id 10  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   pair-contradictions/lb1.conf:6, pair-contradictions/lb2.conf:5  vrrp_instance A / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 100 at most
@@ -101,9 +103,8 @@ vip "B" {
 # ignored: not needed (2)
 #   pair-contradictions/lb1.conf:2, pair-contradictions/lb2.conf:2  vrrp_instance A / state BACKUP  it is a hint for the start; `prefer` follows the priorities
 #
-# mapped (25)
+# mapped (24)
 #   pair-contradictions/lb1.conf:1, pair-contradictions/lb2.conf:1    vrrp_instance A                                         group "A"
-#   pair-contradictions/lb1.conf:3                                    vrrp_instance A / nopreempt                             preempt = false, of the VIPs and of the virtual_router
 #   pair-contradictions/lb1.conf:5                                    vrrp_instance A / virtual_router_id 10                  virtual_router: vrid
 #   pair-contradictions/lb1.conf:7                                    vrrp_instance A / advert_int 1                          virtual_router: interval
 #   pair-contradictions/lb1.conf:8, pair-contradictions/lb2.conf:7    vrrp_instance A / authentication                        virtual_router: password

@@ -17,6 +17,7 @@
 #   vrrp-old-unicast.conf:30: vrrp_instance quick / advert_int 0.07: virtual_router: interval; others would take over while the cluster does, unless it is quicker: profile = "fast" was taken for it; look whether the nodes and their network are fit for that profile, or use longer intervals on all directors
 #   vrrp-old-unicast.conf:31: vrrp_instance quick / higher_prio_send_advert: the cluster yields without an advert of its own, so that the other does not announce its addresses anew for it; set garp_master_refresh on the directors that stay, if a switch keeps old entries
 #   vrrp-old-unicast.conf:34: vrrp_instance quick / down_timer_adverts 5: the cluster reckons with 3 adverts, after which others may take over: with more it has more time
+#   vrrp-old-unicast.conf:42: vrrp_instance halves / nopreempt: preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 
 # Configuration of a quorate cluster.
 # quorate plan FILE shows what would change, quorate apply FILE changes it.
@@ -89,7 +90,7 @@ vip "quick" {
 # unsupported (1)
 #   vrrp-old-unicast.conf:48  vrrp_instance lost / advert_int 2  no virtual router was made of the instance: it has no virtual_router_id, and keepalived leaves such an instance out
 #
-# changed meaning (13)
+# changed meaning (14)
 #   vrrp-old-unicast.conf:3   global_defs / vrrp_down_timer_adverts 2                    the cluster reckons with 3 adverts, after which others may take over: keepalived takes over after 2, and perhaps while the cluster moves a VIP; set it to 3 on all directors before the cluster takes over
 #   vrrp-old-unicast.conf:10  vrrp_instance far / virtual_router_id 110                  the directors send the adverts to each other alone, and the nodes would not hear them; add the addresses of the nodes to unicast_peer on all directors before
 #   vrrp-old-unicast.conf:12  vrrp_instance far / priority 150                           the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
@@ -102,6 +103,7 @@ vip "quick" {
 #   vrrp-old-unicast.conf:34  vrrp_instance quick / down_timer_adverts 5                 the cluster reckons with 3 adverts, after which others may take over: with more it has more time
 #   vrrp-old-unicast.conf:39  vrrp_instance halves / virtual_router_id 112               the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vrrp-old-unicast.conf:41  vrrp_instance halves / priority 150                        the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
+#   vrrp-old-unicast.conf:42  vrrp_instance halves / nopreempt                           preempt = false, of the VIPs and of the virtual_router: a director of keepalived that has the addresses keeps them; take it out of the virtual_router before the takeover, or stop that director then
 #   vrrp-old-unicast.conf:47  vrrp_instance lost / priority 150                          the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (5)
@@ -111,7 +113,7 @@ vip "quick" {
 #   vrrp-old-unicast.conf:7   global_defs / log_unknown_vrids                 `quorate vrrp scan` shows who speaks VRRP on a link
 #   vrrp-old-unicast.conf:32  vrrp_instance quick / lower_prio_no_advert yes  an advert with a worse claim is answered at once, as RFC 9568 has it; who has the addresses is the same either way
 #
-# mapped (28)
+# mapped (27)
 #   vrrp-old-unicast.conf:2   global_defs                                                     cluster, and notify blocks: see what stands in it
 #   vrrp-old-unicast.conf:9   vrrp_instance far                                               vip "far"
 #   vrrp-old-unicast.conf:10  vrrp_instance far / virtual_router_id 110                       virtual_router: vrid
@@ -133,7 +135,6 @@ vip "quick" {
 #   vrrp-old-unicast.conf:37  vrrp_instance halves                                            vip "halves"
 #   vrrp-old-unicast.conf:38  vrrp_instance halves / interface eth1                           vip: interface
 #   vrrp-old-unicast.conf:39  vrrp_instance halves / virtual_router_id 112                    virtual_router: vrid
-#   vrrp-old-unicast.conf:42  vrrp_instance halves / nopreempt                                preempt = false, of the VIPs and of the virtual_router
 #   vrrp-old-unicast.conf:43  vrrp_instance halves / virtual_ipaddress                        vip: address
 #   vrrp-old-unicast.conf:43  vrrp_instance halves / virtual_ipaddress / 10.113.0.1/24        vip "halves": address
 #   vrrp-old-unicast.conf:45  vrrp_instance lost                                              vip "lost"
