@@ -74,6 +74,8 @@ func useState(s *State) {
 			if _, ok := Explain(s, h, v.Key()); !ok {
 				panic("a configured VIP is not explained")
 			}
+			s.ForeignOf(v)
+			Auditors(s, v.Key())
 		}
 		Plan(s, h)
 	}
