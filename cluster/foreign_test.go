@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"quorate/fsm"
+)
+
+// foreignScene is a leader's book and a state with two directors, a witness and one virtual router.
+type foreignScene struct {
+	t     *testing.T
+	book  book
+	state *fsm.State
+	alive map[fsm.NodeID]bool
+	seq   uint64
+}
+
+func newForeignScene(t *testing.T) *foreignScene {
+	s := fsm.New()
+	peer := netip.MustParseAddr("192.0.2.5")
+	v := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), VRRP: &fsm.VirtualRouter{VRID: 51, Peers: []netip.Addr{peer}, NoPreempt: true}}
+	s.Config.VIPs = map[string]fsm.VIP{"web": v}
+	s.Nodes = map[fsm.NodeID]fsm.Node{"a": {ID: "a", Role: fsm.Director}, "b": {ID: "b", Role: fsm.Director}, "w": {ID: "w", Role: fsm.Witness}}
+	x := &foreignScene{t: t, state: s, alive: map[fsm.NodeID]bool{"a": true, "b": true, "w": true}}
+	x.book.open(3)
+	return x
+}
+
+func (x *foreignScene) says(n fsm.NodeID, r ForeignReport) {
+	x.t.Helper()
+	x.seq++
+	if err := x.book.takeForeign(foreignBody{Node: n, Term: 3, ForeignReport: r, mark: mark{Process: "p" + string(n), Seq: x.seq}}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// expect compares what is to be agreed, and agrees on it.
+func (x *foreignScene) expect(what, want string) {
+	x.t.Helper()
+	c, ok := x.book.foreignOwner(x.state, func(n fsm.NodeID) bool { return x.alive[n] }, nil)
+	got := "nothing"
+	switch {
+	case ok && c.Foreign == nil:
+		got = "gone"
+		x.state.Foreign = nil
+	case ok:
+		got = fmt.Sprintf("%v %d %t %v", c.Foreign.Source, c.Foreign.Priority, c.Foreign.Better, c.Foreign.Reporters)
+		x.state.Foreign = map[string]fsm.ForeignOwner{c.Router: *c.Foreign}
+	}
+	if got != want {
+		x.t.Errorf("%s: %s; want %s", what, got, want)
+	}
+}
+
+func hears(p uint8, better bool) ForeignReport {
+	return ForeignReport{Seen: []ForeignSight{{Router: "web", Source: netip.MustParseAddr("192.0.2.5"), Priority: p, Better: better}}}
+}
+
+// TestForeignByAnyWord: any node that is alive makes it so, and all of them end it; the dead are not asked, and what they said is worth nothing.
+func TestForeignByAnyWord(t *testing.T) {
+	x := newForeignScene(t)
+	x.says("a", ForeignReport{})
+	x.says("b", hears(220, true))
+	x.expect("one hears it", "192.0.2.5 220 true [b]")
+	x.says("a", hears(220, true))
+	x.expect("another too", "nothing")
+	x.says("b", ForeignReport{})
+	x.expect("one hears it no more", "nothing")
+	x.says("b", hears(230, true))
+	x.expect("it has another priority", "192.0.2.5 230 true [b]")
+	x.alive["b"] = false
+	x.expect("who heard that is dead", "192.0.2.5 220 true [a]")
+	x.says("a", ForeignReport{Unsure: []string{"web"}})
+	x.expect("the other has just begun to listen", "nothing")
+	x.says("a", ForeignReport{})
+	x.expect("nobody who is alive hears it", "gone")
+	x.alive["b"] = true
+	x.expect("who was dead is back: what it said stands", "192.0.2.5 230 true [b]")
+}
+
+// TestForeignOutlivesTheLeader: a new leader clears nothing before all directors that are alive have spoken.
+func TestForeignOutlivesTheLeader(t *testing.T) {
+	x := newForeignScene(t)
+	x.says("a", hears(220, true))
+	x.expect("heard", "192.0.2.5 220 true [a]")
+	x.book.open(4)
+	x.expect("a new term", "nothing")
+	err := x.book.takeForeign(foreignBody{Node: "a", Term: 3, ForeignReport: hears(220, true), mark: mark{Process: "p", Seq: 100}})
+	if !errors.Is(err, errNotLeader) {
+		t.Errorf("a report for the term before: %v", err)
+	}
+	for i, n := range []fsm.NodeID{"b", "a"} {
+		if err := x.book.takeForeign(foreignBody{Node: n, Term: 4, mark: mark{Process: "p", Seq: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		x.expect(fmt.Sprintf("%s has spoken", n), []string{"nothing", "gone"}[i])
+	}
+	x.book.open(0)
+	if err := x.book.takeForeign(foreignBody{Node: "a", Term: 4}); !errors.Is(err, errNotLeader) {
+		t.Errorf("a report to one that does not lead: %v", err)
+	}
+}
+
+// TestForeignLastWordCounts: a report that was overtaken, or is of a process that is gone, is not heard.
+func TestForeignLastWordCounts(t *testing.T) {
+	x := newForeignScene(t)
+	say := func(process string, seq uint64, r ForeignReport) {
+		if err := x.book.takeForeign(foreignBody{Node: "a", Term: 3, ForeignReport: r, mark: mark{Process: process, Seq: seq}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("p", 2, ForeignReport{})
+	say("p", 1, hears(220, true))
+	x.expect("overtaken", "nothing")
+	say("q", 1, ForeignReport{})
+	say("p", 3, hears(220, true))
+	x.expect("of a process before", "nothing")
+	say("q", 2, hears(220, true))
+	x.expect("of this one", "192.0.2.5 220 true [a]")
+}
+
+// TestForeignOfLowerPriority: that one of lower priority is to be left what it has is for the owner to say, if there is one that is alive: another node may just not hear it.
+func TestForeignOfLowerPriority(t *testing.T) {
+	x := newForeignScene(t)
+	v := x.state.Config.VIPs["web"]
+	x.says("a", ForeignReport{})
+	x.says("b", hears(100, false))
+	x.state.Assignments = map[fsm.AddressKey]fsm.Assignment{v.Key(): {Key: v.Key(), VIP: "web", Owner: "a"}}
+	x.expect("the owner does not say so", "nothing")
+	x.alive["a"] = false
+	x.expect("the owner is dead", "192.0.2.5 100 false [b]")
+	x.state.Foreign, x.alive["a"] = nil, true
+	x.says("a", hears(100, false))
+	x.expect("the owner says so", "192.0.2.5 100 false [a]")
+	v.VRRP.NoPreempt = false
+	x.state.Foreign = nil
+	x.expect("it is configured otherwise here", "nothing")
+	x.says("a", hears(220, true))
+	x.says("b", hears(100, false))
+	x.expect("a better claim", "192.0.2.5 220 true [a]")
+	v.VRRP.Peers = nil
+	x.expect("it is listed no more", "gone")
+}
+
+// TestForeignReportIsBounded: what one node can say.
+func TestForeignReportIsBounded(t *testing.T) {
+	x := newForeignScene(t)
+	r := ForeignReport{Unsure: slices.Repeat([]string{"x"}, fsm.MaxRouters+1)}
+	if err := x.book.takeForeign(foreignBody{Node: "a", Term: 3, ForeignReport: r}); err == nil {
+		t.Error("a report without bounds is taken")
+	}
+}
