@@ -68,8 +68,18 @@ func (c Config) validateRouters(ps *Problems) {
 	if len(routers) > MaxRouters {
 		ps.add("cluster", "", "", fmt.Sprintf("%d virtual routers are more than the limit of %d", len(routers), MaxRouters), "use fewer, or several clusters")
 	}
+	if len(routers) == 0 {
+		return
+	}
+	vips := map[netip.Addr]string{}
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(c.VIPs))) { // the first by name is named
+		if a := c.VIPs[name].Address.Addr(); a.IsValid() {
+			vips[a] = name
+		}
+	}
 	for _, r := range routers {
 		c.validateMembers(ps, r)
+		r.validateSenders(ps, c.routerObject(r.Name), vips)
 	}
 	c.validateVRIDs(ps, routers)
 }
@@ -217,14 +227,17 @@ func (c Config) validateMembers(ps *Problems, r ResolvedRouter) {
 		ps.add(object, "", "", fmt.Sprintf("it has %d VIPs, and an advert has room for %d addresses", len(r.VIPs), most), "use several virtual routers with VRIDs of their own, and one group")
 	}
 	r.validateFamily(ps, object, v4)
-	for _, v := range r.VIPs {
-		a := v.Address.Addr()
-		if slices.Contains(r.Peers, a) {
-			ps.add(object, "peers", a.String(), fmt.Sprintf("this is the address of vip %s, which no router sends from", v.Name), "use the router's own address")
+}
+
+// validateSenders refuses addresses of VIPs as those that somebody sends from. The VIPs are by address.
+func (r ResolvedRouter) validateSenders(ps *Problems, object string, vips map[netip.Addr]string) {
+	for _, a := range r.Peers {
+		if vip, is := vips[a]; is {
+			ps.add(object, "peers", a.String(), fmt.Sprintf("this is the address of vip %s, which no router sends from", vip), "use the router's own address")
 		}
-		if a == r.Source {
-			ps.add(object, "source", a.String(), fmt.Sprintf("this is the address of vip %s, so that two hosts would have it while it moves", v.Name), "use an address that nobody has")
-		}
+	}
+	if vip, is := vips[r.Source]; is {
+		ps.add(object, "source", r.Source.String(), fmt.Sprintf("this is the address of vip %s, so that two hosts would have it while it moves", vip), "use an address that nobody has")
 	}
 }
 
