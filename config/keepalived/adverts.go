@@ -174,6 +174,7 @@ func (i *instance) readGroup() {
 	}
 	g, _ := netip.ParseAddr(x.arg(0))
 	if g == own || i.adverts.unicast {
+		x.settle(Ignored, "it is the default, or the adverts go to each peer", "")
 		return
 	}
 	i.adverts.group, i.adverts.from["group"] = g, x

@@ -100,7 +100,7 @@ notify "vrrp-notify-fifo" {
 #   all-global.conf:14  global_defs / lvs_process_name ka_ipvs                    an agent is one process, with a real-time thread for the lease where its rights allow
 #   all-global.conf:16  global_defs / startup_script_timeout 5                    there is no such script
 #   all-global.conf:18  global_defs / router_id edge_1                            a node has the name of its agent, lb1
-#   all-global.conf:19  global_defs / vrrp_mcast_group4 224.0.0.18                it is the default, or no instance makes use of it
+#   all-global.conf:19  global_defs / vrrp_mcast_group4 224.0.0.18                it is the default, or the adverts go to each peer
 #   all-global.conf:20  global_defs / vrrp_mcast_group6 ff02::12                  it is the default, or no instance makes use of it
 #   all-global.conf:22  global_defs / dynamic_interfaces allow_if_changes         interfaces may come and go at any time
 #   all-global.conf:23  global_defs / vrrp_garp_master_delay 10                   the new owner announces an address at once, several times, and again while it has it, without being told

@@ -107,7 +107,7 @@ vip "quick" {
 #   vrrp-old-unicast.conf:47  vrrp_instance lost / priority 150                          the files of the other directors are not here, so that nobody is preferred; beside keepalived the cluster as a whole has one priority, 254; give them all, each with --node NAME=FILE, or write prefer by hand
 #
 # ignored: not needed (5)
-#   vrrp-old-unicast.conf:4   global_defs / vrrp_mcast_group4 224.0.0.18      it is the default, or no instance makes use of it
+#   vrrp-old-unicast.conf:4   global_defs / vrrp_mcast_group4 224.0.0.18      it is the default, or the adverts go to each peer
 #   vrrp-old-unicast.conf:5   global_defs / vrrp_skip_check_adv_addr on       adverts with other addresses count, and the difference is reported
 #   vrrp-old-unicast.conf:6   global_defs / vrrp_check_unicast_src            adverts count only when they come from one of peers
 #   vrrp-old-unicast.conf:7   global_defs / log_unknown_vrids                 `quorate vrrp scan` shows who speaks VRRP on a link
