@@ -106,7 +106,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return errors.Join(err, a.node.Close())
 	}
 	server := api.NewServer(api.Options{
-		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a}, Balancer: backend{a}, Notifying: backend{a}, Observatory: backend{a}, Examiner: backend{a},
+		Reader: a.node, Proposer: backend{a}, Membership: backend{a}, Inspector: backend{a}, Reporter: backend{a}, Forcer: backend{a}, Balancer: backend{a}, Notifying: backend{a}, Observatory: backend{a}, Examiner: backend{a}, Lookout: backend{a},
 		Metrics: a.metrics.registry, Version: a.o.Version, Log: a.log,
 	})
 	unwritten, err := openUnwritten(filepath.Join(a.o.DataDir, unwrittenFile), a.log)

@@ -26,6 +26,7 @@ type question struct {
 	Hint        *hintQuestion        `json:"hint,omitempty"`        // hintAnswer
 	View        *fsm.ServerKey       `json:"view,omitempty"`        // api.ServerView
 	Disputed    bool                 `json:"disputed,omitempty"`    // []fsm.ServerKey, of the leader
+	Sight       *api.SightQuery      `json:"sight,omitempty"`       // api.NodeSight
 	Examine     []examined           `json:"examine,omitempty"`     // []fault
 }
 
@@ -40,6 +41,8 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 		return a.traffic(ctx, *q.Traffic), nil
 	case q.Connections != nil:
 		return a.connections(ctx, *q.Connections)
+	case q.Sight != nil:
+		return a.sight(ctx, *q.Sight), nil
 	case q.Examine != nil:
 		return a.examine(q.Examine), nil
 	case q.Table:

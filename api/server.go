@@ -36,6 +36,7 @@ type Options struct {
 	Balancer    Balancer
 	Notifying   Notifying
 	Observatory Observatory
+	Lookout     Lookout             // nil: what the nodes see on the wire is not told
 	Examiner    Examiner            // nil: files that a configuration names are not looked at
 	Metrics     prometheus.Gatherer // nil: /metrics is not served
 	Version     string              // of this build
@@ -54,6 +55,7 @@ type Server struct {
 	notifying   Notifying
 	observatory Observatory
 	examiner    Examiner
+	lookout     Lookout
 	version     string
 	log         *slog.Logger
 	handler     http.Handler
@@ -66,7 +68,7 @@ type Server struct {
 // NewServer builds the handler; it starts nothing.
 func NewServer(o Options) *Server {
 	s := &Server{
-		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, notifying: o.Notifying, observatory: o.Observatory, examiner: o.Examiner,
+		reader: o.Reader, proposer: o.Proposer, membership: o.Membership, inspector: o.Inspector, reporter: o.Reporter, forcer: o.Forcer, balancer: o.Balancer, notifying: o.Notifying, observatory: o.Observatory, examiner: o.Examiner, lookout: o.Lookout,
 		version: o.Version, log: o.Log, closing: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -76,7 +78,7 @@ func NewServer(o Options) *Server {
 	h := humago.New(mux, description())
 	for _, register := range []func(huma.API){
 		s.registerVersion, s.registerStatus, s.registerNode, s.registerMembership, s.registerConfig, s.registerVIPs,
-		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents, s.registerNotifiers, s.registerVRRP, s.registerVirtualRouters,
+		s.registerServices, s.registerObservers, s.registerTraffic, s.registerConnections, s.registerIPVSAdm, s.registerDrain, s.registerEvents, s.registerNotifiers, s.registerVRRP, s.registerVirtualRouters, s.registerCrossing,
 	} {
 		register(h)
 	}

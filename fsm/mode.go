@@ -102,3 +102,20 @@ func (c Config) Bound(name string) []string {
 	}
 	return slices.Sorted(maps.Keys(in))
 }
+
+// ModeLines say what to write into the configuration files where c was in force and next is: the modes that are others.
+func (c Config) ModeLines(next Config) (out []string) {
+	if c.Settings.Mode != next.Settings.Mode {
+		out = append(out, fmt.Sprintf("in cluster: take mode = %q out", c.Settings.Mode.String()))
+	}
+	for _, n := range slices.Sorted(maps.Keys(next.VIPs)) {
+		switch was, is := c.VIPs[n].Mode, next.VIPs[n].Mode; {
+		case was == is:
+		case is == ShadowMode:
+			out = append(out, fmt.Sprintf("in vip %q: mode = %q", n, is.String()))
+		default:
+			out = append(out, fmt.Sprintf("in vip %q: take mode = %q out", n, was.String()))
+		}
+	}
+	return out
+}

@@ -29,7 +29,7 @@ type Agent struct {
 
 // Options of a server that answers for this agent.
 func (a *Agent) Options() api.Options {
-	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Forcer: a, Balancer: a, Notifying: a, Observatory: a, Version: "0.0.0-model"}
+	return api.Options{Reader: a, Proposer: a, Membership: a, Inspector: a, Reporter: a, Forcer: a, Balancer: a, Notifying: a, Observatory: a, Lookout: a, Version: "0.0.0-model"}
 }
 
 func (a *Agent) node() fsm.Node {

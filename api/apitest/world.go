@@ -24,6 +24,7 @@ type World struct {
 	rates       bool                                            // by Count
 	volumes     bool                                            // by Count: packets and bytes
 	views       map[fsm.NodeID]map[fsm.ServerKey]api.ServerView // by See
+	legacy      *Legacy                                         // by Beside
 }
 
 // NewWorld is an empty network.

@@ -122,6 +122,16 @@ func (c *Client) ForceOwner(ctx context.Context, name string, d time.Duration) (
 	return call[api.Forced](ctx, c, http.MethodPost, "/v1/vips/"+segment(name)+"/force-owner", nil, api.ForceRequest{For: d.String(), Accept: true})
 }
 
+// Sight is what the nodes see of a VIP on the wire, and of all that can only go with it.
+func (c *Client) Sight(ctx context.Context, vip string) (api.Sight, error) {
+	return call[api.Sight](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(vip)+"/sight", nil, nil)
+}
+
+// SetMode changes the mode of a VIP, and of all that can only have the same.
+func (c *Client) SetMode(ctx context.Context, vip string, m api.ModeRequest) (api.ModeSet, error) {
+	return call[api.ModeSet](ctx, c, http.MethodPut, "/v1/vips/"+url.PathEscape(vip)+"/mode", nil, m)
+}
+
 // Services are all virtual services.
 func (c *Client) Services(ctx context.Context) (api.Services, error) {
 	return call[api.Services](ctx, c, http.MethodGet, "/v1/services", nil, nil)

@@ -98,6 +98,17 @@ func TestScript(t *testing.T) {
 				_, err := stageOf(ts).agents[args[0]].Propose(stageOf(ts).ctx, fsm.Command{SetForeign: &c})
 				ts.Check(err)
 			},
+			// legacy SOURCE PRIORITY|off|gone [DIFFERENCE]: a router outside the cluster; off: its host alone is there.
+			"legacy": func(ts *testscript.TestScript, _ bool, args []string) {
+				l := &apitest.Legacy{Source: netip.MustParseAddr(args[0]), Off: args[1] == "off", Gone: args[1] == "gone"}
+				if n, err := strconv.ParseUint(args[1], 10, 8); err == nil {
+					l.Priority = uint8(n)
+				}
+				for _, d := range args[2:] {
+					l.Differs = append(l.Differs, api.Differs{What: d, Text: "another " + d + ": set the same"})
+				}
+				stageOf(ts).world.Beside(l)
+			},
 			// count CONNECTIONS [rates|alone]: what the kernels count of each server for each unit of its weight.
 			"count": func(ts *testscript.TestScript, _ bool, args []string) {
 				n, err := strconv.Atoi(args[0])

@@ -11,8 +11,10 @@ fit the cluster's configuration.`,
 		Example: `  quorate vrrp list
   quorate vrrp show VI_1
   quorate vrrp scan
-  quorate vrrp scan eth0 --for 30s`,
+  quorate vrrp scan eth0 --for 30s
+  quorate vrrp takeover web
+  quorate vrrp giveback web`,
 	}
-	cmd.AddCommand(a.vrrpList(), a.vrrpShow(), a.vrrpScan())
+	cmd.AddCommand(a.vrrpList(), a.vrrpShow(), a.vrrpScan(), a.vrrpTakeover(), a.vrrpGiveback())
 	return cmd
 }

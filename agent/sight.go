@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"quorate/agent/speak"
+	"quorate/api"
+	"quorate/fsm"
+	"quorate/vip/probe"
+	"quorate/vip/vrrp"
+)
+
+const (
+	// sightFor is how long answers are heard for a question of api.Lookout: one that is lost is asked again at half of it.
+	sightFor = 300 * time.Millisecond
+	// maxSight bounds the addresses of one question.
+	maxSight = 512
+)
+
+// Sight implements api.Lookout.
+func (b backend) Sight(ctx context.Context, node fsm.NodeID, q api.SightQuery) (out api.NodeSight, err error) {
+	if node == b.a.o.Name {
+		return b.a.sight(ctx, q), nil
+	}
+	err = b.a.node.Query(ctx, node, question{Sight: &q}, &out)
+	return out, translate(err)
+}
+
+// sight is what this node hears of VIPs, of routers outside the cluster, and of who speaks for the VIPs.
+func (a *Agent) sight(ctx context.Context, q api.SightQuery) api.NodeSight {
+	out := api.NodeSight{}
+	for _, m := range macs() {
+		out.MACs = append(out.MACs, m)
+	}
+	slices.Sort(out.MACs)
+	facts := a.node.State().Nodes[a.o.Name].Facts
+	on := map[string][]netip.Addr{}
+	add := func(addr netip.Addr, name string) {
+		link, _ := facts.LinkFor(addr, name)
+		if slices.ContainsFunc(out.Addresses, func(h api.HeardAddress) bool { return h.Address == addr }) || len(out.Addresses) >= maxSight {
+			return
+		}
+		out.Addresses = append(out.Addresses, api.HeardAddress{Address: addr, Link: link})
+		if link != "" {
+			on[link] = append(on[link], addr)
+		}
+	}
+	named, first := "", ""
+	for i, addr := range q.VIPs {
+		if i < len(q.Interfaces) {
+			named = q.Interfaces[i]
+		}
+		add(addr, named)
+		if first == "" && len(out.Addresses) > 0 {
+			first = out.Addresses[0].Link
+		}
+	}
+	for _, addr := range q.Peers {
+		if addr.IsLinkLocalUnicast() { // it is where the VIPs are
+			add(addr, first)
+		} else {
+			add(addr, "")
+		}
+	}
+	have := a.here()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for link, addrs := range on {
+		wg.Go(func() {
+			found, err := a.prober.Ask(ctx, probe.Question{Link: link, Addresses: addrs, Wait: sightFor})
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range out.Addresses {
+				h := &out.Addresses[i]
+				if h.Link != link {
+					continue
+				}
+				h.Asked = err == nil || errors.Is(err, probe.ErrNoSource) && h.Address.Is4()
+				for _, x := range found {
+					if x.Addr == h.Address {
+						h.MACs = append(h.MACs, x.MAC.String())
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range out.Addresses {
+		h := &out.Addresses[i]
+		h.Ours, h.Here = have[h.Address]
+	}
+	for _, r := range a.voices.Status() {
+		if slices.Contains(q.Routers, r.Name) {
+			out.Routers = append(out.Routers, heardRouter(r))
+		}
+	}
+	return out
+}
+
+// here are the addresses of this host, and whether they are ours.
+func (a *Agent) here() map[netip.Addr]bool {
+	list, _, err := a.kernel.Survey()
+	if err != nil {
+		a.log.Debug("addresses cannot be listed", "err", err)
+	}
+	out := make(map[netip.Addr]bool, len(list))
+	for _, x := range list {
+		out[x.Prefix.Addr()] = x.Ours || out[x.Prefix.Addr()]
+	}
+	return out
+}
+
+// heardRouter is a virtual router as this node speaks and hears it.
+func heardRouter(r speak.Status) api.HeardRouter {
+	out := api.HeardRouter{Name: r.Name, Source: r.Config.Source, Speaks: r.Speaks && r.State == vrrp.Active, Problem: r.Problem}
+	for i, n := range r.Neighbours {
+		x := api.Rival{Source: n.Source, Role: n.Role.String(), Active: r.Activity[i] == vrrp.Speaking, Priority: uint8(n.Priority)}
+		for j, d := range n.Differs.All() {
+			if j < len(r.Explained[i]) {
+				// In version 3 a backup learns the interval.
+				x.Differs = append(x.Differs, api.Differs{What: d.String(), Text: r.Explained[i][j], Harmless: d == vrrp.IntervalDiffers && n.Version == vrrp.V3 && r.Config.Version == vrrp.V3})
+			}
+		}
+		out.Heard = append(out.Heard, x)
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+package crossing
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/api"
+	"quorate/fsm"
+)
+
+var (
+	vip  = netip.MustParseAddr("192.0.2.10")
+	peer = netip.MustParseAddr("192.0.2.5")
+)
+
+const theirs = "02:00:00:00:00:99"
+
+func source(n fsm.NodeID) netip.Addr { return netip.MustParseAddr("192.0.2.1" + string(n[1])) }
+func mac(n fsm.NodeID) string        { return "02:00:00:00:00:0" + string(n[1]) }
+
+// sight is web of the virtual router VI_1 with three nodes: in shadow beside an active router of priority 150, or live on n1 with that one silent.
+func sight(live bool) api.Sight {
+	s := api.Sight{
+		VIPs:    []api.SightVIP{{Name: "web", Address: vip, Mode: "shadow", Router: "VI_1", Owner: "n1", Shadow: true}},
+		Routers: []api.RouterAside{{Name: "VI_1", VRID: 51, Priority: 254, Preempt: true, Peers: []netip.Addr{peer}}},
+	}
+	if live {
+		s.VIPs[0].Mode, s.VIPs[0].Shadow = "live", false
+	}
+	for _, id := range []fsm.NodeID{"n1", "n2", "n3"} {
+		n := api.NodeSight{Node: id, Able: true, MACs: []string{mac(id)}}
+		web := api.HeardAddress{Address: vip, Link: "eth0", Asked: true}
+		r := api.HeardRouter{Name: "VI_1", Source: source(id), Heard: []api.Rival{{Source: peer, Role: "listed", Active: !live, Priority: 150}}}
+		switch {
+		case !live:
+			web.MACs = []string{theirs}
+		case id == "n1":
+			web.Here, web.Ours, r.Speaks = true, true, true
+		default:
+			web.MACs = []string{mac("n1")}
+			r.Heard = append(r.Heard, api.Rival{Source: source("n1"), Role: "fellow", Active: true, Priority: 254})
+		}
+		n.Addresses = []api.HeardAddress{web, {Address: peer, Link: "eth0", Asked: true, MACs: []string{theirs}}}
+		n.Routers = []api.HeardRouter{r}
+		s.Nodes = append(s.Nodes, n)
+	}
+	return s
+}
+
+func rival(s *api.Sight, node int) *api.Rival           { return &s.Nodes[node].Routers[0].Heard[0] }
+func address0(s *api.Sight, node int) *api.HeardAddress { return &s.Nodes[node].Addresses[0] }
+
+// each does something for every node.
+func each(s *api.Sight, f func(n *api.NodeSight)) {
+	for i := range s.Nodes {
+		f(&s.Nodes[i])
+	}
+}
+
+// TestAgainst: each thing that is wrong, and what is said of it; "!" blocks.
+func TestAgainst(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		way  Way
+		do   func(s *api.Sight)
+		want string
+	}{
+		{"all is well", Takeover, func(*api.Sight) {}, ""},
+		{"a higher priority", Takeover, func(s *api.Sight) { rival(s, 1).Priority = 255 }, "!outranked"},
+		{"the same", Takeover, func(s *api.Sight) {
+			rival(s, 1).Priority = 254
+			rival(s, 1).Differs = []api.Differs{{What: "equal-priority"}}
+		}, "!outranked"},
+		{"that is silent", Takeover, func(s *api.Sight) {
+			each(s, func(n *api.NodeSight) {
+				n.Routers[0].Heard[0].Active, n.Routers[0].Heard[0].Priority = false, 255
+				n.Addresses[0].MACs = nil
+			})
+		}, "no-master"},
+		{"preempt is off", Takeover, func(s *api.Sight) { s.Routers[0].Preempt = false }, "!no-preempt"},
+		{"another version", Takeover, func(s *api.Sight) { rival(s, 2).Differs = []api.Differs{{What: "version", Text: "x"}} }, "!mismatch-version"},
+		{"another interval that is learned", Takeover, func(s *api.Sight) {
+			rival(s, 2).Differs = []api.Differs{{What: "interval", Text: "x", Harmless: true}}
+		}, "mismatch-interval"},
+		{"said by all nodes, told once", Takeover, func(s *api.Sight) {
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard[0].Differs = []api.Differs{{What: "version", Text: "x"}} })
+		}, "!mismatch-version"},
+		{"a stranger", Takeover, func(s *api.Sight) {
+			s.Nodes[1].Routers[0].Heard = append(s.Nodes[1].Routers[0].Heard, api.Rival{Source: source("n9"), Role: "stranger", Active: true, Priority: 100})
+		}, "!unlisted"},
+		{"one who answers and is not heard", Takeover, func(s *api.Sight) {
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard = nil })
+		}, "!unheard !unheard !unheard no-master"},
+		{"on the owner's host", Takeover, func(s *api.Sight) { address0(s, 0).Here = true }, "!address-here"},
+		{"on another director", Takeover, func(s *api.Sight) { address0(s, 2).Here = true }, "address-here"},
+		{"the owner is deaf", Takeover, func(s *api.Sight) { s.Nodes[0].Routers[0].Problem = "x" }, "!deaf"},
+		{"another is", Takeover, func(s *api.Sight) { s.Nodes[1].Routers[0].Problem = "x" }, "deaf"},
+		{"a node is silent", Takeover, func(s *api.Sight) { s.Nodes[2] = api.NodeSight{Node: "n3", Problem: "x"} }, "node-silent"},
+		{"none is ready", Takeover, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Able = false }) }, "!no-node node-not-ready node-not-ready node-not-ready"},
+		{"no virtual router, somebody answers", Takeover, func(s *api.Sight) { s.Routers, s.VIPs[0].Router = nil, "" }, "!answered !answered !answered"},
+		{"no virtual router, nobody answers", Takeover, func(s *api.Sight) {
+			s.Routers, s.VIPs[0].Router = nil, ""
+			each(s, func(n *api.NodeSight) { n.Addresses[0].MACs = nil })
+		}, ""},
+		{"no link", Takeover, func(s *api.Sight) { address0(s, 0).Link = "" }, "!no-link"},
+
+		{"back: all is well", Giveback, func(*api.Sight) {}, ""},
+		{"back: no peers", Giveback, func(s *api.Sight) { s.Routers[0].Peers = nil }, "!no-peers"},
+		{"back: no virtual router", Giveback, func(s *api.Sight) { s.Routers, s.VIPs[0].Router = nil, "" }, "!no-router"},
+		{"back: the peer is gone", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Addresses[1].MACs = nil }) }, "!nobody-left"},
+		{"back: one node hears it", Giveback, func(s *api.Sight) {
+			each(s, func(n *api.NodeSight) { n.Addresses[1].MACs = nil })
+			s.Nodes[2].Addresses[1].MACs = []string{theirs}
+		}, ""},
+		{"back: it is a director itself", Giveback, func(s *api.Sight) {
+			each(s, func(n *api.NodeSight) { n.Addresses[1].MACs = nil })
+			s.Nodes[2].Addresses[1].Here = true
+		}, ""},
+	} {
+		s := sight(x.way == Giveback)
+		x.do(&s)
+		var got []string
+		for _, o := range Against(x.way, s) {
+			code := o.Code
+			if o.Blocks {
+				code = "!" + code
+			}
+			got = append(got, code)
+			if strings.Contains(o.Text, "%!") || o.Text == "" {
+				t.Errorf("%s: %q", x.name, o.Text)
+			}
+		}
+		if strings.Join(got, " ") != x.want {
+			t.Errorf("%s: %v, want %s", x.name, Against(x.way, s), x.want)
+		}
+	}
+}
+
+// TestSteps: what is missing is named, and no step is done that is not.
+func TestSteps(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		way  Way
+		do   func(s *api.Sight)
+		want string // steps that are not done
+	}{
+		{"all is so", Takeover, func(*api.Sight) {}, ""},
+		{"no owner yet", Takeover, func(s *api.Sight) { s.VIPs[0].Owner, s.VIPs[0].Shadow = "", false }, "agreed adverts answers"},
+		{"its owner has it in shadow still", Takeover, func(s *api.Sight) { s.VIPs[0].Shadow = true }, "agreed adverts"},
+		{"the mode is another", Takeover, func(s *api.Sight) { s.VIPs[0].Mode = "shadow" }, "agreed"},
+		{"the owner says nothing", Takeover, func(s *api.Sight) { s.Nodes[0].Routers[0].Speaks = false }, "adverts"},
+		{"one does not hear it", Takeover, func(s *api.Sight) { s.Nodes[2].Routers[0].Heard = nil }, "adverts"},
+		{"that is silent altogether", Takeover, func(s *api.Sight) { s.Nodes[2] = api.NodeSight{Node: "n3", Problem: "x"} }, ""},
+		{"the other speaks on", Takeover, func(s *api.Sight) { rival(s, 1).Active = true }, "silence"},
+		{"a stranger does", Takeover, func(s *api.Sight) { rival(s, 1).Active, rival(s, 1).Role = true, "stranger" }, "silence"},
+		{"the owner's kernel has it not", Takeover, func(s *api.Sight) { address0(s, 0).Here = false }, "answers"},
+		{"another program's is there", Takeover, func(s *api.Sight) { address0(s, 0).Ours = false }, "answers"},
+		{"two answer", Takeover, func(s *api.Sight) { address0(s, 1).MACs = []string{mac("n1"), theirs} }, "answers"},
+		{"another answers", Takeover, func(s *api.Sight) { address0(s, 1).MACs = []string{theirs} }, "answers"},
+		{"nobody hears it", Takeover, func(s *api.Sight) { address0(s, 1).MACs, address0(s, 2).MACs = nil, nil }, "answers"},
+		{"alone in the cluster", Takeover, func(s *api.Sight) { s.Nodes = s.Nodes[:1] }, ""},
+
+		{"back: all is so", Giveback, func(*api.Sight) {}, ""},
+		{"back: the owner has it still", Giveback, func(s *api.Sight) { s.VIPs[0].Shadow = false }, "agreed"},
+		{"back: in its kernel", Giveback, func(s *api.Sight) { address0(s, 0).Here, address0(s, 0).Ours = true, true }, "gone"},
+		{"back: it speaks", Giveback, func(s *api.Sight) { s.Nodes[0].Routers[0].Speaks = true }, "gone"},
+		{"back: nobody speaks", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Routers[0].Heard[0].Active = false }) }, "master"},
+		{"back: a stranger speaks", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Routers[0].Heard[0].Role = "stranger" }) }, "master"},
+		{"back: nobody answers", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Addresses[0].MACs = nil }) }, "answers"},
+		{"back: a director's keepalived has it", Giveback, func(s *api.Sight) { address0(s, 2).Here, address0(s, 2).MACs = true, nil }, ""},
+	} {
+		s := sight(x.way == Takeover)
+		x.do(&s)
+		var got []string
+		steps := Steps(x.way, s)
+		for _, st := range steps {
+			if !st.Done {
+				got = append(got, st.Name)
+			}
+			if st.Text == "" || strings.Contains(st.Text, "%!") {
+				t.Errorf("%s: %s says %q", x.name, st.Name, st.Text)
+			}
+		}
+		if strings.Join(got, " ") != x.want || Done(steps) != (x.want == "") {
+			t.Errorf("%s: not done are %v of %+v, want %s", x.name, got, steps, x.want)
+		}
+	}
+}
+
+func TestWays(t *testing.T) {
+	if Takeover.Back() != Giveback || Giveback.Back() != Takeover || Takeover.Mode() != "live" || Giveback.Mode() != "shadow" {
+		t.Error("the ways do not lead where they should")
+	}
+	s := sight(true)
+	if !There(Takeover, s) || There(Giveback, s) || !slices.Equal([]string{"web"}, []string{names(s)}) {
+		t.Error("where it is is not known")
+	}
+}

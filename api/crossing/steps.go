@@ -1,0 +1,243 @@
+package crossing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate/api"
+	"quorate/fsm"
+)
+
+// Steps say how far it has come, in the order in which they come about.
+func Steps(w Way, s api.Sight) []Step {
+	if w == Giveback {
+		return []Step{decided(w, s), gone(s), master(s), answersElsewhere(s)}
+	}
+	return []Step{decided(w, s), spoken(s), silence(s), answers(s)}
+}
+
+// decided: the cluster has agreed on it.
+func decided(w Way, s api.Sight) Step {
+	st := Step{Name: "agreed", Done: true}
+	var owners, waits []string
+	for _, v := range s.VIPs {
+		switch {
+		case v.Mode != w.Mode():
+			waits = append(waits, fmt.Sprintf("the mode of %s is %s", v.Name, v.Mode))
+		case w == Takeover && (v.Owner == "" || v.Shadow || v.Moving):
+			waits = append(waits, v.Name+" has no owner yet")
+		case w == Giveback && v.Owner != "" && !v.Shadow:
+			waits = append(waits, fmt.Sprintf("%s has not given %s up yet", v.Owner, v.Name))
+		}
+		if v.Owner != "" && !slices.Contains(owners, string(v.Owner)) {
+			owners = append(owners, string(v.Owner))
+		}
+	}
+	switch {
+	case len(waits) > 0:
+		st.Done, st.Text = false, strings.Join(waits, "; ")
+	case w == Takeover:
+		st.Text = fmt.Sprintf("%s is live, and %s owns it", names(s), strings.Join(owners, ", "))
+	default:
+		st.Text = names(s) + " is in shadow"
+	}
+	return st
+}
+
+// ownerOf is the node that owns the VIPs of a virtual router.
+func ownerOf(s api.Sight, name string) fsm.NodeID {
+	for _, v := range s.VIPs {
+		if v.Router == name && !v.Shadow {
+			return v.Owner
+		}
+	}
+	return ""
+}
+
+// spoken: the owner's adverts are heard by the other nodes.
+func spoken(s api.Sight) Step {
+	st := Step{Name: "adverts", Done: true}
+	if len(s.Routers) == 0 {
+		st.Text = "there is no virtual router, and so nothing to be heard"
+		return st
+	}
+	var is, waits []string
+	for _, r := range s.Routers {
+		owner := ownerOf(s, r.Name)
+		from := s.Nodes[:0:0]
+		var source api.HeardRouter
+		for _, n := range s.Nodes {
+			if n.Node == owner {
+				source, _ = router(n, r.Name)
+			} else if h, ok := router(n, r.Name); ok && h.Problem == "" {
+				from = append(from, n)
+			}
+		}
+		if owner == "" || !source.Speaks {
+			waits = append(waits, fmt.Sprintf("nobody speaks for %s yet", r.Name))
+			continue
+		}
+		var by, not []string
+		for _, n := range from {
+			h, _ := router(n, r.Name)
+			if slices.ContainsFunc(h.Heard, func(x api.Rival) bool { return x.Source == source.Source && x.Role == "fellow" && x.Active }) {
+				by = append(by, string(n.Node))
+			} else {
+				not = append(not, string(n.Node))
+			}
+		}
+		switch {
+		case len(not) > 0:
+			waits = append(waits, fmt.Sprintf("%s does not hear %s speak for %s", strings.Join(not, ", "), owner, r.Name))
+		case len(by) > 0:
+			is = append(is, fmt.Sprintf("%s speaks for %s, as %s hears", owner, r.Name, strings.Join(by, ", ")))
+		default:
+			is = append(is, fmt.Sprintf("%s speaks for %s; there is no other node that could hear it", owner, r.Name))
+		}
+	}
+	st.Done = len(waits) == 0
+	st.Text = strings.Join(append(waits, is...), "; ")
+	return st
+}
+
+// silence: nobody outside the cluster speaks any more.
+func silence(s api.Sight) Step {
+	st := Step{Name: "silence", Done: true, Text: "no router outside the cluster speaks"}
+	var who []string
+	for _, n := range s.Nodes {
+		for _, h := range n.Routers {
+			for _, x := range h.Heard {
+				if text := fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, h.Name, n.Node); x.Active && x.Role != "fellow" {
+					who = append(who, text)
+				}
+			}
+		}
+	}
+	if len(who) > 0 {
+		st.Done, st.Text = false, strings.Join(who, "; ")
+	}
+	return st
+}
+
+// answers: the owner has the address, and it alone answers for it.
+func answers(s api.Sight) Step {
+	st := Step{Name: "answers", Done: true}
+	var is, waits []string
+	for _, v := range s.VIPs {
+		has, macs := false, []string(nil)
+		for _, n := range s.Nodes {
+			h, _ := address(n, v.Address)
+			if n.Node == v.Owner {
+				has, macs = h.Here && h.Ours, n.MACs
+			} else if h.Here && h.Ours {
+				waits = append(waits, fmt.Sprintf("%s has %v as well", n.Node, v.Address))
+			}
+		}
+		if !has {
+			waits = append(waits, fmt.Sprintf("%v is not open yet on its owner %s", v.Address, v.Owner))
+			continue
+		}
+		var by []string
+		could := false
+		for _, n := range s.Nodes {
+			h, ok := address(n, v.Address)
+			if !ok || n.Node == v.Owner || !h.Asked {
+				continue
+			}
+			could = true
+			for _, m := range h.MACs {
+				if !slices.Contains(macs, m) {
+					waits = append(waits, fmt.Sprintf("%s answers for %v beside %s, as %s hears", m, v.Address, v.Owner, n.Node))
+				} else if !slices.Contains(by, string(n.Node)) {
+					by = append(by, string(n.Node))
+				}
+			}
+		}
+		switch {
+		case len(by) > 0:
+			is = append(is, fmt.Sprintf("%s answers for %v, as %s hears", v.Owner, v.Address, strings.Join(by, ", ")))
+		case could:
+			waits = append(waits, fmt.Sprintf("no other node hears %s answer for %v", v.Owner, v.Address))
+		default:
+			is = append(is, fmt.Sprintf("%s has %v; there is no other node that could ask", v.Owner, v.Address))
+		}
+	}
+	st.Done = len(waits) == 0
+	st.Text = strings.Join(append(waits, is...), "; ")
+	return st
+}
+
+// gone: no node has the addresses any more.
+func gone(s api.Sight) Step {
+	st := Step{Name: "gone", Done: true, Text: "no node of the cluster has it any more"}
+	var who []string
+	for _, n := range s.Nodes {
+		for _, v := range s.VIPs {
+			if h, ok := address(n, v.Address); ok && h.Here && h.Ours {
+				who = append(who, fmt.Sprintf("%s still has %v", n.Node, v.Address))
+			}
+		}
+		for _, h := range n.Routers {
+			if h.Speaks {
+				who = append(who, fmt.Sprintf("%s still speaks for %s", n.Node, h.Name))
+			}
+		}
+	}
+	if len(who) > 0 {
+		st.Done, st.Text = false, strings.Join(who, "; ")
+	}
+	return st
+}
+
+// master: a listed router outside the cluster speaks for each virtual router.
+func master(s api.Sight) Step {
+	st := Step{Name: "master", Done: true}
+	var is, waits []string
+	for _, r := range s.Routers {
+		text := ""
+		for _, n := range s.Nodes {
+			h, _ := router(n, r.Name)
+			for _, x := range h.Heard {
+				if x.Active && x.Role == "listed" && text == "" {
+					text = fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, r.Name, n.Node)
+				}
+			}
+		}
+		if text == "" {
+			waits = append(waits, fmt.Sprintf("none of its peers speaks for %s yet", r.Name))
+		} else {
+			is = append(is, text)
+		}
+	}
+	st.Done = len(waits) == 0
+	st.Text = strings.Join(append(waits, is...), "; ")
+	return st
+}
+
+// answersElsewhere: somebody has the addresses who is not the cluster.
+func answersElsewhere(s api.Sight) Step {
+	st := Step{Name: "answers", Done: true}
+	var is, waits []string
+	for _, v := range s.VIPs {
+		text := ""
+		for _, n := range s.Nodes {
+			h, ok := address(n, v.Address)
+			switch {
+			case !ok || text != "":
+			case len(h.MACs) > 0:
+				text = fmt.Sprintf("%s answers for %v, as %s hears", strings.Join(h.MACs, ", "), v.Address, n.Node)
+			case h.Here && !h.Ours && len(s.Nodes) == 1:
+				text = fmt.Sprintf("another program on %s has %v", n.Node, v.Address)
+			}
+		}
+		if text == "" {
+			waits = append(waits, fmt.Sprintf("nobody answers for %v yet", v.Address))
+		} else {
+			is = append(is, text)
+		}
+	}
+	st.Done = len(waits) == 0
+	st.Text = strings.Join(append(waits, is...), "; ")
+	return st
+}

@@ -1,0 +1,233 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quorate/fsm"
+)
+
+// Sight is what the nodes see of a VIP, and of all that can only go with it: what a takeover or giveback is judged by. Package crossing judges it.
+type Sight struct {
+	Version uint64        `json:"config_version" doc:"Version of the configuration that it was seen under"`
+	VIPs    []SightVIP    `json:"vips" nullable:"false" doc:"The VIP, and those of its virtual router and group, and of theirs"`
+	Routers []RouterAside `json:"virtual_routers" nullable:"false" doc:"Their virtual routers"`
+	Nodes   []NodeSight   `json:"nodes" nullable:"false" doc:"What each director sees"`
+}
+
+// SightVIP is a VIP as it is agreed.
+type SightVIP struct {
+	Name    string     `json:"name"`
+	Address netip.Addr `json:"address"`
+	Mode    string     `json:"mode" enum:"live,shadow"`
+	Router  string     `json:"virtual_router,omitempty"`
+	Owner   fsm.NodeID `json:"owner,omitempty" doc:"Agreed owner, in shadow who would be"`
+	Shadow  bool       `json:"shadow" doc:"The owner has it in shadow alone; it may be on its way out of it"`
+	Moving  bool       `json:"moving" doc:"The owner was asked to give it up"`
+}
+
+// RouterAside is what the judge has to know of a virtual router.
+type RouterAside struct {
+	Name     string       `json:"name"`
+	VRID     uint8        `json:"vrid"`
+	Priority uint8        `json:"priority"`
+	Preempt  bool         `json:"preempt"`
+	DownMS   int64        `json:"master_down_ms" doc:"How long the most patient router outside the cluster hears nothing before it takes over"`
+	Peers    []netip.Addr `json:"peers,omitempty"`
+}
+
+// NodeSight is what one director sees.
+type NodeSight struct {
+	Node      fsm.NodeID     `json:"node"`
+	Able      bool           `json:"able" doc:"It is ready and holds its lease"`
+	Problem   string         `json:"problem,omitempty" doc:"Why it could not be asked"`
+	MACs      []string       `json:"macs,omitempty" doc:"Its own"`
+	Addresses []HeardAddress `json:"addresses,omitempty"`
+	Routers   []HeardRouter  `json:"virtual_routers,omitempty"`
+}
+
+// HeardAddress is who answers for an address, as a node hears it on its link: a VIP, or a router outside the cluster.
+type HeardAddress struct {
+	Address netip.Addr `json:"address"`
+	Link    string     `json:"link,omitempty" doc:"Absent: it has none for it"`
+	Asked   bool       `json:"asked" doc:"It could be asked there"`
+	MACs    []string   `json:"macs,omitempty" doc:"That answered"`
+	Here    bool       `json:"here,omitempty" doc:"Its own kernel has the address"`
+	Ours    bool       `json:"ours,omitempty" doc:"Put there by its agent, and not by another program"`
+}
+
+// HeardRouter is a virtual router on a node.
+type HeardRouter struct {
+	Name    string     `json:"name"`
+	Source  netip.Addr `json:"source,omitzero" doc:"From where it would speak"`
+	Speaks  bool       `json:"speaks" doc:"It advertises"`
+	Problem string     `json:"problem,omitempty" doc:"Why it neither speaks nor hears"`
+	Heard   []Rival    `json:"heard,omitempty"`
+}
+
+// Rival is a router that a node hears for a virtual router.
+type Rival struct {
+	Source   netip.Addr `json:"source"`
+	Role     string     `json:"role" enum:"stranger,fellow,listed"`
+	Active   bool       `json:"active" doc:"It advertises now"`
+	Priority uint8      `json:"priority"`
+	Differs  []Differs  `json:"differs,omitempty"`
+}
+
+// Differs is something in which a router is not as the configuration has it.
+type Differs struct {
+	What     string `json:"what" example:"version"`
+	Text     string `json:"text" doc:"What it leads to, and the cure"`
+	Harmless bool   `json:"harmless,omitempty" doc:"Both hear each other all the same"`
+}
+
+// SightQuery asks a node what it sees.
+type SightQuery struct {
+	VIPs  []netip.Addr `json:"vips"`
+	Peers []netip.Addr `json:"peers"`
+	// Interfaces are the links on which the VIPs are, where they are named; "" = the one that has the subnet. As long as VIPs.
+	Interfaces []string `json:"interfaces"`
+	Routers    []string `json:"routers"`
+}
+
+// Lookout asks the nodes what they see.
+type Lookout interface {
+	// Sight asks one node; it takes some hundred milliseconds. Node, Able and Problem are left to the caller.
+	Sight(ctx context.Context, node fsm.NodeID, q SightQuery) (NodeSight, error)
+}
+
+type (
+	sightOutput struct{ Body Sight }
+	// ModeRequest asks for another mode.
+	ModeRequest struct {
+		Mode string `json:"mode" enum:"live,shadow"`
+		Base uint64 `json:"base" doc:"Version of the configuration that it was decided on; refused with conflict when it is not the current one"`
+	}
+	// ModeSet is the answer.
+	ModeSet struct {
+		Version uint64   `json:"version" doc:"Of the configuration now"`
+		Changed []string `json:"changed" nullable:"false" doc:"VIPs that have another mode now: those that can only go together"`
+		// Write is what the files have to say.
+		Write []string `json:"write" nullable:"false" doc:"What to write into the configuration files, so that the next plan does not undo it"`
+	}
+	modeInput struct {
+		Name string `path:"name" maxLength:"200"`
+		Body ModeRequest
+	}
+	modeOutput struct{ Body ModeSet }
+)
+
+// sightLimit bounds what is asked of the nodes at once.
+const sightLimit = 3 * time.Second
+
+func (s *Server) registerCrossing(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "vip-sight", Method: "GET", Path: "/v1/vips/{name}/sight", Tags: []string{"vips"},
+		Summary:     "What the nodes see of a VIP on the wire",
+		Description: "Who answers for it and for the routers outside the cluster, who speaks VRRP for it, and what does not fit: for the VIP and for all that can only change its mode with it. Every director asks on its link, which takes some hundred milliseconds.",
+	}, func(ctx context.Context, in *nameInput) (*sightOutput, error) {
+		st, err := s.fresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		v, err := findVIP(st, in.Name)
+		if err != nil {
+			return nil, err
+		}
+		if s.lookout == nil {
+			return nil, newError(CodeNotPossible, "this agent cannot ask the others what they see")
+		}
+		return &sightOutput{Body: s.sight(ctx, st, v.Name)}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "vip-mode", Method: "PUT", Path: "/v1/vips/{name}/mode", Tags: []string{"vips"}, MaxBodyBytes: maxBody,
+		Summary: "Change the mode of a VIP: live or shadow",
+		Description: "Of the VIP and of all that can only have the same: the VIPs of its virtual router and of its group, and of theirs. One transaction; refused with conflict when base is not the " +
+			"current version of the configuration. It judges nothing: see vip-sight.",
+	}, s.mode)
+}
+
+func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
+	st, err := s.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := findVIP(st, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Base != st.ConfigVersion {
+		return nil, newError(CodeConflict, "the configuration is at version %d and the mode was to be changed at %d: somebody applied another in between; try again", st.ConfigVersion, in.Body.Base)
+	}
+	m := fsm.Mode(in.Body.Mode)
+	if in.Body.Mode == fsm.LiveMode.String() {
+		m = fsm.LiveMode
+	}
+	c, changed := st.Config.WithMode(v.Name, m)
+	out := ModeSet{Version: st.ConfigVersion, Changed: list(changed), Write: list(st.Config.ModeLines(c))}
+	if len(changed) == 0 {
+		return &modeOutput{Body: out}, nil
+	}
+	if ps := c.Validate(); len(ps) > 0 {
+		return nil, invalidConfig(ps)
+	}
+	_, st, err = s.propose(ctx, fsm.Command{Configure: &fsm.Configure{Base: in.Body.Base, Config: c}})
+	if err != nil {
+		return nil, err
+	}
+	out.Version = st.ConfigVersion
+	return &modeOutput{Body: out}, nil
+}
+
+// sight asks all directors at once.
+func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
+	ctx, cancel := context.WithTimeout(ctx, sightLimit)
+	defer cancel()
+	out := Sight{Version: st.ConfigVersion, VIPs: []SightVIP{}, Routers: []RouterAside{}, Nodes: []NodeSight{}}
+	q := SightQuery{}
+	for _, n := range st.Config.Bound(name) {
+		v := st.Config.VIPs[n]
+		a := st.Assignments[v.Key()]
+		out.VIPs = append(out.VIPs, SightVIP{Name: n, Address: v.Address.Addr(), Mode: st.Config.ModeOf(v).String(), Router: v.RouterName(), Owner: a.Owner, Shadow: a.Shadow, Moving: a.Release != nil})
+		q.VIPs, q.Interfaces = append(q.VIPs, v.Address.Addr()), append(q.Interfaces, v.Interface)
+	}
+	for _, r := range st.Config.VirtualRouters() {
+		if !slices.ContainsFunc(out.VIPs, func(v SightVIP) bool { return v.Router == r.Name }) {
+			continue
+		}
+		// Master_Down_Interval of a priority of 1, where the skew is longest.
+		down := 4 * r.Interval
+		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, DownMS: down.Milliseconds(), Peers: r.Peers})
+		q.Routers, q.Peers = append(q.Routers, r.Name), append(q.Peers, r.Peers...)
+	}
+	slices.SortFunc(q.Peers, netip.Addr.Compare)
+	q.Peers = slices.Compact(q.Peers)
+	hints := s.hints(ctx, st)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, id := range slices.Sorted(maps.Keys(st.Nodes)) {
+		if n := st.Nodes[id]; n.Role != fsm.Director {
+			continue
+		}
+		wg.Go(func() {
+			x, err := s.lookout.Sight(ctx, id, q)
+			x.Node, x.Able = id, hints.Able[id]
+			if err != nil {
+				x = NodeSight{Node: id, Problem: err.Error()}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.Nodes = append(out.Nodes, x)
+		})
+	}
+	wg.Wait()
+	slices.SortFunc(out.Nodes, func(a, b NodeSight) int { return cmp.Compare(a.Node, b.Node) })
+	return out
+}
