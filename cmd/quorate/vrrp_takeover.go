@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -175,15 +176,33 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
-// setMode changes the mode. Once it is asked for it is not interrupted: what has become of it would not be known.
+// setMode changes the mode. Once it is asked for it is not interrupted: what has become of it would not be known. Where the answer does not say, as when the leader was
+// lost meanwhile, the cluster is asked what it has, and only when it has not changed is it asked for once more.
 func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way crossing.Way, base uint64) (api.ModeSet, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setLimit)
 	defer cancel()
-	set, err := c.SetMode(ctx, vip, api.ModeRequest{Mode: way.Mode(), Base: base})
-	if err != nil && ctx.Err() != nil {
-		return set, fmt.Errorf("no answer within %v to the change of the mode of %s, which may still be carried out: look at `quorate vip show %[2]s`: %w", setLimit, vip, err)
+	for {
+		set, err := c.SetMode(ctx, vip, api.ModeRequest{Mode: way.Mode(), Base: base})
+		var refused *api.Error
+		if err == nil || errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+			return set, err
+		}
+		for { // a look has the word of a quorum, so that nothing that was asked for before comes later
+			s, lookErr := c.Sight(ctx, vip)
+			switch {
+			case ctx.Err() != nil:
+				return set, fmt.Errorf("it is not known whether the mode of %s is %s now: look at `quorate vip show %[1]s`: %[3]w", vip, way.Mode(), err)
+			case lookErr != nil:
+				time.Sleep(lookPause)
+				continue
+			case crossing.There(way, s):
+				return api.ModeSet{Version: s.Version, Changed: []string{vip}, Write: []string{"the modes that `quorate export` shows"}}, nil
+			case s.Version != base:
+				return set, fmt.Errorf("the mode of %s is not changed, and somebody has applied another configuration: %w", vip, err)
+			}
+			break
+		}
 	}
-	return set, err
 }
 
 // errMoved: somebody has changed the modes meanwhile.
