@@ -99,6 +99,10 @@ func TestTakeoverAndGiveback(t *testing.T) {
 	if out := says(t, n1, "vrrp", "takeover", "web", "--check"); !strings.Contains(out, "n3 has "+vip.Addr().String()+" in its own kernel") || !strings.Contains(out, "Nothing speaks against") {
 		t.Errorf("the check says:\n%s", out)
 	}
+	if out := says(t, n1, "vrrp", "scan", "eth0", "--for", (time.Second * p.times).String(), "--output", "json"); !strings.Contains(out, `"virtual_router": "web"`) || !strings.Contains(out, `"node": "n3"`) ||
+		!strings.Contains(out, `"priority": 150`) || !strings.Contains(out, `"findings": []`) {
+		t.Errorf("scan says:\n%s", out)
+	}
 	must(t, k3.End(within(t, 10*time.Second*p.times)))
 	has(h, true)
 	says(t, n1, "vip", "move", "web", "n2")

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate/agent/survey"
-	"quorate/fsm"
 )
 
 // Bounds of a scan.
@@ -74,10 +73,6 @@ func (a *app) scan(ctx context.Context, links []string, d time.Duration) error {
 func (a *app) known(ctx context.Context) (known survey.Known, why error) {
 	ctx, cancel := context.WithTimeout(ctx, knownLimit)
 	defer cancel()
-	links, err := survey.Links()
-	if err != nil {
-		return known, err
-	}
 	c, err := a.client()
 	if err != nil {
 		return known, err
@@ -91,16 +86,13 @@ func (a *app) known(ctx context.Context) (known survey.Known, why error) {
 	if err != nil {
 		return known, err
 	}
-	return knownOf(st.ClusterID, cfg.Config, fsm.Facts{Links: links}), nil
-}
-
-// knownOf is what a configuration says of this machine's links.
-func knownOf(cluster string, c fsm.Config, here fsm.Facts) survey.Known {
-	k := survey.Known{Cluster: cluster, Alone: map[netip.Addr]string{}}
-	for name, v := range c.VIPs {
-		k.Alone[v.Address.Addr()] = name
+	nodes := map[netip.Addr]string{}
+	for _, n := range st.Nodes {
+		if at, err := netip.ParseAddrPort(n.Addr); err == nil {
+			nodes[at.Addr()] = string(n.ID)
+		}
 	}
-	return k
+	return knownHere(st.ClusterID, cfg.Config, nodes)
 }
 
 func (a *app) writeScan(w io.Writer, r *survey.Report, unknown error) {
