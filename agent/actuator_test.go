@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"quorate/agent/speak"
 	"quorate/cluster"
 	"quorate/cluster/lease"
 	"quorate/fsm"
@@ -47,8 +48,10 @@ type world struct {
 	news      []string
 	led       bool // there is a leader
 	actuator  *actuator
-	speaks    *worldVoices // nil: there are no virtual routers
-	ending    bool         // the agent was asked to end
+	speaks    *worldVoices    // nil: there are no virtual routers
+	voices    *speak.Speakers // in their place: real ones
+	reports   func(cluster.ForeignReport)
+	ending    bool // the agent was asked to end
 	stop      func()
 	model     lvs.Plane // in place of worldPlane
 	diary     []string
@@ -307,6 +310,9 @@ func (w *world) start(t *testing.T) (stop func()) {
 		a.speech.voices, a.heard = v, v.news
 		a.foreign = func(r cluster.ForeignReport) { v.mu.Lock(); defer v.mu.Unlock(); v.seen = r }
 		a.ending = func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ending }
+	}
+	if w.voices != nil {
+		a.speech.voices, a.heard, a.foreign = w.voices, w.voices.News(), w.reports
 	}
 	w.actuator = a
 	var wg sync.WaitGroup

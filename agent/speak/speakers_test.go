@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"quorate/agent/speak/speaktest"
 	"quorate/vip"
 	"quorate/vip/vrrp"
 )
@@ -40,7 +41,7 @@ type host struct {
 	events chan Event
 }
 
-func newHost(ctx context.Context, c *cable, source string) *host {
+func newHost(ctx context.Context, c *speaktest.Cable, source string) *host {
 	h := &host{events: make(chan Event, 100)}
 	h.link.Store(&vip.Link{Name: "eth0", Index: 2, Up: true, Carrier: true, Primary: netip.MustParseAddr(source)})
 	h.live.Store(true)
@@ -53,7 +54,7 @@ func newHost(ctx context.Context, c *cable, source string) *host {
 		},
 		Open: func(vrrp.ConnOptions) (Wire, error) {
 			h.opened.Add(1)
-			return c.plug(), nil
+			return c.Plug(), nil
 		},
 		Live: func(e uint64) bool { return e == 7 && h.live.Load() },
 		Tell: func(e Event) { h.events <- e },
@@ -63,8 +64,8 @@ func newHost(ctx context.Context, c *cable, source string) *host {
 }
 
 // legacy is a router outside the cluster.
-func legacy(ctx context.Context, c *cable, p vrrp.Priority) *vrrp.Speaker {
-	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: c.plug()})
+func legacy(ctx context.Context, c *speaktest.Cable, p vrrp.Priority) *vrrp.Speaker {
+	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: c.Plug()})
 	r := router(51)
 	r.Config.Mode, r.Config.Anyone, r.Config.Listed, r.Config.Priority, r.Config.Source = vrrp.Elected, true, nil, p, netip.MustParseAddr("192.0.2.5")
 	if err := s.Add(r.Config); err != nil {
@@ -74,26 +75,26 @@ func legacy(ctx context.Context, c *cable, p vrrp.Priority) *vrrp.Speaker {
 	return s
 }
 
-func scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *cable)) {
+func scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *speaktest.Cable)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
-		f(ctx, t, &cable{})
+		f(ctx, t, &speaktest.Cable{})
 	})
 }
 
 // TestHandOver: the owner speaks, another one takes over without a word of the first, and the last one says that nobody has the addresses.
 func TestHandOver(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a, b := newHost(ctx, c, "192.0.2.1"), newHost(ctx, c, "192.0.2.2")
 		a.Want([]Router{router(51, "192.0.2.2")})
 		b.Want([]Router{router(51, "192.0.2.1")})
 		time.Sleep(sec)
 		a.Speak(id51, 7)
 		time.Sleep(3*sec + sec/2)
-		if n := len(c.by("192.0.2.1", time.Time{})); n != 4 || !b.View(id51).Fellow {
+		if n := len(c.By("192.0.2.1", time.Time{})); n != 4 || !b.View(id51).Fellow {
 			t.Errorf("%d adverts in 3.5 s; the other sees %+v", n, b.View(id51))
 		}
 		turn := time.Now()
@@ -101,13 +102,13 @@ func TestHandOver(t *testing.T) {
 		synctest.Wait()
 		b.Speak(id51, 7)
 		time.Sleep(3*sec + sec/2)
-		if n := len(c.by("192.0.2.1", turn)); n != 0 || len(c.by("192.0.2.2", turn)) != 4 {
-			t.Errorf("the first said %d more, the second %d", n, len(c.by("192.0.2.2", turn)))
+		if n := len(c.By("192.0.2.1", turn)); n != 0 || len(c.By("192.0.2.2", turn)) != 4 {
+			t.Errorf("the first said %d more, the second %d", n, len(c.By("192.0.2.2", turn)))
 		}
 		turn = time.Now()
 		b.LastWord(id51)
 		time.Sleep(5 * sec)
-		if said := c.by("192.0.2.2", turn); len(said) != 1 || said[0].priority != 0 || !said[0].at.Equal(turn) {
+		if said := c.By("192.0.2.2", turn); len(said) != 1 || said[0].Priority != 0 || !said[0].At.Equal(turn) {
 			t.Errorf("at the end it said %v", said)
 		}
 	})
@@ -115,7 +116,7 @@ func TestHandOver(t *testing.T) {
 
 // TestSilentAfterTheLease: the lease ends while nobody tells the Speaker, as in an agent that stands still and goes on: not one advert more, until it is held again.
 func TestSilentAfterTheLease(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -123,7 +124,7 @@ func TestSilentAfterTheLease(t *testing.T) {
 		a.live.Store(false)
 		turn := time.Now()
 		time.Sleep(10 * sec)
-		if n := len(c.by("192.0.2.1", turn)); n != 0 {
+		if n := len(c.By("192.0.2.1", turn)); n != 0 {
 			t.Errorf("%d adverts without a lease", n)
 		}
 		if st := a.Status(); len(st) != 1 || st[0].Kept != 10 || st[0].Speaks {
@@ -132,7 +133,7 @@ func TestSilentAfterTheLease(t *testing.T) {
 		a.Speak(id51, 8) // another epoch, which is not live
 		a.live.Store(true)
 		time.Sleep(2 * sec)
-		if n := len(c.by("192.0.2.1", turn)); n != 0 {
+		if n := len(c.By("192.0.2.1", turn)); n != 0 {
 			t.Errorf("%d adverts under an epoch that is not live", n)
 		}
 	})
@@ -140,7 +141,7 @@ func TestSilentAfterTheLease(t *testing.T) {
 
 // TestYields: a better claim silences the node within the advert; nothing is said while it lasts though the actuator wants it; when it ends, it is.
 func TestYields(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -160,37 +161,32 @@ func TestYields(t *testing.T) {
 		}
 		turn := time.Now()
 		time.Sleep(10 * sec)
-		if v := a.View(id51); len(c.by("192.0.2.1", turn)) > 0 || !v.Outranks || v.Active.Priority != 220 || v.Active.Source != addrs("192.0.2.5")[0] {
-			t.Errorf("it said %v; it sees %+v", c.by("192.0.2.1", turn), v)
+		if v := a.View(id51); len(c.By("192.0.2.1", turn)) > 0 || !v.Outranks || v.Active.Priority != 220 || v.Active.Source != addrs("192.0.2.5")[0] {
+			t.Errorf("it said %v; it sees %+v", c.By("192.0.2.1", turn), v)
 		}
 		if err := n.Remove(51); err != nil {
 			t.Fatal(err)
 		}
 		turn = time.Now()
 		time.Sleep(5*sec + sec/2)
-		if v := a.View(id51); v.Yielded || v.Busy() || len(c.by("192.0.2.1", turn)) != 6 {
-			t.Errorf("when the other has ended it said %v, and sees %+v", c.by("192.0.2.1", turn), v)
+		if v := a.View(id51); v.Yielded || v.Busy() || len(c.By("192.0.2.1", turn)) != 6 {
+			t.Errorf("when the other has ended it said %v, and sees %+v", c.By("192.0.2.1", turn), v)
 		}
 	})
 }
 
 // TestLostAdverts: a master of which single adverts are lost is there all the while; one that ended without a word is gone after its Active_Down_Interval.
 func TestLostAdverts(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		on, stop := context.WithCancel(ctx)
 		legacy(on, c, 220)
 		time.Sleep(5 * sec) // its Active_Down_Interval, and some adverts
 		for range 8 {
-			c.mu.Lock() // the next two are lost
-			ends := c.ends
-			c.ends = nil
-			c.mu.Unlock()
+			mend := c.Lose() // the next two
 			time.Sleep(2 * sec)
-			c.mu.Lock()
-			c.ends = ends
-			c.mu.Unlock()
+			mend()
 			if v := a.View(id51); !v.Outranks {
 				t.Fatalf("two lost adverts, and it sees %+v", v)
 			}
@@ -210,7 +206,7 @@ func TestLostAdverts(t *testing.T) {
 
 // TestFollowsTheLink: sockets follow a link that is made anew, the source follows its address, and what the actuator said stands.
 func TestFollowsTheLink(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -219,21 +215,21 @@ func TestFollowsTheLink(t *testing.T) {
 		a.Look()
 		turn := time.Now()
 		time.Sleep(sec + sec/2)
-		if n := len(c.by("192.0.2.3", turn)); n != 2 || len(c.by("192.0.2.1", turn)) != 0 || a.opened.Load() != 1 {
+		if n := len(c.By("192.0.2.3", turn)); n != 2 || len(c.By("192.0.2.1", turn)) != 0 || a.opened.Load() != 1 {
 			t.Errorf("%d adverts from the new address, %d sockets", n, a.opened.Load())
 		}
 		a.link.Store(nil)
 		a.Look()
 		turn = time.Now()
 		time.Sleep(5 * sec)
-		if st := a.Status(); len(c.by("192.0.2.3", turn)) != 0 || st[0].Problem != "there is no link eth0" || !a.View(id51).Since.IsZero() {
+		if st := a.Status(); len(c.By("192.0.2.3", turn)) != 0 || st[0].Problem != "there is no link eth0" || !a.View(id51).Since.IsZero() {
 			t.Errorf("without the link: %+v, view %+v", st, a.View(id51))
 		}
 		a.link.Store(&vip.Link{Name: "eth0", Index: 3, Primary: netip.MustParseAddr("192.0.2.3")})
 		a.Look()
 		turn = time.Now()
 		time.Sleep(sec + sec/2)
-		if n := len(c.by("192.0.2.3", turn)); n != 2 || a.opened.Load() != 2 {
+		if n := len(c.By("192.0.2.3", turn)); n != 2 || a.opened.Load() != 2 {
 			t.Errorf("%d adverts on the new link, %d sockets", n, a.opened.Load())
 		}
 		a.link.Store(&vip.Link{Name: "eth0", Index: 3})
@@ -247,7 +243,7 @@ func TestFollowsTheLink(t *testing.T) {
 
 // TestRemovedRouter: a router that is configured no more stays until its last word is said, and no longer.
 func TestRemovedRouter(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51), router(52)})
 		a.Speak(id51, 7)
@@ -256,8 +252,8 @@ func TestRemovedRouter(t *testing.T) {
 		time.Sleep(sec)
 		a.LastWord(id51)
 		time.Sleep(10 * sec)
-		said := c.by("192.0.2.1", time.Time{})
-		if last := said[len(said)-1]; last.priority != 0 || len(said) != 4 {
+		said := c.By("192.0.2.1", time.Time{})
+		if last := said[len(said)-1]; last.Priority != 0 || len(said) != 4 {
 			t.Errorf("said %v", said)
 		}
 		a.mu.Lock()
@@ -271,7 +267,7 @@ func TestRemovedRouter(t *testing.T) {
 // TestSocketThatHangs: nobody waits for a socket that takes nothing, but the line. In real time: who waits for a mutex is not idle in virtual time.
 func TestSocketThatHangs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &cable{}
+	c := &speaktest.Cable{}
 	a := &host{stuck: make(chan struct{})}
 	begun := make(chan struct{}, 1)
 	a.Speakers = New(Options{
@@ -279,8 +275,8 @@ func TestSocketThatHangs(t *testing.T) {
 			return []vip.Link{{Name: "eth0", Index: 2, Primary: netip.MustParseAddr("192.0.2.1")}}, nil
 		},
 		Open: func(vrrp.ConnOptions) (Wire, error) {
-			e := c.plug()
-			e.stuck, e.begun = a.stuck, begun
+			e := c.Plug()
+			e.Stuck, e.Begun = a.stuck, begun
 			return e, nil
 		},
 		Live: func(uint64) bool { return true },
@@ -295,7 +291,7 @@ func TestSocketThatHangs(t *testing.T) {
 	a.Silence(id51)
 	a.LastWord(id51)
 	a.Want(nil)
-	if len(c.by("192.0.2.1", time.Time{})) != 0 {
+	if len(c.By("192.0.2.1", time.Time{})) != 0 {
 		t.Error("the test's socket does not hang")
 	}
 	close(a.stuck)
@@ -305,7 +301,7 @@ func TestSocketThatHangs(t *testing.T) {
 
 // TestTellsDifferences with what they lead to, and the cure.
 func TestTellsDifferences(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		r := router(51)
 		r.Config.Version = vrrp.V2

@@ -1,0 +1,159 @@
+// Package speaktest is a link in memory, for tests of those who speak VRRP.
+package speaktest
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"quorate/vip/vrrp"
+)
+
+// Cable is a link in memory: what one end sends the others hear.
+type Cable struct {
+	mu   sync.Mutex
+	ends []*End
+	seen []Sent
+}
+
+// Sent is an advert on the cable.
+type Sent struct {
+	At       time.Time
+	From     netip.Addr
+	VRID     vrrp.VRID
+	Priority vrrp.Priority
+}
+
+// End is where one host is plugged in.
+type End struct {
+	cable    *Cable
+	mu       sync.Mutex
+	inbox    []vrrp.Datagram
+	deadline time.Time
+	woken    chan struct{}
+	only     []vrrp.VRID
+	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
+	Stuck, Begun chan struct{}
+}
+
+// Plug makes an end.
+func (c *Cable) Plug() *End {
+	e := &End{cable: c, woken: make(chan struct{}, 1)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ends = append(c.ends, e)
+	return e
+}
+
+func (e *End) wake() {
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Receive implements vrrp.Wire.
+func (e *End) Receive() ([]vrrp.Datagram, error) {
+	for {
+		e.mu.Lock()
+		got, deadline := e.inbox, e.deadline
+		e.inbox = nil
+		e.mu.Unlock()
+		if len(got) > 0 {
+			return got, nil
+		}
+		var late <-chan time.Time
+		if !deadline.IsZero() {
+			d := time.Until(deadline)
+			if d <= 0 {
+				return nil, os.ErrDeadlineExceeded
+			}
+			late = time.After(d)
+		}
+		select {
+		case <-e.woken:
+		case <-late:
+		}
+	}
+}
+
+// Send implements vrrp.Wire.
+func (e *End) Send(packet []byte, _ netip.Addr) error {
+	if e.Stuck != nil {
+		select {
+		case e.Begun <- struct{}{}:
+		default:
+		}
+		<-e.Stuck
+	}
+	d, r := vrrp.ParseIPv4(slices.Clone(packet))
+	if r != vrrp.Accepted {
+		panic(r)
+	}
+	c := e.cable
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := vrrp.VRID(d.Payload[1])
+	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, vrrp.Priority(d.Payload[2])})
+	for _, other := range c.ends {
+		if other != e && (other.only == nil || slices.Contains(other.only, v)) {
+			other.mu.Lock()
+			other.inbox = append(other.inbox, d)
+			other.mu.Unlock()
+			other.wake()
+		}
+	}
+	return nil
+}
+
+// SetReadDeadline implements vrrp.Wire.
+func (e *End) SetReadDeadline(t time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deadline = t
+	e.wake()
+	return nil
+}
+
+// Only hears only some virtual routers.
+func (e *End) Only(v []vrrp.VRID) error {
+	e.cable.mu.Lock()
+	defer e.cable.mu.Unlock()
+	e.only = v
+	return nil
+}
+
+// Close plugs the end out.
+func (e *End) Close() error {
+	e.cable.mu.Lock()
+	defer e.cable.mu.Unlock()
+	e.cable.ends = slices.DeleteFunc(e.cable.ends, func(x *End) bool { return x == e })
+	return nil
+}
+
+// By are the adverts of one sender since an instant.
+func (c *Cable) By(from string, since time.Time) (out []Sent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.seen {
+		if s.From == netip.MustParseAddr(from) && !s.At.Before(since) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Lose has the cable lose all that is sent until the returned function is called.
+func (c *Cable) Lose() (mend func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ends := c.ends
+	c.ends = nil
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ends = ends
+	}
+}
