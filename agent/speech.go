@@ -32,6 +32,7 @@ type speech struct {
 	opened map[fsm.AddressKey]fsm.Epoch // the assignment by which each was opened last
 	asks   map[speak.ID]bool            // before they open, it is asked whether somebody answers
 	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
+	first  map[speak.ID]time.Time       // when each was first wanted of the voices
 	timed  bool                         // something changes by time alone
 }
 
@@ -69,6 +70,16 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 		t.began, t.spoken, t.opened, t.asks = s.Index, map[speak.ID]spoken{}, map[fsm.AddressKey]fsm.Epoch{}, map[speak.ID]bool{}
 	}
 	t.voices.Want(wantedRouters(s, self, routers))
+	first := make(map[speak.ID]time.Time, len(routers))
+	for _, r := range routers {
+		if id, ok := routerID(r); ok {
+			first[id] = t.first[id]
+			if first[id].IsZero() {
+				first[id] = time.Now()
+			}
+		}
+	}
+	t.first = first
 }
 
 // hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
@@ -82,7 +93,7 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 			continue
 		}
 		open := anyIn(in.open, keys)
-		why := t.against(in, r, t.voices.View(id), open)
+		why := t.against(in, r, id, t.voices.View(id), open)
 		if why == "" {
 			if !open && !t.asks[id] {
 				v := t.voices.View(id)
@@ -104,7 +115,7 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 }
 
 // against is why this node leaves a router's addresses to another; "" = nothing.
-func (t *speech) against(in speechInput, r fsm.LocalRouter, v speak.View, open bool) string {
+func (t *speech) against(in speechInput, r fsm.LocalRouter, id speak.ID, v speak.View, open bool) string {
 	has := fmt.Sprintf("router %v (priority %d) has it by VRRP", v.Active.Source, v.Active.Priority)
 	switch {
 	case v.Yielded && !v.Active.Source.IsValid():
@@ -115,7 +126,7 @@ func (t *speech) against(in speechInput, r fsm.LocalRouter, v speak.View, open b
 		return fmt.Sprintf("router %v has it by VRRP", *r.Foreign)
 	case open || !patient(r) || t.handed(in.s, r) && !v.Busy():
 		return ""
-	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r):
+	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r), v.Since.IsZero() && in.now.Sub(t.first[id]) < listenFor(r)+deafFor:
 		t.timed = true
 		return "this node listens whether a router outside the cluster has it by VRRP"
 	case v.Active.Source.IsValid() && left(r, v, in.now):
@@ -132,6 +143,9 @@ func patient(r fsm.LocalRouter) bool { return r.Router.NoPreempt || r.Router.Pre
 func left(r fsm.LocalRouter, v speak.View, now time.Time) bool {
 	return r.Router.NoPreempt || now.Sub(v.ActiveSince) < r.Router.PreemptDelay
 }
+
+// deafFor is how long an owner waits for its sockets before it does without its ears.
+const deafFor = 2 * time.Second
 
 // listenFor is how long is listened before an address is opened that another may be left: an active router speaks once in an interval, and its timers may be late.
 func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 + 50*time.Millisecond }

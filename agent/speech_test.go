@@ -307,6 +307,15 @@ func TestLeavesItToTheOther(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		w.expect(t, "nobody was heard", "vrid 51: speak")
 	})
+	synctest.Test(t, func(t *testing.T) { // its sockets are not there yet
+		w, v := routed(t, off)
+		v.hear(func(x *speak.View) { x.Since = time.Time{} })
+		w.assign(t, "n1", 0)
+		time.Sleep(3200 * time.Millisecond)
+		w.expect(t, "while it has no ears")
+		time.Sleep(200 * time.Millisecond)
+		w.expect(t, "it does without", "vrid 51: speak")
+	})
 	for _, x := range []struct {
 		change func(*fsm.VirtualRouter)
 		ends   bool
