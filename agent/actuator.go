@@ -40,6 +40,13 @@ type addresses interface {
 	Keep() bool
 }
 
+// lapses are leases that came back after their end, and wait for the actuator before they open anything (lapse).
+type lapses interface {
+	guard(on bool) error
+	lapsed() uint64
+	resume(which uint64) error
+}
+
 // actuator makes this node's addresses match the agreed state, gated by the lease, and tells the data plane what to carry.
 // One goroutine: addresses have one serial writer (design §3 “Kernel-enforced”).
 type actuator struct {
@@ -54,6 +61,7 @@ type actuator struct {
 	clock   lease.Clock
 	ear     *ear
 	grant   func(epoch fsm.Epoch, until lease.Instant) error // tells the gate until when what is held without a quorum is open
+	lapses  lapses                                           // nil: there is no gate that could open by itself
 	tell    func(holdNews)
 	led     func() bool                 // there is a leader
 	passed  func()                      // a pass has come to its end; does not block
@@ -64,6 +72,10 @@ type actuator struct {
 	log     *slog.Logger
 
 	hold    holds
+	fall    fallbacks
+	granted bool           // the gate was told of a grant to itself
+	vote    fallbackOutput // of this pass
+	lapsed  uint64         // which lease had come back when this pass looked
 	speech  speech
 	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
 	open    lease.Opened
@@ -115,8 +127,9 @@ func (a *actuator) run(ctx context.Context) error {
 		nowLive := a.lease.Live(nowEpoch)
 		if nowLive {
 			a.hold.leased(now)
+			a.fall.leased(now, s.Config.Settings.Profile.Timing().TTL)
 		}
-		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 || a.speech.timed ||
+		if s.Index != index || nowEpoch != epoch || nowLive != live || !a.allLive() || !waiting.IsZero() || len(a.asking) > 0 || a.speech.timed || a.fall.busy() || a.lapse() != 0 ||
 			a.untilLingerEnds() <= 0 || a.ramps.untilNext() <= 0 || time.Since(swept) > sweep || !a.vips.Keep() {
 			index, epoch, live, swept = s.Index, nowEpoch, nowLive, time.Now()
 			patient := waiting.IsZero() || time.Since(waiting) < planePatience
@@ -137,8 +150,9 @@ func (a *actuator) run(ctx context.Context) error {
 		case <-ctx.Done():
 			st := a.vips.Clear()
 			a.speech.stop(fsm.LocalOf(a.view.State(), a.self), a.isEnding(), st)
+			a.fall.fail("this agent was stopped, or its node has left the cluster", time.Now())
 			a.hold.fail(errors.New("this agent was stopped, or its node has left the cluster"), time.Now())
-			for _, n := range a.hold.told() {
+			for _, n := range slices.Concat(a.fall.told(), a.hold.told()) {
 				a.tell(n)
 			}
 			return ctx.Err()
@@ -204,10 +218,11 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	timing := s.Config.Settings.Profile.Timing()
 	now := a.clock.Now()
 	leased := a.lease.Live(local.NodeEpoch)
+	a.speech.begin(s, a.self, local.Routers)
+	a.elections(s, local, timing, now, leased)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
-	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open}
-	a.speech.begin(s, a.self, local.Routers)
+	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open, elect: a.vote.elect}
 	a.speech.hold(turn, next)
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
@@ -250,11 +265,17 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		}
 	}
 	a.speech.speak(turn, next)
+	a.speech.elect(turn, a.hold.epoch)
+	a.ear.forget(a.speech.begun())
 	a.asking = a.ask(s, local, timing, next)
 	a.carried = wantedAddresses(local, next, stay, life)
 	st := a.vips.Reconcile(a.carried)
 	a.open = next
 	a.speech.end(st)
+	a.speech.abstain(turn, a.vote.abstain)
+	if a.vote.doubt {
+		a.looked()
+	}
 	a.speech.note(s, next)
 	if a.foreign != nil {
 		a.foreign(a.speech.report(local, next, time.Now()))
@@ -263,7 +284,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	if a.passed != nil {
 		a.passed()
 	}
-	for _, n := range a.hold.told() {
+	for _, n := range slices.Concat(a.fall.told(), a.hold.told()) {
 		a.tell(n)
 	}
 	maps.DeleteFunc(a.lingers, func(k fsm.AddressKey, _ vip.Wanted) bool { return st.Absent(k.Addr) })

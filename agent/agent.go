@@ -276,7 +276,7 @@ func (a *Agent) progresses() {
 
 // leaseChanged is called by the goroutine that renews. The kernel comes first.
 func (a *Agent) leaseChanged(c lease.LeaseChanged) error {
-	err := a.fence.renewed(c)
+	err := a.fence.lapse.renewed(c, a.clock.Now(), a.fence.renewed)
 	a.metrics.lease(c)
 	return err
 }
@@ -337,7 +337,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
-		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, tell: a.holdsChanged,
+		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, lapses: a.fence, tell: a.holdsChanged,
 		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), passed: a.hasPassed,
 		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load}
 	a.actuator.Store(act)

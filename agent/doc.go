@@ -12,7 +12,7 @@
 // packets, and that the gate keeps it silent (design §3 “Planned moves”). Before the agent ends or leaves it asks the leader to
 // hand its VIPs over, and waits for that for a bounded time.
 //
-// One policy of a VIP lets a node claim an address without a lease, quorum_lost = "hold": DESIGN.md says how that is kept apart from
+// Two policies of a VIP let a node claim an address without a lease, quorum_lost = "hold" and "vrrp": DESIGN.md says how that is kept apart from
 // everything else.
 //
 // [New] starts nothing; [Agent.Run] owns every goroutine and ends them all.

@@ -24,8 +24,18 @@ type fence struct {
 	failing  atomic.Bool   // the last renewal failed
 	failures atomic.Uint64 // renewals that the kernel refused
 
-	self atomic.Pointer[selfGrant]
+	self  atomic.Pointer[selfGrant]
+	lapse lapse
 }
+
+// guard says whether a lease that comes back after its end has to wait for the actuator (lapse).
+func (f *fence) guard(on bool) error { return f.lapse.guard(on, f.renewed) }
+
+// lapsed is which one waits; 0 = none.
+func (f *fence) lapsed() uint64 { return f.lapse.lapsed() }
+
+// resume lets it in.
+func (f *fence) resume(which uint64) error { return f.lapse.resume(which, f.renewed) }
 
 // selfGrant is until when this node has granted itself what it holds without a quorum.
 type selfGrant struct {

@@ -39,6 +39,7 @@ type heard struct {
 	last  time.Time // when the last round began that came to its end
 	by    string    // the MAC that was heard last; "" = none
 	err   error     // of the last round
+	anew  bool      // the round that runs has begun too early to count
 }
 
 func newEar(a asker, log *slog.Logger) *ear {
@@ -70,6 +71,22 @@ func (e *ear) of(a netip.Addr) heard {
 // silentFor reports whether nobody else has claimed or answered, in rounds the last of which began at least d after the first.
 func (h heard) silentFor(d time.Duration) bool {
 	return h.err == nil && !h.since.IsZero() && h.last.Sub(h.since) >= d
+}
+
+// silentLately is silentFor, and that the rounds go on.
+func (h heard) silentLately(d, round time.Duration, now time.Time) bool {
+	return h.silentFor(d) && now.Sub(h.last) <= 3*round
+}
+
+// forget begins anew what is heard of addresses: silence before this moment counts no more.
+func (e *ear) forget(addrs []netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range addrs {
+		if h := e.heard[a]; h.by == "" && h.err == nil {
+			e.heard[a] = heard{anew: true}
+		}
+	}
 }
 
 // against is why an address should not be claimed without a quorum; "" = nothing is known.
@@ -162,10 +179,10 @@ func (e *ear) ended(link string, addrs []netip.Addr, began time.Time, err error)
 		case h.since.IsZero():
 			// What was heard in this very round, or in a round that failed, begins the silence with the next.
 			h.since, h.last = time.Now(), began
-			if h.by == "" && h.err == nil {
+			if h.by == "" && h.err == nil && !h.anew {
 				h.since = began
 			}
-			h.err = nil
+			h.err, h.anew = nil, false
 		default:
 			h.last, h.by = began, ""
 		}

@@ -28,9 +28,10 @@ type holds struct {
 
 // held is one address that is held.
 type held struct {
-	VIP    string
-	Since  time.Time // wall clock, for people
-	Forced bool      // an operator has asked for it
+	VIP     string
+	Since   time.Time // wall clock, for people
+	Forced  bool      // an operator has asked for it
+	Elected bool      // the nodes have elected this one, by VRRP
 }
 
 // force is an operator's order to claim an address without a quorum, whoever owns it.
@@ -60,6 +61,7 @@ type holdInput struct {
 	own        map[fsm.AddressKey]string     // owned by the applied state, with the policy hold: name of the VIP
 	open       lease.Opened                  // what was open after the pass before
 	next       lease.Opened                  // what is open by a lease
+	elected    map[fsm.AddressKey]string     // for what fallbacks answer: it may be open, whatever is said here; name of the VIP
 	against    func(netip.Addr) (why string) // what speaks against claiming the address: another claimant, nobody could be heard; "" = nothing
 }
 
@@ -91,12 +93,20 @@ func (h *holds) step(in holdInput) lease.Opened {
 	for k, f := range h.forced {
 		names[k] = f.VIP
 	}
+	maps.Copy(names, in.elected)
 	for _, k := range slices.SortedFunc(maps.Keys(names), fsm.AddressKey.Compare) {
 		_, forced := h.forced[k]
 		_, leased := in.next[k]
 		_, open := in.open[k]
 		was, holding := h.on[k]
 		why := h.barred[k]
+		if _, elected := in.elected[k]; elected && !leased {
+			if !holding || !was.Elected {
+				was = held{VIP: names[k], Since: in.wall, Elected: true}
+			}
+			on[k] = was
+			continue
+		}
 		switch {
 		case leased || why != "" || !open && !forced:
 			continue
@@ -121,7 +131,7 @@ func (h *holds) step(in holdInput) lease.Opened {
 		on[k] = was
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(h.on), fsm.AddressKey.Compare) {
-		if _, still := on[k]; still || h.barred[k] != "" {
+		if _, still := on[k]; still || h.barred[k] != "" || h.on[k].Elected {
 			continue
 		}
 		why := "it is no longer this node's"
@@ -189,6 +199,9 @@ func (h *holds) bar(k fsm.AddressKey, vip, why string, holding bool, wall time.T
 // fail ends all that is held, for a reason that has nothing to do with who else may claim it.
 func (h *holds) fail(err error, wall time.Time) {
 	for _, k := range slices.SortedFunc(maps.Keys(h.on), fsm.AddressKey.Compare) {
+		if h.on[k].Elected { // fallbacks tell of it, and decide when it may be claimed again
+			continue
+		}
 		h.bar(k, h.on[k].VIP, err.Error(), true, wall)
 	}
 	h.on, h.granted = nil, lease.Instant{}

@@ -31,7 +31,9 @@ func wantedRouters(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter) []s
 		if !ok {
 			continue
 		}
-		out = append(out, wantedRouter(id, r.Router, others))
+		w := wantedRouter(id, r.Router, others)
+		w.Elects = elects(r)
+		out = append(out, w)
 	}
 	return out
 }

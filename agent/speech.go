@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/vip"
+	"quorate/vip/vrrp"
 )
 
 // voices are the virtual routers on this node's links: speak.Speakers. None of them may block.
@@ -21,6 +23,8 @@ type voices interface {
 	Mute(speak.ID)
 	Silence(speak.ID)
 	LastWord(speak.ID)
+	Elect(id speak.ID, epoch uint64, priority vrrp.Priority)
+	Abstain(speak.ID)
 }
 
 // speech decides, for each virtual router, whether its addresses may be opened beside the routers outside the cluster, and what those are told. It is pure but for
@@ -34,6 +38,7 @@ type speech struct {
 	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
 	first  map[speak.ID]time.Time       // when each was first wanted of the voices
 	timed  bool                         // something changes by time alone
+	anew   []netip.Addr                 // what was heard of these before it was spoken for them counts no more
 }
 
 // spoken is a virtual router that this node speaks for, or did.
@@ -41,6 +46,8 @@ type spoken struct {
 	name string
 	keys []fsm.AddressKey
 	last bool // it is at its end, and says so once the addresses are gone
+	// elects: there is no quorum, and the nodes elect who speaks.
+	elects bool
 }
 
 // speechInput is what a pass knows.
@@ -51,6 +58,8 @@ type speechInput struct {
 	leased bool
 	ending bool         // this agent has been asked to end
 	open   lease.Opened // after the pass before
+	// elect are the routers that elect who speaks for want of a quorum.
+	elect map[string]uint8
 }
 
 func routerKeys(r fsm.LocalRouter) []fsm.AddressKey {
@@ -88,7 +97,8 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
-		if !ok || !anyIn(next, keys) {
+		_, elected := in.elect[r.Router.Name] // then its machine knows whom it leaves the addresses
+		if !ok || !anyIn(next, keys) || elected {
 			delete(t.asks, id)
 			continue
 		}
@@ -97,7 +107,10 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 		if why == "" {
 			if !open && !t.asks[id] {
 				v := t.voices.View(id)
-				t.asks[id] = v.Busy() || !t.handed(in.s, r)
+				t.asks[id] = v.Busy() || !t.handed(in.s, r) || elects(r) && !alone(r, v, in.now)
+				if t.asks[id] && elects(r) {
+					t.anew = append(t.anew, r.Router.Addrs()...)
+				}
 			}
 			continue
 		}
@@ -176,7 +189,7 @@ func (t *speech) speak(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
-		if !ok || !allIn(next, keys) {
+		if _, elects := in.elect[r.Router.Name]; !ok || elects || !allIn(next, keys) {
 			continue
 		}
 		epoch := next[keys[0]]
@@ -188,19 +201,33 @@ func (t *speech) speak(in speechInput, next lease.Opened) {
 	}
 }
 
+// beside is why it is asked before an address opens: its virtual router speaks, and others may still have it.
+type beside struct {
+	router string
+	elects bool // also a node that was elected without a quorum
+}
+
+// silent is how long nobody may have answered. A router outside the cluster is not silent in between; a node of it may be, for T.
+func (b beside) silent(t fsm.Timing) time.Duration {
+	if b.elects {
+		return askedFor(t)
+	}
+	return 0
+}
+
 // asked are the addresses for which it is asked whether somebody answers before they open, with their virtual routers.
-func (t *speech) asked(local fsm.Local) map[fsm.AddressKey]string {
-	var out map[fsm.AddressKey]string
+func (t *speech) asked(local fsm.Local) map[fsm.AddressKey]beside {
+	var out map[fsm.AddressKey]beside
 	for _, r := range local.Routers {
 		id, ok := routerID(r)
 		if !ok || !t.asks[id] {
 			continue
 		}
 		if out == nil {
-			out = map[fsm.AddressKey]string{}
+			out = map[fsm.AddressKey]beside{}
 		}
 		for _, k := range routerKeys(r) {
-			out[k] = r.Router.Name
+			out[k] = beside{r.Router.Name, elects(r)}
 		}
 	}
 	return out
@@ -211,7 +238,8 @@ func (t *speech) quiet(in speechInput, next lease.Opened) {
 	speaks, routers := map[speak.ID]bool{}, map[string]fsm.LocalRouter{}
 	for _, r := range in.local.Routers {
 		routers[r.Router.Name] = r
-		if id, ok := routerID(r); ok && allIn(next, routerKeys(r)) {
+		_, elects := in.elect[r.Router.Name]
+		if id, ok := routerID(r); ok && (elects || allIn(next, routerKeys(r))) {
 			speaks[id] = true
 		}
 	}
@@ -272,7 +300,7 @@ func (t *speech) stop(local fsm.Local, ending bool, st vip.Status) {
 		part[r.Router.Name] = r.Part
 	}
 	for id, x := range t.spoken {
-		if x.last = x.last || ending && part[x.name] == fsm.RouterSpeaks; x.last {
+		if x.last = x.last || ending && (part[x.name] == fsm.RouterSpeaks || x.elects); x.last {
 			t.spoken[id] = x
 			continue
 		}
@@ -336,3 +364,6 @@ func (noVoices) Speak(speak.ID, uint64)   {}
 func (noVoices) Mute(speak.ID)            {}
 func (noVoices) Silence(speak.ID)         {}
 func (noVoices) LastWord(speak.ID)        {}
+
+func (noVoices) Elect(speak.ID, uint64, vrrp.Priority) {}
+func (noVoices) Abstain(speak.ID)                      {}

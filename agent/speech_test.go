@@ -46,6 +46,18 @@ func (v *worldVoices) Mute(id speak.ID)            { v.say(id, fmt.Sprintf("vrid
 func (v *worldVoices) Silence(id speak.ID)         { v.say(id, fmt.Sprintf("vrid %d: silence", id.VRID)) }
 func (v *worldVoices) LastWord(id speak.ID)        { v.say(id, fmt.Sprintf("vrid %d: last word", id.VRID)) }
 
+func (v *worldVoices) Elect(id speak.ID, _ uint64, p vrrp.Priority) {
+	v.say(id, fmt.Sprintf("vrid %d: elect %d", id.VRID, p))
+}
+
+// Abstain is done at once, as speak.View has it.
+func (v *worldVoices) Abstain(id speak.ID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.view.Speaks = false
+	v.note("vrid %d: abstain", id.VRID)
+}
+
 // hear changes what is heard.
 func (v *worldVoices) hear(f func(*speak.View)) {
 	v.mu.Lock()

@@ -62,19 +62,12 @@ func (a *actuator) withoutQuorum(s *fsm.State, local fsm.Local, timing fsm.Timin
 			own[v.Key] = v.VIP.Name
 		}
 	}
-	had := len(a.hold.on) > 0
 	on := a.hold.step(holdInput{
 		now: now, wall: time.Now(), ttl: timing.TTL, leased: leased, superseded: a.lease.Superseded(),
-		own: own, open: a.open, next: next, against: a.against, led: a.led(),
+		own: own, open: a.open, next: next, elected: a.vote.claims, against: a.against, led: a.led(),
 		can: func(k fsm.AddressKey) bool { _, ok := carriable(s, a.self, k); return ok },
 	})
-	if had || len(on) > 0 {
-		// The deadline comes before the addresses that are opened by it. It is absolute: if this process freezes here, it opens nothing late.
-		if err := a.grant(a.hold.epoch, a.hold.granted); err != nil && len(on) > 0 {
-			a.hold.fail(err, time.Now())
-			on = nil
-		}
-	}
+	on = a.selfGrant(now, timing, on)
 	maps.Copy(next, on)
 	// What an operator has forced here need not be this node's: the rest of the pass carries it out all the same.
 	var forced []fsm.AddressKey
@@ -135,10 +128,20 @@ func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next le
 			listen[v.Key.Addr] = v.Link
 			wait[v.Key] = asked{by: by, heard: h}
 			delete(next, v.Key)
-		case !open && beside[v.Key] != "" && !h.silentFor(0):
+		case !open && beside[v.Key].router != "" && !h.silentFor(beside[v.Key].silent(timing)):
 			listen[v.Key.Addr] = v.Link
-			wait[v.Key] = asked{router: beside[v.Key], heard: h}
+			wait[v.Key] = asked{router: beside[v.Key].router, heard: h}
 			delete(next, v.Key)
+		}
+	}
+	if a.vote.listen {
+		for _, r := range local.Routers {
+			if !elects(r) || r.Shadow || r.Link == "" {
+				continue
+			}
+			for _, v := range r.Router.VIPs {
+				listen[v.Address.Addr()] = r.Link
+			}
 		}
 	}
 	a.ear.listen(listen, askRound(timing))

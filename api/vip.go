@@ -38,7 +38,7 @@ type VIP struct {
 	Group      string       `json:"group,omitempty"`
 	Prefer     []fsm.NodeID `json:"prefer,omitempty"`
 	Preempt    bool         `json:"preempt"`
-	QuorumLost string       `json:"quorum_lost,omitempty" doc:"As configured: release (absent for a leftover) or hold"`
+	QuorumLost string       `json:"quorum_lost,omitempty" doc:"As configured: release (absent for a leftover), hold or vrrp"`
 	Suspended  []fsm.NodeID `json:"suspended_by,omitempty" doc:"Nodes that may still claim it without a quorum: the owner asks on the link before it opens it"`
 	Configured bool         `json:"configured" doc:"false: a leftover that its last owner has still to confirm"`
 	State      VIPState     `json:"state" enum:"held,unguarded,moving,missing,unowned,unknown,duplicate,shadow,foreign,releasing"`

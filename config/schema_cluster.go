@@ -113,7 +113,7 @@ var vipBlock = &block{
 		boolean("preempt", func(v *fsm.VIP) *bool { return &v.Preempt },
 			"Move the VIP back when a more preferred node can own it again. Otherwise it stays where it is."),
 		policy("quorum_lost", "release", func(v *fsm.VIP) *fsm.QuorumLost { return &v.QuorumLost },
-			"What the owner does with the VIP when it loses the quorum. `release`: it gives it up, so that at most one node ever claims it. `hold`: it goes on as long as it sees nobody else claim it. Two nodes may then claim it at once; operate.md says when. `vrrp`: the nodes go on as VRRP routers of their own, with the same risk; for a VIP of a virtual router. Left out: `release`.").
+			"What the owner does with the VIP when it loses the quorum. `release`: it gives it up, so that at most one node ever claims it. `hold`: it goes on as long as it sees nobody else claim it. Two nodes may then claim it at once; operate.md says when. `vrrp`: the nodes elect by VRRP who serves it, also when the owner is lost, with the same risk; for a VIP of a virtual router with multicast. Left out: `release`.").
 			oneOf("release", string(fsm.HoldVIP), string(fsm.VRRPVIP)),
 		text("virtual_router", func(v *fsm.VIP) *string { return &v.Router },
 			"Virtual router that the VIP belongs to, so that it can be shared with, or taken over from, routers that speak VRRP."),

@@ -20,9 +20,11 @@ func (e *entry) configure(c Configure) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	before := e.next.Config
 	e.next.Config = cfg
 	e.next.ConfigVersion = e.index
 	e.event(Event{Kind: EventConfig, Text: changesText(changes)})
+	e.endFallbacks(before)
 	e.releaseTombstones()
 	e.matchHolders()
 	e.matchForeign()

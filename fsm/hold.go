@@ -22,7 +22,10 @@ const (
 // String is the form used in configuration files and texts.
 func (q QuorumLost) String() string { return cmp.Or(string(q), "release") }
 
-// Holder is a node that may claim an address without a quorum, under [HoldVIP]. It is the owner, or was it and has not
+// outlasts reports whether an owner may go on without a quorum.
+func (q QuorumLost) outlasts() bool { return q == HoldVIP || q == VRRPVIP }
+
+// Holder is a node that may claim an address without a quorum, under [HoldVIP] or [VRRPVIP]. It is the owner, or was it and has not
 // confirmed since that it does so no more: a node that nobody hears may hold an address of which it was fenced. As long as there is such a
 // one, the VIP is suspended: its owner asks on the link whether somebody else answers before it opens the address.
 type Holder struct {
@@ -89,11 +92,11 @@ func (e *entry) holdersAfter(rec Assignment, next NodeID, policy QuorumLost) []H
 		case h.Node == rec.Owner && h.Ended == 0:
 			h.Ended = e.index
 		}
-		if h.Node != next || policy != HoldVIP {
+		if h.Node != next || !policy.outlasts() {
 			out = append(out, h)
 		}
 	}
-	if next != "" && policy == HoldVIP {
+	if next != "" && policy.outlasts() {
 		out = append(out, Holder{Node: next})
 	}
 	return out
@@ -104,7 +107,7 @@ func (e *entry) matchHolders() {
 	for _, k := range sortedKeys(e.next.Assignments) {
 		a := e.next.Assignments[k]
 		v, configured := e.next.VIPByKey(k)
-		hold := configured && e.next.Config.Matches(a, v) && v.QuorumLost == HoldVIP && !a.Shadow
+		hold := configured && e.next.Config.Matches(a, v) && v.QuorumLost.outlasts() && !a.Shadow
 		i := slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == a.Owner })
 		switch {
 		case a.Owner == "":

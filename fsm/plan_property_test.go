@@ -153,13 +153,13 @@ func openElsewhere(w *world, k AddressKey) bool {
 func drawCluster(rt *rapid.T, w *world) (Config, *State) {
 	n := rapid.IntRange(2, 5).Draw(rt, "nodes")
 	w.form(rapid.SliceOfN(rapid.IntRange(0, 3), n, n).Draw(rt, "weights")...)
-	cfg := drawConfig(rt, n, w.s.Schema >= schemaHold)
+	cfg := drawConfig(rt, n, w.s.Schema)
 	w.configure(cfg)
 	return cfg, w.s
 }
 
 // drawConfig is a valid configuration with groups, preferences and services.
-func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
+func drawConfig(rt *rapid.T, nodes int, schema Schema) Config {
 	c := Config{VIPs: map[string]VIP{}, Groups: map[string]Group{}, Services: map[string]Service{}}
 	prefer := rapid.Custom(func(rt *rapid.T) []NodeID {
 		all := rapid.Permutation([]NodeID{"n1", "n2", "n3", "n4", "n5"}[:nodes]).Draw(rt, "order")
@@ -173,15 +173,18 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 		name := fmt.Sprintf("v%d", i)
 		host := rapid.IntRange(1, 10).Draw(rt, "host")
 		v := VIP{Name: name, Address: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(host)}), rapid.SampledFrom([]int{24, 24, 25}).Draw(rt, "bits"))}
-		if hold {
+		if schema >= schemaHold {
 			v.QuorumLost = rapid.SampledFrom([]QuorumLost{ReleaseVIP, HoldVIP}).Draw(rt, "quorum lost")
 		}
 		v.Network = rapid.SampledFrom([]string{"", "", "", "dmz"}).Draw(rt, "network")
 		if v.Group = rapid.SampledFrom([]string{"", "", "g1", "g2"}).Draw(rt, "group"); v.Group == "" {
 			v.Prefer, v.Preempt = prefer.Draw(rt, "prefer"), rapid.Bool().Draw(rt, "preempt")
 		}
-		if hold {
+		if schema >= schemaHold {
 			drawVRRP(rt, &v, i)
+		}
+		if v.VRRP != nil && rapid.Bool().Draw(rt, "fallback") {
+			v.QuorumLost, v.VRRP.Priority, v.VRRP.Unicast = VRRPVIP, max(v.VRRP.Priority, leastFallback), false
 		}
 		taken := false
 		for _, other := range c.VIPs {
@@ -196,13 +199,13 @@ func drawConfig(rt *rapid.T, nodes int, hold bool) Config {
 				Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}}}
 		}
 	}
-	if hold {
+	if schema >= schemaHold {
 		c.Routers = map[string]VirtualRouter{"r1": drawRouter(rt, 50)}
 	}
-	if hold && rapid.Bool().Draw(rt, "node checks") {
+	if schema >= schemaHold && rapid.Bool().Draw(rt, "node checks") {
 		c.NodeChecks = drawNodeChecks(rt, c)
 	}
-	if names := slices.Sorted(maps.Keys(c.VIPs)); hold && len(names) > 0 && rapid.Bool().Draw(rt, "compound") {
+	if names := slices.Sorted(maps.Keys(c.VIPs)); schema >= schemaHold && len(names) > 0 && rapid.Bool().Draw(rt, "compound") {
 		s := Service{Name: "s", Protocol: TCP, Forward: NAT, Scheduler: "rr", Servers: []Server{{Address: netip.MustParseAddrPort("10.0.0.2:0"), Weight: 1}},
 			VIPs:  rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, len(names), rapid.ID).Draw(rt, "on"),
 			Ports: []PortRange{{443, 443}, {8000, 8099}}, Addresses: []AddressRange{rangeOf(netip.MustParsePrefix("203.0.113.0/28"))}}
@@ -307,7 +310,7 @@ func randomStep(rt *rapid.T, w *world) {
 			w.apply(Command{SetPaths: &SetPaths{[]PathEdge{{Node: id, VIP: rapid.SampledFrom(names).Draw(rt, "path"), Cut: rapid.Bool().Draw(rt, "cut")}}}})
 		}
 	case 0:
-		c := drawConfig(rt, 5, w.s.Schema >= schemaHold)
+		c := drawConfig(rt, 5, w.s.Schema)
 		c.Settings = drawSettings(rt, w.s.Schema)
 		w.configure(c)
 	case 14:

@@ -21,12 +21,11 @@ const (
 
 // Validate checks ranges and relations that can be judged from the configuration alone. What needs the nodes is in
 // CheckNodes. Problems come in the order cluster, vips, groups, virtual routers, services, notifiers, each by name, and then the regular
-// expressions that do not compile, virtual routers that the profile is too slow for, and what this version cannot do yet.
+// expressions that do not compile, and virtual routers that the profile is too slow for.
 func (c Config) Validate() Problems {
 	ps := c.agreed()
 	c.eachCheck(func(object string, check Check) { check.unaskable(&ps, object) })
 	c.validatePace(&ps)
-	c.notYet(&ps)
 	return ps
 }
 

@@ -227,6 +227,7 @@ func (c Config) validateMembers(ps *Problems, r ResolvedRouter) {
 		ps.add(object, "", "", fmt.Sprintf("it has %d VIPs, and an advert has room for %d addresses", len(r.VIPs), most), "use several virtual routers with VRIDs of their own, and one group")
 	}
 	r.validateFamily(ps, object, v4)
+	r.validateFallback(ps, object)
 }
 
 // validateSenders refuses addresses of VIPs as those that somebody sends from. The VIPs are by address.
@@ -305,13 +306,4 @@ func (r ResolvedRouter) meets(o ResolvedRouter) bool {
 			return v.Address.Overlaps(w.Address) && !v.Address.Addr().IsLinkLocalUnicast()
 		})
 	})
-}
-
-// notYet is what this version knows the words of, but cannot do.
-func (c Config) notYet(ps *Problems) {
-	for _, name := range slices.Sorted(maps.Keys(c.VIPs)) {
-		if v := c.VIPs[name]; v.QuorumLost == VRRPVIP && v.RouterName() != "" {
-			ps.add("vip."+name, "quorum_lost", string(VRRPVIP), "this version does not fall back to VRRP yet", "use release or hold")
-		}
-	}
 }

@@ -21,6 +21,7 @@ func (c Config) Warnings() Problems {
 	for _, name := range slices.Sorted(maps.Keys(c.Notifiers)) {
 		c.Notifiers[name].warn(&ps, "notify."+name)
 	}
+	c.warnFallback(&ps)
 	return ps
 }
 

@@ -400,7 +400,7 @@ func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
 	at := func(a Assignment, n NodeID) int {
 		return slices.IndexFunc(a.Holders, func(h Holder) bool { return h.Node == n })
 	}
-	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && next.Config.Matches(is, v) && v.QuorumLost == HoldVIP && !is.Shadow {
+	if v, ok := next.VIPByKey(is.Key); ok && is.Owner != "" && next.Config.Matches(is, v) && v.QuorumLost.outlasts() && !is.Shadow {
 		if i := at(is, is.Owner); i < 0 || is.Holders[i].Ended != 0 {
 			t.Fatalf("%s: %s may hold %v, and is not known to: %+v", c.Kind(), is.Owner, is.Key, is.Holders)
 		}
@@ -408,6 +408,17 @@ func checkHolders(t tb, prev, next *State, was, is Assignment, c Command) {
 	for i, h := range is.Holders {
 		if h.Ended == 0 && h.Node != is.Owner || h.Ended > next.Index || at(is, h.Node) != i || next.Schema < schemaHold {
 			t.Fatalf("%s: %v of %q: holders %+v at schema %d", c.Kind(), is.Key, is.Owner, is.Holders, next.Schema)
+		}
+	}
+	// An election that the configuration ends, or moves to another wire, may go on where nobody hears of that.
+	before, after := prev.Config.fallbacks(), next.Config.fallbacks()
+	if wire, was := before[is.Key]; was && after[is.Key] != wire {
+		if _, recorded := prev.Assignments[is.Key]; recorded {
+			for id, n := range next.Nodes {
+				if i := at(is, id); n.Role == Director && (i < 0 || is.Holders[i].Ended != next.Index && is.Holders[i].Ended != 0) {
+					t.Fatalf("%s: %s may still be elected for %v, and is not known to: %+v", c.Kind(), id, is.Key, is.Holders)
+				}
+			}
 		}
 	}
 	for _, h := range was.Holders {

@@ -183,6 +183,7 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 		c, err := r.config(at)
 		if err == nil {
 			voices[v].active.Store(false) // it begins anew
+			voices[v].elected = 0
 			err = s.Add(c)
 		}
 		if err != nil {
@@ -231,6 +232,10 @@ func (l *line) look(s *vrrp.Speaker, voices map[vrrp.VRID]*voice, have map[vrrp.
 			v.yielded.Store(yields)
 		}
 		view.Yielded = v.hasYielded()
+		view.Speaks = v.active.Load()
+		if r.router.Elects {
+			wait = min(wait, max(r.router.Config.Interval/2, lookPause))
+		}
 		if view.next > 0 {
 			wait = min(wait, max(view.next-st.Now+time.Millisecond, time.Millisecond))
 		}

@@ -36,6 +36,8 @@ type Router struct {
 	Config vrrp.Config
 	// Keys sign; the first is the active one.
 	Keys []vrrp.Key
+	// Elects says that the nodes elect who speaks when there is no quorum.
+	Elects bool
 }
 
 func (r *Router) equal(o *Router) bool { return reflect.DeepEqual(r, o) }

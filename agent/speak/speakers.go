@@ -168,12 +168,44 @@ func (s *Speakers) Silence(id ID) { s.say(id, silent, 0) }
 // LastWord ends the adverts of a router with one that says so: its addresses are gone from this host, and no other node gets them.
 func (s *Speakers) LastWord(id ID) { s.say(id, lastWord, 0) }
 
+// Elect lets a router take part in an election of the Active one, with a priority and for as long as epoch is live: there is no quorum that says who speaks.
+// Speak, Silence and LastWord end it.
+func (s *Speakers) Elect(id ID, epoch uint64, priority vrrp.Priority) {
+	s.mu.Lock()
+	v, l := s.voices[id], s.lines[id.line()]
+	s.mu.Unlock()
+	if v == nil {
+		return
+	}
+	if v.priority.Swap(uint32(priority)) != uint32(priority) && l != nil {
+		defer l.ring()
+	}
+	s.say(id, electing, epoch)
+}
+
+// Abstain has a router that takes part in an election be silent, and wait from the beginning.
+func (s *Speakers) Abstain(id ID) {
+	s.mu.Lock()
+	v, l := s.voices[id], s.lines[id.line()]
+	s.mu.Unlock()
+	if v == nil || order(v.order.Load()) != electing {
+		return
+	}
+	v.abstains.Store(true)
+	if l != nil {
+		l.ring()
+	}
+}
+
 func (s *Speakers) say(id ID, o order, epoch uint64) {
 	s.mu.Lock()
 	v, l := s.voices[id], s.lines[id.line()]
 	s.mu.Unlock()
 	if v == nil {
 		return
+	}
+	if o != electing {
+		v.abstains.Store(false)
 	}
 	was := v.epoch.Swap(epoch)
 	if order(v.order.Swap(uint32(o))) != o || was != epoch {
@@ -224,6 +256,7 @@ func (s *Speakers) View(id ID) View {
 		out = *p
 	}
 	out.Yielded = v.hasYielded()
+	out.Speaks = v.active.Load() && !v.abstains.Load()
 	return out
 }
 

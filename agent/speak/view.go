@@ -34,6 +34,11 @@ type View struct {
 	Fellow bool
 	// Yielded says that this node fell silent before a better claim, which is still heard.
 	Yielded bool
+	// Speaks says that this node is the Active Router.
+	Speaks bool
+	// Led is when another node of the cluster was last heard to advertise with the cluster's own priority, and none has been heard to say anything else since. It is
+	// looked at twice in an interval, where nodes elect without a quorum.
+	Led time.Time
 
 	next time.Duration // on the Speaker's clock: when it may look otherwise though nothing was heard; 0 = never
 }
@@ -47,6 +52,7 @@ func (v *View) equal(o *View) bool {
 	}
 	a, b := *v, *o
 	a.next, b.next = 0, 0
+	a.Led, b.Led = time.Time{}, time.Time{}
 	return a == b
 }
 
@@ -56,6 +62,7 @@ func viewOf(st vrrp.RouterStatus, own Claim, yielded bool, was *View, now time.T
 	if was != nil && !was.Since.IsZero() {
 		v.Since = was.Since
 	}
+	v.Led = ledAt(st, own, now)
 	for i := range st.Neighbours {
 		n := &st.Neighbours[i]
 		if n.Role == vrrp.Stranger || st.Activity[i] != vrrp.Speaking {
@@ -82,4 +89,18 @@ func viewOf(st vrrp.RouterStatus, own Claim, yielded bool, was *View, now time.T
 		}
 	}
 	return v
+}
+
+// ledAt is Led of a view.
+func ledAt(st vrrp.RouterStatus, own Claim, now time.Time) time.Time {
+	last := -1
+	for i := range st.Neighbours {
+		if n := &st.Neighbours[i]; n.Role == vrrp.Fellow && (last < 0 || n.LastHeard > st.Neighbours[last].LastHeard) {
+			last = i
+		}
+	}
+	if last < 0 || st.Neighbours[last].Priority != own.Priority {
+		return time.Time{}
+	}
+	return now.Add(st.Neighbours[last].LastHeard - st.Now)
 }

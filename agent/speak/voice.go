@@ -13,6 +13,7 @@ const (
 	silent order = iota
 	speaking
 	lastWord // the address is gone from here, and nobody of the cluster gets it: say so, and be silent
+	electing // there is no quorum: the routers elect among themselves
 )
 
 // voice is what may be said of one virtual router. The actuator writes it, the line carries it out, the Speaker asks it before each advert: none
@@ -27,6 +28,11 @@ type voice struct {
 	// active is the Speaker's state, as it said last.
 	active atomic.Bool
 	view   atomic.Pointer[View]
+	// priority is this node's while the routers elect, elected the one that the Speaker was told; 0 = it is not in an election. elected is the line's alone.
+	priority atomic.Uint32
+	elected  uint32
+	// abstains: it has to be silent and wait from the beginning. Until the Speaker knows, it does not count as active.
+	abstains atomic.Bool
 }
 
 func (v *voice) may(live func(epoch uint64) bool) bool {
@@ -42,15 +48,37 @@ func (v *voice) hasYielded() bool { return v.yields.Load() != v.yielded.Load() }
 
 // settle tells the Speaker what it was not told yet.
 func (v *voice) settle(s teller) error {
-	switch o := order(v.order.Load()); {
-	case o == speaking && !v.active.Load() && !v.hasYielded():
+	o := order(v.order.Load())
+	if o == electing {
+		return v.elect(s)
+	}
+	elected := v.elected != 0
+	v.elected = 0 // all that follows ends it
+	switch {
+	case o == speaking && (!v.active.Load() && !v.hasYielded() || elected):
 		return s.Tell(v.id.VRID, vrrp.Appoint, 0)
-	case o == silent && v.active.Load():
+	case o == silent && (v.active.Load() || elected):
 		return s.Tell(v.id.VRID, vrrp.HandOver, 0)
 	case o == lastWord:
-		if v.order.CompareAndSwap(uint32(lastWord), uint32(silent)) && v.active.Load() {
+		if v.order.CompareAndSwap(uint32(lastWord), uint32(silent)) && (v.active.Load() || elected) {
 			return s.Tell(v.id.VRID, vrrp.Release, 0)
 		}
+	}
+	return nil
+}
+
+func (v *voice) elect(s teller) error {
+	if p := v.priority.Load(); p != v.elected {
+		if err := s.Tell(v.id.VRID, vrrp.Elect, vrrp.Priority(p)); err != nil {
+			return err
+		}
+		v.elected = p
+	}
+	if v.abstains.Load() {
+		if err := s.Tell(v.id.VRID, vrrp.Abstain, 0); err != nil {
+			return err
+		}
+		v.abstains.Store(false)
 	}
 	return nil
 }
