@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func vipsOf(st *fsm.State, rs reports) []VIP {
 		}
 		e = e.foreign(st, v).agreed(st, a, ok)
 		if st.Config.Shadows(v) && (a.Owner == "" || a.Shadow) {
-			out = append(out, e.shadowed(st, v))
+			out = append(out, e.shadowed(st, v, rs))
 			continue
 		}
 		if a.Shadow { // it has nothing yet
@@ -198,7 +199,7 @@ func (e VIP) actual(k fsm.AddressKey, rs reports) VIP {
 }
 
 // shadowed says what would be done with it.
-func (e VIP) shadowed(st *fsm.State, v fsm.VIP) VIP {
+func (e VIP) shadowed(st *fsm.State, v fsm.VIP, rs reports) VIP {
 	e.State, e.Release = VIPShadow, nil
 	foreign, has := st.Foreign[v.RouterName()]
 	switch {
@@ -213,8 +214,28 @@ func (e VIP) shadowed(st *fsm.State, v fsm.VIP) VIP {
 	}
 	if has {
 		e.Shadow += fmt.Sprintf("; %v has it", foreign)
+	} else if m := masterOf(v.RouterName(), rs); m != "" {
+		e.Shadow += "; the master is " + m
 	}
 	return e
+}
+
+// masterOf is the router outside the cluster that any node hears speak for a virtual router, of several the one of the highest priority.
+func masterOf(router string, rs reports) string {
+	var best RouterNeighbour
+	for _, id := range slices.Sorted(maps.Keys(rs)) {
+		for _, r := range rs[id].status.Routers {
+			for _, n := range r.Neighbours {
+				if rs[id].err == nil && r.Name == router && n.Role == "listed" && n.State == "active" && (!best.Source.IsValid() || n.Priority > best.Priority) {
+					best = n
+				}
+			}
+		}
+	}
+	if !best.Source.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf("%v (priority %d)", best.Source, best.Priority)
 }
 
 func servicesOn(st *fsm.State, vip string) []string {

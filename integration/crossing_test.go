@@ -93,7 +93,7 @@ func TestTakeoverAndGiveback(t *testing.T) {
 		apply(t, n1, c.Web("http", "web", bed.ServerAddr(0)))
 	}
 	config(`mode = "shadow"`, fmt.Sprintf("%q", h.Addr()), fmt.Sprintf("%q", n3.Addr()))
-	awaits(n1, "n1 would own it", "vip", "show", "web")
+	awaits(n1, "n1 would own it; the master is "+n3.Addr().String()+" (priority 150)", "vip", "show", "web")
 	awaits(n1, "up", "server", "list")
 	same("in shadow", "-")
 	if out := says(t, n1, "vrrp", "takeover", "web", "--check"); !strings.Contains(out, "n3 has "+vip.Addr().String()+" in its own kernel") || !strings.Contains(out, "Nothing speaks against") {
