@@ -107,7 +107,7 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 		if why == "" {
 			if !open && !t.asks[id] {
 				v := t.voices.View(id)
-				t.asks[id] = v.Busy() || !t.handed(in.s, r) || elects(r) && !alone(r, v, in.now)
+				t.asks[id] = v.Busy() || !t.handed(in, r, v) || elects(r) && !alone(r, v, in.now)
 				if t.asks[id] && elects(r) {
 					t.anew = append(t.anew, r.Router.Addrs()...)
 				}
@@ -137,7 +137,7 @@ func (t *speech) against(in speechInput, r fsm.LocalRouter, id speak.ID, v speak
 		return has
 	case r.Foreign != nil && r.Part == fsm.RouterYields:
 		return fmt.Sprintf("router %v has it by VRRP", *r.Foreign)
-	case open || !patient(r) || t.handed(in.s, r) && !v.Busy():
+	case open || !patient(r) || t.handed(in, r, v) && !v.Busy():
 		return ""
 	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r), v.Since.IsZero() && in.now.Sub(t.first[id]) < listenFor(r)+deafFor:
 		t.timed = true
@@ -164,9 +164,13 @@ const deafFor = 2 * time.Second
 func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 + 50*time.Millisecond }
 
 // handed reports whether the router's addresses come from another node of the cluster, which spoke for them until a moment ago: what it gave up, or what ended
-// with its lease. Once only for each assignment: what was open here and then closed may have been taken meanwhile.
-func (t *speech) handed(s *fsm.State, r fsm.LocalRouter) bool {
+// with its lease. Once only for each assignment: what was open here and then closed may have been taken meanwhile. A node that has not listened for long cannot know: the owner
+// that lost its lease may have been silent for hours, as when a whole cluster starts.
+func (t *speech) handed(in speechInput, r fsm.LocalRouter, v speak.View) bool {
 	if r.Fresh { // whatever the reason says: what was in shadow stays where it was requested
+		return false
+	}
+	if !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r) {
 		return false
 	}
 	switch r.Reason {
@@ -176,7 +180,7 @@ func (t *speech) handed(s *fsm.State, r fsm.LocalRouter) bool {
 		return false
 	}
 	for _, k := range routerKeys(r) {
-		e := s.Assignments[k].Epoch
+		e := in.s.Assignments[k].Epoch
 		if uint64(e) <= t.began || t.opened[k] == e {
 			return false
 		}

@@ -29,7 +29,7 @@ func TestHandedOver(t *testing.T) {
 		s.Assignments[v.Key()] = fsm.Assignment{Key: v.Key(), Epoch: c.epoch}
 		sp := speech{began: 5, opened: map[fsm.AddressKey]fsm.Epoch{v.Key(): 9}, spoken: map[speak.ID]spoken{}}
 		r := fsm.LocalRouter{Router: fsm.ResolvedRouter{Name: "web", VIPs: []fsm.VIP{v}}, Reason: c.reason, Fresh: c.fresh}
-		if got := sp.handed(s, r); got != c.want {
+		if got := sp.handed(speechInput{s: s}, r, speak.View{}); got != c.want {
 			t.Errorf("%s: handed over: %v", c.name, got)
 		}
 	}
