@@ -43,6 +43,9 @@ const (
 	routerQuiet = time.Hour
 	// maxRouterNews bounds what is remembered, and so how much a forger of ever new sources can have told in an hour.
 	maxRouterNews = 256
+	// maxStrangers is of how many routers that it was not told of each virtual router has something told in an hour: whoever invents more shall not push out of
+	// the timeline, or of what is remembered, what is known of those that count.
+	maxStrangers = 4
 	// routerTurn is how much longer each node waits, in the order of their names, whether another one has told the same.
 	routerTurn = 500 * time.Millisecond
 )
@@ -56,8 +59,49 @@ type routerNews struct {
 	source     netip.Addr
 }
 
+// routersNews remembers what was told in the last hour.
+type routersNews struct {
+	told      map[routerNews]time.Time
+	strangers map[routerNews]time.Time // by router and source
+}
+
+// text is what is to be told now; "" = nothing.
+func (n *routersNews) text(e speak.Event, now time.Time) string {
+	if n.told == nil {
+		n.told, n.strangers = map[routerNews]time.Time{}, map[routerNews]time.Time{}
+	}
+	for _, m := range []map[routerNews]time.Time{n.told, n.strangers} {
+		maps.DeleteFunc(m, func(_ routerNews, at time.Time) bool { return now.Sub(at) >= routerQuiet })
+	}
+	key := routerNews{e.Router, e.Kind, e.Cause, e.Difference, e.Source}
+	if _, known := n.told[key]; known || len(n.told) >= maxRouterNews {
+		return ""
+	}
+	if e.Kind == speak.Alarmed && e.Cause == vrrp.ByStranger || e.Kind == speak.Differs && e.Role == vrrp.Stranger {
+		who := routerNews{router: e.Router, source: e.Source}
+		if _, known := n.strangers[who]; !known {
+			others := 0
+			for x := range n.strangers {
+				if x.router == e.Router {
+					others++
+				}
+			}
+			if others > maxStrangers {
+				return ""
+			}
+			n.strangers[who] = now
+			if others == maxStrangers {
+				n.told[key] = now
+				return fmt.Sprintf("virtual router %s: more than %d routers that are not among its peers advertise vrid %d: nothing is changed by it, and no more of them are told for an hour; find out who sends that", e.Router, maxStrangers, e.ID.VRID)
+			}
+		}
+	}
+	n.told[key] = now
+	return routerText(e)
+}
+
 func (t routersTold) run(ctx context.Context, a *Agent) error {
-	last := map[routerNews]time.Time{}
+	var news routersNews
 	for {
 		var e speak.Event
 		select {
@@ -65,17 +109,10 @@ func (t routersTold) run(ctx context.Context, a *Agent) error {
 			return ctx.Err()
 		case e = <-t.events:
 		}
-		now := time.Now()
-		key := routerNews{e.Router, e.Kind, e.Cause, e.Difference, e.Source}
-		if at, known := last[key]; known && now.Sub(at) < routerQuiet {
+		text := news.text(e, time.Now())
+		if text == "" {
 			continue
 		}
-		maps.DeleteFunc(last, func(_ routerNews, at time.Time) bool { return now.Sub(at) >= routerQuiet })
-		if len(last) >= maxRouterNews {
-			continue
-		}
-		last[key] = now
-		text := routerText(e)
 		a.log.Warn(text, "router", e.Router, "link", e.ID.Link, "vrid", e.ID.VRID)
 		s := a.node.State()
 		wait := time.NewTimer(time.Duration(rank(s, a.o.Name)) * routerTurn)
