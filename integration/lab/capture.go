@@ -43,6 +43,7 @@ type Capture struct {
 const (
 	captureBuffer = 64 << 20               // bytes: seconds of what a lab can send
 	clockSlack    = 200 * time.Microsecond // reading two clocks one after the other
+	disorder      = time.Second            // by so much frames of several processors may be out of the order of their stamps, and by far less
 )
 
 // StartCapture captures until Close or the end of the lab.
@@ -228,7 +229,12 @@ func (c *Capture) Frames(a netip.Addr, window Span, hosts ...string) []Frame {
 	defer c.mu.Unlock()
 	c.drain()
 	var out []Frame
-	for _, f := range c.frames[a] {
+	all := c.frames[a]
+	first := len(all) // what came long before the window is not looked at, however long the capture has lasted
+	for first > 0 && all[first-1].At >= window.From.Add(-disorder) {
+		first--
+	}
+	for _, f := range all[first:] {
 		if f.At >= window.From && f.At < window.To && slices.Contains(hosts, f.Host) {
 			out = append(out, f)
 		}

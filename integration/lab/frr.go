@@ -205,6 +205,17 @@ func (f *FRR) States(vrid uint8, six bool) []Line {
 	return out
 }
 
+// Complaints are what it has said of adverts that it drops. Each router of it drops those of the others, which is no complaint.
+func (f *FRR) Complaints() []Line {
+	var out []Line
+	for _, l := range f.Journal.Lines(0) {
+		if strings.Contains(l.Text, "invalid") && !strings.Contains(l.Text, "which does not match our instance") {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // End asks vrrpd to end (SIGTERM), then zebra, which takes the addresses off the wire for it.
 func (f *FRR) End(ctx context.Context) error {
 	if err := f.vrrpd.Signal(syscall.SIGTERM); err != nil {

@@ -73,8 +73,8 @@ func TestFRRBesideKeepalived(t *testing.T) {
 			t.Errorf("%s: both answered for %s: %v", a, Millis(both), capture.Answering(a, Span{0, Now()}, "k1", "f1"))
 		}
 	}
-	if c := k.Complaints(); len(c) > 0 {
-		t.Errorf("keepalived complains: %v", c)
+	if c := append(k.Complaints(), f.Complaints()...); len(c) > 0 {
+		t.Errorf("they complain: %v", c)
 	}
 	if t.Failed() {
 		t.Logf("keepalived:\n%s\nFRR:\n%s", k.Output(), f.Journal)
