@@ -40,6 +40,23 @@ type heard struct {
 	by    string    // the MAC that was heard last; "" = none
 	err   error     // of the last round
 	anew  bool      // the round that runs has begun too early to count
+
+	first, until time.Time // when others were heard first and last; zero: never
+}
+
+const (
+	// givesWay is for how long a router goes on answering at the longest that has heard that it is to give way. On a busy machine.
+	givesWay = 250 * time.Millisecond
+	// stubborn is how long one must be silent that went on for longer: it has not heard it, or its kernel has outlived it, and that may take its time to answer.
+	stubborn = 2 * time.Second
+)
+
+// gone reports whether nobody else answers any more, of those who were told to give way: for d, or longer where somebody went on.
+func (h heard) gone(d time.Duration) bool {
+	if h.until.Sub(h.first) > givesWay {
+		d = max(d, stubborn)
+	}
+	return h.silentFor(d)
 }
 
 func newEar(a asker, log *slog.Logger) *ear {
@@ -158,10 +175,14 @@ func (e *ear) note(a netip.Addr, link, mac string) {
 	if e.want[a] != link {
 		return
 	}
-	if h := e.heard[a]; h.by != mac {
+	h, now := e.heard[a], time.Now()
+	if h.by != mac {
 		e.log.Warn("another host claims the address", "vip", a, "link", link, "mac", mac)
 	}
-	e.heard[a] = heard{by: mac}
+	if h.first.IsZero() {
+		h.first = now
+	}
+	e.heard[a] = heard{by: mac, first: h.first, until: now}
 	signal(e.news)
 }
 
@@ -175,7 +196,7 @@ func (e *ear) ended(link string, addrs []netip.Addr, began time.Time, err error)
 		case e.want[a] != link:
 			continue
 		case err != nil:
-			h = heard{by: h.by, err: err}
+			h = heard{by: h.by, err: err, first: h.first, until: h.until}
 		case h.since.IsZero():
 			// What was heard in this very round, or in a round that failed, begins the silence with the next.
 			h.since, h.last = time.Now(), began

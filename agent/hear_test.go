@@ -81,3 +81,44 @@ func TestEarCountsSilence(t *testing.T) {
 		})
 	}
 }
+
+// TestGone: whoever gives way is silent in a moment, and then the address is opened in a moment. Whoever went on answering may only be slow: of a router that has died, its
+// kernel answers still, and not always at once.
+func TestGone(t *testing.T) {
+	const round = 100 * time.Millisecond
+	for name, c := range map[string]struct {
+		answers func(n int) bool // in the round n
+		opens   time.Duration    // not before, and not much later
+	}{
+		"nobody":                 {func(int) bool { return false }, round},
+		"gives way at once":      {func(n int) bool { return n == 1 }, 2 * round},
+		"its kernel is left":     {func(n int) bool { return n <= 5 }, 25 * round},
+		"its kernel is slow":     {func(n int) bool { return n <= 5 || n == 12 || n == 20 }, 40 * round},
+		"deaf, and then stopped": {func(n int) bool { return n <= 30 }, 50 * round},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(context.WithValue(t.Context(), askerKey{}, new(int)))
+				e := newEar(scriptAsker(func(n int, heard func(string)) error {
+					if c.answers(n) {
+						heard("m")
+					}
+					return nil
+				}), slog.New(slog.DiscardHandler))
+				e.listen(map[netip.Addr]string{web.Addr: "eth0"}, round)
+				done := make(chan struct{})
+				begin := time.Now()
+				go func() { defer close(done); _ = e.run(ctx) }()
+				for !e.of(web.Addr).gone(0) {
+					time.Sleep(round / 10)
+					synctest.Wait()
+				}
+				if took := time.Since(begin); took < c.opens || took > c.opens+2*round {
+					t.Errorf("opened after %v, want %v", took, c.opens)
+				}
+				stop()
+				<-done
+			})
+		})
+	}
+}

@@ -147,6 +147,8 @@ func TestSpeaksThenAsksThenOpens(t *testing.T) {
 		delete(w.answers, web.Addr)
 		w.mu.Unlock()
 		time.Sleep(time.Second)
+		w.expect(t, "when nobody does, and whoever did so for long may only be slow")
+		time.Sleep(stubborn)
 		w.expect(t, "when nobody does", "192.0.2.10 open", "put 192.0.2.10/24")
 	})
 }

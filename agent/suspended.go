@@ -128,7 +128,7 @@ func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next le
 			listen[v.Key.Addr] = v.Link
 			wait[v.Key] = asked{by: by, heard: h}
 			delete(next, v.Key)
-		case !open && beside[v.Key].router != "" && !h.silentFor(beside[v.Key].silent(timing)):
+		case !open && beside[v.Key].router != "" && !h.gone(beside[v.Key].silent(timing)):
 			listen[v.Key.Addr] = v.Link
 			wait[v.Key] = asked{router: beside[v.Key].router, heard: h}
 			delete(next, v.Key)
