@@ -151,7 +151,7 @@ func (k *Keepalived) States(instance string) []Line {
 }
 
 // calm is all that a keepalived says that has nothing to complain of. That its start is complete is said by its parent process, before or after what its child says.
-var calm = regexp.MustCompile(`VRRP sockpool|Startup complete|Entering (BACKUP|MASTER) STATE|received priority 0 advertisement|sent 0 priority|received advert from \S+ with higher priority \d+, ours \d+|` +
+var calm = regexp.MustCompile(`VRRP sockpool|Startup complete|Starting VRRP child process|Entering (BACKUP|MASTER) STATE|received priority 0 advertisement|sent 0 priority|received advert from \S+ with higher priority \d+, ours \d+|` +
 	`received lower priority \(\d+\) advert from \S+ - discarding|Received advert from \S+ with lower priority \d+, ours \d+, forcing new election|` +
 	`(?i)sending (gratuitous|unsolicited)|sending/queueing (gratuitous|unsolicited)|receive advertisement timeout|(setting|removing) vips`)
 
