@@ -70,7 +70,7 @@ test-idle:
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
-	$(GO) test -timeout 12m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
+	$(GO) test -timeout 15m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)

@@ -185,7 +185,7 @@ func (b *interop) judge() {
 	var table strings.Builder
 	for _, j := range interopStages {
 		window, stalled := b.window(j.stage)
-		fmt.Fprintf(&table, "%s (%s)\n", j.stage, lab.Millis(window.Duration()))
+		fmt.Fprintf(&table, "%s (%s to %s)\n", j.stage, lab.Millis(window.From.Sub(b.began)), lab.Millis(window.To.Sub(b.began)))
 		for _, r := range b.rows {
 			m := b.measure(r, window)
 			fmt.Fprintf(&table, "  %-16s %s\n", r.name, m)

@@ -29,6 +29,7 @@ type interop struct {
 
 	keepalived []*lab.Keepalived // all that were started on k1, the last one last
 	frr        []*lab.FRR        // likewise on f1
+	began      lab.Instant
 	stages     []stage
 	stalls     func() time.Duration // until now, see watchStalls
 }
@@ -48,7 +49,7 @@ func newInterop(t *testing.T, rows []virtualRouter) *interop {
 	if _, err := lab.FindKeepalived(); err != nil {
 		t.Skip(err)
 	}
-	b := &interop{t: t, bed: newBed(t, 3, 0), rows: rows, pings: map[string]*lab.Probe{}, stalls: watchStalls(t)}
+	b := &interop{t: t, began: lab.Now(), bed: newBed(t, 3, 0), rows: rows, pings: map[string]*lab.Probe{}, stalls: watchStalls(t)}
 	var err error
 	b.k1, err = b.bed.AddHost("k1", lab.HostPrefixes(31)...)
 	must(t, err)
