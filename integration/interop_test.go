@@ -127,9 +127,9 @@ func TestInterop(t *testing.T) {
 		b.await("the cluster yields", 10*time.Second, b.theOld)
 	})
 	b.stage("old killed", func() {
-		// Nobody speaks any more, and the kernels still answer: nobody else may.
+		// keepalived speaks no more, and its kernel still answers: nobody else may. FRR is left alone: its addresses are on a macvlan, whose broadcasts wait in a queue that a busy
+		// machine may leave for longer than anybody asks.
 		must(t, b.keepalived[len(b.keepalived)-1].Kill()) // all its processes at once: one that outlives the others cleans up
-		must(t, b.f1.KillAll())
 		<-time.After(b.slowest(above) + time.Second)
 		b.await("the old kernels answer", time.Second, b.theOld)
 	})
