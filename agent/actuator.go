@@ -64,6 +64,8 @@ type actuator struct {
 	lapses  lapses                                           // nil: there is no gate that could open by itself
 	tell    func(holdNews)
 	led     func() bool                 // there is a leader
+	parents *parents                    // nil: the links below virtual MACs are left as they are
+	ready   func([]vip.Virtual)         // keeps links with virtual MACs ready; nil: nobody does
 	passed  func()                      // a pass has come to its end; does not block
 	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
 	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
@@ -95,6 +97,7 @@ type carried struct {
 	barred    map[fsm.AddressKey]string // that were, or would have been, and why they are not
 	asking    map[fsm.AddressKey]asked
 	waits     map[fsm.AddressKey]string // left to a router outside the cluster, and why
+	loose     map[string]string         // links that answer for what is on virtual MACs over them, and why
 }
 
 // sweep is how often everything is compared with the kernel even though nothing changed.
@@ -208,6 +211,14 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		a.managed = m
 		a.vips.Manage(m)
 	}
+	ready := readyLinks(local)
+	if a.nothing {
+		ready = nil
+	}
+	if a.ready != nil {
+		a.ready(ready)
+	}
+	loose := a.parents.follow(ready, s.Config.Settings.SetSysctls)
 	keys := make([]fsm.AddressKey, 0, len(local.VIPs))
 	for _, v := range local.VIPs {
 		keys = append(keys, v.Key)
@@ -280,7 +291,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	if a.foreign != nil {
 		a.foreign(a.speech.report(local, next, time.Now()))
 	}
-	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking, waits: a.speech.waits})
+	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking, waits: a.speech.waits, loose: loose})
 	if a.passed != nil {
 		a.passed()
 	}

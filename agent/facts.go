@@ -23,6 +23,7 @@ type facts struct {
 	thread   lease.Class // of a lease's thread
 	plane    *planeWorker
 	denied   []string // what the preflight found at start
+	noVMAC   string   // why there can be no virtual MACs here
 	links    func() ([]vip.Link, error)
 	log      *slog.Logger
 
@@ -35,7 +36,8 @@ func (f *facts) read() fsm.Facts {
 	out := fsm.Facts{
 		Version: f.version, Schema: fsm.MaxSchema, DataPlane: "none",
 		Schedulers: caps.AllSchedulers(), Problems: f.denied,
-		Fence: string(f.fence()), LeaseThread: string(f.thread),
+		NoVMAC: f.noVMAC,
+		Fence:  string(f.fence()), LeaseThread: string(f.thread),
 	}
 	out.Unsynced = f.unsynced != nil && f.unsynced()
 	if caps.Plane != "" {

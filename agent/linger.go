@@ -32,6 +32,9 @@ func (l lingers) next(local fsm.Local, open lease.Opened, carried []vip.Wanted, 
 				continue
 			}
 		}
+		if w.VRID != 0 {
+			continue // whoever has the virtual MAC gets the packets
+		}
 		w.Epoch, w.IPUntil = uint64(x.Epoch), x.Until
 		out[k] = w
 	}

@@ -128,6 +128,9 @@ func addressStatus(s *fsm.State, c *carried, leased bool) []api.Address {
 		seen[x.Prefix.Addr()] = true
 		v := name[x.Prefix.Addr()]
 		a := api.Address{Prefix: x.Prefix, VIP: v.Name, Network: v.Network, Link: x.Link, Wanted: x.Wanted, Present: x.Actual, Problem: text(x.Err)}
+		if loose := c.loose[x.Parent]; loose != "" && x.Parent != "" && x.Prefix.Addr().Is4() && a.Problem == "" {
+			a.Problem = loose
+		}
 		switch {
 		case x.Lingers:
 			a.Reason = "it is being handed over: it takes what is still sent here"

@@ -55,7 +55,7 @@ func (w *planeWorker) tune(st *lvs.Status) error {
 
 // restore puts back all settings of the kernel: for the end of the process.
 func (a *Agent) restore() error {
-	return errors.Join(a.book.Restore(tuner), a.book.Restore(connsync.Changer))
+	return errors.Join(a.book.Restore(tuner), a.book.Restore(connsync.Changer), (&parents{book: a.book}).release())
 }
 
 // settingsStatus are the settings of the kernel that this agent has set.

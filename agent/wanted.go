@@ -15,15 +15,44 @@ import (
 // wantedAddresses are the addresses that may be in the kernel now: those that open says, and those that linger.
 func wantedAddresses(local fsm.Local, open lease.Opened, stay lingers, life time.Duration) []vip.Wanted {
 	var want []vip.Wanted
+	vrids := virtualMACs(local)
 	for _, v := range local.VIPs {
 		if epoch, ok := open[v.Key]; ok && v.Link != "" {
-			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, Lifetime: life, Epoch: uint64(epoch)})
+			want = append(want, vip.Wanted{Prefix: v.VIP.Address, Link: v.Link, VRID: vrids[v.Key], Lifetime: life, Epoch: uint64(epoch)})
 		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(stay), fsm.AddressKey.Compare) {
 		want = append(want, stay[k])
 	}
 	return want
+}
+
+// virtualMACs says which addresses are to be on a virtual MAC: on that of which VRID.
+func virtualMACs(local fsm.Local) map[fsm.AddressKey]uint8 {
+	var out map[fsm.AddressKey]uint8
+	for _, r := range local.Routers {
+		if !r.Router.VMAC {
+			continue
+		}
+		for _, v := range r.Router.VIPs {
+			if out == nil {
+				out = map[fsm.AddressKey]uint8{}
+			}
+			out[v.Key()] = r.Router.VRID
+		}
+	}
+	return out
+}
+
+// readyLinks are the links with virtual MACs that this node is to have ready for what it may get to own.
+func readyLinks(local fsm.Local) []vip.Virtual {
+	var out []vip.Virtual
+	for _, r := range local.Routers {
+		if r.Router.VMAC && !r.Shadow && r.Link != "" && len(r.Router.VIPs) > 0 {
+			out = append(out, vip.Virtual{Parent: r.Link, VRID: r.Router.VRID, IPv6: r.Router.VIPs[0].Address.Addr().Is6()})
+		}
+	}
+	return out
 }
 
 // wantedServices translates what the state wants of the data plane. Servers that are out are absent; draining ones have

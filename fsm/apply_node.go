@@ -65,7 +65,7 @@ func (f Facts) cleaned(at Schema) Facts {
 	f.Version, f.DataPlane = clip(f.Version, 256), clip(f.DataPlane, MaxName)
 	f = f.upTo(at)
 	f.Fence, f.LeaseThread = clip(f.Fence, MaxName), clip(f.LeaseThread, MaxName)
-	f.Features = clipAll(f.Features, most)
+	f.Features, f.NoVMAC = clipAll(f.Features, most), clip(f.NoVMAC, 256)
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -104,6 +104,9 @@ func (f Facts) upTo(at Schema) Facts {
 		for i := range f.Planes {
 			f.Planes[i].Features = nil
 		}
+	}
+	if at < schemaVRRP {
+		f.NoVMAC = ""
 	}
 	return f
 }

@@ -25,6 +25,7 @@ func (c Config) checkRouters(ps *Problems, nodes map[NodeID]Node, directors []No
 			}
 		}
 		r.checkLink(ps, directors)
+		r.checkVMAC(ps, object, directors)
 		r.checkVRID(ps, object, routers[:i], directors)
 	}
 }
@@ -60,6 +61,23 @@ func (r ResolvedRouter) checkLink(ps *Problems, directors []Node) {
 	}
 }
 
+// checkVMAC refuses a virtual MAC that no director with the link can have.
+func (r ResolvedRouter) checkVMAC(ps *Problems, object string, directors []Node) {
+	var lacks []string
+	for _, n := range directors {
+		if _, ok := n.Facts.LinkFor(r.VIPs[0].Address.Addr(), r.VIPs[0].Interface); !ok {
+			continue
+		}
+		if n.Facts.NoVMAC == "" {
+			return
+		}
+		lacks = append(lacks, fmt.Sprintf("%s: %s", n.ID, n.Facts.NoVMAC))
+	}
+	if r.VMAC && len(lacks) > 0 {
+		ps.add(object, "vmac", "true", fmt.Sprintf("no director that can have its VIPs can have a virtual MAC (%s)", firstOf(lacks, "")), "give one what it lacks, or take vmac out")
+	}
+}
+
 // checkVRID refuses a VRID that another one has on the same link of a director, where the configuration alone does not show it.
 func (r ResolvedRouter) checkVRID(ps *Problems, object string, others []ResolvedRouter, directors []Node) {
 	for _, o := range others {
@@ -90,6 +108,13 @@ func (c Config) warnRouters(ps *Problems) {
 		}
 		if r.NoYield {
 			ps.add(object, "yield", "false", "a peer of higher priority that is active and the cluster then both answer for the VIPs", "leave it out, so that the cluster yields")
+		}
+		if r.VMAC && r.VIPs[0].Address.Addr().Is4() && !c.Settings.SetSysctls {
+			ps.add(object, "vmac", "true", "a director answers for the VIPs with the MAC of its own interface, too, unless net.ipv4.conf.INTERFACE.arp_ignore is 1 and arp_announce is 2 there",
+				"set set_sysctls = true in cluster, so that the agents see to it, or set both on all directors")
+		}
+		if r.VMAC && r.Unicast {
+			ps.add(object, "unicast", "true", "adverts to peers leave with the MAC of the interface, so that a switch sees the virtual MAC in announcements only, once a minute", "leave it out, if the peers take multicast")
 		}
 		if a := r.VIPs[0].Address.Addr(); a.Is6() && !a.IsLinkLocalUnicast() {
 			ps.add(object, "", "", fmt.Sprintf("its adverts begin with %v, and by RFC 9568 the first address of IPv6 is a link-local one: some routers take no others", a),

@@ -14,6 +14,7 @@ type needs struct {
 	// by what it will be, else its VIPs would leave it for as long as that takes.
 	plane string
 	fast  bool // leases are of 40 ms
+	vmac  bool // its virtual router has a virtual MAC
 }
 
 // needsOf lists, for each VIP name, what the VIP needs.
@@ -28,6 +29,13 @@ func (c Config) needsOf() map[string]needs {
 				n.services = append(n.services, s)
 				out[name] = n
 			}
+		}
+	}
+	for _, r := range c.VirtualRouters() {
+		for _, v := range r.VIPs {
+			n := out[v.Name]
+			n.vmac = r.VMAC
+			out[v.Name] = n
 		}
 	}
 	for _, n := range out {
@@ -52,6 +60,9 @@ func (n Node) misfit(need needs) string {
 			return fmt.Sprintf("%s has no interface %s", n.ID, need.vip.Interface)
 		}
 		return fmt.Sprintf("%s has no interface in the subnet of %s", n.ID, need.vip.Address.Addr())
+	}
+	if need.vmac && n.Facts.NoVMAC != "" {
+		return fmt.Sprintf("%s can have no virtual MAC: %s", n.ID, n.Facts.NoVMAC)
 	}
 	for _, s := range need.services {
 		if why := n.Facts.under(need.plane, s).cannot(s); why != "" {

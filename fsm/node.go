@@ -67,6 +67,9 @@ type Facts struct {
 	// Unsynced says that the node does not have the connections of the other directors yet: what nobody needs to move waits until it has
 	// them. It lasts for seconds, and ends by itself. Since schema 5.
 	Unsynced bool `json:"unsynced,omitempty"`
+
+	// NoVMAC is why the node can have no virtual MACs; "" = it can. Since schema 7.
+	NoVMAC string `json:"no_vmac,omitempty"`
 }
 
 // Plane is what a data plane of a node can do.

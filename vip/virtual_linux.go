@@ -189,6 +189,27 @@ func setConf6(link, name, value string) (changed bool, err error) {
 	return true, nil
 }
 
+// ProbeVirtual says why this host cannot have links with virtual MACs; nil: it can. It makes nothing: it asks for a macvlan over no link, which
+// the kernel refuses for that, if it knows macvlans.
+func ProbeVirtual() error {
+	at := vnl.NewLinkAttrs()
+	at.Name = virtualPrefix + "-probe"
+	switch err := vnl.LinkAdd(&vnl.Macvlan{LinkAttrs: at, Mode: vnl.MACVLAN_MODE_PRIVATE}); {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return errors.New("its kernel has no macvlan: modprobe macvlan")
+	case errors.Is(err, unix.EPERM):
+		return errors.New("it may not make links: no NET_ADMIN")
+	}
+	f, err := os.OpenFile("/proc/sys/net/ipv6/conf/default/accept_ra", os.O_WRONLY, 0)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, fs.ErrNotExist): // no IPv6
+		return nil
+	}
+	return fmt.Errorf("the settings of a link cannot be set: mount /proc/sys writable (%w)", err)
+}
+
 // RemoveVirtual removes a link that MakeVirtual made, with what is on it. That it is not there is no error.
 func (k *Netlink) RemoveVirtual(name string) error {
 	k.mu.Lock()

@@ -275,3 +275,15 @@ func TestVirtualMACOfADeadProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestProbeVirtual(t *testing.T) {
+	s := newSpace(t)
+	must(t, s.In(func() error {
+		must(t, ProbeVirtual())
+		list, err := s.NL.LinkList()
+		if len(list) != 1 {
+			t.Errorf("%d links: it made one", len(list))
+		}
+		return err
+	}))
+}
