@@ -113,9 +113,6 @@ func (c Config) warnRouters(ps *Problems) {
 			ps.add(object, "vmac", "true", "a director answers for the VIPs with the MAC of its own interface, too, unless net.ipv4.conf.INTERFACE.arp_ignore is 1 and arp_announce is 2 there",
 				"set set_sysctls = true in cluster, so that the agents see to it, or set both on all directors")
 		}
-		if r.VMAC && r.Unicast {
-			ps.add(object, "unicast", "true", "adverts to peers leave with the MAC of the interface, so that a switch sees the virtual MAC in announcements only, once a minute", "leave it out, if the peers take multicast")
-		}
 		if a := r.VIPs[0].Address.Addr(); a.Is6() && !a.IsLinkLocalUnicast() {
 			ps.add(object, "", "", fmt.Sprintf("its adverts begin with %v, and by RFC 9568 the first address of IPv6 is a link-local one: some routers take no others", a),
 				`add a VIP for one to it, like address = "fe80::51/64" with its interface, if the other routers have one`)

@@ -32,7 +32,7 @@
 // # What it never does
 //
 // It never remembers kernel state instead of reading it: memory serves announcements, the text of events and the rate limit.
-// It never changes routes, link state, or foreign addresses. It sets one switch on a link that gets an IPv4
+// It never changes routes, foreign addresses, or the state of links but those that it makes for virtual MACs (see [Virtual]). It sets one switch on a link that gets an IPv4
 // address: promote_secondaries, without which the kernel would remove foreign addresses together with one of ours
 // (DESIGN.md). It starts no goroutine outside [Actuator.Run].
 //
