@@ -5,12 +5,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"quorate/agent/speak/speaktest"
 )
 
 // TestElects: nodes without a quorum. The owner goes on by its lower priority; when it dies, the next one speaks after three adverts and its skew, which count from the last advert; a node that is
 // appointed by a quorum silences it with its first advert, and it says nothing when its own cluster speaks again.
 func TestElects(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		dies, die := context.WithCancel(ctx)
 		a, b := newHost(dies, c, "192.0.2.1"), newHost(ctx, c, "192.0.2.2")
 		with := func(fellow string) []Router {
@@ -29,15 +31,15 @@ func TestElects(t *testing.T) {
 		a.Elect(id51, 7, 199)
 		b.Elect(id51, 7, 167)
 		time.Sleep(2 * sec)
-		said := c.by("192.0.2.1", time.Time{})
-		if v := b.View(id51); said[len(said)-1].priority != 199 || !a.View(id51).Speaks || v.Speaks || !v.Led.IsZero() {
+		said := c.By("192.0.2.1", time.Time{})
+		if v := b.View(id51); said[len(said)-1].Priority != 199 || !a.View(id51).Speaks || v.Speaks || !v.Led.IsZero() {
 			t.Errorf("the owner says %v; the other sees %+v", said, v)
 		}
 		die()
-		last := said[len(said)-1].at
+		last := said[len(said)-1].At
 		time.Sleep(time.Until(last.Add(3*sec + 89*sec/256 + time.Millisecond)))
 		synctest.Wait()
-		if said := c.by("192.0.2.2", last); len(said) != 1 || said[0].priority != 167 {
+		if said := c.By("192.0.2.2", last); len(said) != 1 || said[0].Priority != 167 {
 			t.Fatalf("the next one said %v", said)
 		}
 		time.Sleep(lookPause)
@@ -50,7 +52,7 @@ func TestElects(t *testing.T) {
 		}
 		turn := time.Now()
 		time.Sleep(3 * sec)
-		if said := c.by("192.0.2.2", turn); len(said) != 0 {
+		if said := c.By("192.0.2.2", turn); len(said) != 0 {
 			t.Errorf("it abstains, and said %v", said)
 		}
 		time.Sleep(sec)
@@ -69,7 +71,7 @@ func TestElects(t *testing.T) {
 		}
 		b.Silence(id51)
 		time.Sleep(10 * sec)
-		if said := c.by("192.0.2.2", turn); len(said) != 0 {
+		if said := c.By("192.0.2.2", turn); len(said) != 0 {
 			t.Errorf("it said %v", said)
 		}
 	})
@@ -77,7 +79,7 @@ func TestElects(t *testing.T) {
 
 // TestElectedIsAppointed: the quorum comes back, and gives the addresses to the node that was elected: it goes on without a pause. Another one that stops for good says so.
 func TestElectedIsAppointed(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *cable) {
+	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Elect(id51, 7, 100)
@@ -85,7 +87,7 @@ func TestElectedIsAppointed(t *testing.T) {
 		turn := time.Now()
 		a.Speak(id51, 7)
 		time.Sleep(2*sec + sec/4)
-		if said := c.by("192.0.2.1", turn); len(said) < 2 || said[0].priority != 200 || said[0].at != turn || said[1].priority != 200 {
+		if said := c.By("192.0.2.1", turn); len(said) < 2 || said[0].Priority != 200 || said[0].At != turn || said[1].Priority != 200 {
 			t.Errorf("said %v from %v", said, turn)
 		}
 		a.Elect(id51, 7, 100)
@@ -93,7 +95,7 @@ func TestElectedIsAppointed(t *testing.T) {
 		turn = time.Now()
 		a.LastWord(id51)
 		time.Sleep(10 * sec)
-		if said := c.by("192.0.2.1", turn); len(said) != 1 || said[0].priority != 0 {
+		if said := c.By("192.0.2.1", turn); len(said) != 1 || said[0].Priority != 0 {
 			t.Errorf("at the end it said %v", said)
 		}
 	})
