@@ -193,16 +193,25 @@ func (t *speech) speak(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
-		if _, elects := in.elect[r.Router.Name]; !ok || elects || !allIn(next, keys) {
+		if _, elects := in.elect[r.Router.Name]; !ok || elects || !speaksFor(r, next) {
 			continue
 		}
-		epoch := next[keys[0]]
+		var epoch fsm.Epoch
 		for _, k := range keys { // the least: all must be live
-			epoch = min(epoch, next[k])
+			if e, is := next[k]; is && (epoch == 0 || e < epoch) {
+				epoch = e
+			}
 		}
 		t.voices.Speak(id, uint64(epoch))
 		t.spoken[id] = spoken{name: r.Router.Name, keys: keys}
 	}
+}
+
+// speaksFor reports whether this node is to speak for the router by what is open or about to be. Where it alone has them, one address is enough, while another has only just
+// been configured: in silence the others would take what is open here.
+func speaksFor(r fsm.LocalRouter, next lease.Opened) bool {
+	keys := routerKeys(r)
+	return allIn(next, keys) || r.Part == fsm.RouterSpeaks && anyIn(next, keys)
 }
 
 // beside is why it is asked before an address opens: its virtual router speaks, and others may still have it.
@@ -243,7 +252,7 @@ func (t *speech) quiet(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		routers[r.Router.Name] = r
 		_, elects := in.elect[r.Router.Name]
-		if id, ok := routerID(r); ok && (elects || allIn(next, routerKeys(r))) {
+		if id, ok := routerID(r); ok && (elects || speaksFor(r, next)) {
 			speaks[id] = true
 		}
 	}

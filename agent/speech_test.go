@@ -153,6 +153,21 @@ func TestSpeaksThenAsksThenOpens(t *testing.T) {
 	})
 }
 
+// TestSpeaksForWhatIsOpen: a VIP that is added to a virtual router, and has no owner yet, does not make this node fall silent for the others.
+func TestSpeaksForWhatIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		x := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Router: "VI_1", Group: "pair"}
+		y := fsm.VIP{Name: "api", Address: netip.MustParsePrefix("192.0.2.11/24"), Router: "VI_1", Group: "pair"}
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{
+			Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{"pair": {Name: "pair"}}, VIPs: map[string]fsm.VIP{"web": x, "api": y},
+			Routers: map[string]fsm.VirtualRouter{"VI_1": {VRID: 51, Priority: 200, Peers: []netip.Addr{legacyRouter}}},
+		}}})
+		time.Sleep(2 * sweep)
+		w.expect(t, "with a VIP that has no owner")
+	})
+}
+
 // TestHandedOverIsNotAsked, but where a listed router speaks: it may have taken over meanwhile.
 func TestHandedOverIsNotAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
