@@ -95,14 +95,20 @@ func (h heard) silentLately(d, round time.Duration, now time.Time) bool {
 	return h.silentFor(d) && now.Sub(h.last) <= 3*round
 }
 
-// forget begins anew what is heard of addresses: silence before this moment counts no more.
+// forget begins anew what is heard of addresses: silence before this moment counts no more. Who has answered for long until just now is remembered.
 func (e *ear) forget(addrs []netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, a := range addrs {
-		if h := e.heard[a]; h.by == "" && h.err == nil {
-			e.heard[a] = heard{anew: true}
+		h := e.heard[a]
+		if h.by != "" || h.err != nil {
+			continue
 		}
+		anew := heard{anew: true}
+		if time.Since(h.until) < stubborn {
+			anew.first, anew.until = h.first, h.until
+		}
+		e.heard[a] = anew
 	}
 }
 
