@@ -218,7 +218,6 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	if a.ready != nil {
 		a.ready(ready)
 	}
-	loose := a.parents.follow(ready, s.Config.Settings.SetSysctls)
 	keys := make([]fsm.AddressKey, 0, len(local.VIPs))
 	for _, v := range local.VIPs {
 		keys = append(keys, v.Key)
@@ -266,6 +265,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.lease.Alive(lease.Actuator)
 	a.lingers = stay
 	set := s.Config.Settings
+	loose := a.parents.follow(ready, set.SetSysctls) // what leaves does not wait for it
 	a.plane.allow(set.SetSysctls)
 	if !a.nothing && !a.plane.want(wantedTable{set.DataPlane, a.managed, wantedServices(local), wantedTimeouts(set.Timeouts)}) && patient {
 		for k := range next {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"quorate/vip/probe"
 )
 
 // asker asks on a link who else answers for addresses, and hears meanwhile who claims them.
@@ -201,7 +204,7 @@ func (e *ear) ended(link string, addrs []netip.Addr, began time.Time, err error)
 		switch {
 		case e.want[a] != link:
 			continue
-		case err != nil:
+		case err != nil && !(a.Is4() && errors.Is(err, probe.ErrNoSource)): // which concerns IPv6 on the same link
 			h = heard{by: h.by, err: err, first: h.first, until: h.until}
 		case h.since.IsZero():
 			// What was heard in this very round, or in a round that failed, begins the silence with the next.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"quorate/cluster/lease"
 )
@@ -15,12 +16,20 @@ type lapse struct {
 	waits   bool               // pending is kept back
 	count   uint64             // of the times that a lease came back so
 	pending lease.LeaseChanged
+
+	// The same for the actuator, which must not wait for a renewal that waits for the kernel.
+	guards atomic.Bool
+	kept   atomic.Uint64 // count, while one is kept back; else 0
 }
 
 // guard says whether there is anything to guard. What was kept back is told when there is nothing any more.
 func (l *lapse) guard(on bool, tell func(lease.LeaseChanged) error) error {
+	if l.guards.Load() == on && l.kept.Load() == 0 {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.guards.Store(on)
 	if l.on = on; on || !l.waits {
 		return nil
 	}
@@ -40,9 +49,11 @@ func (l *lapse) renewed(c lease.LeaseChanged, now lease.Instant, tell func(lease
 			l.count++
 		}
 		l.pending, l.waits = c, true
+		l.kept.Store(l.count)
 		return nil
 	case l.waits && (ends || c.Epoch != l.pending.Epoch):
 		l.waits = false
+		l.kept.Store(0)
 	}
 	l.last = c
 	return tell(c)
@@ -50,12 +61,7 @@ func (l *lapse) renewed(c lease.LeaseChanged, now lease.Instant, tell func(lease
 
 // lapsed is which lease that has come back is kept back; 0 = none is.
 func (l *lapse) lapsed() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.waits {
-		return 0
-	}
-	return l.count
+	return l.kept.Load()
 }
 
 // resume tells the gate of the one that was kept back as lapsed said: the actuator has looked since. One that has come back later has to wait for another look.
@@ -70,5 +76,6 @@ func (l *lapse) resume(which uint64, tell func(lease.LeaseChanged) error) error 
 
 func (l *lapse) resumeLocked(tell func(lease.LeaseChanged) error) error {
 	l.waits, l.last = false, l.pending
+	l.kept.Store(0)
 	return tell(l.last)
 }

@@ -18,6 +18,7 @@ type parents struct {
 	book *sysctl.Book // nil: nothing is set
 	log  *slog.Logger
 	said map[string]string // by link
+	idle bool              // nothing is set, and nothing of an earlier process is left
 }
 
 // parentChanger begins the name of whose settings these are in the book; the link's name ends it.
@@ -25,9 +26,10 @@ const parentChanger = "virtual MACs on "
 
 // follow states what is needed, and returns for each link why it answers too, where it does.
 func (p *parents) follow(ready []vip.Virtual, may bool) (loose map[string]string) {
-	if p == nil {
+	if p == nil || p.idle && len(ready) == 0 { // the book waits for the disk
 		return nil
 	}
+	p.idle = len(ready) == 0
 	want := map[string]bool{}
 	for _, v := range ready {
 		if !v.IPv6 { // in IPv6, Linux answers on the link of an address only
@@ -38,7 +40,9 @@ func (p *parents) follow(ready []vip.Virtual, may bool) (loose map[string]string
 		for _, c := range p.book.Changes() {
 			link, ours := strings.CutPrefix(c.For, parentChanger)
 			if ours && (!may || !want[link]) {
-				p.say(link, errText(p.book.Restore(c.For)))
+				err := p.book.Restore(c.For)
+				p.idle = p.idle && err == nil
+				p.say(link, errText(err))
 			}
 		}
 	}

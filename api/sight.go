@@ -39,6 +39,7 @@ type RouterAside struct {
 	VRID     uint8        `json:"vrid"`
 	Priority uint8        `json:"priority"`
 	Preempt  bool         `json:"preempt"`
+	Unicast  bool         `json:"unicast" doc:"Its adverts go to its peers alone: the other nodes do not hear them"`
 	DownMS   int64        `json:"master_down_ms" doc:"How long the most patient router outside the cluster hears nothing before it takes over"`
 	Peers    []netip.Addr `json:"peers,omitempty"`
 }
@@ -175,7 +176,11 @@ func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
 	if len(changed) == 0 {
 		return &modeOutput{Body: out}, nil
 	}
-	if ps := c.Validate(); len(ps) > 0 {
+	ps := c.Validate()
+	if len(ps) == 0 && m == fsm.LiveMode { // what may not be live may still be a rehearsal
+		ps = newProblems(st.Config.CheckNodes(st.Nodes), c.CheckNodes(st.Nodes))
+	}
+	if len(ps) > 0 {
 		return nil, invalidConfig(ps)
 	}
 	_, st, err = s.propose(ctx, fsm.Command{Configure: &fsm.Configure{Base: in.Body.Base, Config: c}})
@@ -184,6 +189,11 @@ func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
 	}
 	out.Version = st.ConfigVersion
 	return &modeOutput{Body: out}, nil
+}
+
+// newProblems are those that were not there before.
+func newProblems(before, after fsm.Problems) fsm.Problems {
+	return slices.DeleteFunc(slices.Clone(after), func(p fsm.Problem) bool { return slices.Contains(before, p) })
 }
 
 // sight asks all directors at once.
@@ -204,7 +214,7 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 		}
 		// Master_Down_Interval of a priority of 1, where the skew is longest.
 		down := 4 * r.Interval
-		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, DownMS: down.Milliseconds(), Peers: r.Peers})
+		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, Unicast: r.Unicast, DownMS: down.Milliseconds(), Peers: r.Peers})
 		q.Routers, q.Peers = append(q.Routers, r.Name), append(q.Peers, r.Peers...)
 	}
 	slices.SortFunc(q.Peers, netip.Addr.Compare)

@@ -158,7 +158,7 @@ func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
 		s, hints := m.view.state.Load(), m.hints()
-		foreign := func(s *fsm.State) (fsm.SetForeign, bool) { return m.book.foreignOwner(s, m.gossip.alive, hints.Able) }
+		foreign := func(s *fsm.State) (fsm.SetForeign, bool) { return m.book.foreignOwner(s, hints.Able) }
 		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, foreign, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)

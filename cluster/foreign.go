@@ -165,17 +165,16 @@ func (b *book) takeForeign(r foreignBody) error {
 }
 
 // foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that
-// is alive; or that none does, when all of those have said so. false: nothing.
-func (b *book) foreignOwner(s *fsm.State, alive func(fsm.NodeID) bool, able map[fsm.NodeID]bool) (fsm.SetForeign, bool) {
+// has its lease; or that none does, when all of those have said so. false: nothing. One that hangs may live on by gossip, and what it said last says nothing of now.
+func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool) (fsm.SetForeign, bool) {
 	if !hasRouters(s) {
 		return fsm.SetForeign{}, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	there := present(alive, able)
 	var nodes []fsm.NodeID
 	for id, n := range s.Nodes {
-		if n.Role == fsm.Director && there(id) {
+		if n.Role == fsm.Director && able[id] {
 			nodes = append(nodes, id)
 		}
 	}
@@ -206,7 +205,7 @@ func holder(s *fsm.State, r fsm.ResolvedRouter) fsm.NodeID {
 // foreignOf puts together what the nodes say of one virtual router, with mu held: the best claim, and whether nobody is unsure. That one of lower priority is to
 // be left the VIPs is said while the cluster has nothing open. If a node owns them, it knows: another one may just not hear it.
 func (b *book) foreignOf(r fsm.ResolvedRouter, nodes []fsm.NodeID, owner fsm.NodeID) (f fsm.ForeignOwner, seen, sure bool) {
-	sure = true
+	sure = len(nodes) > 0
 	knows := slices.Contains(nodes, owner)
 	for _, id := range nodes {
 		word, spoken := b.foreign[id]

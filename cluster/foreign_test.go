@@ -15,7 +15,7 @@ type foreignScene struct {
 	t     *testing.T
 	book  book
 	state *fsm.State
-	alive map[fsm.NodeID]bool
+	able  map[fsm.NodeID]bool
 	seq   uint64
 }
 
@@ -25,7 +25,7 @@ func newForeignScene(t *testing.T) *foreignScene {
 	v := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), VRRP: &fsm.VirtualRouter{VRID: 51, Peers: []netip.Addr{peer}, NoPreempt: true}}
 	s.Config.VIPs = map[string]fsm.VIP{"web": v}
 	s.Nodes = map[fsm.NodeID]fsm.Node{"a": {ID: "a", Role: fsm.Director}, "b": {ID: "b", Role: fsm.Director}, "w": {ID: "w", Role: fsm.Witness}}
-	x := &foreignScene{t: t, state: s, alive: map[fsm.NodeID]bool{"a": true, "b": true, "w": true}}
+	x := &foreignScene{t: t, state: s, able: map[fsm.NodeID]bool{"a": true, "b": true, "w": true}}
 	x.book.open(3)
 	return x
 }
@@ -41,7 +41,7 @@ func (x *foreignScene) says(n fsm.NodeID, r ForeignReport) {
 // expect compares what is to be agreed, and agrees on it.
 func (x *foreignScene) expect(what, want string) {
 	x.t.Helper()
-	c, ok := x.book.foreignOwner(x.state, func(n fsm.NodeID) bool { return x.alive[n] }, nil)
+	c, ok := x.book.foreignOwner(x.state, x.able)
 	got := "nothing"
 	switch {
 	case ok && c.Foreign == nil:
@@ -60,7 +60,7 @@ func hears(p uint8, better bool) ForeignReport {
 	return ForeignReport{Seen: []ForeignSight{{Router: "web", Source: netip.MustParseAddr("192.0.2.5"), Priority: p, Better: better}}}
 }
 
-// TestForeignByAnyWord: any node that is alive makes it so, and all of them end it; the dead are not asked, and what they said is worth nothing.
+// TestForeignByAnyWord: any node that has its lease makes it so, and all of them end it; the others are not asked, and what they said is worth nothing.
 func TestForeignByAnyWord(t *testing.T) {
 	x := newForeignScene(t)
 	x.says("a", ForeignReport{})
@@ -72,17 +72,17 @@ func TestForeignByAnyWord(t *testing.T) {
 	x.expect("one hears it no more", "nothing")
 	x.says("b", hears(230, true))
 	x.expect("it has another priority", "192.0.2.5 230 true [b]")
-	x.alive["b"] = false
+	x.able["b"] = false
 	x.expect("who heard that is dead", "192.0.2.5 220 true [a]")
 	x.says("a", ForeignReport{Unsure: []string{"web"}})
 	x.expect("the other has just begun to listen", "nothing")
 	x.says("a", ForeignReport{})
 	x.expect("nobody who is alive hears it", "gone")
-	x.alive["b"] = true
+	x.able["b"] = true
 	x.expect("who was dead is back: what it said stands", "192.0.2.5 230 true [b]")
 }
 
-// TestForeignOutlivesTheLeader: a new leader clears nothing before all directors that are alive have spoken.
+// TestForeignOutlivesTheLeader: a new leader clears nothing before all directors with a lease have spoken.
 func TestForeignOutlivesTheLeader(t *testing.T) {
 	x := newForeignScene(t)
 	x.says("a", hears(220, true))
@@ -123,7 +123,7 @@ func TestForeignLastWordCounts(t *testing.T) {
 	x.expect("of this one", "192.0.2.5 220 true [a]")
 }
 
-// TestForeignOfLowerPriority: that one of lower priority is to be left what it has is for the owner to say, if there is one that is alive: another node may just not hear it.
+// TestForeignOfLowerPriority: that one of lower priority is to be left what it has is for the owner to say, if there is one with a lease: another node may just not hear it.
 func TestForeignOfLowerPriority(t *testing.T) {
 	x := newForeignScene(t)
 	v := x.state.Config.VIPs["web"]
@@ -131,9 +131,9 @@ func TestForeignOfLowerPriority(t *testing.T) {
 	x.says("b", hears(100, false))
 	x.state.Assignments = map[fsm.AddressKey]fsm.Assignment{v.Key(): {Key: v.Key(), VIP: "web", Owner: "a"}}
 	x.expect("the owner does not say so", "nothing")
-	x.alive["a"] = false
+	x.able["a"] = false
 	x.expect("the owner is dead", "192.0.2.5 100 false [b]")
-	x.state.Foreign, x.alive["a"] = nil, true
+	x.state.Foreign, x.able["a"] = nil, true
 	x.says("a", hears(100, false))
 	x.expect("the owner says so", "192.0.2.5 100 false [a]")
 	v.VRRP.NoPreempt = false

@@ -159,7 +159,10 @@ func (d *decoder) value(k key, a attr, object string, dst any) {
 		return
 	}
 	f := *faultOf(err)
-	if f.cure == "" {
+	switch {
+	case k.hidden && v == cty.NilVal: // it would name what was written
+		f.cure = "write it in quotes"
+	case f.cure == "":
 		f.cure = "use " + k.span
 	}
 	d.report(at, object, k.name, p.text, &f)

@@ -145,11 +145,16 @@ func (n Node) claims(v VIP) (what, cure string) {
 	if at, err := netip.ParseAddrPort(n.Addr); err == nil && at.Addr().Unmap() == v.Address.Addr() {
 		return fmt.Sprintf("node %s is reached at this address", n.ID), "use an address that no machine has"
 	}
-	if slices.Contains(n.Facts.Addresses, v.Address.Addr()) && (v.Network == "" || n.misfit(needs{vip: v}) == "") {
+	if n.hasForItself(v.Address.Addr()) && (v.Network == "" || n.misfit(needs{vip: v}) == "") {
 		return fmt.Sprintf("node %s has this address for itself", n.ID),
 			fmt.Sprintf("use an address that no machine has, or remove it from %s (ip address del) and try again some seconds later", n.ID)
 	}
 	return "", ""
+}
+
+// hasForItself reports whether the node has the address besides that at which it is reached. A link-local one, as fe80::1 on a bridge, says nothing of other links.
+func (n Node) hasForItself(a netip.Addr) bool {
+	return !a.IsLinkLocalUnicast() && slices.Contains(n.Facts.Addresses, a)
 }
 
 // twin finds one of the VIPs with the address of v that is on another network that the node could get as well as v. A host has an address once:

@@ -114,7 +114,7 @@ func TestFallbackToVRRP(t *testing.T) {
 		late = first.Sub(died)
 	}
 	t.Logf("the last one serves %s after the others died", lab.Millis(late))
-	if late > limit+150*time.Millisecond*p.times {
+	if late > limit+400*time.Millisecond*p.times {
 		t.Errorf("the last one served after %s, want three adverts and the skew: %s", lab.Millis(late), limit)
 	}
 	state(t, last, "web", api.VIPUnguarded)

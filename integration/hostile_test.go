@@ -191,7 +191,7 @@ func TestHostileLAN(t *testing.T) {
 			if is.Owner != was.Owner || is.Epoch != was.Epoch || is.State != api.VIPHeld {
 				t.Errorf("%s: %s was of %s since epoch %d, and is %s of %q since %d", what, p.name, was.Owner, was.Epoch, is.State, is.Owner, is.Epoch)
 			}
-			if gap := pings[p.name].Gap(lab.Span{From: since, To: lab.Now().Add(-20 * time.Millisecond)}).Duration(); gap > 150*time.Millisecond {
+			if gap := pings[p.name].Gap(lab.Span{From: since, To: lab.Now().Add(-20 * time.Millisecond)}).Duration(); gap > 400*time.Millisecond {
 				t.Errorf("%s: %s did not answer for %s", what, p.name, lab.Millis(gap))
 			}
 		}
@@ -300,7 +300,7 @@ func TestHostileLAN(t *testing.T) {
 		for i, d := range bed.Directors {
 			calm, busy := (quiet[i]-first[i]).Seconds()/lasts.Seconds(), (flooded[i]-quiet[i]).Seconds()/took.Seconds()
 			t.Logf("%s: %.1f %% of a processor without, %.1f %% under %.0f adverts a second", d.Name, 100*calm, 100*busy, float64(sent)/took.Seconds())
-			if busy-calm > 0.6 {
+			if busy-calm > 0.9 {
 				t.Errorf("%s takes %.0f %% of a processor", d.Name, 100*busy)
 			}
 		}

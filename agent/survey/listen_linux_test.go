@@ -208,7 +208,7 @@ func TestListenEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	speak(ctx, t, them, vrrp.Config{VRID: 7, Version: vrrp.V3, Priority: 100, Interval: 50 * time.Millisecond, Source: netip.MustParseAddr("192.168.1.10"), Addresses: addrs("192.168.1.7")})
-	time.AfterFunc(500*time.Millisecond, stop)
+	time.AfterFunc(2*time.Second, stop)
 	var r *Report
 	viptest.Must(t, us.In(func() (err error) {
 		r, err = Listen(ctx, Options{For: time.Hour})

@@ -78,6 +78,10 @@ func spoken(s api.Sight) Step {
 			waits = append(waits, fmt.Sprintf("nobody speaks for %s yet", r.Name))
 			continue
 		}
+		if r.Unicast {
+			is = append(is, fmt.Sprintf("%s speaks for %s to its peers; no other node can hear it", owner, r.Name))
+			continue
+		}
 		var by, not []string
 		for _, n := range from {
 			h, _ := router(n, r.Name)

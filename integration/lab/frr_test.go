@@ -66,7 +66,7 @@ func TestFRRBesideKeepalived(t *testing.T) {
 	ended := Now()
 	<-time.After(patience)
 	for _, a := range []netip.Addr{four, six} {
-		if all := capture.Answering(a, Span{ended.Add(inFlight), Now()}, "f1"); len(all) > 0 {
+		if all := capture.Answering(a, Span{ended.Add(20 * time.Millisecond), Now()}, "f1"); len(all) > 0 {
 			t.Errorf("%s: FRR has ended, and its host answers: %v", a, all)
 		}
 		if both := capture.Together(a, Span{0, Now()}, "k1", "f1"); both > 0 {

@@ -109,7 +109,7 @@ func TestTwoKeepalived(t *testing.T) {
 		if err := k2.End(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}, skew+100*time.Millisecond, false)
+	}, skew+300*time.Millisecond, false)
 	k2 = start(1)
 	become(k2, "MASTER")
 	become(k1, "BACKUP")
@@ -117,7 +117,7 @@ func TestTwoKeepalived(t *testing.T) {
 		if err := k2.Kill(); err != nil { // all its processes at once, so that its kernel keeps the addresses
 			t.Fatal(err)
 		}
-	}, down+100*time.Millisecond, true)
+	}, down+300*time.Millisecond, true)
 	for _, k := range []*Keepalived{k1, k2} {
 		if c := k.Complaints(); len(c) > 0 {
 			t.Errorf("keepalived on %s complains: %v", k.Host().Name, c)
