@@ -72,7 +72,9 @@ func TestForeignByAnyWord(t *testing.T) {
 	x.expect("one hears it no more", "nothing")
 	x.says("b", hears(230, true))
 	x.expect("it has another priority", "192.0.2.5 230 true [b]")
-	x.able["b"] = false
+	x.able = map[fsm.NodeID]bool{}
+	x.expect("nobody has a lease", "nothing")
+	x.able = map[fsm.NodeID]bool{"a": true, "w": true}
 	x.expect("who heard that is dead", "192.0.2.5 220 true [a]")
 	x.says("a", ForeignReport{Unsure: []string{"web"}})
 	x.expect("the other has just begun to listen", "nothing")
