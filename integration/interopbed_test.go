@@ -135,11 +135,15 @@ func (b *interop) endOld() {
 // oldHosts are the hosts of the old routers.
 func (b *interop) oldHosts() []*lab.Host { return []*lab.Host{b.k1, b.f1} }
 
-// answers names the hosts that answer for the row's address now.
+// settled is for how long a host has to have answered alone. It is longer than what a capture takes for one time of answering: who has it back sooner would be taken for
+// having had it all the time.
+const settled = 200 * time.Millisecond
+
+// answers names the hosts that have answered for the row's address lately.
 func (b *interop) answers(r virtualRouter) []string {
 	now := lab.Now()
 	names := map[string]bool{}
-	for _, o := range b.capture.Answering(r.pinged(), lab.Span{From: now.Add(-60 * time.Millisecond), To: now}, b.hosts...) {
+	for _, o := range b.capture.Answering(r.pinged(), lab.Span{From: now.Add(-settled), To: now}, b.hosts...) {
 		names[o.Host] = true
 	}
 	return slices.Sorted(maps.Keys(names))
