@@ -17,15 +17,19 @@ import (
 	"quorate/fsm"
 )
 
-// ports gives each test node a port of its own: TCP p, UDP p and UDP p+1 on loopback.
+// ports gives each test node a port of its own: TCP p, UDP p and UDP p+1 on loopback. A test closes its node and opens it
+// again on the same port, so the ports lie below those that the kernel gives to connections (from 32768 on,
+// net.ipv4.ip_local_port_range): a connection of another package's test would sit on one while it is closed.
 var ports atomic.Uint32
 
-func init() { ports.Store(uint32(10000 + os.Getpid()%8000*2)) }
+const firstPort, lastPort = 10000, 32766
+
+func init() { ports.Store(uint32(os.Getpid() * 2)) }
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
-		p := int(ports.Add(2))%40000 + 20000
+		p := firstPort + int(ports.Add(2))%(lastPort-firstPort)
 		a := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(p))
 		if usable(a) {
 			return a.String()
