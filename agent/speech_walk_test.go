@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"quorate/agent/speak"
-	"quorate/agent/speak/speaktest"
+	"quorate/vip/vrrp/vrrptest"
 	"quorate/cluster"
 	"quorate/fsm"
 	"quorate/vip"
@@ -22,7 +22,7 @@ type besides struct {
 	*world
 	t      *testing.T
 	ctx    context.Context
-	cable  *speaktest.Cable
+	cable  *vrrptest.Cable
 	log    []string
 	dead   []span // when the lease was not held
 	legacy *vrrp.Speaker
@@ -120,7 +120,7 @@ func walkBeside(t *testing.T, seed uint64) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer synctest.Wait()
 	defer cancel()
-	b := &besides{world: newWorld(), t: t, ctx: ctx, cable: &speaktest.Cable{}}
+	b := &besides{world: newWorld(), t: t, ctx: ctx, cable: &vrrptest.Cable{}}
 	b.gated = true
 	b.form(t)
 	patient := rng.IntN(3) == 0

@@ -6,13 +6,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"quorate/agent/speak/speaktest"
+	"quorate/vip/vrrp/vrrptest"
 )
 
 // TestElects: nodes without a quorum. The owner goes on by its lower priority; when it dies, the next one speaks after three adverts and its skew, which count from the last advert; a node that is
 // appointed by a quorum silences it with its first advert, and it says nothing when its own cluster speaks again.
 func TestElects(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		dies, die := context.WithCancel(ctx)
 		a, b := newHost(dies, c, "192.0.2.1"), newHost(ctx, c, "192.0.2.2")
 		with := func(fellow string) []Router {
@@ -79,7 +79,7 @@ func TestElects(t *testing.T) {
 
 // TestElectedIsAppointed: the quorum comes back, and gives the addresses to the node that was elected: it goes on without a pause. Another one that stops for good says so.
 func TestElectedIsAppointed(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Elect(id51, 7, 100)

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"quorate/agent/speak/speaktest"
 	"quorate/vip"
 	"quorate/vip/vrrp"
+	"quorate/vip/vrrp/vrrptest"
 )
 
 const sec = time.Second
@@ -41,7 +41,7 @@ type host struct {
 	events chan Event
 }
 
-func newHost(ctx context.Context, c *speaktest.Cable, source string) *host {
+func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
 	h := &host{events: make(chan Event, 100)}
 	h.link.Store(&vip.Link{Name: "eth0", Index: 2, Up: true, Carrier: true, Primary: netip.MustParseAddr(source)})
 	h.live.Store(true)
@@ -64,7 +64,7 @@ func newHost(ctx context.Context, c *speaktest.Cable, source string) *host {
 }
 
 // legacy is a router outside the cluster.
-func legacy(ctx context.Context, c *speaktest.Cable, p vrrp.Priority) *vrrp.Speaker {
+func legacy(ctx context.Context, c *vrrptest.Cable, p vrrp.Priority) *vrrp.Speaker {
 	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: c.Plug()})
 	r := router(51)
 	r.Config.Mode, r.Config.Anyone, r.Config.Listed, r.Config.Priority, r.Config.Source = vrrp.Elected, true, nil, p, netip.MustParseAddr("192.0.2.5")
@@ -75,19 +75,9 @@ func legacy(ctx context.Context, c *speaktest.Cable, p vrrp.Priority) *vrrp.Spea
 	return s
 }
 
-func scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *speaktest.Cable)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		f(ctx, t, &speaktest.Cable{})
-	})
-}
-
 // TestHandOver: the owner speaks, another one takes over without a word of the first, and the last one says that nobody has the addresses.
 func TestHandOver(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a, b := newHost(ctx, c, "192.0.2.1"), newHost(ctx, c, "192.0.2.2")
 		a.Want([]Router{router(51, "192.0.2.2")})
 		b.Want([]Router{router(51, "192.0.2.1")})
@@ -116,7 +106,7 @@ func TestHandOver(t *testing.T) {
 
 // TestSilentAfterTheLease: the lease ends while nobody tells the Speaker, as in an agent that stands still and goes on: not one advert more, until it is held again.
 func TestSilentAfterTheLease(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -141,7 +131,7 @@ func TestSilentAfterTheLease(t *testing.T) {
 
 // TestYields: a better claim silences the node within the advert; nothing is said while it lasts though the actuator wants it; when it ends, it is.
 func TestYields(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -177,7 +167,7 @@ func TestYields(t *testing.T) {
 
 // TestLostAdverts: a master of which single adverts are lost is there all the while; one that ended without a word is gone after its Active_Down_Interval.
 func TestLostAdverts(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		on, stop := context.WithCancel(ctx)
@@ -206,7 +196,7 @@ func TestLostAdverts(t *testing.T) {
 
 // TestFollowsTheLink: sockets follow a link that is made anew, the source follows its address, and what the actuator said stands.
 func TestFollowsTheLink(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51)})
 		a.Speak(id51, 7)
@@ -243,7 +233,7 @@ func TestFollowsTheLink(t *testing.T) {
 
 // TestRemovedRouter: a router that is configured no more stays until its last word is said, and no longer.
 func TestRemovedRouter(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.Want([]Router{router(51), router(52)})
 		a.Speak(id51, 7)
@@ -267,7 +257,7 @@ func TestRemovedRouter(t *testing.T) {
 // TestSocketThatHangs: nobody waits for a socket that takes nothing, but the line. In real time: who waits for a mutex is not idle in virtual time.
 func TestSocketThatHangs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &speaktest.Cable{}
+	c := &vrrptest.Cable{}
 	a := &host{stuck: make(chan struct{})}
 	begun := make(chan struct{}, 1)
 	a.Speakers = New(Options{
@@ -301,7 +291,7 @@ func TestSocketThatHangs(t *testing.T) {
 
 // TestTellsDifferences with what they lead to, and the cure.
 func TestTellsDifferences(t *testing.T) {
-	scene(t, func(ctx context.Context, t *testing.T, c *speaktest.Cable) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		r := router(51)
 		r.Config.Version = vrrp.V2

@@ -80,13 +80,8 @@ func TestConnAH(t *testing.T) {
 	one, two := wire(t)
 	in := one.conn(ConnOptions{Family: IPv4, AH: true, VRIDs: []VRID{51}})
 	out := two.conn(ConnOptions{Family: IPv4})
-	v2 := unhex(t, vectors[0].hex)
-	for _, vrid := range []byte{52, 51} {
-		v2[1] = vrid
-		packet := appendIP(nil, addr("192.168.1.10"), IPv4.Group(), 1, ahLen+len(v2))
-		packet[9] = protocolAH
-		packet = append(append(packet, append([]byte{Protocol, 4}, make([]byte, ahLen-2)...)...), v2...)
-		must(t, out.Send(packet, IPv4.Group()))
+	for _, vrid := range []VRID{52, 51} {
+		must(t, out.Send(PacketInAH(t, vrid), IPv4.Group()))
 	}
 	d := in.take(t, 1)[0]
 	var a Advert

@@ -1,11 +1,14 @@
-// Package speaktest is a link in memory, for tests of those who speak VRRP.
-package speaktest
+// Package vrrptest is a link in memory, for tests of those who speak VRRP.
+package vrrptest
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"slices"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"quorate/vip/vrrp"
@@ -16,6 +19,7 @@ type Cable struct {
 	mu   sync.Mutex
 	ends []*End
 	seen []Sent
+	cut  error // what Send says
 }
 
 // Sent is an advert on the cable.
@@ -36,6 +40,17 @@ type End struct {
 	only     []vrrp.VRID
 	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
 	Stuck, Begun chan struct{}
+}
+
+// Scene is a test in virtual time, on a cable. ctx ends with it.
+func Scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *Cable)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		f(ctx, t, &Cable{})
+	})
 }
 
 // Plug makes an end.
@@ -95,6 +110,9 @@ func (e *End) Send(packet []byte, _ netip.Addr) error {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut != nil {
+		return c.cut
+	}
 	v := vrrp.VRID(d.Payload[1])
 	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, vrrp.Priority(d.Payload[2])})
 	for _, other := range c.ends {
@@ -143,6 +161,25 @@ func (c *Cable) By(from string, since time.Time) (out []Sent) {
 		}
 	}
 	return out
+}
+
+// Count is how many adverts of a priority have been sent.
+func (c *Cable) Count(p vrrp.Priority) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.seen {
+		if s.Priority == p {
+			n++
+		}
+	}
+	return n
+}
+
+// Cut has the cable take nothing: Send fails with err, until it is cut with nil.
+func (c *Cable) Cut(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = err
 }
 
 // Lose has the cable lose all that is sent until the returned function is called.
