@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -92,9 +91,9 @@ func (m *membership) reportForeign(ctx context.Context) error {
 		leader, t, ok := m.leaderTerm()
 		r, any := m.foreign.take()
 		var retry <-chan time.Time
-		if ok && any && hasRouters(m.view.state.Load()) && (leader != told || t != term || !r.equal(last)) {
+		if ok && any && m.view.state.Load().Config.HasRouters() && (leader != told || t != term || !r.equal(last)) {
 			here.Seq++
-			if err := m.sendForeign(ctx, leader, foreignBody{Node: m.self.Node, Term: t, ForeignReport: r, mark: here}); err != nil {
+			if err := tellLeader(ctx, m, leader, opForeign, foreignBody{Node: m.self.Node, Term: t, ForeignReport: r, mark: here}, m.book.takeForeign); err != nil {
 				told = fsm.Grantor{}
 				retry = time.After(observeRetry)
 			} else {
@@ -118,24 +117,6 @@ func (m *membership) reportForeign(ctx context.Context) error {
 		case <-changed:
 		}
 	}
-}
-
-func (m *membership) sendForeign(ctx context.Context, leader fsm.Grantor, body foreignBody) error {
-	if leader == m.self {
-		return m.book.takeForeign(body)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	return m.callMember(ctx, leader, request{Op: opForeign}, body, nil)
-}
-
-// serveForeign takes a report while this node leads.
-func (m *membership) serveForeign(_ context.Context, _ caller, req request) (any, error) {
-	var body foreignBody
-	if err := json.Unmarshal(req.Body, &body); err != nil {
-		return nil, err
-	}
-	return nil, m.book.takeForeign(body)
 }
 
 // foreignWord is the last report of a node, in one term.
@@ -167,7 +148,7 @@ func (b *book) takeForeign(r foreignBody) error {
 // foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that
 // has its lease; or that none does, when all of those have said so. false: nothing. One that hangs may live on by gossip, and what it said last says nothing of now.
 func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool) (fsm.SetForeign, bool) {
-	if !hasRouters(s) {
+	if !s.Config.HasRouters() {
 		return fsm.SetForeign{}, false
 	}
 	b.mu.Lock()
@@ -238,17 +219,4 @@ func outranks(a, b fsm.ForeignOwner) bool {
 		return a.Priority > b.Priority
 	}
 	return a.Source.Compare(b.Source) > 0
-}
-
-// hasRouters reports whether there is anything to say.
-func hasRouters(s *fsm.State) bool {
-	if len(s.Config.Routers) > 0 {
-		return true
-	}
-	for _, v := range s.Config.VIPs {
-		if v.VRRP != nil {
-			return true
-		}
-	}
-	return false
 }

@@ -157,8 +157,8 @@ func (m *membership) serveLook(ctx context.Context, _ caller, req request) (any,
 func (m *membership) handlers() map[op]handler {
 	return map[op]handler{
 		opPropose: m.servePropose, opRead: m.serveRead, opJoin: m.serveJoin, opAnnounce: m.serveAnnounce,
-		opObserve: m.serveObserve, opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge, opLook: m.serveLook,
-		opQuery: m.serveQuery, opForeign: m.serveForeign,
+		opObserve: taking(m.book.take), opProgress: m.serveProgress, opAsk: m.serveAsk, opNudge: m.serveNudge, opLook: m.serveLook,
+		opQuery: m.serveQuery, opForeign: taking(m.book.takeForeign),
 	}
 }
 

@@ -139,7 +139,7 @@ func (m *membership) report(ctx context.Context) error {
 			m.observer.prune(m.view.state.Load())
 			if obs, all := m.observer.take(leader != told || t != term); all || len(obs) > 0 {
 				here.Seq++
-				err := m.sendObservations(ctx, leader, observeBody{Node: m.self.Node, All: all, Seen: obs, Term: t, mark: here})
+				err := tellLeader(ctx, m, leader, opObserve, observeBody{Node: m.self.Node, All: all, Seen: obs, Term: t, mark: here}, m.book.take)
 				if failed = err != nil; failed {
 					told = fsm.Grantor{}
 				} else {
@@ -164,20 +164,23 @@ func (m *membership) report(ctx context.Context) error {
 	}
 }
 
-func (m *membership) sendObservations(ctx context.Context, leader fsm.Grantor, body observeBody) error {
+// tellLeader gives a report to whoever leads: to take, the book's, where that is this node.
+func tellLeader[R any](ctx context.Context, m *membership, leader fsm.Grantor, o op, report R, take func(R) error) error {
 	if leader == m.self {
-		return m.book.take(body)
+		return take(report)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return m.callMember(ctx, leader, request{Op: opObserve}, body, nil)
+	return m.callMember(ctx, leader, request{Op: o}, report, nil)
 }
 
-// serveObserve takes a report while this node leads.
-func (m *membership) serveObserve(_ context.Context, _ caller, req request) (any, error) {
-	var body observeBody
-	if err := json.Unmarshal(req.Body, &body); err != nil {
-		return nil, err
+// taking serves the call that [tellLeader] makes, while this node leads.
+func taking[R any](take func(R) error) handler {
+	return func(_ context.Context, _ caller, req request) (any, error) {
+		var report R
+		if err := json.Unmarshal(req.Body, &report); err != nil {
+			return nil, err
+		}
+		return nil, take(report)
 	}
-	return nil, m.book.take(body)
 }

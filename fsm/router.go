@@ -115,7 +115,7 @@ func (v VIP) RouterName() string {
 
 // VirtualRouters are all virtual routers of the configuration, by name; also one that has no VIP.
 func (c Config) VirtualRouters() []ResolvedRouter {
-	if !c.routes() {
+	if !c.HasRouters() {
 		return nil
 	}
 	byName := map[string]*ResolvedRouter{}
@@ -134,14 +134,14 @@ func (c Config) VirtualRouters() []ResolvedRouter {
 	out := make([]ResolvedRouter, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		r := *byName[name]
-		slices.SortStableFunc(r.VIPs, func(a, b VIP) int { return cmp.Compare(linkLocalLast(a), linkLocalLast(b)) })
+		slices.SortStableFunc(r.VIPs, func(a, b VIP) int { return cmp.Compare(adverted(a), adverted(b)) })
 		out = append(out, r)
 	}
 	return out
 }
 
-// routes reports whether there is any virtual router: nearly nobody has one, and it is asked often.
-func (c Config) routes() bool {
+// HasRouters reports whether there is any virtual router: nearly nobody has one, and it is asked often.
+func (c Config) HasRouters() bool {
 	if len(c.Routers) > 0 {
 		return true
 	}
@@ -153,26 +153,12 @@ func (c Config) routes() bool {
 	return false
 }
 
-// linkLocalLast is 0 for what comes first in an advert.
-func linkLocalLast(v VIP) int {
+// adverted is 0 for what comes first in an advert.
+func adverted(v VIP) int {
 	if a := v.Address.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
 		return 0
 	}
 	return 1
-}
-
-// RouterOf is the virtual router that the VIP belongs to.
-func (c Config) RouterOf(v VIP) (ResolvedRouter, bool) {
-	name := v.RouterName()
-	if name == "" {
-		return ResolvedRouter{}, false
-	}
-	routers := c.VirtualRouters()
-	i, ok := slices.BinarySearchFunc(routers, name, func(r ResolvedRouter, name string) int { return strings.Compare(r.Name, name) })
-	if !ok {
-		return ResolvedRouter{}, false
-	}
-	return routers[i], true
 }
 
 func (r VirtualRouter) fields(f fields) {

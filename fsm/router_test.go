@@ -37,11 +37,6 @@ func TestVirtualRouters(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for name, want := range map[string]string{"a": "z", "x0": "a6", "m-own": "m-own", "plain": "", "lost": ""} {
-		if r, ok := c.RouterOf(c.VIPs[name]); r.Name != want || ok != (want != "") {
-			t.Errorf("%s belongs to %q, want %q", name, r.Name, want)
-		}
-	}
 	if rs := (Config{VIPs: map[string]VIP{"plain": vip("plain", "192.0.2.50/24", "")}}).VirtualRouters(); rs != nil {
 		t.Errorf("of nothing: %v", rs)
 	}
