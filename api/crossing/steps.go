@@ -17,9 +17,18 @@ func Steps(w Way, s api.Sight) []Step {
 	return []Step{decided(w, s), spoken(s), silence(s), answers(s)}
 }
 
+// step says what it waits for, and what is already so. It is done where it waits for nothing.
+func step(name string, waits []string, is ...string) Step {
+	return Step{Name: name, Done: len(waits) == 0, Text: strings.Join(append(waits, is...), "; ")}
+}
+
+// speaks says that a router is heard to speak.
+func speaks(x api.Rival, router string, by fsm.NodeID) string {
+	return fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, router, by)
+}
+
 // decided: the cluster has agreed on it.
 func decided(w Way, s api.Sight) Step {
-	st := Step{Name: "agreed", Done: true}
 	var owners, waits []string
 	for _, v := range s.VIPs {
 		switch {
@@ -36,13 +45,11 @@ func decided(w Way, s api.Sight) Step {
 	}
 	switch {
 	case len(waits) > 0:
-		st.Done, st.Text = false, strings.Join(waits, "; ")
+		return step("agreed", waits)
 	case w == Takeover:
-		st.Text = fmt.Sprintf("%s is live, and %s owns it", names(s), strings.Join(owners, ", "))
-	default:
-		st.Text = names(s) + " is in shadow"
+		return step("agreed", nil, fmt.Sprintf("%s is live, and %s owns it", names(s), strings.Join(owners, ", ")))
 	}
-	return st
+	return step("agreed", nil, names(s)+" is in shadow")
 }
 
 // ownerOf is the node that owns the VIPs of a virtual router.
@@ -57,10 +64,8 @@ func ownerOf(s api.Sight, name string) fsm.NodeID {
 
 // spoken: the owner's adverts are heard by the other nodes.
 func spoken(s api.Sight) Step {
-	st := Step{Name: "adverts", Done: true}
 	if len(s.Routers) == 0 {
-		st.Text = "there is no virtual router, and so nothing to be heard"
-		return st
+		return step("adverts", nil, "there is no virtual router, and so nothing to be heard")
 	}
 	var is, waits []string
 	for _, r := range s.Routers {
@@ -100,33 +105,29 @@ func spoken(s api.Sight) Step {
 			is = append(is, fmt.Sprintf("%s speaks for %s; there is no other node that could hear it", owner, r.Name))
 		}
 	}
-	st.Done = len(waits) == 0
-	st.Text = strings.Join(append(waits, is...), "; ")
-	return st
+	return step("adverts", waits, is...)
 }
 
 // silence: nobody outside the cluster speaks any more.
 func silence(s api.Sight) Step {
-	st := Step{Name: "silence", Done: true, Text: "no router outside the cluster speaks"}
 	var who []string
 	for _, n := range s.Nodes {
 		for _, h := range n.Routers {
 			for _, x := range h.Heard {
-				if text := fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, h.Name, n.Node); x.Active && x.Role != "fellow" {
-					who = append(who, text)
+				if x.Active && x.Role != "fellow" {
+					who = append(who, speaks(x, h.Name, n.Node))
 				}
 			}
 		}
 	}
 	if len(who) > 0 {
-		st.Done, st.Text = false, strings.Join(who, "; ")
+		return step("silence", who)
 	}
-	return st
+	return step("silence", nil, "no router outside the cluster speaks")
 }
 
 // answers: the owner has the address, and it alone answers for it.
 func answers(s api.Sight) Step {
-	st := Step{Name: "answers", Done: true}
 	var is, waits []string
 	for _, v := range s.VIPs {
 		has, macs := false, []string(nil)
@@ -167,14 +168,11 @@ func answers(s api.Sight) Step {
 			is = append(is, fmt.Sprintf("%s has %v; there is no other node that could ask", v.Owner, v.Address))
 		}
 	}
-	st.Done = len(waits) == 0
-	st.Text = strings.Join(append(waits, is...), "; ")
-	return st
+	return step("answers", waits, is...)
 }
 
 // gone: no node has the addresses any more.
 func gone(s api.Sight) Step {
-	st := Step{Name: "gone", Done: true, Text: "no node of the cluster has it any more"}
 	var who []string
 	for _, n := range s.Nodes {
 		for _, v := range s.VIPs {
@@ -189,14 +187,13 @@ func gone(s api.Sight) Step {
 		}
 	}
 	if len(who) > 0 {
-		st.Done, st.Text = false, strings.Join(who, "; ")
+		return step("gone", who)
 	}
-	return st
+	return step("gone", nil, "no node of the cluster has it any more")
 }
 
 // master: a listed router outside the cluster speaks for each virtual router.
 func master(s api.Sight) Step {
-	st := Step{Name: "master", Done: true}
 	var is, waits []string
 	for _, r := range s.Routers {
 		text := ""
@@ -204,7 +201,7 @@ func master(s api.Sight) Step {
 			h, _ := router(n, r.Name)
 			for _, x := range h.Heard {
 				if x.Active && x.Role == "listed" && text == "" {
-					text = fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, r.Name, n.Node)
+					text = speaks(x, r.Name, n.Node)
 				}
 			}
 		}
@@ -214,14 +211,11 @@ func master(s api.Sight) Step {
 			is = append(is, text)
 		}
 	}
-	st.Done = len(waits) == 0
-	st.Text = strings.Join(append(waits, is...), "; ")
-	return st
+	return step("master", waits, is...)
 }
 
 // answersElsewhere: somebody has the addresses who is not the cluster.
 func answersElsewhere(s api.Sight) Step {
-	st := Step{Name: "answers", Done: true}
 	var is, waits []string
 	for _, v := range s.VIPs {
 		text := ""
@@ -241,7 +235,5 @@ func answersElsewhere(s api.Sight) Step {
 			is = append(is, text)
 		}
 	}
-	st.Done = len(waits) == 0
-	st.Text = strings.Join(append(waits, is...), "; ")
-	return st
+	return step("answers", waits, is...)
 }
