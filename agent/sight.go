@@ -118,8 +118,12 @@ func (a *Agent) here() map[netip.Addr]bool {
 // heardRouter is a virtual router as this node speaks and hears it.
 func heardRouter(r speak.Status) api.HeardRouter {
 	out := api.HeardRouter{Name: r.Name, Source: r.Config.Source, Speaks: r.Speaks && r.State == vrrp.Active, Problem: r.Problem}
-	for i, n := range r.Neighbours {
-		x := api.Rival{Source: n.Source, Role: n.Role.String(), Active: r.Activity[i] == vrrp.Speaking, Priority: uint8(n.Priority)}
+	if !r.View.ActiveSince.IsZero() {
+		out.ActiveMS = max(1, time.Since(r.View.ActiveSince).Milliseconds())
+	}
+	for i := range r.Neighbours {
+		n := &r.Neighbours[i]
+		x := api.Rival{Source: n.Source, Role: n.Role.String(), Active: r.Activity[i] == vrrp.Speaking, Priority: uint8(n.Priority), DownMS: (n.SilentAt() - n.LastHeard).Milliseconds()}
 		for j, d := range n.Differs.All() {
 			if j < len(r.Explained[i]) {
 				// In version 3 a backup learns the interval.

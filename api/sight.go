@@ -35,13 +35,15 @@ type SightVIP struct {
 
 // RouterAside is what the judge has to know of a virtual router.
 type RouterAside struct {
-	Name     string       `json:"name"`
-	VRID     uint8        `json:"vrid"`
-	Priority uint8        `json:"priority"`
-	Preempt  bool         `json:"preempt"`
-	Unicast  bool         `json:"unicast" doc:"Its adverts go to its peers alone: the other nodes do not hear them"`
-	DownMS   int64        `json:"master_down_ms" doc:"How long the most patient router outside the cluster hears nothing before it takes over"`
-	Peers    []netip.Addr `json:"peers,omitempty"`
+	Name           string       `json:"name"`
+	VRID           uint8        `json:"vrid"`
+	Priority       uint8        `json:"priority"`
+	Preempt        bool         `json:"preempt"`
+	PreemptDelayMS int64        `json:"preempt_delay_ms,omitempty" doc:"How long a peer of lower priority is left what it has, from when it was first heard"`
+	Yield          bool         `json:"yield" doc:"A peer of higher priority gets the VIPs"`
+	Unicast        bool         `json:"unicast" doc:"Its adverts go to its peers alone: the other nodes do not hear them"`
+	DownMS         int64        `json:"longest_master_down_ms" doc:"How long the most patient router outside the cluster hears nothing before it takes over"`
+	Peers          []netip.Addr `json:"peers,omitempty"`
 }
 
 // NodeSight is what one director sees.
@@ -66,11 +68,12 @@ type HeardAddress struct {
 
 // HeardRouter is a virtual router on a node.
 type HeardRouter struct {
-	Name    string     `json:"name"`
-	Source  netip.Addr `json:"source,omitzero" doc:"From where it would speak"`
-	Speaks  bool       `json:"speaks" doc:"It advertises"`
-	Problem string     `json:"problem,omitempty" doc:"Why it neither speaks nor hears"`
-	Heard   []Rival    `json:"heard,omitempty"`
+	Name     string     `json:"name"`
+	Source   netip.Addr `json:"source,omitzero" doc:"From where it would speak"`
+	Speaks   bool       `json:"speaks" doc:"It advertises"`
+	Problem  string     `json:"problem,omitempty" doc:"Why it neither speaks nor hears"`
+	ActiveMS int64      `json:"active_ms,omitempty" doc:"For how long it has heard a peer be active, without a break: what preempt_delay is counted by"`
+	Heard    []Rival    `json:"heard,omitempty"`
 }
 
 // Rival is a router that a node hears for a virtual router.
@@ -79,6 +82,7 @@ type Rival struct {
 	Role     string     `json:"role" enum:"stranger,fellow,listed"`
 	Active   bool       `json:"active" doc:"It advertises now"`
 	Priority uint8      `json:"priority"`
+	DownMS   int64      `json:"down_ms,omitempty" doc:"How long after its last advert it counts as silent: three of its intervals and its skew"`
 	Differs  []Differs  `json:"differs,omitempty"`
 }
 
@@ -212,9 +216,8 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 		if !slices.ContainsFunc(out.VIPs, func(v SightVIP) bool { return v.Router == r.Name }) {
 			continue
 		}
-		// Master_Down_Interval of a priority of 1, where the skew is longest.
-		down := 4 * r.Interval
-		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, Unicast: r.Unicast, DownMS: down.Milliseconds(), Peers: r.Peers})
+		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, PreemptDelayMS: r.PreemptDelay.Milliseconds(), Yield: !r.NoYield,
+			Unicast: r.Unicast, DownMS: r.LongestMasterDown().Milliseconds(), Peers: r.Peers})
 		q.Routers, q.Peers = append(q.Routers, r.Name), append(q.Peers, r.Peers...)
 	}
 	slices.SortFunc(q.Peers, netip.Addr.Compare)

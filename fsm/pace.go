@@ -17,17 +17,23 @@ func (t Timing) Failover() time.Duration { return t.TTL + t.Renew + t.Margin + t
 const (
 	downAdverts  = 3   // that may fail to come
 	topPriority  = 254 // of a router that stands by; the higher, the sooner it takes over
+	lowPriority  = 1
 	skewFraction = 256
 )
 
 // MasterDown is how long the most impatient router outside the cluster hears nothing before it takes over.
-func (r VirtualRouter) MasterDown() time.Duration {
+func (r VirtualRouter) MasterDown() time.Duration { return r.masterDown(topPriority) }
+
+// LongestMasterDown is how long the most patient one does: only then nobody can be there any more who would speak.
+func (r VirtualRouter) LongestMasterDown() time.Duration { return r.masterDown(lowPriority) }
+
+func (r VirtualRouter) masterDown(priority time.Duration) time.Duration {
 	w := r.Whole()
 	skew := w.Interval
 	if w.Version == 2 {
 		skew = time.Second
 	}
-	return downAdverts*w.Interval + (skewFraction-topPriority)*skew/skewFraction
+	return downAdverts*w.Interval + (skewFraction-priority)*skew/skewFraction
 }
 
 // Patience is what of that is left at any moment: the last advert may be a whole interval old.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -126,7 +127,8 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 		}
 	}
 	for _, r := range s.Routers {
-		active := false
+		active, delay := false, time.Duration(0)
+		var delaying api.Rival
 		for _, n := range s.Nodes {
 			h, ok := router(n, r.Name)
 			if !ok {
@@ -143,12 +145,19 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 					say(true, "unlisted", "virtual router %s: %v is active with priority %d and is not among its peers, so it would go on beside the cluster: list it, or find out who it is", r.Name, x.Source, x.Priority)
 				} else {
 					active = true
-					if x.Priority >= r.Priority {
+					switch {
+					case x.Priority >= r.Priority && r.Yield:
 						say(true, "outranked", "virtual router %s: %v is active with priority %d and ours is %d: the cluster would yield at once; give it a higher one, up to 254, or that router a lower one",
 							r.Name, x.Source, x.Priority, r.Priority)
+					case x.Priority >= r.Priority:
+						say(true, "contested", "virtual router %s: %v is active with priority %d and ours is %d, and yield is off: neither would give way, and both would claim the addresses; "+
+							"give the cluster a higher one, up to 254, or that router a lower one", r.Name, x.Source, x.Priority, r.Priority)
 					}
 					if !r.Preempt {
 						say(true, "no-preempt", "virtual router %s: preempt is off, so %v (priority %d) would be left what it has: take preempt = false out, or end that router", r.Name, x.Source, x.Priority)
+					}
+					if d := delayed(r, h); d > delay {
+						delay, delaying = d, x
 					}
 				}
 				for _, d := range x.Differs {
@@ -157,6 +166,10 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 					}
 				}
 			}
+		}
+		if delay > 0 {
+			say(true, "preempt-delay", "virtual router %s: preempt_delay leaves %v (priority %d) what it has for another %v: wait until then, or take preempt_delay out",
+				r.Name, delaying.Source, delaying.Priority, delay.Round(time.Second/10))
 		}
 		if !active {
 			say(false, "no-master", "virtual router %s: none of its peers is heard as active: it may be that nobody has its VIPs now, or that it speaks to others by unicast", r.Name)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -24,7 +25,7 @@ func mac(n fsm.NodeID) string        { return "02:00:00:00:00:0" + string(n[1]) 
 func sight(live bool) api.Sight {
 	s := api.Sight{
 		VIPs:    []api.SightVIP{{Name: "web", Address: vip, Mode: "shadow", Router: "VI_1", Owner: "n1", Shadow: true}},
-		Routers: []api.RouterAside{{Name: "VI_1", VRID: 51, Priority: 254, Preempt: true, Peers: []netip.Addr{peer}}},
+		Routers: []api.RouterAside{{Name: "VI_1", VRID: 51, Priority: 254, Preempt: true, Yield: true, DownMS: 3996, Peers: []netip.Addr{peer}}},
 	}
 	if live {
 		s.VIPs[0].Mode, s.VIPs[0].Shadow = "live", false
@@ -32,7 +33,7 @@ func sight(live bool) api.Sight {
 	for _, id := range []fsm.NodeID{"n1", "n2", "n3"} {
 		n := api.NodeSight{Node: id, Able: true, MACs: []string{mac(id)}}
 		web := api.HeardAddress{Address: vip, Link: "eth0", Asked: true}
-		r := api.HeardRouter{Name: "VI_1", Source: source(id), Heard: []api.Rival{{Source: peer, Role: "listed", Active: !live, Priority: 150}}}
+		r := api.HeardRouter{Name: "VI_1", Source: source(id), Heard: []api.Rival{{Source: peer, Role: "listed", Active: !live, Priority: 150, DownMS: 3414}}}
 		switch {
 		case !live:
 			web.MACs = []string{theirs}
@@ -80,6 +81,25 @@ func TestAgainst(t *testing.T) {
 			})
 		}, "no-master"},
 		{"preempt is off", Takeover, func(s *api.Sight) { s.Routers[0].Preempt = false }, "!no-preempt"},
+		{"yield is off", Takeover, func(s *api.Sight) { s.Routers[0].Yield = false }, ""},
+		{"yield is off and another outranks us", Takeover, func(s *api.Sight) { s.Routers[0].Yield, rival(s, 1).Priority = false, 254 }, "!contested"},
+		{"a higher priority, and preempt is off", Takeover, func(s *api.Sight) {
+			s.Routers[0].Preempt = false
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard[0].Priority = 255 })
+		}, "!outranked !no-preempt"},
+		{"preempt is off, and nobody is active", Takeover, func(s *api.Sight) {
+			s.Routers[0].Preempt = false
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard[0].Active, n.Addresses[0].MACs = false, nil })
+		}, "no-master"},
+		{"a delay that is not over, as one hears it", Takeover, func(s *api.Sight) {
+			s.Routers[0].PreemptDelayMS = 30_000
+			each(s, func(n *api.NodeSight) { n.Routers[0].ActiveMS = 30_000 })
+			s.Nodes[1].Routers[0].ActiveMS = 18_000
+		}, "!preempt-delay"},
+		{"a delay that is over", Takeover, func(s *api.Sight) {
+			s.Routers[0].PreemptDelayMS = 30_000
+			each(s, func(n *api.NodeSight) { n.Routers[0].ActiveMS = 30_000 })
+		}, ""},
 		{"another version", Takeover, func(s *api.Sight) { rival(s, 2).Differs = []api.Differs{{What: "version", Text: "x"}} }, "!mismatch-version"},
 		{"another interval that is learned", Takeover, func(s *api.Sight) {
 			rival(s, 2).Differs = []api.Differs{{What: "interval", Text: "x", Harmless: true}}
@@ -196,5 +216,31 @@ func TestWays(t *testing.T) {
 	s := sight(true)
 	if !There(Takeover, s) || There(Giveback, s) || !slices.Equal([]string{"web"}, []string{names(s)}) {
 		t.Error("where it is is not known")
+	}
+}
+
+// TestPatience: what a step takes by the timers of others is their longest, as configured and as heard, and what preempt_delay leaves them.
+func TestPatience(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		way  Way
+		do   func(s *api.Sight)
+		want time.Duration
+	}{
+		{"as configured", Takeover, func(*api.Sight) {}, 3996 * time.Millisecond},
+		{"one that is heard is slower", Takeover, func(s *api.Sight) { rival(s, 2).DownMS = 41_000 }, 41 * time.Second},
+		{"it is silent already", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Active = 41_000, false }, 3996 * time.Millisecond},
+		{"a stranger says what it likes", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Role = 1_021_000, "stranger" }, 3996 * time.Millisecond},
+		{"255 s", Giveback, func(s *api.Sight) { s.Routers[0].DownMS = 766_000 }, 766 * time.Second},
+		{"the slowest of two", Takeover, func(s *api.Sight) { s.Routers = append(s.Routers, api.RouterAside{Name: "VI_2", DownMS: 20_000}) }, 20 * time.Second},
+		{"a delay", Takeover, func(s *api.Sight) { s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 30_000, 18_000 }, 15996 * time.Millisecond},
+		{"no matter for the way back", Giveback, func(s *api.Sight) { s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 30_000, 18_000 }, 3996 * time.Millisecond},
+		{"no virtual router", Takeover, func(s *api.Sight) { s.Routers = nil }, 0},
+	} {
+		s := sight(x.way == Giveback)
+		x.do(&s)
+		if got := Patience(x.way, s); got != x.want {
+			t.Errorf("%s: %v, want %v", x.name, got, x.want)
+		}
 	}
 }

@@ -16,7 +16,9 @@ that they need not wait. Then it is made sure of: no node has the address any mo
 for it, and somebody answers for it.
 
 It is refused where no peer is left that could have it, unless it is forced. Whether keepalived runs on a peer that answers
-shows only when it has to take over: what is not so within --wait is undone, unless --rollback=false.`,
+shows only when it has to take over: what is not so within --wait is undone, unless --rollback=false.
+
+` + waitHelp,
 		Example: `  quorate vrrp giveback web
   quorate vrrp giveback web --check`,
 	})

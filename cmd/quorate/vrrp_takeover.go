@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,12 +29,22 @@ routers outside the cluster have fallen silent, and the owner alone answers for 
 
 What is not so within --wait is undone: the VIP goes back into shadow, unless --rollback=false. What blocks the way can
 be overridden with --force. The configuration files have to be changed too, or the next apply takes it back: the command
-says how. giveback is the way back.`,
+says how. giveback is the way back.
+
+A VIP that is live already is only looked at: nothing is changed, and nothing undone. Interrupted (Ctrl-C), the command
+says in which mode it leaves the VIP; a terminal that is lost does not end it.
+
+` + waitHelp,
 		Example: `  quorate vrrp takeover web --check
   quorate vrrp takeover web
   quorate vrrp takeover web --wait 1m --rollback=false`,
 	})
 }
+
+// waitHelp is what takeover and giveback say of --wait.
+const waitHelp = `Without --wait, the time is 30s and as long as the slowest router outside the cluster takes by its own timers: three
+intervals and its skew, after which it counts as silent, or takes over. That makes 34s where they advertise each second,
+and 13m16s where they do each 255s.`
 
 // crossingFlags are those of takeover and giveback.
 type crossingFlags struct {
@@ -46,7 +58,7 @@ type crossed struct {
 	VIP        string               `json:"vip"`
 	VIPs       []string             `json:"vips"` // all that can only go together
 	Way        crossing.Way         `json:"way"`
-	Mode       string               `json:"mode"` // at the end
+	Mode       string               `json:"mode,omitempty"` // at the end; absent: that is not known, or the VIP is there no more
 	Objections []crossing.Objection `json:"objections"`
 	Steps      []crossing.Step      `json:"steps,omitempty"`
 	Done       bool                 `json:"done"`
@@ -63,6 +75,10 @@ const (
 	setLimit = 15 * time.Second
 	// minWay is the shortest time to make sure.
 	minWay = time.Second
+	// wayMargin is for all that is not the timers of routers outside the cluster.
+	wayMargin = 30 * time.Second
+	// longWait is one that is said at its beginning.
+	longWait = time.Minute
 )
 
 func (a *app) crossing(way crossing.Way, cmd *cobra.Command) *cobra.Command {
@@ -70,103 +86,172 @@ func (a *app) crossing(way crossing.Way, cmd *cobra.Command) *cobra.Command {
 	cmd.Args = needs("the name of a VIP")
 	cmd.ValidArgsFunction = a.completeVIPs
 	cmd.RunE = a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-		if f.wait < minWay || f.wait > time.Hour {
+		if cmd.Flags().Changed("wait") && (f.wait < minWay || f.wait > time.Hour) {
 			return &usageError{cmd, fmt.Errorf("--wait %v: want %v to %v", f.wait, minWay, time.Hour)}
 		}
 		return a.cross(cmd.Context(), c, way, args[0], f)
 	})
-	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "time for all of it to be as it should")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "time for all of it to be as it should (default: 30s, and what the others' timers take)")
 	cmd.Flags().BoolVar(&f.force, "force", false, "do it although something speaks against it")
 	cmd.Flags().BoolVar(&f.rollback, "rollback", true, "undo it when it is not as it should be in time")
 	cmd.Flags().BoolVar(&f.check, "check", false, "only say what speaks against it")
 	return cmd
 }
 
+// crossedBy is one run of a step.
+type crossedBy struct {
+	*app
+	client *client.Client
+	way    crossing.Way
+	vip    string
+	flags  crossingFlags
+	began  time.Time
+	crossed
+}
+
 // cross does the step, or says why not. Whatever happens, the answer says in which mode the VIP is.
 func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip string, f crossingFlags) error {
-	began := time.Now()
+	r := crossedBy{app: a, client: c, way: way, vip: vip, flags: f, began: time.Now()}
 	s, err := c.Sight(ctx, vip)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted: nothing is changed")
+	case err != nil:
 		return err
 	}
-	r := crossed{VIP: vip, Way: way, Mode: s.VIPs[0].Mode, Objections: crossing.Against(way, s)}
+	r.crossed = crossed{VIP: vip, Way: way, Mode: s.VIPs[0].Mode, Objections: []crossing.Objection{}}
 	for _, v := range s.VIPs {
 		r.VIPs = append(r.VIPs, v.Name)
 	}
-	all := strings.Join(r.VIPs, ", ")
-	if r.Objections == nil {
-		r.Objections = []crossing.Objection{}
+	if r.flags.wait == 0 {
+		r.flags.wait = (wayMargin + crossing.Patience(way, s)).Round(time.Second)
 	}
-	blocked := 0
-	for _, o := range r.Objections {
-		head := a.paint(warn, "note:")
-		if o.Blocks {
-			head = a.paint(bad, "against it:")
-			blocked++
-		}
-		a.say("%s %s\n", head, oneLine(o.Text))
+	if crossing.There(way, s) {
+		return r.there(ctx, s.Version)
 	}
-	end := func(note string, err error) error {
-		r.Note, r.TookMS = note, time.Since(began).Milliseconds()
-		if perr := a.print(r, func(w io.Writer) {
-			for _, l := range r.Write {
-				fmt.Fprintf(w, "Write into the configuration file, or the next apply takes it back: %s\n", l)
-			}
-			if note != "" {
-				fmt.Fprintln(w, note)
-			}
-		}); perr != nil {
-			return perr
-		}
+	if begin, err := r.judge(ctx, s); !begin {
 		return err
 	}
-	switch {
-	case crossing.There(way, s):
-		r.Done = true
-		return end(fmt.Sprintf("%s is %s already: nothing is changed.", all, way.Mode()), nil)
-	case blocked > 0 && (f.check || !f.force):
-		return end(fmt.Sprintf("Nothing is changed: %s. With --force it is done all the same.", plural(blocked, "reason")+" against it"), errSaid)
-	case f.check:
-		return end(fmt.Sprintf("Nothing speaks against the %s of %s.", way, all), nil)
-	case ctx.Err() != nil:
-		return end("Nothing is changed: it was interrupted.", errSaid)
-	}
+	// Who loses the terminal, or whoever reads along, has begun it all the same: it goes on, and is undone where it fails.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGHUP, syscall.SIGPIPE)
 	set, err := a.setMode(ctx, c, vip, way, s.Version)
+	if refused := new(api.Error); errors.As(err, &refused) && refused.Status == http.StatusConflict {
+		if s, lookErr := c.Sight(ctx, vip); lookErr == nil && crossing.There(way, s) { // another one has begun it in the same moment; undoing is its matter
+			return r.there(ctx, s.Version)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	r.Mode, r.Write = way.Mode(), set.Write
-	a.say("%s: the mode is %s now (configuration version %d).\n", all, way.Mode(), set.Version)
-	seen := set.Version
-	r.Steps, err = a.watch(ctx, c, way, vip, f.wait, &seen)
-	back := fmt.Sprintf("`quorate vrrp %s %s` takes it back", way.Back(), vip)
+	a.say("%s: the mode is %s now (configuration version %d).\n", r.all(), r.Mode, set.Version)
+	if r.flags.wait > longWait {
+		a.say("It takes up to %v to be sure, by the timers of the routers outside the cluster; Ctrl-C leaves it as it is.\n", r.flags.wait)
+	}
+	return r.sure(ctx, set.Version)
+}
+
+// all are the VIPs that can only go together.
+func (r *crossedBy) all() string { return strings.Join(r.VIPs, ", ") }
+
+// back is how it is taken back.
+func (r *crossedBy) back() string {
+	return fmt.Sprintf("`quorate vrrp %s %s` takes it back", r.way.Back(), r.vip)
+}
+
+// end says how it ended.
+func (r *crossedBy) end(err error, note string, args ...any) error {
+	r.Note, r.TookMS = fmt.Sprintf(note, args...), time.Since(r.began).Milliseconds()
+	if perr := r.print(r.crossed, func(w io.Writer) {
+		for _, l := range r.Write {
+			fmt.Fprintf(w, "Write into the configuration file, or the next apply takes it back: %s\n", l)
+		}
+		fmt.Fprintln(w, r.Note)
+	}); perr != nil {
+		return perr
+	}
+	return err
+}
+
+// there looks whether all is as it should be where the mode is the wanted one already. It changes nothing.
+func (r *crossedBy) there(ctx context.Context, version uint64) (err error) {
+	r.Mode = r.way.Mode()
+	r.say("%s is %s already: nothing is changed.\n", r.all(), r.Mode)
+	if r.flags.check {
+		r.Done = true
+		return r.end(nil, "There is nothing to do.")
+	}
+	r.Steps, err = r.watch(ctx, r.client, r.way, r.vip, r.flags.wait, &version)
 	switch {
 	case crossing.Done(r.Steps) && err == nil:
 		r.Done = true
-		return end(fmt.Sprintf("Done: the %s of %s is made sure of; %s.", way, all, back), nil)
-	case ctx.Err() != nil:
-		return end(fmt.Sprintf("Interrupted: %s is %s and stays so, and it is not made sure of; %s.", all, way.Mode(), back), errSaid)
+		return r.end(nil, "All is as it should be; %s.", r.back())
 	case errors.Is(err, errMoved):
-		return end(fmt.Sprintf("Somebody has applied another configuration meanwhile: look at `quorate vip show %s`; nothing more is changed.", vip), errSaid)
+		return r.moved(ctx)
+	case ctx.Err() != nil:
+		return r.end(errSaid, "Interrupted: nothing is changed, and %s is %s; %s.", r.all(), r.Mode, r.back())
 	}
-	why := fmt.Sprintf("within %v it was not as it should be", f.wait)
-	if err != nil {
-		why = err.Error()
+	return r.end(errSaid, "Not all is as it should be. Nothing is changed: %s is %s and stays so; %s.", r.all(), r.Mode, r.back())
+}
+
+// judge says what speaks against it, and whether it is begun.
+func (r *crossedBy) judge(ctx context.Context, s api.Sight) (begin bool, err error) {
+	r.Objections = append(r.Objections, crossing.Against(r.way, s)...)
+	blocked := 0
+	for _, o := range r.Objections {
+		head := r.paint(warn, "note:")
+		if o.Blocks {
+			head = r.paint(bad, "against it:")
+			blocked++
+		}
+		r.say("%s %s\n", head, oneLine(o.Text))
 	}
-	if !f.rollback {
-		return end(fmt.Sprintf("Not made sure of: %s. %s is %s and stays so; %s.", why, all, way.Mode(), back), errSaid)
+	switch {
+	case blocked > 0 && (r.flags.check || !r.flags.force):
+		return false, r.end(errSaid, "Nothing is changed: %s against it. With --force it is done all the same.", plural(blocked, "reason"))
+	case r.flags.check:
+		return false, r.end(nil, "Nothing speaks against the %s of %s.", r.way, r.all())
+	case ctx.Err() != nil:
+		return false, r.end(errSaid, "Nothing is changed: it was interrupted.")
 	}
-	a.say("Not made sure of: %s. It is undone.\n", why)
-	if _, err := a.setMode(ctx, c, vip, way.Back(), seen); err != nil {
-		return end(fmt.Sprintf("It could not be undone: %v. %s is %s; %s.", err, all, way.Mode(), back), errSaid)
+	return true, nil
+}
+
+// sure makes sure of what was begun, or undoes it. version is that of the configuration with which it began.
+func (r *crossedBy) sure(ctx context.Context, version uint64) (err error) {
+	r.Steps, err = r.watch(ctx, r.client, r.way, r.vip, r.flags.wait, &version)
+	switch {
+	case crossing.Done(r.Steps) && err == nil:
+		r.Done = true
+		return r.end(nil, "Done: the %s of %s is made sure of; %s.", r.way, r.all(), r.back())
+	case errors.Is(err, errMoved):
+		return r.moved(ctx)
+	case ctx.Err() != nil:
+		return r.end(errSaid, "Interrupted: %s is %s and stays so, and it is not made sure of: `quorate vrrp %s %s` looks again; %s.", r.all(), r.Mode, r.way, r.vip, r.back())
+	case !r.flags.rollback:
+		return r.end(errSaid, "Not made sure of: within %v it was not as it should be. %s is %s and stays so; %s.", r.flags.wait, r.all(), r.Mode, r.back())
 	}
-	r.Mode, r.RolledBack, r.Write = way.Back().Mode(), true, nil
-	a.say("%s: the mode is %s again.\n", all, r.Mode)
-	steps, err := a.watch(ctx, c, way.Back(), vip, f.wait, &seen)
+	r.say("Not made sure of: within %v it was not as it should be. It is undone.\n", r.flags.wait)
+	if _, err := r.setMode(ctx, r.client, r.vip, r.way.Back(), version); err != nil {
+		return r.end(errSaid, "It could not be undone: %s is %s, and the cluster acts on that as soon as it can; %s. %v", r.all(), r.Mode, r.back(), err)
+	}
+	r.Mode, r.RolledBack, r.Write = r.way.Back().Mode(), true, nil
+	r.say("%s: the mode is %s again.\n", r.all(), r.Mode)
+	steps, err := r.watch(ctx, r.client, r.way.Back(), r.vip, r.flags.wait, &version)
 	if err != nil || !crossing.Done(steps) {
-		return end(fmt.Sprintf("Undone: %s is %s again, but that is not made sure of: look at `quorate status` and at the routers outside the cluster.", all, r.Mode), errSaid)
+		return r.end(errSaid, "Undone: %s is %s again, but that is not made sure of: look at `quorate status` and at the routers outside the cluster.", r.all(), r.Mode)
 	}
-	return end(fmt.Sprintf("Undone: everything is as it was before, %s is %s again.", all, r.Mode), errSaid)
+	return r.end(errSaid, "Undone: everything is as it was before, %s is %s again.", r.all(), r.Mode)
+}
+
+// moved ends it where another has changed the modes meanwhile: what is so now is that one's matter.
+func (r *crossedBy) moved(ctx context.Context) error {
+	r.Mode, r.Write = "", nil
+	if s, err := r.client.Sight(context.WithoutCancel(ctx), r.vip); err == nil {
+		r.Mode = s.VIPs[0].Mode
+	}
+	return r.end(errSaid, "Somebody has taken it back meanwhile, or applied another configuration: look at `quorate vip show %s`; nothing more is changed.", r.vip)
 }
 
 // say tells what happens as it happens; as JSON all is said at the end.
@@ -202,6 +287,7 @@ func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way cro
 			}
 			break
 		}
+		time.Sleep(lookPause)
 	}
 }
 
@@ -214,11 +300,14 @@ func (a *app) watch(ctx context.Context, c *client.Client, way crossing.Way, vip
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	said := map[string]bool{}
+	said, pause := map[string]bool{}, max(lookPause, wait/500)
 	for {
 		s, err := c.Sight(ctx, vip)
+		refused := new(api.Error)
 		switch {
 		case ctx.Err() != nil:
+		case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
+			return steps, errMoved
 		case err != nil:
 			// An agent or the leader may be gone for a moment; the time limit is for that, too.
 			steps = append(steps[:0:0], crossing.Step{Name: "look", Text: err.Error()})
@@ -236,7 +325,7 @@ func (a *app) watch(ctx context.Context, c *client.Client, way crossing.Way, vip
 				return steps, nil
 			}
 		}
-		t := time.NewTimer(lookPause)
+		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			t.Stop()
