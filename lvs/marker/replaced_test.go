@@ -1,8 +1,6 @@
 package marker_test
 
 import (
-	"fmt"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -23,10 +21,11 @@ func TestReplacedMarks(t *testing.T) {
 	const rounds, enough = 15, 4 * time.Second
 	b := lvstest.NewBed(t)
 	seen := &nftables.Table{Name: "seen", Family: nftables.TableFamilyINet}
+	chain := &nftables.Chain{Table: seen, Name: "output", Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRef(*nftables.ChainPriorityMangle + 2)}
 	b.Director.Nftables(t, func(c *nftables.Conn) error {
 		c.AddTable(seen)
-		chain := c.AddChain(&nftables.Chain{Table: seen, Name: "output", Type: nftables.ChainTypeFilter,
-			Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRef(*nftables.ChainPriorityMangle + 2)})
+		c.AddChain(chain)
 		for mark := range uint32(3) {
 			c.AddRule(&nftables.Rule{Table: seen, Chain: chain, Exprs: []expr.Any{
 				&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Register: 1, Data: []byte{unix.IPPROTO_UDP}},
@@ -48,24 +47,7 @@ func TestReplacedMarks(t *testing.T) {
 		}
 	}
 	set(1)
-	stop, stopped := make(chan struct{}), make(chan error, 1)
-	go func() {
-		stopped <- b.Director.Do(func() error {
-			c, err := net.Dial("udp", netip.AddrPortFrom(lvstest.VIP4, 8001).String())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			for {
-				select {
-				case <-stop:
-					return nil
-				default:
-					c.Write([]byte("?")) // it says that it may not
-				}
-			}
-		})
-	}()
+	end := b.Director.Flood(t, netip.AddrPortFrom(lvstest.VIP4, 8001))
 	began := time.Now()
 	for range rounds {
 		if set(2); time.Since(began) > enough {
@@ -73,35 +55,12 @@ func TestReplacedMarks(t *testing.T) {
 		}
 		set(1)
 	}
-	close(stop)
-	if err := <-stopped; err != nil {
-		t.Fatal(err)
+	end()
+	n := b.Director.Counted(t, chain)
+	if len(n) != 3 {
+		t.Fatalf("%d rules", len(n))
 	}
-	n := counted(t, b, seen)
 	if n[0] > 0 || n[1] == 0 || n[2] == 0 {
 		t.Errorf("%d packets had no mark, %d one of the two, %d the other", n[0], n[1], n[2])
 	}
-}
-
-// counted are the packets that the rules of the chain output of a table have counted.
-func counted(t *testing.T, b *lvstest.Bed, table *nftables.Table) (n [3]uint64) {
-	t.Helper()
-	b.Director.Nftables(t, func(c *nftables.Conn) error {
-		rules, err := c.GetRules(table, &nftables.Chain{Table: table, Name: "output"})
-		if err == nil && len(rules) != len(n) {
-			err = fmt.Errorf("%d rules", len(rules))
-		}
-		if err != nil {
-			return err
-		}
-		for i, r := range rules {
-			for _, e := range r.Exprs {
-				if counter, ok := e.(*expr.Counter); ok {
-					n[i] = counter.Packets
-				}
-			}
-		}
-		return nil
-	})
-	return n
 }

@@ -1,7 +1,6 @@
 package nft
 
 import (
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -45,47 +44,15 @@ func TestReplacedSlots(t *testing.T) {
 		}
 	}
 	set(0)
-	stop, stopped := make(chan struct{}), make(chan error, 1)
-	go func() {
-		stopped <- b.Director.Do(func() error {
-			c, err := net.Dial("udp", netip.AddrPortFrom(lvstest.VIP4, 8001).String())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			for {
-				select {
-				case <-stop:
-					return nil
-				default:
-					c.Write([]byte("?")) // it says that it may not
-				}
-			}
-		})
-	}()
+	end := b.Director.Flood(t, netip.AddrPortFrom(lvstest.VIP4, 8001))
 	began := time.Now()
 	for i := range rounds {
 		if set(1 + i%2); time.Since(began) > enough {
 			break
 		}
 	}
-	close(stop)
-	if err := <-stopped; err != nil {
-		t.Fatal(err)
-	}
-	var n []uint64
-	b.Director.Nftables(t, func(c *nftables.Conn) error {
-		rules, err := c.GetRules(seen, chain)
-		for _, r := range rules {
-			for _, e := range r.Exprs {
-				if counter, ok := e.(*expr.Counter); ok {
-					n = append(n, counter.Packets)
-				}
-			}
-		}
-		return err
-	})
-	if len(n) != 2 || n[0] > 0 || n[1] == 0 {
+	end()
+	if n := b.Director.Counted(t, chain); len(n) != 2 || n[0] > 0 || n[1] == 0 {
 		t.Errorf("packets that no server got, and that one got: %d", n)
 	}
 }
