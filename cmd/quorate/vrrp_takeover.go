@@ -278,7 +278,7 @@ func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way cro
 			case ctx.Err() != nil:
 				return set, fmt.Errorf("it is not known whether the mode of %s is %s now: look at `quorate vip show %[1]s`: %[3]w", vip, way.Mode(), err)
 			case lookErr != nil:
-				time.Sleep(lookPause)
+				rest(ctx, lookPause)
 				continue
 			case crossing.There(way, s):
 				return api.ModeSet{Version: s.Version, Changed: []string{vip}, Write: []string{"the modes that `quorate export` shows"}}, nil
@@ -287,7 +287,7 @@ func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way cro
 			}
 			break
 		}
-		time.Sleep(lookPause)
+		rest(ctx, lookPause)
 	}
 }
 
@@ -325,20 +325,29 @@ func (a *app) watch(ctx context.Context, c *client.Client, way crossing.Way, vip
 				return steps, nil
 			}
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			for _, x := range steps {
-				if !x.Done {
-					a.say("  %s %-8s %s\n", a.paint(bad, "--"), x.Name, oneLine(x.Text))
-				}
-			}
-			if len(steps) == 0 {
-				steps = []crossing.Step{{Name: "look", Text: "the nodes were not asked in time"}}
-			}
-			return steps, nil
-		case <-t.C:
+		if rest(ctx, pause) {
+			continue
 		}
+		for _, x := range steps {
+			if !x.Done {
+				a.say("  %s %-8s %s\n", a.paint(bad, "--"), x.Name, oneLine(x.Text))
+			}
+		}
+		if len(steps) == 0 {
+			steps = []crossing.Step{{Name: "look", Text: "the nodes were not asked in time"}}
+		}
+		return steps, nil
+	}
+}
+
+// rest waits for d; false if ctx ended meanwhile.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
