@@ -42,11 +42,7 @@ func (s *Server) move(ctx context.Context, in *moveInput) (*moveOutput, error) {
 	if err != nil {
 		return nil, invalidRequest("query.wait", "%v", err)
 	}
-	st, err := s.fresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v, err := findVIP(st, in.Name)
+	st, v, err := s.freshVIP(ctx, in.Name)
 	if err != nil {
 		return nil, err
 	}

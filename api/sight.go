@@ -138,11 +138,7 @@ func (s *Server) registerCrossing(h huma.API) {
 		Summary:     "What the nodes see of a VIP on the wire",
 		Description: "Who answers for it and for the routers outside the cluster, who speaks VRRP for it, and what does not fit: for the VIP and for all that can only change its mode with it. Every director asks on its link, which takes some hundred milliseconds.",
 	}, func(ctx context.Context, in *nameInput) (*sightOutput, error) {
-		st, err := s.fresh(ctx)
-		if err != nil {
-			return nil, err
-		}
-		v, err := findVIP(st, in.Name)
+		st, v, err := s.freshVIP(ctx, in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -160,11 +156,7 @@ func (s *Server) registerCrossing(h huma.API) {
 }
 
 func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
-	st, err := s.fresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v, err := findVIP(st, in.Name)
+	st, v, err := s.freshVIP(ctx, in.Name)
 	if err != nil {
 		return nil, err
 	}

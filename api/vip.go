@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -273,6 +274,16 @@ func findVIP(st *fsm.State, name string) (fsm.VIP, error) {
 // agreedVIP is the state applied here, and a VIP of it by name or by address.
 func (s *Server) agreedVIP(name string) (*fsm.State, fsm.VIP, error) {
 	st, err := s.agreed()
+	return vipIn(st, err, name)
+}
+
+// freshVIP is the state that a majority has agreed on by now, and a VIP of it by name or by address.
+func (s *Server) freshVIP(ctx context.Context, name string) (*fsm.State, fsm.VIP, error) {
+	st, err := s.fresh(ctx)
+	return vipIn(st, err, name)
+}
+
+func vipIn(st *fsm.State, err error, name string) (*fsm.State, fsm.VIP, error) {
 	if err != nil {
 		return nil, fsm.VIP{}, err
 	}

@@ -13,28 +13,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"quorate/fsm"
 	"quorate/vip"
 	"quorate/vip/vrrp"
 )
 
 // maxLinks bounds the links that are listened on unless they are named: each takes four sockets.
 const maxLinks = 128
-
-// Links are the links of this machine, as an agent reports them.
-func Links() ([]fsm.Link, error) {
-	list, err := vip.Links()
-	if err != nil {
-		return nil, err
-	}
-	var out []fsm.Link
-	for _, l := range list {
-		if l.Up {
-			out = append(out, fsm.Link{Name: l.Name, Prefixes: l.Prefixes})
-		}
-	}
-	return out, nil
-}
 
 // Listen hears for as long as is asked, or until ctx ends, and says what was heard.
 func Listen(ctx context.Context, o Options) (*Report, error) {
@@ -95,13 +79,15 @@ func Listen(ctx context.Context, o Options) (*Report, error) {
 
 // links are those that are named, or all that are up.
 func links(named []string) ([]string, error) {
-	have, err := Links()
+	have, err := vip.Links()
 	if err != nil {
 		return nil, err
 	}
 	var up []string
 	for _, l := range have {
-		up = append(up, l.Name)
+		if l.Up {
+			up = append(up, l.Name)
+		}
 	}
 	if len(named) == 0 {
 		switch {

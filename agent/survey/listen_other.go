@@ -5,14 +5,9 @@ package survey
 import (
 	"context"
 	"errors"
-
-	"quorate/fsm"
 )
 
 var errLinux = errors.New("links are listened on on Linux only: run this on a director, or on another Linux machine of the same network")
-
-// Links are those of a Linux machine.
-func Links() ([]fsm.Link, error) { return nil, errLinux }
 
 // Listen listens on Linux only.
 func Listen(context.Context, Options) (*Report, error) { return nil, errLinux }

@@ -124,12 +124,12 @@ func (c *Client) ForceOwner(ctx context.Context, name string, d time.Duration) (
 
 // Sight is what the nodes see of a VIP on the wire, and of all that can only go with it.
 func (c *Client) Sight(ctx context.Context, vip string) (api.Sight, error) {
-	return call[api.Sight](ctx, c, http.MethodGet, "/v1/vips/"+url.PathEscape(vip)+"/sight", nil, nil)
+	return call[api.Sight](ctx, c, http.MethodGet, "/v1/vips/"+segment(vip)+"/sight", nil, nil)
 }
 
 // SetMode changes the mode of a VIP, and of all that can only have the same.
 func (c *Client) SetMode(ctx context.Context, vip string, m api.ModeRequest) (api.ModeSet, error) {
-	return call[api.ModeSet](ctx, c, http.MethodPut, "/v1/vips/"+url.PathEscape(vip)+"/mode", nil, m)
+	return call[api.ModeSet](ctx, c, http.MethodPut, "/v1/vips/"+segment(vip)+"/mode", nil, m)
 }
 
 // Services are all virtual services.

@@ -11,18 +11,25 @@ import (
 	"quorate/fsm"
 )
 
+// named is the block of a kind that the directive names by a word in it, and that word.
+func (x *built) named(d *directive, word, kind string) (name, block *directive, wrong string) {
+	if name = d.one(word); name == nil {
+		return nil, nil, "it names no " + kind
+	}
+	_, byName := x.box.named(kind)
+	if block = byName[name.arg(0)]; block == nil {
+		name.settle(Mistake, "there is no "+kind+" of this name", "correct the name")
+		return name, nil, "there is no " + kind + " of its name"
+	}
+	return name, block, ""
+}
+
 // fileProbe makes a check of a FILE_CHECK: a script, as keepalived adds the number in the file, times the weight, to the weight of the server, and check "file"
 // takes the number itself. The arguments are the file and the server's weight.
 func (x *built) fileProbe(d *directive, server fsm.Server) (c fsm.Check, wrong string) {
-	name := d.one("track_file")
-	if name == nil {
-		return c, "it names no track_file"
-	}
-	_, byName := x.box.named("track_file")
-	block := byName[name.arg(0)]
-	if block == nil {
-		name.settle(Mistake, "there is no track_file of this name", "correct the name")
-		return c, "there is no track_file of its name"
+	name, block, wrong := x.named(d, "track_file", "track_file")
+	if wrong != "" {
+		return c, wrong
 	}
 	file := block.one("file")
 	if file == nil || !strings.HasPrefix(file.arg(0), "/") {
@@ -62,15 +69,9 @@ func (x *built) fileProbe(d *directive, server fsm.Server) (c fsm.Check, wrong s
 
 // sessionProbe makes a check of a BFD_CHECK.
 func (x *built) sessionProbe(d *directive, server fsm.Server) (c fsm.Check, wrong string) {
-	name := d.one("name")
-	if name == nil {
-		return c, "it names no bfd_instance"
-	}
-	_, byName := x.box.named("bfd_instance")
-	block := byName[name.arg(0)]
-	if block == nil {
-		name.settle(Mistake, "there is no bfd_instance of this name", "correct the name")
-		return c, "there is no bfd_instance of its name"
+	name, block, wrong := x.named(d, "name", "bfd_instance")
+	if wrong != "" {
+		return c, wrong
 	}
 	if c, wrong = sessionOf(block); wrong != "" {
 		return c, "its bfd_instance: " + wrong
