@@ -46,6 +46,7 @@ const (
 	metricRouterForeign   = "quorate_vrrp_foreign_owner"      // 1 while a router outside the cluster has its VIPs
 	metricRouterSent      = "quorate_vrrp_sent_total"         // by what: advert, last-word, withheld
 	metricRouterHeard     = "quorate_vrrp_received_total"     // by reason: accepted, or why it was dropped
+	metricRouterUnread    = "quorate_vrrp_unread_total"       // adverts that were never read
 	metricRouterNeighbour = "quorate_vrrp_neighbour_priority" // 0 while it does not advertise
 	metricSynced          = "quorate_sync_synced"             // 1 once the connections of the other directors are here
 	metricSyncFrames      = "quorate_sync_frames_total"       // by peer and what became of them

@@ -17,13 +17,15 @@ var (
 		append(routerLabels[:3:3], "what"), nil)
 	routerHeard = prometheus.NewDesc(metricRouterHeard, "Adverts that were heard for the virtual router: accepted, or the reason why one was dropped.",
 		append(routerLabels[:3:3], "reason"), nil)
+	routerUnread = prometheus.NewDesc(metricRouterUnread, "Adverts that came faster than they are read, on a link and family, and were dropped in the kernel.",
+		[]string{"link", "family"}, nil)
 	routerNeighbour = prometheus.NewDesc(metricRouterNeighbour, "Priority of a listed router or fellow node that advertises the virtual router; 0 while it does not.",
 		append(routerLabels[:3:3], "source", "role"), nil)
 )
 
 // Describe implements prometheus.Collector.
 func (r routerCounts) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{routerActive, routerForeign, routerSent, routerHeard, routerNeighbour} {
+	for _, d := range []*prometheus.Desc{routerActive, routerForeign, routerSent, routerHeard, routerUnread, routerNeighbour} {
 		c <- d
 	}
 }
@@ -38,7 +40,12 @@ func (r routerCounts) Collect(c chan<- prometheus.Metric) {
 		_, foreign := s.Foreign[x.Name]
 		c <- prometheus.MustNewConstMetric(routerForeign, prometheus.GaugeValue, number(foreign), x.Name)
 	}
+	counted := map[[2]string]bool{}
 	for _, x := range r.a.voices.Status() {
+		if on := [2]string{x.ID.Link, x.ID.Family.String()}; !counted[on] {
+			counted[on] = true
+			c <- prometheus.MustNewConstMetric(routerUnread, prometheus.CounterValue, float64(x.Unread), on[:]...)
+		}
 		l := []string{x.Name, vridText(x.ID.VRID), x.ID.Link}
 		c <- prometheus.MustNewConstMetric(routerActive, prometheus.GaugeValue, number(x.Speaks && x.State == vrrp.Active), l...)
 		for _, n := range []struct {

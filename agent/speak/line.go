@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -15,10 +16,15 @@ import (
 	"quorate/vip/vrrp"
 )
 
-// Wire is a socket of one link and family: [vrrp.Conn].
+// Wire is the sockets of one link and family: [vrrp.Conn].
 type Wire interface {
 	vrrp.Wire
-	Only([]vrrp.VRID) error
+	// Only hears some virtual routers; what does not come from the hosts, which are those whose word counts, is for Rest. nil is everybody.
+	Only(routers []vrrp.VRID, hosts []netip.Addr) error
+	// Rest hears what else there is; nil = nothing.
+	Rest() vrrp.Wire
+	// Unread is how many adverts were dropped as there came too many.
+	Unread() uint64
 	Close() error
 }
 
@@ -34,6 +40,8 @@ type line struct {
 	want    map[vrrp.VRID]*Router
 	voices  map[vrrp.VRID]*voice
 	speaker *vrrp.Speaker // nil while there is no socket
+	wire    Wire          // that it has
+	unread  uint64        // by those before
 	problem error         // why there is none
 	bad     map[vrrp.VRID]error
 }
@@ -59,6 +67,19 @@ func (l *line) open() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.speaker != nil
+}
+
+// dropped is how many adverts were never read. A nil line has none.
+func (l *line) dropped() uint64 {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wire == nil {
+		return l.unread
+	}
+	return l.unread + l.wire.Unread()
 }
 
 // run opens sockets and runs a Speaker on them, until ctx ends.
@@ -103,18 +124,23 @@ func (l *line) serve(ctx context.Context) error {
 	if at.index == 0 {
 		return errors.New(at.why)
 	}
-	wire, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}})
+	wire, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, Apart: true})
 	if err != nil {
 		return err
 	}
 	defer wire.Close()
-	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Log: l.log, May: l.may, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
+	var also []vrrp.Wire
+	if rest := wire.Rest(); rest != nil {
+		also = append(also, rest)
+	}
+	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Also: also, Log: l.log, May: l.may, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
 	l.mu.Lock()
-	l.speaker, l.problem = s, nil
+	l.speaker, l.wire, l.problem = s, wire, nil
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
-		l.speaker = nil
+		l.unread += wire.Unread()
+		l.speaker, l.wire = nil, nil
 		l.mu.Unlock()
 	}()
 	g, ctx := errgroup.WithContext(ctx)
@@ -128,6 +154,7 @@ type running struct {
 	router *Router
 	at     place
 	own    Claim
+	hosts  []netip.Addr // whose word counts; nil is everybody's
 }
 
 // tend keeps the Speaker's routers as they are wanted, and what is known of them as it is, until ctx ends or the link is another.
@@ -190,11 +217,11 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 			bad[v] = err
 			continue
 		}
-		have[v] = running{r, at, Claim{c.Source, c.Priority}}
+		have[v] = running{r, at, Claim{c.Source, c.Priority}, c.Hosts()}
 		filter = true
 	}
 	if filter {
-		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...)); err != nil {
+		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...), hosts(have)); err != nil {
 			return fmt.Errorf("hear other virtual routers: %w", err)
 		}
 	}
@@ -207,6 +234,18 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 		}
 	}
 	return nil
+}
+
+// hosts are those whose word counts for any of the routers; nil is everybody.
+func hosts(have map[vrrp.VRID]running) []netip.Addr {
+	all := []netip.Addr{}
+	for _, r := range have {
+		if r.hosts == nil {
+			return nil
+		}
+		all = append(all, r.hosts...)
+	}
+	return all
 }
 
 // lookPause is the least time between two looks.

@@ -19,6 +19,8 @@ type Status struct {
 	// Speaks says that it is to advertise now.
 	Speaks bool
 	View   View
+	// Unread is how many adverts of its link and family were never read, as there came too many.
+	Unread uint64
 	vrrp.RouterStatus
 	// Heard is when each of the neighbours was heard last.
 	Heard []time.Time
@@ -52,6 +54,7 @@ func (s *Speakers) Status() []Status {
 // fill adds what the line knows.
 func (x *Status) fill(l *line) {
 	x.RouterStatus.VRID = x.ID.VRID
+	x.Unread = l.dropped()
 	if l == nil {
 		x.Problem = "it is being opened"
 		return

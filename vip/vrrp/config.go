@@ -97,6 +97,18 @@ func (c *Config) Family() Family { return FamilyOf(c.Source) }
 // Unicast reports whether adverts go to peers, not to a group.
 func (c *Config) Unicast() bool { return len(c.Peers) > 0 }
 
+// Hosts are those whose adverts count, or are a fellow's; nil is everybody.
+func (c *Config) Hosts() []netip.Addr {
+	if c.Anyone {
+		return nil
+	}
+	all := slices.Concat([]netip.Addr{}, c.Listed, c.Fellows, c.Peers)
+	if c.SharedSource {
+		all = append(all, c.Source)
+	}
+	return all
+}
+
 // group is where multicast adverts go.
 func (c *Config) group() netip.Addr {
 	if c.Group.IsValid() {

@@ -6,16 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/net/bpf"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
-
-// batchLen is how many datagrams are read in one system call.
-const batchLen = 32
 
 // ConnOptions say what a [Conn] hears.
 type ConnOptions struct {
@@ -23,6 +17,8 @@ type ConnOptions struct {
 	Family Family
 	// VRIDs are the virtual routers whose adverts reach this process; nil is all. See [Conn.Only].
 	VRIDs []VRID
+	// Apart reads what comes from anybody but the hosts that [Conn.Only] names from a socket of its own: see [Conn.Rest].
+	Apart bool
 	// Groups are joined; nil is the family's own.
 	Groups []netip.Addr
 	// AH hears what is wrapped in the IP authentication header instead (IPv4), to name who does that.
@@ -34,15 +30,10 @@ type ConnOptions struct {
 // What it sends has the IP header that the caller made: any source address, whether this host has it or not. It does not hear what it sends. A link that
 // is deleted and made again needs a new Conn.
 type Conn struct {
-	family   Family
-	ah       bool
-	link     string
-	in       net.PacketConn
-	out      net.PacketConn
-	batch4   *ipv4.PacketConn
-	batch6   *ipv6.PacketConn
-	messages []ipv4.Message // ipv6.Message is the same type
-	heard    []Datagram
+	*ear
+	rest *ear // nil unless asked for
+	link string
+	out  net.PacketConn
 }
 
 // Open opens the sockets, in the network namespace of the calling thread.
@@ -57,76 +48,46 @@ func Open(o ConnOptions) (*Conn, error) {
 	if o.Groups == nil {
 		o.Groups = []netip.Addr{o.Family.Group()}
 	}
-	c := &Conn{family: o.Family, ah: o.AH, link: o.Link, heard: make([]Datagram, 0, batchLen), messages: make([]ipv4.Message, batchLen)}
-	if c.in, err = listen(o, ifi); err == nil {
+	c := &Conn{link: o.Link}
+	c.ear, err = listen(o, ifi, theirs)
+	if err == nil && o.Apart {
+		c.rest, err = listen(o, ifi, others)
+	}
+	if err == nil {
 		c.out, err = speak(o.Family, ifi)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("vrrp on %s: %w", o.Link, err), c.Close())
 	}
-	oob := 0
-	if o.Family == IPv6 {
-		c.batch6 = ipv6.NewPacketConn(c.in)
-		oob = len(ipv6.NewControlMessage(ipv6.FlagHopLimit | ipv6.FlagDst))
-	} else {
-		c.batch4 = ipv4.NewPacketConn(c.in)
-	}
-	for i := range c.messages {
-		c.messages[i] = ipv4.Message{Buffers: [][]byte{make([]byte, 2048)}, OOB: make([]byte, oob)}
-	}
 	return c, nil
-}
-
-// listen opens the socket that hears. Nothing gets in before it is bound to its link.
-func listen(o ConnOptions, ifi *net.Interface) (net.PacketConn, error) {
-	raw, err := filter(o.Family, o.AH, o.VRIDs)
-	if err != nil {
-		return nil, err
-	}
-	protocol := Protocol
-	if o.AH {
-		protocol = protocolAH
-	}
-	return open(o.Family, protocol, ifi, func(fd int) error {
-		for _, g := range o.Groups {
-			if err := join(fd, o.Family, g, ifi.Index); err != nil {
-				return fmt.Errorf("join %s: %w", g, err)
-			}
-		}
-		if o.Family == IPv6 {
-			if err := set(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0, unix.IPV6_RECVHOPLIMIT, 1, unix.IPV6_RECVPKTINFO, 1); err != nil {
-				return err
-			}
-		} else if err := set(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0); err != nil {
-			return err
-		}
-		return attach(fd, raw)
-	})
 }
 
 // speak opens the socket that sends packets with their headers.
 func speak(f Family, ifi *net.Interface) (net.PacketConn, error) {
-	return open(f, unix.IPPROTO_RAW, ifi, func(fd int) error {
+	file, err := open(f, unix.IPPROTO_RAW, ifi, func(fd int) error {
 		if f == IPv6 {
 			return set(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0, unix.IPV6_MULTICAST_IF, ifi.Index)
 		}
 		return errors.Join(set(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0),
 			unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(ifi.Index)}))
 	})
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // FilePacketConn has its own copy
+	return net.FilePacketConn(file)
 }
 
-// open makes a raw socket on a link that the runtime can wait for.
-func open(f Family, protocol int, ifi *net.Interface, prepare func(fd int) error) (net.PacketConn, error) {
+// open makes a raw socket on a link. The runtime does not wait for it: see [ear].
+func open(f Family, protocol int, ifi *net.Interface, prepare func(fd int) error) (*os.File, error) {
 	domain := unix.AF_INET
 	if f == IPv6 {
 		domain = unix.AF_INET6
 	}
-	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("raw socket: %w (it needs CAP_NET_RAW: run as root, or give the service that capability)", err)
 	}
-	file := os.NewFile(uintptr(fd), "vrrp")
-	defer file.Close() // FilePacketConn has its own copy
 	none, _ := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0}})
 	err = attach(fd, none)
 	if err == nil {
@@ -136,9 +97,9 @@ func open(f Family, protocol int, ifi *net.Interface, prepare func(fd int) error
 		err = prepare(fd)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("raw socket: %w", err)
+		return nil, errors.Join(fmt.Errorf("raw socket: %w", err), unix.Close(fd))
 	}
-	return net.FilePacketConn(file)
+	return os.NewFile(uintptr(fd), "vrrp"), nil
 }
 
 // set sets options of one level, given as pairs.
@@ -166,53 +127,38 @@ func attach(fd int, raw []bpf.RawInstruction) error {
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 }
 
-// Only changes whose adverts reach this process; nil is all.
-func (c *Conn) Only(vrids []VRID) error {
-	raw, err := filter(c.family, c.ah, vrids)
-	if err != nil {
-		return err
+// Only changes whose adverts reach this process: those of some virtual routers, nil is all. hosts are whose adverts count; what others send is for [Conn.Rest],
+// if there is one, and else is dropped. nil is everybody's.
+func (c *Conn) Only(vrids []VRID, hosts []netip.Addr) error {
+	err := c.filter(vrids, hosts)
+	if c.rest != nil {
+		err = errors.Join(err, c.rest.filter(vrids, hosts))
 	}
-	if c.batch6 != nil {
-		return c.batch6.SetBPF(raw)
-	}
-	return c.batch4.SetBPF(raw)
+	return err
 }
 
-// Receive waits for datagrams and returns what has come, up to 32. They are valid until the next Receive. What is no VRRP at all is left out, so that there may be
-// none. It ends with os.ErrDeadlineExceeded at the time that SetReadDeadline has set.
-func (c *Conn) Receive() ([]Datagram, error) {
-	var n int
-	var err error
-	if c.batch6 != nil {
-		n, err = c.batch6.ReadBatch(c.messages, 0)
-	} else {
-		n, err = c.batch4.ReadBatch(c.messages, 0)
+// Rest hears what comes from other hosts than those that [Conn.Only] has named: nil unless [ConnOptions.Apart] was set. It reads no more than some hundred
+// datagrams a second, and what is too much is dropped in the kernel; so a flood from anywhere neither takes the processor nor the place of what counts.
+func (c *Conn) Rest() Wire {
+	if c.rest == nil {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("vrrp on %s: %w", c.link, err)
+	return mute{c.rest}
+}
+
+// mute is an ear as a Wire: who is heard by it is answered by the Conn.
+type mute struct{ *ear }
+
+// Send implements [Wire]; nobody sends where the rest is heard.
+func (mute) Send([]byte, netip.Addr) error { return errors.ErrUnsupported }
+
+// Unread is how many datagrams were dropped since there was no room for them: they came faster than they are read.
+func (c *Conn) Unread() uint64 {
+	n := c.unread()
+	if c.rest != nil {
+		n += c.rest.unread()
 	}
-	c.heard = c.heard[:0]
-	for i := range c.messages[:n] {
-		m := &c.messages[i]
-		b := m.Buffers[0][:m.N]
-		if c.family == IPv4 {
-			if d, r := ParseIPv4(b); r == Accepted {
-				c.heard = append(c.heard, d)
-			}
-			continue
-		}
-		var cm ipv6.ControlMessage
-		from, ok := m.Addr.(*net.IPAddr)
-		if !ok || cm.Parse(m.OOB[:m.NN]) != nil {
-			continue
-		}
-		source, _ := netip.AddrFromSlice(from.IP)
-		destination, _ := netip.AddrFromSlice(cm.Dst)
-		if FamilyOf(source) == IPv6 && FamilyOf(destination) == IPv6 {
-			c.heard = append(c.heard, Datagram{Source: source, Destination: destination, TTL: uint8(cm.HopLimit), Payload: b})
-		}
-	}
-	return c.heard, nil
+	return n
 }
 
 // Send sends a packet with its IP header.
@@ -224,16 +170,16 @@ func (c *Conn) Send(packet []byte, to netip.Addr) error {
 	return nil
 }
 
-// SetReadDeadline makes Receive end, the one that waits too.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.in.SetReadDeadline(t) }
-
 // Close closes the sockets.
 func (c *Conn) Close() error {
 	var errs []error
-	for _, p := range []net.PacketConn{c.in, c.out} {
-		if p != nil {
-			errs = append(errs, p.Close())
+	for _, e := range []*ear{c.ear, c.rest} {
+		if e != nil {
+			errs = append(errs, e.close())
 		}
+	}
+	if c.out != nil {
+		errs = append(errs, c.out.Close())
 	}
 	return errors.Join(errs...)
 }

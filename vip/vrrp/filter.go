@@ -1,7 +1,9 @@
 package vrrp
 
 import (
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -10,13 +12,48 @@ import (
 // whole is how much of a packet is wanted.
 const whole = 1 << 16
 
-// filter passes the messages of some virtual routers; nil is all. Of IPv4 a raw socket's filter sees the packet from its IP header on, of IPv6 the message alone.
+// netOff is where the kernel's filters find the IP header, whatever the socket sees (SKF_NET_OFF of linux/filter.h).
+const netOff = 0xfff00000
+
+// who is whose datagrams a filter passes, where hosts are named.
+type who uint8
+
+const (
+	theirs who = iota // whom it names; nil is everybody
+	others            // all but those
+)
+
+// maxHosts is how many hosts a filter can tell apart: a program has 4,096 instructions at most. Where more are named, everybody counts.
+const maxHosts = 256
+
+// filter passes the messages of some virtual routers, nil is all, and of some hosts. Of IPv4 a raw socket's filter sees the packet from its IP header on, of IPv6 the message alone.
 // So a flood of others' adverts costs this host no more than any other packet that nobody wants.
-func filter(f Family, ah bool, vrids []VRID) ([]bpf.RawInstruction, error) {
-	if vrids == nil {
-		return bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: whole}})
-	}
+func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.RawInstruction, error) {
+	named := hosts != nil
+	hosts = slices.Compact(slices.SortedFunc(slices.Values(hosts), netip.Addr.Compare))
+	named = named && len(hosts) <= maxHosts
 	var ins []bpf.Instruction
+	if vrids != nil {
+		ins = append(ins, ofRouters(f, ah, vrids)...)
+	}
+	pass, rest := uint32(whole), uint32(0)
+	if w == others {
+		pass, rest = rest, pass
+	}
+	if named {
+		ins = append(ins, ofHosts(f, hosts, pass)...)
+	} else {
+		rest = pass
+	}
+	raw, err := bpf.Assemble(append(ins, bpf.RetConstant{Val: rest}))
+	if err != nil {
+		return nil, fmt.Errorf("packet filter: %w", err)
+	}
+	return raw, nil
+}
+
+// ofRouters goes on with what is of a virtual router among these, and drops the rest.
+func ofRouters(f Family, ah bool, vrids []VRID) (ins []bpf.Instruction) {
 	at := uint32(1)
 	if ah {
 		at += ahLen
@@ -27,12 +64,30 @@ func filter(f Family, ah bool, vrids []VRID) ([]bpf.RawInstruction, error) {
 		ins = append(ins, bpf.LoadAbsolute{Off: at, Size: 1})
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(vrids)))
-	for _, v := range sorted {
-		ins = append(ins, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(v), SkipTrue: 1}, bpf.RetConstant{Val: whole})
+	for i, v := range sorted {
+		// A conditional jump reaches no further than 255, so each is followed by one that does.
+		ins = append(ins, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(v), SkipTrue: 1}, bpf.Jump{Skip: uint32(2*(len(sorted)-i-1) + 1)})
 	}
-	raw, err := bpf.Assemble(append(ins, bpf.RetConstant{Val: 0}))
-	if err != nil {
-		return nil, fmt.Errorf("packet filter: %w", err)
+	return append(ins, bpf.RetConstant{Val: 0})
+}
+
+// ofHosts returns with a value for what comes from one of the hosts, and goes on with the rest.
+func ofHosts(f Family, hosts []netip.Addr, value uint32) (ins []bpf.Instruction) {
+	if f == IPv4 {
+		ins = append(ins, bpf.LoadAbsolute{Off: 12, Size: 4})
+		for _, h := range hosts {
+			b := h.As4()
+			ins = append(ins, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[:]), SkipTrue: 1}, bpf.RetConstant{Val: value})
+		}
+		return ins
 	}
-	return raw, nil
+	for _, h := range hosts {
+		b := h.As16()
+		for i := 3; i >= 0; i-- { // addresses differ in their last word first
+			ins = append(ins, bpf.LoadAbsolute{Off: netOff + 8 + uint32(4*i), Size: 4},
+				bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[4*i:]), SkipTrue: uint8(2*i + 1)})
+		}
+		ins = append(ins, bpf.RetConstant{Val: value})
+	}
+	return ins
 }

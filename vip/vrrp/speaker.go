@@ -27,7 +27,7 @@ type Wire interface {
 // SpeakerOptions are what a [Speaker] needs.
 type SpeakerOptions struct {
 	Wire Wire
-	// Also are heard, and not spoken on: the Conn of adverts in authentication headers.
+	// Also are heard, and not spoken on: what [Conn.Rest] hears, and the Conn of adverts in authentication headers.
 	Also []Wire
 	// Act is told what is to be done, but for Send, which the Speaker does itself. It is called in order, by one goroutine at a time, and the Speaker waits for it:
 	// it must not call the Speaker.
@@ -186,7 +186,9 @@ func (s *Speaker) hear(ctx context.Context, w Wire, timers bool) error {
 			s.take(heard)
 		case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, syscall.ENETDOWN): // said once when the link goes down; it hears again when it is up
-			s.options.Log.Warn("vrrp link is down", "reason", err)
+			if timers {
+				s.options.Log.Warn("vrrp link is down", "reason", err)
+			}
 		default:
 			return err
 		}

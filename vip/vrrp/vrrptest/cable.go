@@ -135,8 +135,14 @@ func (e *End) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Only hears only some virtual routers.
-func (e *End) Only(v []vrrp.VRID) error {
+// Rest is nothing: all is heard by one end.
+func (e *End) Rest() vrrp.Wire { return nil }
+
+// Unread is nothing: a cable has room for all.
+func (e *End) Unread() uint64 { return 0 }
+
+// Only hears only some virtual routers, of all hosts.
+func (e *End) Only(v []vrrp.VRID, _ []netip.Addr) error {
 	e.cable.mu.Lock()
 	defer e.cable.mu.Unlock()
 	e.only = v
