@@ -12,6 +12,7 @@ import (
 // Config is the configuration with its version.
 type Config struct {
 	Version uint64     `json:"version" doc:"Index of the entry that last changed it; 0 = never"`
+	Hidden  bool       `json:"hidden,omitempty" doc:"Passwords and keys of virtual routers stand as \"(not shown)\", as they do over TCP; in a configuration that comes back that leaves them as they are"`
 	Config  fsm.Config `json:"config"`
 }
 
@@ -56,13 +57,16 @@ type (
 func (s *Server) registerConfig(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "config", Method: "GET", Path: "/v1/config", Tags: []string{"config"},
-		Summary: "The configuration and its version",
-	}, func(context.Context, *struct{}) (*configOutput, error) {
+		Summary:     "The configuration and its version",
+		Description: "Passwords and keys of virtual routers are shown over the unix socket only.",
+	}, func(ctx context.Context, _ *struct{}) (*configOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
 			return nil, err
 		}
-		return &configOutput{Body: Config{Version: st.ConfigVersion, Config: st.Config}}, nil
+		out := Config{Version: st.ConfigVersion}
+		out.Config, out.Hidden = shown(ctx, st.Config)
+		return &configOutput{Body: out}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "plan", Method: "POST", Path: "/v1/plan", Tags: []string{"config"}, MaxBodyBytes: maxConfigBody, BodyReadTimeout: configReadLimit,
@@ -82,12 +86,13 @@ func (s *Server) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, problems := fsm.PreviewConfig(st, in.Body.Config, s.hints(ctx, st))
+	c := restored(in.Body.Config, st.Config)
+	p, problems := fsm.PreviewConfig(st, c, s.hints(ctx, st))
 	var doubts fsm.Problems
 	if len(problems) == 0 {
-		problems, doubts = s.examine(ctx, in.Body.Config)
+		problems, doubts = s.examine(ctx, c)
 	}
-	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: append(warnings(st, in.Body.Config), doubts...)}}, nil
+	return &planOutput{Body: Plan{Base: st.ConfigVersion, Changes: list(p.Changes), Moves: list(p.Moves), Problems: list(problems), Warnings: append(warnings(st, c), doubts...)}}, nil
 }
 
 // examine asks the machines, if there is who does.
@@ -114,6 +119,7 @@ func (s *Server) apply(ctx context.Context, in *applyInput) (*applyOutput, error
 		return nil, newError(CodeConflict, "the configuration is at version %d and the change was made for %d: somebody applied another in between; "+
 			"look at `quorate plan` again, or use --force to replace it", st.ConfigVersion, req.Base)
 	}
+	req.Config = restored(req.Config, st.Config)
 	p, problems := fsm.PreviewConfig(st, req.Config, s.hints(ctx, st))
 	if len(problems) > 0 {
 		return nil, invalidConfig(problems)

@@ -27,9 +27,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // served is one agent's API on a unix socket and on a TCP port, and a client for each.
 type served struct {
 	*apitest.Agent
-	unix, tcp *client.Client
-	url       string
-	stop      func()
+	unix, tcp   *client.Client
+	url, socket string
+	stop        func()
 }
 
 func serve(t *testing.T, a *apitest.Agent) *served {
@@ -52,7 +52,7 @@ func serve(t *testing.T, a *apitest.Agent) *served {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quorate_test"}, func() float64 { return 7 }))
 	o.Metrics = reg
-	s := &served{Agent: a, url: "http://" + tl.Addr().String()}
+	s := &served{Agent: a, url: "http://" + tl.Addr().String(), socket: path}
 	s.unix, s.tcp = dial(t, path), dial(t, s.url)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

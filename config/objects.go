@@ -198,8 +198,10 @@ func (d *decoder) leafKeys(x known, object string, dst any) node {
 
 // validate is what c.Validate finds, without what is only the consequence of a fault that is reported already.
 func (d *decoder) validate(c fsm.Config) fsm.Problems {
+	// Whether the cluster has what a file was not shown is for the cluster to say.
+	found := slices.DeleteFunc(c.Validate(), func(p fsm.Problem) bool { return p.Value == fsm.NotShown })
 	if len(d.failed) == 0 && !d.lost {
-		return c.Validate()
+		return found
 	}
 	// A service whose port could not be read must not be compared with the others.
 	readable := c
@@ -212,7 +214,7 @@ func (d *decoder) validate(c fsm.Config) fsm.Problems {
 	for _, p := range readable.Validate() {
 		among[p] = true
 	}
-	return slices.DeleteFunc(c.Validate(), func(p fsm.Problem) bool {
+	return slices.DeleteFunc(found, func(p fsm.Problem) bool {
 		_, service := c.Services[strings.TrimPrefix(p.Object, "service.")]
 		clash := service && (p.Key == "port" || p.Key == "ports") && !among[p]
 		return clash || d.follows(p)

@@ -117,11 +117,16 @@ func (r VirtualRouter) validateInterval(ps *Problems, object string) {
 }
 
 func (r VirtualRouter) validateAuth(ps *Problems, object string) {
+	hidden := func(key string) {
+		ps.add(object, key, NotShown, "it stands for what is not shown over TCP, and the cluster has none there", "write it out, or begin with what `quorate export` writes over the unix socket")
+	}
 	switch {
 	case r.Password != "" && len(r.HMACKeys) > 0:
 		ps.add(object, "password", "", "the adverts are signed already", "leave password or hmac_keys out")
 	case r.Password != "" && r.Version != 2:
 		ps.add(object, "password", "", "only version 2 has a password", "leave it out, or use version = 2; hmac_keys sign the adverts of version 3")
+	case r.Password == NotShown:
+		hidden("password")
 	case len(r.Password) > MaxPassword:
 		ps.add(object, "password", "", fmt.Sprintf("it has %d octets, and an advert has room for 8: others cut it off", len(r.Password)), "use its first 8 octets")
 	}
@@ -135,6 +140,9 @@ func (r VirtualRouter) validateAuth(ps *Problems, object string) {
 	for i, text := range r.HMACKeys {
 		id, _, err := ParseHMACKey(text)
 		switch {
+		case text == NotShown:
+			hidden("hmac_keys")
+			continue
 		case err != nil:
 			ps.add(object, "hmac_keys", "", fmt.Sprintf("key %d of the list: %v", i+1, err), `write KEYID:HEX, as in "1:" and 64 to 128 hexadecimal digits`)
 		case seen[id]:
@@ -149,6 +157,10 @@ func (r VirtualRouter) validateAuth(ps *Problems, object string) {
 		oneOf(ps, object, "hmac_mode", string(r.HMACMode), string(HMACEnforce), string(HMACPermissive), string(HMACReceiveOnly))
 	}
 }
+
+// NotShown stands in a configuration for a password, or for the keys, of a virtual router where they are not shown. In one that comes back it stands for what the cluster
+// has there. It can be neither itself: it is too long for a password, and a key has an id.
+const NotShown = "(not shown)"
 
 // ParseHMACKey reads KEYID:HEX. The error says nothing of the key.
 func ParseHMACKey(text string) (id uint8, secret []byte, err error) {

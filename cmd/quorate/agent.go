@@ -66,7 +66,7 @@ A new node waits until ` + "`quorate bootstrap` or `quorate join`" + ` makes it 
 	fl.StringVar(&f.given.Advertise, "advertise", "", "ADDRESS:PORT to tell the others instead of --bind, behind address translation")
 	fl.StringVar(&f.given.DataDir, "data-dir", "", "directory of this node's identity and log; never copy it to another node (default /var/lib/quorate)")
 	fl.StringVar(&f.given.Socket, "socket", "", "unix socket for the API (default $QUORATE_SOCKET, else /run/quorate/quorate.sock)")
-	fl.StringVar(&f.given.HTTP, "http", "", "ADDRESS:PORT for the API over TCP, loopback only (default: none)")
+	fl.StringVar(&f.given.HTTP, "http", "", "ADDRESS:PORT for the API over TCP, loopback only: every user of the machine may run the cluster (default: none)")
 	fl.StringVar(&f.role, "role", "", "director, or witness: votes but owns no VIPs (default director)")
 	fl.StringVar(&f.given.Zone, "zone", "", "where the node stands, e.g. a rack")
 	fl.IntVar(&f.given.Weight, "weight", 1, "share of VIPs relative to the other nodes; 0 = owns none unless preferred")

@@ -268,7 +268,10 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "Write the configuration of the cluster as a file that apply takes",
 		Long: `Write the configuration of the cluster to standard output, as a file that apply takes. With --output json it is the API's
-answer, with the version that --base of apply wants.`,
+answer, with the version that --base of apply wants.
+
+Passwords and keys of virtual routers are in it: keep it to yourself. Over TCP they are not shown, and apply leaves them
+as they are.`,
 		Example: `  quorate export > cluster.hcl
   quorate export --output json | jq .version`,
 		Args: needs(),
@@ -277,7 +280,12 @@ answer, with the version that --base of apply wants.`,
 			if err != nil {
 				return err
 			}
-			return a.print(cfg, func(w io.Writer) { _, _ = w.Write(config.Format(cfg.Config)) })
+			return a.print(cfg, func(w io.Writer) {
+				if cfg.Hidden {
+					fmt.Fprintf(w, "# Passwords and keys of virtual routers are not shown over TCP. Where this says %q, apply leaves what the cluster has.\n\n", fsm.NotShown)
+				}
+				_, _ = w.Write(config.Format(cfg.Config))
+			})
 		}),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -85,6 +86,9 @@ func (a *app) known(ctx context.Context) (known survey.Known, why error) {
 	cfg, err := c.Config(ctx)
 	if err != nil {
 		return known, err
+	}
+	if cfg.Hidden {
+		return known, errors.New("passwords and keys of virtual routers are not shown over TCP: name the agent's unix socket")
 	}
 	nodes := map[netip.Addr]string{}
 	for _, n := range st.Nodes {

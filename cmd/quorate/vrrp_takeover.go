@@ -51,6 +51,7 @@ type crossingFlags struct {
 	wait            time.Duration
 	force, rollback bool
 	check           bool
+	limit           time.Duration // setLimit
 }
 
 // crossed is what they say as JSON.
@@ -77,12 +78,14 @@ const (
 	minWay = time.Second
 	// wayMargin is for all that is not the timers of routers outside the cluster.
 	wayMargin = 30 * time.Second
+	// undoTries is how often it is undone again where somebody else has applied a configuration in the same moment.
+	undoTries = 3
 	// longWait is one that is said at its beginning.
 	longWait = time.Minute
 )
 
 func (a *app) crossing(way crossing.Way, cmd *cobra.Command) *cobra.Command {
-	var f crossingFlags
+	f := crossingFlags{limit: setLimit}
 	cmd.Args = needs("the name of a VIP")
 	cmd.ValidArgsFunction = a.completeVIPs
 	cmd.RunE = a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
@@ -135,7 +138,7 @@ func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip
 	// Who loses the terminal, or whoever reads along, has begun it all the same: it goes on, and is undone where it fails.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGHUP, syscall.SIGPIPE)
-	set, err := a.setMode(ctx, c, vip, way, s.Version)
+	set, err := a.setMode(ctx, c, vip, way, s.Version, f.limit)
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Status == http.StatusConflict {
 		if s, lookErr := c.Sight(ctx, vip); lookErr == nil && crossing.There(way, s) { // another one has begun it in the same moment; undoing is its matter
 			return r.there(ctx, s.Version)
@@ -233,7 +236,7 @@ func (r *crossedBy) sure(ctx context.Context, version uint64) (err error) {
 		return r.end(errSaid, "Not made sure of: within %v it was not as it should be. %s is %s and stays so; %s.", r.flags.wait, r.all(), r.Mode, r.back())
 	}
 	r.say("Not made sure of: within %v it was not as it should be. It is undone.\n", r.flags.wait)
-	if _, err := r.setMode(ctx, r.client, r.vip, r.way.Back(), version); err != nil {
+	if err := r.undo(ctx, version); err != nil {
 		return r.end(errSaid, "It could not be undone: %s is %s, and the cluster acts on that as soon as it can; %s. %v", r.all(), r.Mode, r.back(), err)
 	}
 	r.Mode, r.RolledBack, r.Write = r.way.Back().Mode(), true, nil
@@ -243,6 +246,21 @@ func (r *crossedBy) sure(ctx context.Context, version uint64) (err error) {
 		return r.end(errSaid, "Undone: %s is %s again, but that is not made sure of: look at `quorate status` and at the routers outside the cluster.", r.all(), r.Mode)
 	}
 	return r.end(errSaid, "Undone: everything is as it was before, %s is %s again.", r.all(), r.Mode)
+}
+
+// undo changes the mode back, also where somebody has applied a configuration right now that has nothing to do with it.
+func (r *crossedBy) undo(ctx context.Context, version uint64) error {
+	for tries := 1; ; tries++ {
+		_, err := r.setMode(ctx, r.client, r.vip, r.way.Back(), version, r.flags.limit)
+		if refused := new(api.Error); tries == undoTries || !errors.As(err, &refused) || refused.Status != http.StatusConflict {
+			return err
+		}
+		s, lookErr := r.client.Sight(context.WithoutCancel(ctx), r.vip)
+		if lookErr != nil {
+			return err
+		}
+		version = s.Version
+	}
 }
 
 // moved ends it where another has changed the modes meanwhile: what is so now is that one's matter.
@@ -263,8 +281,8 @@ func (a *app) say(format string, args ...any) {
 
 // setMode changes the mode. Once it is asked for it is not interrupted: what has become of it would not be known. Where the answer does not say, as when the leader was
 // lost meanwhile, the cluster is asked what it has, and only when it has not changed is it asked for once more.
-func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way crossing.Way, base uint64) (api.ModeSet, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setLimit)
+func (a *app) setMode(ctx context.Context, c *client.Client, vip string, way crossing.Way, base uint64, limit time.Duration) (api.ModeSet, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	for {
 		set, err := c.SetMode(ctx, vip, api.ModeRequest{Mode: way.Mode(), Base: base})

@@ -91,7 +91,7 @@ func (p *pass) run(a *app, way crossing.Way, f crossingFlags) (string, error) {
 	}
 	defer c.Close()
 	var out strings.Builder
-	a.out = &out
+	a.out, f.limit = &out, 3*time.Second
 	err = a.cross(p.ctx, c, way, "web", f)
 	return out.String(), err
 }
@@ -153,6 +153,17 @@ func TestCrossingDisturbed(t *testing.T) {
 				return false
 			}
 		}, "shadow", false, []string{"Undone: web is shadow again, but that is not made sure of"}, 2},
+		{"another configuration while it is undone", func(p *pass) meanwhile {
+			p.world.Beside(&apitest.Legacy{Source: netip.MustParseAddr("192.0.2.5"), Priority: 254})
+			return func(_ http.ResponseWriter, set bool, sets, _ int) bool {
+				if set && sets == 2 {
+					c := p.live
+					c.Groups = map[string]fsm.Group{"g": {Name: "g"}}
+					p.apply(c)
+				}
+				return false
+			}
+		}, "shadow", false, []string{"Undone: everything is as it was before, web is shadow again"}, 3},
 		{"the leader is lost after it has agreed", func(p *pass) meanwhile {
 			return func(w http.ResponseWriter, set bool, _, _ int) bool {
 				if set {
