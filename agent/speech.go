@@ -38,7 +38,9 @@ type speech struct {
 	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
 	first  map[speak.ID]time.Time       // when each was first wanted of the voices
 	timed  bool                         // something changes by time alone
-	anew   []netip.Addr                 // what was heard of these before it was spoken for them counts no more
+	of     *fsm.State                   // that wanted is of
+	wanted []speak.Router
+	anew   []netip.Addr // what was heard of these before it was spoken for them counts no more
 }
 
 // spoken is a virtual router that this node speaks for, or did.
@@ -78,7 +80,10 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 	if t.spoken == nil {
 		t.began, t.spoken, t.opened, t.asks = s.Index, map[speak.ID]spoken{}, map[fsm.AddressKey]fsm.Epoch{}, map[speak.ID]bool{}
 	}
-	t.voices.Want(wantedRouters(s, self, routers))
+	if t.of != s { // most passes are over the same one
+		t.of, t.wanted = s, wantedRouters(s, self, routers)
+	}
+	t.voices.Want(t.wanted)
 	first := make(map[speak.ID]time.Time, len(routers))
 	for _, r := range routers {
 		if id, ok := routerID(r); ok {

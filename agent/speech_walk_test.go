@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"quorate/agent/speak"
-	"quorate/vip/vrrp/vrrptest"
 	"quorate/cluster"
 	"quorate/fsm"
 	"quorate/vip"
 	"quorate/vip/vrrp"
+	"quorate/vip/vrrp/vrrptest"
 )
 
 // besides is a node with a real actuator and real Speakers on a link in memory, beside a router that elects itself, which comes, ends, crashes and changes its priority.

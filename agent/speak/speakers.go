@@ -80,6 +80,7 @@ type Speakers struct {
 
 	mu     sync.Mutex
 	stated map[ID]bool    // by Want
+	last   []Router       // of Want
 	want   map[ID]*Router // those, and others that still speak
 	voices map[ID]*voice
 	lines  map[lineID]*line
@@ -109,8 +110,25 @@ func (s *Speakers) Look() {
 }
 
 // Want states which virtual routers there are; of two with the same ID the first counts. One that is not among them any more stays for as long as it speaks.
+// The slice is not changed afterwards: when it comes again nothing is compared anew.
 func (s *Speakers) Want(routers []Router) {
 	s.mu.Lock()
+	same := s.again(routers) || s.take(routers)
+	gone := s.prune()
+	s.mu.Unlock()
+	if !same || gone {
+		s.Look()
+	}
+}
+
+// again reports whether these are the very routers that were stated last.
+func (s *Speakers) again(routers []Router) bool {
+	return len(routers) == len(s.last) && (len(routers) == 0 || &routers[0] == &s.last[0])
+}
+
+// take takes what is stated, with mu held, and reports whether it says what was said before.
+func (s *Speakers) take(routers []Router) (same bool) {
+	s.last = routers
 	next := make(map[ID]*Router, len(routers))
 	for i := range routers {
 		r := &routers[i]
@@ -131,18 +149,14 @@ func (s *Speakers) Want(routers []Router) {
 			next[id] = r
 		}
 	}
-	same := maps.Equal(s.want, next)
+	same = maps.Equal(s.want, next)
 	s.want = next
 	for id := range next {
 		if s.voices[id] == nil {
 			s.voices[id] = &voice{id: id}
 		}
 	}
-	gone := s.prune()
-	s.mu.Unlock()
-	if !same || gone {
-		s.Look()
-	}
+	return same
 }
 
 // prune forgets routers that nobody states and that say nothing any more, with mu held.
