@@ -189,7 +189,7 @@ func (b *interop) judge() {
 		fmt.Fprintf(&table, "%s (%s to %s)\n", j.stage, lab.Millis(window.From.Sub(b.began)), lab.Millis(window.To.Sub(b.began)))
 		for _, r := range b.rows {
 			m := b.measure(r, window)
-			fmt.Fprintf(&table, "  %-16s %s\n", r.name, m)
+			fmt.Fprintf(&table, "  %-18s %s\n", r.name, m)
 			allowed := stalled
 			if j.together != nil {
 				allowed += j.together(r)
@@ -201,6 +201,12 @@ func (b *interop) judge() {
 			if j.after != nil {
 				if why := b.inherited(r, window, j.stage == "stopped", j.after(r)+stalled); why != "" {
 					wrong = append(wrong, why)
+				}
+			}
+			for _, a := range b.capture.Adverts(r.vrid, r.six(), window) {
+				if r.shared && a.Host != b.old(r).Name && a.Source != r.source() {
+					wrong = append(wrong, "an advert of the cluster is not from its source: "+a.String())
+					break
 				}
 			}
 			if states := b.entered(r, window); j.quiet && slices.ContainsFunc(states, func(s string) bool { return s == "MASTER" || s == "Master" }) {

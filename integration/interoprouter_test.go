@@ -18,6 +18,7 @@ type virtualRouter struct {
 	unicast   bool
 	keep      bool // the cluster takes nothing from an old master that is below it: preempt = false
 	frr       bool // the old router is FRR's, otherwise keepalived
+	shared    bool // the cluster sends from one address that no node has: source
 	advert    time.Duration
 	addresses []netip.Prefix // in the order of the adverts
 }
@@ -44,7 +45,7 @@ func interopRows() []virtualRouter {
 		for _, part := range []struct {
 			on   bool
 			name string
-		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}} {
+		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}, {r.shared, "source"}} {
 			if part.on {
 				r.name += "-" + part.name
 			}
@@ -56,7 +57,10 @@ func interopRows() []virtualRouter {
 		add(virtualRouter{version: 2, unicast: unicast, password: "secret12"}, false, false)
 		add(virtualRouter{version: 3, unicast: unicast}, false, false)
 		add(virtualRouter{version: 3, unicast: unicast}, true, true)
+		add(virtualRouter{version: 2, unicast: unicast}, true, true) // which no RFC knows; keepalived has no password there
+		add(virtualRouter{version: 3, unicast: unicast, shared: true}, false, false)
 	}
+	add(virtualRouter{version: 3, shared: true}, true, true)
 	add(virtualRouter{version: 2, keep: true}, false, false)
 	add(virtualRouter{version: 3, keep: true}, true, true)
 	if lab.FindFRR() == nil {
@@ -95,6 +99,14 @@ func (r virtualRouter) speaks(h *lab.Host) netip.Addr {
 	return linkLocal(h)
 }
 
+// source is the address that the cluster's adverts come from, where it is one for all nodes: old routers see one active router for ever.
+func (r virtualRouter) source() netip.Addr {
+	if r.six() {
+		return netip.MustParseAddr("fe80::250")
+	}
+	return netip.AddrFrom4([4]byte{192, 0, 2, 250})
+}
+
 // linkLocal is the address that the kernel makes of the host's MAC (RFC 4291 appendix A).
 func linkLocal(h *lab.Host) netip.Addr {
 	m := h.MAC
@@ -130,7 +142,7 @@ func (r virtualRouter) write(b *strings.Builder, old *lab.Host, priority int, mo
 	for _, x := range []struct {
 		on   bool
 		line string
-	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}} {
+	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}, {r.shared, fmt.Sprintf("source = %q", r.source())}} {
 		if x.on {
 			fmt.Fprintf(b, "  %s\n", x.line)
 		}

@@ -56,7 +56,8 @@ func (i *instance) readPassword(block *directive, signed bool) {
 				pass.settle(Changed, "virtual_router: password; keepalived takes its first 8 characters, and so it was done here", "")
 			}
 		} else if a.auth == "PASS" {
-			block.leave(Ignored, "adverts of IPv6 carry no password", "")
+			block.leave(Unsupported, "over IPv6 keepalived announces a password and sends none, it takes no advert without that, and versions like 2.2.7 die of one with it", "take the block out on all directors first")
+			a.wrong = "its adverts announce a password that they do not have"
 		}
 	}
 }

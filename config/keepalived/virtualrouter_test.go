@@ -204,3 +204,12 @@ func TestPasswordWithoutText(t *testing.T) {
 		t.Errorf("a virtual router that says another password\n%s", r.Format())
 	}
 }
+
+// TestPasswordOverIPv6: no advert of ours is taken by a keepalived that announces a password over IPv6, where there is no room for one.
+func TestPasswordOverIPv6(t *testing.T) {
+	text := "vrrp_instance V {\ninterface eth0\nversion 2\nvirtual_router_id 51\npriority %d\nvirtual_ipaddress {\nfe80::51/64\n2001:db8::10/64\n}\nauthentication {\nauth_type PASS\nauth_pass secret12\n}\n}\n"
+	r := importPair(t, fmt.Sprintf(text, 150), fmt.Sprintf(text, 100))
+	if len(r.Config.Routers) > 0 || r.Count(Unsupported) == 0 {
+		t.Errorf("a virtual router that no keepalived hears\n%s\n%s", r.Format(), r.Table(true))
+	}
+}
