@@ -110,7 +110,11 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 		open := anyIn(in.open, keys)
 		why := t.against(in, r, id, t.voices.View(id), open)
 		if why == "" {
-			if !open && !t.asks[id] {
+			switch {
+			case t.asks[id]:
+			case open:
+				t.asks[id] = joins(in, next, keys)
+			default:
 				v := t.voices.View(id)
 				t.asks[id] = v.Busy() || !t.handed(in, r, v) || elects(r) && !alone(r, v, in.now)
 				if t.asks[id] && elects(r) {
@@ -130,6 +134,15 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 			}
 		}
 	}
+}
+
+// joins reports whether an address is to be opened beside others of its router that are open, and nobody is known to have had it open.
+func joins(in speechInput, next lease.Opened, keys []fsm.AddressKey) bool {
+	return slices.ContainsFunc(keys, func(k fsm.AddressKey) bool {
+		_, opens := next[k]
+		_, open := in.open[k]
+		return opens && !open && in.s.Assignments[k].Fresh != 0
+	})
 }
 
 // against is why this node leaves a router's addresses to another; "" = nothing.
@@ -337,8 +350,9 @@ func (t *speech) note(s *fsm.State, open lease.Opened) {
 	maps.DeleteFunc(t.opened, func(k fsm.AddressKey, e fsm.Epoch) bool { return s.Assignments[k].Epoch != e })
 }
 
-// report is what this node hears of routers outside the cluster.
-func (t *speech) report(local fsm.Local, open lease.Opened, now time.Time) (out cluster.ForeignReport) {
+// report is what this node hears of routers outside the cluster, and has found of its own VIPs. asking are those that are not open yet.
+func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, now time.Time) (out cluster.ForeignReport) {
+	out.Fresh = found(s, local, open, asking)
 	for _, r := range local.Routers {
 		id, ok := routerID(r)
 		if !ok || len(r.Router.Peers) == 0 {
@@ -357,6 +371,20 @@ func (t *speech) report(local fsm.Local, open lease.Opened, now time.Time) (out 
 		case now.Sub(v.Since) < unsureFor(r):
 			t.timed = true
 			out.Unsure = append(out.Unsure, r.Router.Name)
+		}
+	}
+	return out
+}
+
+// found is what the agreed state has to know of this node's VIPs of virtual routers, since their next owner asks on the link only for what was never open: that they are open here
+// by now, or that another host answers for them.
+func found(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked) (out []fsm.FreshVIP) {
+	for _, v := range local.VIPs {
+		a := s.Assignments[v.Key]
+		_, is := open[v.Key]
+		x := asking[v.Key]
+		if v.VIP.RouterName() != "" && (is && a.Fresh != 0 || x.router != "" && x.heard.by != "" && a.Fresh == 0) {
+			out = append(out, fsm.FreshVIP{Key: v.Key, Epoch: a.Epoch, Fresh: a.Fresh})
 		}
 	}
 	return out

@@ -104,10 +104,24 @@ func configureRouter(t *testing.T, w *world, there bool, change ...func(*fsm.Vir
 	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": x}}}})
 }
 
-// give moves web from n2 to n1 for a reason.
+// give moves web from n2, which has opened it, to n1 for a reason.
 func (w *world) give(t *testing.T, why fsm.ReasonCode) {
 	t.Helper()
 	w.assign(t, "n2", 0)
+	w.found(t, "n2")
+	w.pass(t, why)
+}
+
+// found says of a node that it has found the opposite of what is agreed of web.
+func (w *world) found(t *testing.T, node fsm.NodeID) {
+	t.Helper()
+	a := w.State().Assignments[web]
+	w.apply(t, fsm.Command{SetFresh: &fsm.SetFresh{Node: node, VIPs: []fsm.FreshVIP{{Key: web, Epoch: a.Epoch, Fresh: a.Fresh}}}})
+}
+
+// pass moves web from n2 to n1.
+func (w *world) pass(t *testing.T, why fsm.ReasonCode) {
+	t.Helper()
 	w.letGo(t, "n1", why)
 	s := w.State()
 	w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{
@@ -192,6 +206,86 @@ func TestHandedOverIsNotAsked(t *testing.T) {
 		w.expect(t, "with the lease: another may have had it in between", "vrid 51: speak")
 		time.Sleep(time.Second)
 		w.expect(t, "when nobody answered", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
+// TestNeverOpened: what the owner before never opened, since another host answers for it that says nothing by VRRP, the next one does not open either, however it gets it. And
+// it says so itself: it has opened it, or it has not, of what is agreed to have been open.
+func TestNeverOpened(t *testing.T) {
+	for _, why := range []fsm.ReasonCode{fsm.ReasonFenced, fsm.ReasonRequested} {
+		for _, was := range []bool{false, true} { // it was open, and is not any more
+			synctest.Test(t, func(t *testing.T) {
+				w, v := routed(t)
+				w.mu.Lock()
+				w.answers[web.Addr] = "02:00:00:00:00:05"
+				w.mu.Unlock()
+				w.assign(t, "n2", 0)
+				if was {
+					w.found(t, "n2")
+					w.found(t, "n2")
+				}
+				w.pass(t, why)
+				w.expect(t, "at once", "vrid 51: speak")
+				time.Sleep(10 * time.Second)
+				w.expect(t, "while the other answers")
+				a := w.State().Assignments[web]
+				if r := v.reported(); a.Fresh == 0 || len(r.Fresh) > 0 {
+					t.Errorf("%s: agreed %+v, reported %+v", why, a, r)
+				}
+				w.mu.Lock()
+				delete(w.answers, web.Addr)
+				w.mu.Unlock()
+				time.Sleep(time.Second + stubborn)
+				w.expect(t, "when it does not", "192.0.2.10 open", "put 192.0.2.10/24")
+				if r := v.reported(); len(r.Fresh) != 1 || r.Fresh[0] != (fsm.FreshVIP{Key: web, Epoch: a.Epoch, Fresh: a.Fresh}) {
+					t.Fatalf("%s: opened, and reported %+v", why, r)
+				}
+				w.found(t, "n1")
+				synctest.Wait()
+				if r := v.reported(); w.State().Assignments[web].Fresh != 0 || len(r.Fresh) > 0 {
+					t.Errorf("%s: reported %+v of what is agreed", why, r)
+				}
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // it had it open, was silent, and finds another there
+		w, v := opened(t)
+		e := w.State().Nodes["n1"].Epoch
+		w.lease(e, false)
+		synctest.Wait()
+		w.mu.Lock()
+		w.answers[web.Addr] = "02:00:00:00:00:05"
+		w.mu.Unlock()
+		w.lease(e, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r := v.reported(); len(r.Fresh) != 1 || r.Fresh[0] != (fsm.FreshVIP{Key: web, Epoch: w.State().Assignments[web].Epoch}) {
+			t.Errorf("another answers for what was open: reported %+v", r)
+		}
+	})
+}
+
+// TestJoinsWhatIsOpen: a VIP that nobody of the cluster had is asked for also where its virtual router has others open; those stay open.
+func TestJoinsWhatIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		w.mu.Lock()
+		w.answers[netip.MustParseAddr("192.0.2.11")] = "02:00:00:00:00:05"
+		w.mu.Unlock()
+		x := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Router: "VI_1", Group: "pair"}
+		y := fsm.VIP{Name: "api", Address: netip.MustParsePrefix("192.0.2.11/24"), Router: "VI_1", Group: "pair"}
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{
+			Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{"pair": {Name: "pair"}}, VIPs: map[string]fsm.VIP{"web": x, "api": y},
+			Routers: map[string]fsm.VirtualRouter{"VI_1": {VRID: 51, Priority: 200, Peers: []netip.Addr{legacyRouter}}},
+		}}})
+		w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: y.Key(), VIP: "api", Owner: "n1", OwnerEpoch: w.State().Nodes["n1"].Epoch, Reason: fsm.Reason{Code: fsm.ReasonGrouped}}}}})
+		time.Sleep(5 * time.Second)
+		w.expect(t, "while another answers for it")
+		w.mu.Lock()
+		delete(w.answers, y.Key().Addr)
+		w.mu.Unlock()
+		time.Sleep(time.Second + stubborn)
+		w.expect(t, "when nobody does", "192.0.2.11 open", "put 192.0.2.11/24")
 	})
 }
 

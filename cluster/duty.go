@@ -158,8 +158,8 @@ func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
 		s, hints := m.view.state.Load(), m.hints()
-		foreign := func(s *fsm.State) (fsm.SetForeign, bool) { return m.book.foreignOwner(s, hints.Able) }
-		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, foreign, func(s *fsm.State) []fsm.ServerVerdict {
+		routers := func(s *fsm.State) (fsm.Command, bool) { return m.book.ofRouters(s, hints.Able) }
+		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, routers, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)
 		if !ok {
@@ -209,7 +209,7 @@ const maxVerdicts = 1000
 
 // decideNext is the next command of a leader, in the order of its urgency; false = nothing to do. place says whether VIPs may
 // be placed yet.
-func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, foreign func(*fsm.State) (fsm.SetForeign, bool), health func(*fsm.State) []fsm.ServerVerdict, first func() fsm.Node) (fsm.Command, bool) {
+func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, routers func(*fsm.State) (fsm.Command, bool), health func(*fsm.State) []fsm.ServerVerdict, first func() fsm.Node) (fsm.Command, bool) {
 	if s.ClusterID == "" {
 		if id.Standing != standingForming {
 			return fsm.Command{}, false
@@ -221,8 +221,8 @@ func decideNext(s *fsm.State, id identity, place bool, h fsm.Hints, foreign func
 			return cmd, true
 		}
 	}
-	if f, ok := foreign(s); ok { // before anything is placed by what is no longer so
-		return fsm.Command{Actor: plannerActor, SetForeign: &f}, true
+	if cmd, ok := routers(s); ok { // before anything is placed by what is no longer so
+		return cmd, true
 	}
 	if place {
 		if d, ok := fsm.Plan(s, h); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,16 +27,21 @@ type ForeignReport struct {
 	Seen []ForeignSight `json:"seen,omitempty"`
 	// Unsure are the virtual routers for which the node has not listened for long enough to say that there is nobody. Sorted.
 	Unsure []string `json:"unsure,omitempty"`
+	// Fresh is what it has found of its own VIPs that the agreed state does not know.
+	Fresh []fsm.FreshVIP `json:"fresh,omitempty"`
 }
 
 func (r ForeignReport) equal(o ForeignReport) bool {
-	return slices.Equal(r.Seen, o.Seen) && slices.Equal(r.Unsure, o.Unsure)
+	return slices.Equal(r.Seen, o.Seen) && slices.Equal(r.Unsure, o.Unsure) && slices.Equal(r.Fresh, o.Fresh)
 }
 
 // check bounds what one node may say.
 func (r ForeignReport) check() error {
 	if n := max(len(r.Seen), len(r.Unsure)); n > fsm.MaxRouters {
 		return fmt.Errorf("a report of %d virtual routers, at most %d are allowed", n, fsm.MaxRouters)
+	}
+	if n := len(r.Fresh); n > fsm.MaxVIPs {
+		return fmt.Errorf("a report of %d VIPs, at most %d are allowed", n, fsm.MaxVIPs)
 	}
 	return nil
 }
@@ -143,6 +149,34 @@ func (b *book) takeForeign(r foreignBody) error {
 	b.foreign[r.Node] = foreignWord{r.ForeignReport, next}
 	b.ring()
 	return nil
+}
+
+// ofRouters is what is to be agreed next of virtual routers, before anything is planned; false: nothing.
+func (b *book) ofRouters(s *fsm.State, able map[fsm.NodeID]bool) (fsm.Command, bool) {
+	if f, ok := b.foreignOwner(s, able); ok {
+		return fsm.Command{Actor: plannerActor, SetForeign: &f}, true
+	}
+	if f, ok := b.fresh(s); ok {
+		return fsm.Command{Actor: plannerActor, SetFresh: &f}, true
+	}
+	return fsm.Command{}, false
+}
+
+// fresh is what one node has found of its VIPs, and is not agreed; false: nothing. It is true of the time at which it was found, whatever the node has lost since.
+func (b *book) fresh(s *fsm.State) (out fsm.SetFresh, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(b.foreign)) {
+		for _, f := range b.foreign[id].Fresh {
+			if f.Changes(s, id) {
+				out.Node, out.VIPs = id, append(out.VIPs, f)
+			}
+		}
+		if len(out.VIPs) > 0 {
+			return out, true
+		}
+	}
+	return out, false
 }
 
 // foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that

@@ -156,3 +156,34 @@ func TestForeignReportIsBounded(t *testing.T) {
 		t.Error("a report without bounds is taken")
 	}
 }
+
+// TestFreshByItsOwner: what a node has found of its own VIPs is agreed once, and what it says of others' or of an assignment that is over is not.
+func TestFreshByItsOwner(t *testing.T) {
+	x := newForeignScene(t)
+	k := x.state.Config.VIPs["web"].Key()
+	x.state.Assignments[k] = fsm.Assignment{Key: k, VIP: "web", Owner: "a", Epoch: 7, Fresh: 7}
+	found := func(epoch fsm.Epoch, fresh uint64) ForeignReport {
+		return ForeignReport{Fresh: []fsm.FreshVIP{{Key: k, Epoch: epoch, Fresh: fresh}}}
+	}
+	expect := func(what string, want bool) {
+		t.Helper()
+		c, ok := x.book.ofRouters(x.state, x.able)
+		if ok != want || ok && (c.SetFresh == nil || c.SetFresh.Node != "a" || len(c.SetFresh.VIPs) != 1) {
+			t.Errorf("%s: %t, %+v", what, ok, c)
+		}
+	}
+	x.says("b", found(7, 7))
+	expect("of another's", false)
+	x.says("a", found(6, 6))
+	expect("of an assignment that is over", false)
+	x.says("a", found(7, 7))
+	x.able = map[fsm.NodeID]bool{"b": true}
+	expect("it has opened it", true)
+	x.state.Assignments[k] = fsm.Assignment{Key: k, VIP: "web", Owner: "a", Epoch: 7}
+	expect("which is agreed", false)
+	x.says("a", found(7, 0))
+	expect("another host answers", true)
+	if err := x.book.takeForeign(foreignBody{Node: "a", Term: 3, ForeignReport: ForeignReport{Fresh: make([]fsm.FreshVIP, fsm.MaxVIPs+1)}}); err == nil {
+		t.Error("a report of more VIPs than there may be was taken")
+	}
+}

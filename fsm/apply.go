@@ -105,6 +105,8 @@ func (e *entry) run(c Command) error {
 		return e.setNodeHealth(*c.SetNodeHealth)
 	case c.SetForeign != nil:
 		return e.setForeign(*c.SetForeign)
+	case c.SetFresh != nil:
+		e.setFresh(*c.SetFresh)
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (e *entry) give(rec Assignment, v VIP, owner NodeID, why Reason, held conte
 	next := Assignment{
 		Key: rec.Key, VIP: v.Name, Owner: owner, Address: v.Address, Interface: v.Interface, Epoch: Epoch(e.index), Reason: why,
 		Since: e.since(), Flap: e.flapOf(rec, why.Code), Holders: e.holdersAfter(rec, owner, policy),
-		Shadow: shadow, Fresh: v.RouterName() != "" && (rec.Owner == "" || rec.Shadow),
+		Shadow: shadow, Fresh: e.freshAfter(rec, v),
 	}
 	if rec.Owner != "" && rec.Shadow != shadow { // what did not happen is no failure
 		next.Flap = Flap{}

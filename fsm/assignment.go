@@ -30,9 +30,9 @@ type Assignment struct {
 	Holders []Holder `json:"holders,omitempty"`
 	// Shadow says that the VIP was in shadow when Owner was set: the owner has nothing of it in its kernel. Since schema 7.
 	Shadow bool `json:"shadow,omitempty"`
-	// Fresh says, of a VIP of a virtual router, that Owner did not get it from another node that had it live: a router outside the cluster may answer for it
-	// still. Since schema 7.
-	Fresh bool `json:"fresh,omitempty"`
+	// Fresh says, of a VIP of a virtual router, since which entry it is not known that Owner, or an owner before it, has opened it: a router outside the cluster may
+	// answer for it still. 0: it is known. A fence or a move of what was never opened keeps it. Since schema 7.
+	Fresh uint64 `json:"fresh,omitempty"`
 }
 
 // made reports whether v has what the assignment was made for: name, address, prefix length and interface.

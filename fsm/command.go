@@ -32,6 +32,7 @@ type Command struct {
 	SetNodeHealth *SetNodeHealth `json:"set_node_health,omitempty"`
 	SetPaths      *SetPaths      `json:"set_paths,omitempty"`
 	SetForeign    *SetForeign    `json:"set_foreign,omitempty"`
+	SetFresh      *SetFresh      `json:"set_fresh,omitempty"`
 }
 
 // needs is the schema that has all that the command says.
@@ -62,7 +63,7 @@ func (c Command) needs() Schema {
 	if c.SetPaths != nil {
 		need = max(need, schemaHealth)
 	}
-	if c.SetForeign != nil {
+	if c.SetForeign != nil || c.SetFresh != nil {
 		need = max(need, schemaVRRP)
 	}
 	if c.SetHealth != nil && slices.ContainsFunc(c.SetHealth.Verdicts, func(v ServerVerdict) bool { return v.Asked != Asked{} }) {

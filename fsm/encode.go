@@ -25,7 +25,7 @@ func (c Command) Kind() string {
 		{c.SetHealth != nil, "set_health"}, {c.Decide != nil, "decide"}, {c.Fenced != nil, "fenced"},
 		{c.Raise != nil, "raise"}, {c.Record != nil, "record"}, {c.HoldOff != nil, "hold_off"},
 		{c.EndDrain != nil, "end_drain"}, {c.Delivered != nil, "delivered"},
-		{c.SetNodeHealth != nil, "set_node_health"}, {c.SetPaths != nil, "set_paths"}, {c.SetForeign != nil, "set_foreign"},
+		{c.SetNodeHealth != nil, "set_node_health"}, {c.SetPaths != nil, "set_paths"}, {c.SetForeign != nil, "set_foreign"}, {c.SetFresh != nil, "set_fresh"},
 	} {
 		switch {
 		case !b.set:

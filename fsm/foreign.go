@@ -77,8 +77,8 @@ func (e *entry) refresh() {
 	for _, k := range sortedKeys(e.next.Assignments) {
 		a := e.next.Assignments[k]
 		v, ok := e.next.VIPByKey(k)
-		if ok && a.Owner != "" && v.RouterName() != "" && !a.Fresh && units[v.unit()] != "" {
-			a.Fresh = true
+		if ok && a.Owner != "" && v.RouterName() != "" && units[v.unit()] != "" {
+			a.Fresh = e.index
 			e.assignments()[k] = a
 		}
 	}

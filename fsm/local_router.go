@@ -51,7 +51,7 @@ func (s *State) localRouters(n Node) []LocalRouter {
 		l.Link, _ = n.Facts.LinkFor(first.Key().Addr, first.Interface)
 		for _, v := range r.VIPs {
 			if a := s.Assignments[v.Key()]; a.Owner != "" {
-				l.Owner, l.Reason, l.Fresh = a.Owner, a.Reason.Code, l.Fresh || a.Fresh
+				l.Owner, l.Reason, l.Fresh = a.Owner, a.Reason.Code, l.Fresh || a.Fresh != 0
 				if a.Owner == n.ID {
 					l.Shadow = a.Shadow
 				}

@@ -300,7 +300,13 @@ func randomStep(rt *rapid.T, w *world) {
 	keys := sortedKeys(w.s.Assignments)
 	before := snapshotOf(w.t, w.s)
 	old := w.s
-	switch rapid.IntRange(0, 21).Draw(rt, "step") {
+	switch rapid.IntRange(0, 23).Draw(rt, "step") {
+	case 22, 23: // an owner has found something of what it has, or of what it had
+		if w.s.Schema >= schemaVRRP && len(keys) > 0 {
+			a := w.s.Assignments[rapid.SampledFrom(keys).Draw(rt, "found")]
+			node := rapid.SampledFrom([]NodeID{a.Owner, a.Owner, a.Owner, id}).Draw(rt, "finder")
+			w.apply(Command{SetFresh: &SetFresh{Node: node, VIPs: []FreshVIP{{Key: a.Key, Epoch: a.Epoch, Fresh: rapid.SampledFrom([]uint64{a.Fresh, a.Fresh, 0, w.s.Index}).Draw(rt, "fresh")}}}})
+		}
 	case 19, 20, 21:
 		if w.s.Schema >= schemaVRRP {
 			drawForeign(rt, w, id)

@@ -90,6 +90,7 @@ func TestNeedsVRRP(t *testing.T) {
 		"cluster mode": {Configure: &Configure{Config: Config{Settings: set}}},
 		"init":         {Init: &Init{Settings: set}},
 		"foreign":      {SetForeign: &SetForeign{Router: "VI_1"}},
+		"fresh":        {SetFresh: &SetFresh{Node: "n1"}},
 		"notifier": {Configure: &Configure{Config: Config{Settings: DefaultSettings(), Notifiers: map[string]Notifier{
 			"n": {Name: "n", Events: []EventKind{EventVRRP}, Webhook: &Webhook{URL: "https://hooks.example.org/"}}}}}},
 	} {

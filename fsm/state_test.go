@@ -29,7 +29,7 @@ func TestCommandKinds(t *testing.T) {
 		w.form(1)
 		w.apply(c) // must not panic
 	}
-	if seen != 20 {
+	if seen != 21 {
 		t.Errorf("%d bodies; add the new one to histories()", seen)
 	}
 	if k := (Command{}).Kind(); k != "empty" {

@@ -338,6 +338,14 @@ func checkRecord(t tb, prev, next *State, k AddressKey, a Assignment, c Command)
 	}
 	checkHolders(t, prev, next, was, a, c)
 	checkForeign(t, next, was, a, c)
+	v, _ := next.VIPByKey(k)
+	switch given := a.Epoch == Epoch(next.Index); {
+	case v.RouterName() == "" || a.Owner == "" || a.Shadow || a.Fresh != 0:
+	case given && (was.Owner == "" || was.Shadow || was.Fresh != 0):
+		t.Fatalf("%s: %v counts as open, and nobody has said that %q had opened it", c.Kind(), k, was.Owner)
+	case !given && was.Fresh != 0 && (c.SetFresh == nil || c.SetFresh.Node != a.Owner):
+		t.Fatalf("%s: %v counts as open, and its owner has not said so", c.Kind(), k)
+	}
 	if _, ok := next.VIPByKey(k); !ok && a.Owner == "" && len(a.Holders) == 0 {
 		t.Fatalf("%s: %v is neither owned nor configured", c.Kind(), k)
 	}
