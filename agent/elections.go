@@ -15,28 +15,37 @@ import (
 // elections decides what this node's virtual routers do without a quorum, and takes from what is open what others may have claimed meanwhile. now was read
 // before it was asked whether the lease is held.
 func (a *actuator) elections(s *fsm.State, local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool) {
-	candidacies := a.candidacies(s, local)
+	candidacies, rivals := a.candidacies(s, local), rivals(local)
 	a.lapsed = a.lapse()
-	a.guard(len(candidacies) > 0)
-	if len(candidacies) == 0 && len(a.fall.routers) == 0 {
-		a.vote = fallbackOutput{}
-		a.fall.last, a.fall.lost = now, lease.Instant{}
-		return
-	}
-	a.vote = a.fall.step(fallbackInput{now: now, wall: time.Now(), timing: timing, leased: leased, lapsed: a.lapsed != 0, led: a.led(), superseded: a.lease.Superseded(),
+	a.guard(len(rivals) > 0)
+	in := fallbackInput{now: now, wall: time.Now(), timing: timing, leased: leased, lapsed: a.lapsed != 0, led: a.led(), superseded: a.lease.Superseded(),
 		routers: candidacies, against: a.against, silent: func(x netip.Addr) bool {
 			return a.ear.of(x).silentLately(askedFor(timing), askRound(timing), time.Now())
-		}})
+		}}
+	if len(candidacies) == 0 && len(a.fall.routers) == 0 {
+		a.vote = fallbackOutput{doubt: a.fall.doubts(in)}
+		a.fall.last, a.fall.lost = now, lease.Instant{}
+	} else {
+		a.vote = a.fall.step(in)
+	}
 	if !a.vote.doubt {
 		a.looked() // what is open was looked after all the time
 		return
 	}
 	a.open = maps.Clone(a.open)
-	for _, c := range candidacies {
-		for k := range c.vips {
-			delete(a.open, k)
+	for _, k := range rivals {
+		delete(a.open, k)
+	}
+}
+
+// rivals are the addresses that another router may have had while this node stood still: a neighbour outside the cluster, or a node that was elected.
+func rivals(local fsm.Local) (out []fsm.AddressKey) {
+	for _, r := range local.Routers {
+		if _, ok := routerID(r); ok && !r.Shadow && (elects(r) || len(r.Router.Peers) > 0) {
+			out = append(out, routerKeys(r)...)
 		}
 	}
+	return out
 }
 
 // candidacies are the virtual routers for which this node may be elected.

@@ -129,9 +129,10 @@ func TestAppointedBesideElected(t *testing.T) {
 type worldLapses struct {
 	*world
 	which, resumed uint64
+	on             bool
 }
 
-func (l *worldLapses) guard(bool) error { return nil }
+func (l *worldLapses) guard(on bool) error { l.mu.Lock(); defer l.mu.Unlock(); l.on = on; return nil }
 func (l *worldLapses) lapsed() uint64   { l.mu.Lock(); defer l.mu.Unlock(); return l.which }
 func (l *worldLapses) resume(which uint64) error {
 	l.mu.Lock()
@@ -146,9 +147,14 @@ func (l *worldLapses) resume(which uint64) error {
 // TestLeaseComesBack: an agent that stood still closes what others may have been elected for, before the lease that came back opens it by itself, and asks. One that only lost some
 // renewals goes on.
 func TestLeaseComesBack(t *testing.T) {
-	for _, stood := range []bool{false, true} {
+	for _, x := range []struct{ beside, stood bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
+		stood := x.stood
 		synctest.Test(t, func(t *testing.T) {
-			w, v := elective(t)
+			start := elective
+			if x.beside { // a neighbour alone may have taken over: nobody is elected
+				start = func(t *testing.T) (*world, *worldVoices) { return routed(t) }
+			}
+			w, v := start(t)
 			w.assign(t, "n1", 0)
 			time.Sleep(time.Second)
 			v.hear(func(x *speak.View) { x.Speaks = true })
@@ -160,6 +166,10 @@ func TestLeaseComesBack(t *testing.T) {
 				w.actuator.fall.last = lease.Instant{Raw: time.Hour - time.Second, Boot: -time.Second}
 			}
 			v.news <- struct{}{}
+			synctest.Wait()
+			if !l.on {
+				t.Fatal("a lease that comes back does not wait")
+			}
 			if !stood {
 				w.expect(t, "some renewals were lost", "lease back in the gate")
 				return

@@ -87,9 +87,14 @@ func (f *fallbacks) stood(now lease.Instant, ttl time.Duration) bool {
 	return now.Raw >= end.Raw || now.Boot >= end.Boot
 }
 
+// doubts reports whether others may have taken since the step before what this node had open.
+func (f *fallbacks) doubts(in fallbackInput) bool {
+	return f.stood(in.now, in.timing.TTL) && (in.lapsed || !in.leased)
+}
+
 // step is to be called in each pass.
 func (f *fallbacks) step(in fallbackInput) (out fallbackOutput) {
-	out.doubt = f.stood(in.now, in.timing.TTL) && (in.lapsed || !in.leased)
+	out.doubt = f.doubts(in)
 	f.last = in.now
 	if in.leased {
 		f.lost = lease.Instant{}

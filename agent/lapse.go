@@ -7,8 +7,8 @@ import (
 	"quorate/cluster/lease"
 )
 
-// lapse keeps a lease that comes back from the kernel's gate until the actuator has looked: what was open before its end would open again by itself, and without a
-// quorum another node may have been elected meanwhile. It is on where a VIP falls back to VRRP. Renewals call it, and the actuator.
+// lapse keeps a lease that comes back from the kernel's gate until the actuator has looked: what was open before its end would open again by itself, and another may have it
+// by then: a node that was elected without a quorum, or a router outside the cluster. It is on where there are virtual routers with such. Renewals call it, and the actuator.
 type lapse struct {
 	mu      sync.Mutex
 	on      bool

@@ -8,7 +8,7 @@ import (
 	"quorate/cluster/lease"
 )
 
-// A lease that comes back after its end waits for the actuator, where a VIP falls back to VRRP; nothing else waits.
+// A lease that comes back after its end waits for the actuator, where others may have taken over by VRRP; nothing else waits.
 func TestLapse(t *testing.T) {
 	at := func(ms int) lease.Instant {
 		return lease.Instant{Raw: time.Duration(ms) * time.Millisecond, Boot: time.Hour + time.Duration(ms)*time.Millisecond}
