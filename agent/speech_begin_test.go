@@ -40,3 +40,32 @@ func BenchmarkSpeechBegins(b *testing.B) {
 		t.begin(s, "n1", local)
 	}
 }
+
+// wanting remembers what was wanted last.
+type wanting struct {
+	noVoices
+	last []speak.Router
+}
+
+func (w *wanting) Want(r []speak.Router) { w.last = r }
+
+// TestSpeechFollowsTheState: what is compared no more in passes over one state is stated anew with the next.
+func TestSpeechFollowsTheState(t *testing.T) {
+	var v wanting
+	sp := speech{voices: &v}
+	for _, n := range []int{2, 2, 3, 1, 0} {
+		s, local := many(n)
+		for range 2 {
+			if sp.begin(s, "n1", local); len(v.last) != n {
+				t.Errorf("%d routers are wanted of %d", len(v.last), n)
+			}
+		}
+	}
+	s, local := many(1)
+	sp.begin(s, "n1", local)
+	next := *s
+	next.Nodes = map[fsm.NodeID]fsm.Node{"n1": s.Nodes["n1"]} // n2 and the others have gone
+	if sp.begin(&next, "n1", local); len(v.last[0].Config.Fellows) != 0 {
+		t.Errorf("fellows %v", v.last[0].Config.Fellows)
+	}
+}
