@@ -50,6 +50,24 @@ func sight(live bool) api.Sight {
 	return s
 }
 
+// second adds v6 of the virtual router VI_2 to sight: the group has both.
+func second(s *api.Sight) {
+	v, r := s.VIPs[0], s.Routers[0]
+	v.Name, v.Address, v.Router = "v6", netip.MustParseAddr("2001:db8::10"), "VI_2"
+	r.Name, r.VRID, r.Peers = "VI_2", 52, []netip.Addr{netip.MustParseAddr("fe80::5")}
+	s.VIPs, s.Routers = append(s.VIPs, v), append(s.Routers, r)
+	each(s, func(n *api.NodeSight) {
+		a, p, h := n.Addresses[0], n.Addresses[1], n.Routers[0]
+		a.Address, p.Address = v.Address, r.Peers[0]
+		six := func(x netip.Addr) netip.Addr { return netip.MustParseAddr("fe80::" + x.String()[len("192.0.2."):]) }
+		h.Name, h.Source, h.Heard = "VI_2", six(h.Source), slices.Clone(h.Heard)
+		for i := range h.Heard {
+			h.Heard[i].Source = six(h.Heard[i].Source)
+		}
+		n.Addresses, n.Routers = append(n.Addresses, a, p), append(n.Routers, h)
+	})
+}
+
 func rival(s *api.Sight, node int) *api.Rival           { return &s.Nodes[node].Routers[0].Heard[0] }
 func address0(s *api.Sight, node int) *api.HeardAddress { return &s.Nodes[node].Addresses[0] }
 
@@ -126,7 +144,33 @@ func TestAgainst(t *testing.T) {
 		}, ""},
 		{"no link", Takeover, func(s *api.Sight) { address0(s, 0).Link = "" }, "!no-link"},
 
+		{"unicast, and its peer tells no node", Takeover, func(s *api.Sight) {
+			s.Routers[0].Unicast = true
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard, n.Addresses[0].MACs = nil, nil })
+		}, "no-master"},
+		{"unicast, its peer tells no node and answers", Takeover, func(s *api.Sight) {
+			s.Routers[0].Unicast = true
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard = nil })
+		}, "!unheard !unheard !unheard no-master"},
+		{"two routers", Takeover, func(s *api.Sight) { second(s) }, ""},
+		{"two routers, the second outranked", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Nodes[1].Routers[1].Heard[0].Priority = 255
+		}, "!outranked"},
+		{"two routers, the second's delay is not over", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Routers[1].PreemptDelayMS, s.Nodes[2].Routers[1].ActiveMS = 10_000, 1
+		}, "!preempt-delay"},
+		{"two routers, a node hears but the first", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Nodes[2].Routers[1].Problem = "x"
+		}, "deaf"},
+
 		{"back: all is well", Giveback, func(*api.Sight) {}, ""},
+		{"back: two routers, the second's peer is gone", Giveback, func(s *api.Sight) {
+			second(s)
+			each(s, func(n *api.NodeSight) { n.Addresses[3].MACs = nil })
+		}, "!nobody-left"},
 		{"back: no peers", Giveback, func(s *api.Sight) { s.Routers[0].Peers = nil }, "!no-peers"},
 		{"back: no virtual router", Giveback, func(s *api.Sight) { s.Routers, s.VIPs[0].Router = nil, "" }, "!no-router"},
 		{"back: the peer is gone", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Addresses[1].MACs = nil }) }, "!nobody-left"},
@@ -181,8 +225,39 @@ func TestSteps(t *testing.T) {
 		{"another answers", Takeover, func(s *api.Sight) { address0(s, 1).MACs = []string{theirs} }, "answers"},
 		{"nobody hears it", Takeover, func(s *api.Sight) { address0(s, 1).MACs, address0(s, 2).MACs = nil, nil }, "answers"},
 		{"alone in the cluster", Takeover, func(s *api.Sight) { s.Nodes = s.Nodes[:1] }, ""},
+		{"unicast: no other node can hear it", Takeover, func(s *api.Sight) {
+			s.Routers[0].Unicast = true
+			each(s, func(n *api.NodeSight) { n.Routers[0].Heard = nil })
+		}, ""},
+		{"unicast: nobody speaks", Takeover, func(s *api.Sight) { s.Routers[0].Unicast, s.Nodes[0].Routers[0].Speaks = true, false }, "adverts"},
+		{"unicast: its peer speaks on", Takeover, func(s *api.Sight) { s.Routers[0].Unicast, rival(s, 2).Active = true, true }, "silence"},
+		{"two routers", Takeover, func(s *api.Sight) { second(s) }, ""},
+		{"two routers, nobody speaks for the second", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Nodes[0].Routers[1].Speaks = false
+		}, "adverts"},
+		{"two routers, the second's peer speaks on", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Nodes[1].Routers[1].Heard[0].Active = true
+		}, "silence"},
+		{"two routers, the second's VIP has no owner", Takeover, func(s *api.Sight) {
+			second(s)
+			s.VIPs[1].Owner = ""
+		}, "agreed adverts answers"},
+		{"two routers, the second's VIP is answered by another", Takeover, func(s *api.Sight) {
+			second(s)
+			s.Nodes[2].Addresses[2].MACs = []string{theirs}
+		}, "answers"},
 
 		{"back: all is so", Giveback, func(*api.Sight) {}, ""},
+		{"back: two routers, nobody speaks for the second", Giveback, func(s *api.Sight) {
+			second(s)
+			each(s, func(n *api.NodeSight) { n.Routers[1].Heard[0].Active = false })
+		}, "master"},
+		{"back: two routers, nobody answers for the second's", Giveback, func(s *api.Sight) {
+			second(s)
+			each(s, func(n *api.NodeSight) { n.Addresses[2].MACs = nil })
+		}, "answers"},
 		{"back: the owner has it still", Giveback, func(s *api.Sight) { s.VIPs[0].Shadow = false }, "agreed"},
 		{"back: in its kernel", Giveback, func(s *api.Sight) { address0(s, 0).Here, address0(s, 0).Ours = true, true }, "gone"},
 		{"back: it speaks", Giveback, func(s *api.Sight) { s.Nodes[0].Routers[0].Speaks = true }, "gone"},
