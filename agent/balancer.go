@@ -42,7 +42,7 @@ func (a *Agent) answer(ctx context.Context, raw json.RawMessage) (any, error) {
 	case q.Connections != nil:
 		return a.connections(ctx, *q.Connections)
 	case q.Sight != nil:
-		return a.sight(ctx, *q.Sight), nil
+		return a.sight(ctx, *q.Sight)
 	case q.Examine != nil:
 		return a.examine(q.Examine), nil
 	case q.Table:

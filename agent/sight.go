@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,25 +16,23 @@ import (
 	"quorate/vip/vrrp"
 )
 
-const (
-	// sightFor is how long answers are heard for a question of api.Lookout: one that is lost is asked again at half of it.
-	sightFor = 300 * time.Millisecond
-	// maxSight bounds the addresses of one question.
-	maxSight = 512
-)
+// sightFor is how long answers are heard for a question of api.Lookout: one that is lost is asked again at half of it.
+const sightFor = 300 * time.Millisecond
 
 // Sight implements api.Lookout.
 func (b backend) Sight(ctx context.Context, node fsm.NodeID, q api.SightQuery) (out api.NodeSight, err error) {
 	if node == b.a.o.Name {
-		return b.a.sight(ctx, q), nil
+		return b.a.sight(ctx, q)
 	}
 	err = b.a.node.Query(ctx, node, question{Sight: &q}, &out)
 	return out, translate(err)
 }
 
 // sight is what this node hears of VIPs, of routers outside the cluster, and of who speaks for the VIPs.
-func (a *Agent) sight(ctx context.Context, q api.SightQuery) api.NodeSight {
-	out := api.NodeSight{}
+func (a *Agent) sight(ctx context.Context, q api.SightQuery) (out api.NodeSight, err error) {
+	if n := len(q.VIPs) + len(q.Peers); n > api.MaxSight {
+		return out, fmt.Errorf("asked about %d addresses at once, at most %d are allowed", n, api.MaxSight)
+	}
 	for _, m := range macs() {
 		out.MACs = append(out.MACs, m)
 	}
@@ -42,7 +41,7 @@ func (a *Agent) sight(ctx context.Context, q api.SightQuery) api.NodeSight {
 	on := map[string][]netip.Addr{}
 	add := func(addr netip.Addr, name string) {
 		link, _ := facts.LinkFor(addr, name)
-		if slices.ContainsFunc(out.Addresses, func(h api.HeardAddress) bool { return h.Address == addr }) || len(out.Addresses) >= maxSight {
+		if slices.ContainsFunc(out.Addresses, func(h api.HeardAddress) bool { return h.Address == addr }) {
 			return
 		}
 		out.Addresses = append(out.Addresses, api.HeardAddress{Address: addr, Link: link})
@@ -99,7 +98,7 @@ func (a *Agent) sight(ctx context.Context, q api.SightQuery) api.NodeSight {
 			out.Routers = append(out.Routers, heardRouter(r))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // here are the addresses of this host, and whether they are ours.

@@ -31,6 +31,7 @@ type SightVIP struct {
 	Owner   fsm.NodeID `json:"owner,omitempty" doc:"Agreed owner, in shadow who would be"`
 	Shadow  bool       `json:"shadow" doc:"The owner has it in shadow alone; it may be on its way out of it"`
 	Moving  bool       `json:"moving" doc:"The owner was asked to give it up"`
+	Why     string     `json:"why,omitempty" doc:"Why it has no owner"`
 }
 
 // RouterAside is what the judge has to know of a virtual router.
@@ -102,9 +103,29 @@ type SightQuery struct {
 	Routers    []string `json:"routers"`
 }
 
+// MaxSight is how many addresses a node is asked about at once.
+const MaxSight = 512
+
+// pages are the question in parts that a node takes.
+func (q SightQuery) pages() (out []SightQuery) {
+	if len(q.VIPs)+len(q.Peers) <= MaxSight {
+		return []SightQuery{q}
+	}
+	for i := 0; i < len(q.VIPs); i += MaxSight {
+		end := min(i+MaxSight, len(q.VIPs))
+		out = append(out, SightQuery{VIPs: q.VIPs[i:end], Interfaces: q.Interfaces[i:end]})
+	}
+	const peers = MaxSight - 1 // a link-local one is where the first VIP is
+	for all := range slices.Chunk(q.Peers, peers) {
+		out = append(out, SightQuery{VIPs: q.VIPs[:1], Interfaces: q.Interfaces[:1], Peers: all})
+	}
+	out[0].Routers = q.Routers
+	return out
+}
+
 // Lookout asks the nodes what they see.
 type Lookout interface {
-	// Sight asks one node; it takes some hundred milliseconds. Node, Able and Problem are left to the caller.
+	// Sight asks one node, about MaxSight addresses at most; it takes some hundred milliseconds. Node, Able and Problem are left to the caller.
 	Sight(ctx context.Context, node fsm.NodeID, q SightQuery) (NodeSight, error)
 }
 
@@ -129,8 +150,11 @@ type (
 	modeOutput struct{ Body ModeSet }
 )
 
-// sightLimit bounds what is asked of the nodes at once.
-const sightLimit = 3 * time.Second
+const (
+	// sightLimit bounds what is asked of the nodes at once, and sightMore is for each further page of it.
+	sightLimit = 3 * time.Second
+	sightMore  = time.Second
+)
 
 func (s *Server) registerCrossing(h huma.API) {
 	huma.Register(h, huma.Operation{
@@ -194,14 +218,16 @@ func newProblems(before, after fsm.Problems) fsm.Problems {
 
 // sight asks all directors at once.
 func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
-	ctx, cancel := context.WithTimeout(ctx, sightLimit)
-	defer cancel()
 	out := Sight{Version: st.ConfigVersion, VIPs: []SightVIP{}, Routers: []RouterAside{}, Nodes: []NodeSight{}}
 	q := SightQuery{}
 	for _, n := range st.Config.Bound(name) {
 		v := st.Config.VIPs[n]
 		a := st.Assignments[v.Key()]
-		out.VIPs = append(out.VIPs, SightVIP{Name: n, Address: v.Address.Addr(), Mode: st.Config.ModeOf(v).String(), Router: v.RouterName(), Owner: a.Owner, Shadow: a.Shadow, Moving: a.Release != nil})
+		x := SightVIP{Name: n, Address: v.Address.Addr(), Mode: st.Config.ModeOf(v).String(), Router: v.RouterName(), Owner: a.Owner, Shadow: a.Shadow, Moving: a.Release != nil}
+		if x.Owner == "" {
+			x.Why = a.Reason.Text
+		}
+		out.VIPs = append(out.VIPs, x)
 		q.VIPs, q.Interfaces = append(q.VIPs, v.Address.Addr()), append(q.Interfaces, v.Interface)
 	}
 	for _, r := range st.Config.VirtualRouters() {
@@ -214,6 +240,9 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 	}
 	slices.SortFunc(q.Peers, netip.Addr.Compare)
 	q.Peers = slices.Compact(q.Peers)
+	pages := q.pages()
+	ctx, cancel := context.WithTimeout(ctx, sightLimit+time.Duration(len(pages)-1)*sightMore)
+	defer cancel()
 	hints := s.hints(ctx, st)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -222,7 +251,7 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 			continue
 		}
 		wg.Go(func() {
-			x, err := s.lookout.Sight(ctx, id, q)
+			x, err := s.look(ctx, id, pages)
 			x.Node, x.Able = id, hints.Able[id]
 			if err != nil {
 				x = NodeSight{Node: id, Problem: err.Error()}
@@ -235,4 +264,20 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 	wg.Wait()
 	slices.SortFunc(out.Nodes, func(a, b NodeSight) int { return cmp.Compare(a.Node, b.Node) })
 	return out
+}
+
+// look asks one node, page by page.
+func (s *Server) look(ctx context.Context, id fsm.NodeID, pages []SightQuery) (out NodeSight, err error) {
+	for i, q := range pages {
+		x, err := s.lookout.Sight(ctx, id, q)
+		switch {
+		case err != nil:
+			return out, err
+		case i == 0:
+			out = x
+			continue
+		}
+		out.Addresses = append(out.Addresses, slices.DeleteFunc(x.Addresses, func(h HeardAddress) bool { return len(q.Peers) > 0 && h.Address == q.VIPs[0] })...)
+	}
+	return out, nil
 }

@@ -129,7 +129,14 @@ func (r Router) Problems() []string {
 		}
 	}
 	if r.Foreign != nil {
-		say(fmt.Sprintf("%v has it, heard by %s: the cluster leaves it the VIPs until it stops, or until our priority is higher", r.Foreign, names(r.Foreign.Reporters)))
+		until := "until it stops, or until our priority is higher"
+		if !r.Foreign.Better {
+			until = "until it stops, as preempt is off"
+			if r.Preempt {
+				until = "for as long as preempt_delay says"
+			}
+		}
+		say(fmt.Sprintf("%v has it, heard by %s: the cluster leaves it the VIPs %s", r.Foreign, names(r.Foreign.Reporters), until))
 	}
 	return out
 }

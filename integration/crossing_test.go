@@ -117,7 +117,7 @@ func TestTakeoverAndGiveback(t *testing.T) {
 	}
 	config(`mode = "shadow"`, fmt.Sprintf("%q", h.Addr()))
 	out := crosses(true, "takeover", "web")
-	for _, w := range []string{"ok agreed", "ok adverts  n1 speaks for web, as n2, n3 hears", "ok silence", "ok answers  n1 answers for", `in vip "web": take mode = "shadow" out`, "Done:"} {
+	for _, w := range []string{"ok agreed", "ok adverts  n1 speaks for web, as n2, n3 hear", "ok silence", "ok answers  n1 answers for", `in vip "web": take mode = "shadow" out`, "Done:"} {
 		if !strings.Contains(out, w) {
 			t.Errorf("takeover does not say %q:\n%s", w, out)
 		}

@@ -1,8 +1,11 @@
 package speak
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -308,6 +311,23 @@ func TestTellsDifferences(t *testing.T) {
 		st := a.Status()
 		if len(st) != 1 || len(st[0].Explained) != 1 || len(st[0].Explained[0]) != 1 || time.Since(st[0].Heard[0]) > sec {
 			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+// TestExplainsAsItTells: status says of a router that does not sign what the event said, and that we do.
+func TestExplainsAsItTells(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		r := router(51)
+		r.Keys = []vrrp.Key{{ID: 7, Secret: bytes.Repeat([]byte{0x5a}, 32)}}
+		a.Want([]Router{r})
+		legacy(ctx, c, 100)
+		time.Sleep(10 * sec)
+		e := <-a.events
+		st := a.Status()
+		if len(st) != 1 || len(st[0].Explained) != 1 || !slices.Equal(st[0].Explained[0], []string{e.Text}) || !strings.Contains(e.Text, "(it signs: false, we: true;") {
+			t.Errorf("told %q, status %+v", e.Text, st)
 		}
 	})
 }

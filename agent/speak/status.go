@@ -24,6 +24,7 @@ type Status struct {
 	vrrp.RouterStatus
 	// Heard is when each of the neighbours was heard last.
 	Heard []time.Time
+	keyed bool // it has keys
 	// Explained are the differences of each of them, with what they lead to and the cure.
 	Explained [][]string
 }
@@ -35,7 +36,7 @@ func (s *Speakers) Status() []Status {
 	lines := map[lineID]*line{}
 	for id, r := range s.want {
 		if s.stated[id] {
-			out = append(out, Status{ID: id, Name: r.Name, Config: r.Config, Speaks: s.voices[id].may(s.options.Live)})
+			out = append(out, Status{ID: id, Name: r.Name, Config: r.Config, keyed: len(r.Keys) > 0, Speaks: s.voices[id].may(s.options.Live)})
 			lines[id.line()] = s.lines[id.line()]
 		}
 	}
@@ -84,12 +85,15 @@ func (x *Status) fill(l *line) {
 	if err := speaker.Failing(); err != nil {
 		x.Problem = err.Error()
 	}
-	now := time.Now()
+	now, ours := time.Now(), x.Config
+	if x.keyed { // what is explained asks no more than whether there are any
+		ours.Keys = new(vrrp.Keyring)
+	}
 	for _, n := range st.Neighbours {
 		x.Heard = append(x.Heard, now.Add(n.LastHeard-st.Now))
 		var why []string
 		for _, d := range n.Differs.All() {
-			why = append(why, x.Config.Explain(d, n))
+			why = append(why, ours.Explain(d, n))
 		}
 		x.Explained = append(x.Explained, why)
 	}

@@ -36,6 +36,9 @@ func (a *Agent) Sight(_ context.Context, node fsm.NodeID, q api.SightQuery) (api
 	if i < 0 {
 		return api.NodeSight{}, fmt.Errorf("%s does not answer: %w", node, api.ErrUnreachable)
 	}
+	if n := len(q.VIPs) + len(q.Peers); n > api.MaxSight || len(q.VIPs) != len(q.Interfaces) {
+		return api.NodeSight{}, fmt.Errorf("asked about %d addresses on %d interfaces", n, len(q.Interfaces))
+	}
 	me := a.cluster.members[i]
 	out := api.NodeSight{MACs: []string{me.mac()}}
 	l := a.world.legacy

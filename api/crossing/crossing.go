@@ -76,15 +76,19 @@ func Against(w Way, s api.Sight) []Objection {
 		}
 	}
 	able := 0
+	var unready []string
 	for _, n := range s.Nodes {
 		switch {
 		case n.Problem != "":
 			say(false, "node-silent", "%s does not say what it sees: %s", n.Node, n.Problem)
 		case !n.Able:
-			say(false, "node-not-ready", "%s is not ready: look at `quorate status`", n.Node)
+			unready = append(unready, string(n.Node))
 		default:
 			able++
 		}
+	}
+	if len(unready) > 0 {
+		say(false, "node-not-ready", "not ready: %s: look at `quorate status`", few(unready, ", ", mostNodes))
 	}
 	if w == Takeover {
 		if able == 0 {
@@ -110,6 +114,7 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 		if v.Owner == "" && v.Mode == string(fsm.ShadowMode) && v.Router == "" {
 			say(true, "no-owner", "nobody of the cluster would own %s: `quorate explain vip %s` says why", v.Name, v.Name)
 		}
+		var answer heard
 		for _, n := range s.Nodes {
 			h, ok := address(n, v.Address)
 			switch {
@@ -121,9 +126,11 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 					"or the two fight for the address on one host", n.Node, v.Address)
 			}
 			if v.Router == "" && ok && len(h.MACs) > 0 {
-				say(true, "answered", "%s answers for %v on %s, as %s hears, and %s has no virtual router by which it could be asked to give way: switch that host off first, or give the vip a virtual router",
-					strings.Join(h.MACs, ", "), v.Address, h.Link, n.Node, v.Name)
+				answer.add(fmt.Sprintf("%s answers for %v on %s", few(h.MACs, ", ", mostNodes), v.Address, h.Link), n.Node)
 			}
+		}
+		for _, text := range answer.list() {
+			say(true, "answered", "%s, and %s has no virtual router by which it could be asked to give way: switch that host off first, or give the vip a virtual router", text, v.Name)
 		}
 	}
 	for _, r := range s.Routers {
@@ -172,7 +179,7 @@ func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 				r.Name, delaying.Source, delaying.Priority, delay.Round(time.Second/10))
 		}
 		if !active {
-			say(false, "no-master", "virtual router %s: none of its peers is heard as active: it may be that nobody has its VIPs now, or that it speaks to others by unicast", r.Name)
+			say(false, "no-master", "virtual router %s: none of its peers is heard as active: it may be that nobody has its VIPs now, or that it speaks to others by unicast (`quorate vrrp show %s` has what is heard)", r.Name, r.Name)
 			unheard(s, r, say)
 		}
 	}
@@ -184,11 +191,14 @@ func unheard(s api.Sight, r api.RouterAside, say func(bool, string, string, ...a
 		if v.Router != r.Name {
 			continue
 		}
+		var answer heard
 		for _, n := range s.Nodes {
 			if h, ok := address(n, v.Address); ok && len(h.MACs) > 0 && v.Mode == string(fsm.ShadowMode) {
-				say(true, "unheard", "%s answers for %v (%s), as %s hears, and no router is heard to speak for it: it would not give way; compare its settings (`quorate vrrp scan` on its link), or switch it off",
-					strings.Join(h.MACs, ", "), v.Address, v.Name, n.Node)
+				answer.add(fmt.Sprintf("%s answers for %v (%s)", few(h.MACs, ", ", mostNodes), v.Address, v.Name), n.Node)
 			}
+		}
+		for _, text := range answer.list() {
+			say(true, "unheard", "%s, and no router is heard to speak for it: it would not give way; compare its settings (`quorate vrrp scan` on its link), or switch it off", text)
 		}
 	}
 }
@@ -232,7 +242,7 @@ func names(s api.Sight) string {
 	for _, v := range s.VIPs {
 		out = append(out, v.Name)
 	}
-	return strings.Join(out, ", ")
+	return few(out, ", ", mostParts)
 }
 
 func owns(s api.Sight, name string, node fsm.NodeID) bool {

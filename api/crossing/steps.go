@@ -3,7 +3,6 @@ package crossing
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"quorate/api"
 	"quorate/fsm"
@@ -19,12 +18,12 @@ func Steps(w Way, s api.Sight) []Step {
 
 // step says what it waits for, and what is already so. It is done where it waits for nothing.
 func step(name string, waits []string, is ...string) Step {
-	return Step{Name: name, Done: len(waits) == 0, Text: strings.Join(append(waits, is...), "; ")}
+	return Step{Name: name, Done: len(waits) == 0, Text: few(append(waits, is...), "; ", mostParts)}
 }
 
 // speaks says that a router is heard to speak.
-func speaks(x api.Rival, router string, by fsm.NodeID) string {
-	return fmt.Sprintf("%v (priority %d) speaks for %s, as %s hears", x.Source, x.Priority, router, by)
+func speaks(x api.Rival, router string) string {
+	return fmt.Sprintf("%v (priority %d) speaks for %s", x.Source, x.Priority, router)
 }
 
 // decided: the cluster has agreed on it.
@@ -34,6 +33,8 @@ func decided(w Way, s api.Sight) Step {
 		switch {
 		case v.Mode != w.Mode():
 			waits = append(waits, fmt.Sprintf("the mode of %s is %s", v.Name, v.Mode))
+		case w == Takeover && v.Owner == "" && v.Why != "":
+			waits = append(waits, fmt.Sprintf("%s has no owner yet: %s", v.Name, v.Why))
 		case w == Takeover && (v.Owner == "" || v.Shadow || v.Moving):
 			waits = append(waits, v.Name+" has no owner yet")
 		case w == Giveback && v.Owner != "" && !v.Shadow:
@@ -47,7 +48,7 @@ func decided(w Way, s api.Sight) Step {
 	case len(waits) > 0:
 		return step("agreed", waits)
 	case w == Takeover:
-		return step("agreed", nil, fmt.Sprintf("%s is live, and %s owns it", names(s), strings.Join(owners, ", ")))
+		return step("agreed", nil, fmt.Sprintf("%s is live, and %s owns it", names(s), few(owners, ", ", mostNodes)))
 	}
 	return step("agreed", nil, names(s)+" is in shadow")
 }
@@ -98,9 +99,9 @@ func spoken(s api.Sight) Step {
 		}
 		switch {
 		case len(not) > 0:
-			waits = append(waits, fmt.Sprintf("%s does not hear %s speak for %s", strings.Join(not, ", "), owner, r.Name))
+			waits = append(waits, fmt.Sprintf("%s not hear %s speak for %s", fewDo(not), owner, r.Name))
 		case len(by) > 0:
-			is = append(is, fmt.Sprintf("%s speaks for %s, as %s hears", owner, r.Name, strings.Join(by, ", ")))
+			is = append(is, fmt.Sprintf("%s speaks for %s, as %s", owner, r.Name, hear(by)))
 		default:
 			is = append(is, fmt.Sprintf("%s speaks for %s; there is no other node that could hear it", owner, r.Name))
 		}
@@ -110,18 +111,18 @@ func spoken(s api.Sight) Step {
 
 // silence: nobody outside the cluster speaks any more.
 func silence(s api.Sight) Step {
-	var who []string
+	var who heard
 	for _, n := range s.Nodes {
 		for _, h := range n.Routers {
 			for _, x := range h.Heard {
 				if x.Active && x.Role != "fellow" {
-					who = append(who, speaks(x, h.Name, n.Node))
+					who.add(speaks(x, h.Name), n.Node)
 				}
 			}
 		}
 	}
-	if len(who) > 0 {
-		return step("silence", who)
+	if len(who.texts) > 0 {
+		return step("silence", who.list())
 	}
 	return step("silence", nil, "no router outside the cluster speaks")
 }
@@ -139,11 +140,16 @@ func answers(s api.Sight) Step {
 				waits = append(waits, fmt.Sprintf("%s has %v as well", n.Node, v.Address))
 			}
 		}
+		if v.Owner == "" {
+			waits = append(waits, fmt.Sprintf("%v has no owner that could open it", v.Address))
+			continue
+		}
 		if !has {
-			waits = append(waits, fmt.Sprintf("%v is not open yet on its owner %s", v.Address, v.Owner))
+			waits = append(waits, fmt.Sprintf("%v is not open yet on its owner %s (`quorate vip show %s` says why)", v.Address, v.Owner, v.Name))
 			continue
 		}
 		var by []string
+		var others heard
 		could := false
 		for _, n := range s.Nodes {
 			h, ok := address(n, v.Address)
@@ -153,15 +159,16 @@ func answers(s api.Sight) Step {
 			could = true
 			for _, m := range h.MACs {
 				if !slices.Contains(macs, m) {
-					waits = append(waits, fmt.Sprintf("%s answers for %v beside %s, as %s hears", m, v.Address, v.Owner, n.Node))
+					others.add(fmt.Sprintf("%s answers for %v beside %s", m, v.Address, v.Owner), n.Node)
 				} else if !slices.Contains(by, string(n.Node)) {
 					by = append(by, string(n.Node))
 				}
 			}
 		}
+		waits = append(waits, others.list()...)
 		switch {
 		case len(by) > 0:
-			is = append(is, fmt.Sprintf("%s answers for %v, as %s hears", v.Owner, v.Address, strings.Join(by, ", ")))
+			is = append(is, fmt.Sprintf("%s answers for %v, as %s", v.Owner, v.Address, hear(by)))
 		case could:
 			waits = append(waits, fmt.Sprintf("no other node hears %s answer for %v", v.Owner, v.Address))
 		default:
@@ -194,22 +201,24 @@ func gone(s api.Sight) Step {
 
 // master: a listed router outside the cluster speaks for each virtual router.
 func master(s api.Sight) Step {
+	if len(s.Routers) == 0 {
+		return step("master", nil, "there is no virtual router that anybody could have")
+	}
 	var is, waits []string
 	for _, r := range s.Routers {
-		text := ""
+		var who heard
 		for _, n := range s.Nodes {
 			h, _ := router(n, r.Name)
 			for _, x := range h.Heard {
-				if x.Active && x.Role == "listed" && text == "" {
-					text = speaks(x, r.Name, n.Node)
+				if x.Active && x.Role == "listed" {
+					who.add(speaks(x, r.Name), n.Node)
 				}
 			}
 		}
-		if text == "" {
+		if len(who.texts) == 0 {
 			waits = append(waits, fmt.Sprintf("none of its peers speaks for %s yet", r.Name))
-		} else {
-			is = append(is, text)
 		}
+		is = append(is, who.list()...)
 	}
 	return step("master", waits, is...)
 }
@@ -218,22 +227,21 @@ func master(s api.Sight) Step {
 func answersElsewhere(s api.Sight) Step {
 	var is, waits []string
 	for _, v := range s.VIPs {
-		text := ""
+		var who heard
 		for _, n := range s.Nodes {
 			h, ok := address(n, v.Address)
 			switch {
-			case !ok || text != "":
+			case !ok:
 			case len(h.MACs) > 0:
-				text = fmt.Sprintf("%s answers for %v, as %s hears", strings.Join(h.MACs, ", "), v.Address, n.Node)
+				who.add(fmt.Sprintf("%s answers for %v", few(h.MACs, ", ", mostNodes), v.Address), n.Node)
 			case h.Here && !h.Ours && len(s.Nodes) == 1:
-				text = fmt.Sprintf("another program on %s has %v", n.Node, v.Address)
+				who.add(fmt.Sprintf("another program has %v", v.Address), n.Node)
 			}
 		}
-		if text == "" {
+		if len(who.texts) == 0 {
 			waits = append(waits, fmt.Sprintf("nobody answers for %v yet", v.Address))
-		} else {
-			is = append(is, text)
 		}
+		is = append(is, who.list()...)
 	}
 	return step("answers", waits, is...)
 }

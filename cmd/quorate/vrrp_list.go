@@ -16,9 +16,9 @@ func (a *app) vrrpList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the cluster's virtual routers, and who has each",
-		Long: `List the virtual routers of the configuration. OWNER is the node that speaks, as the cluster agreed; OTHER is the router
-outside the cluster that has it in its place. MASTER DOWN is how long the most impatient of those hears nothing before it
-takes over.`,
+		Long: `List the virtual routers of the configuration. OWNER is the node that speaks, as the cluster agreed, in parentheses where
+it would and the VIPs are in shadow; OTHER is the router outside the cluster that has it in its place. MASTER DOWN is how
+long the most impatient of those hears nothing before it takes over.`,
 		Example: `  quorate vrrp list`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {

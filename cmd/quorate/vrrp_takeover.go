@@ -80,6 +80,10 @@ const (
 	wayMargin = 30 * time.Second
 	// undoTries is how often it is undone again where somebody else has applied a configuration in the same moment.
 	undoTries = 3
+	// mostObjections are shown to a person.
+	mostObjections = 20
+	// mostVIPs are named of those that go together.
+	mostVIPs = 8
 	// longWait is one that is said at its beginning.
 	longWait = time.Minute
 )
@@ -109,6 +113,7 @@ type crossedBy struct {
 	vip    string
 	flags  crossingFlags
 	began  time.Time
+	alone  bool // no virtual router has part in it
 	crossed
 }
 
@@ -126,6 +131,7 @@ func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip
 	for _, v := range s.VIPs {
 		r.VIPs = append(r.VIPs, v.Name)
 	}
+	r.alone = len(s.Routers) == 0
 	if r.flags.wait == 0 {
 		r.flags.wait = (wayMargin + crossing.Patience(way, s)).Round(time.Second)
 	}
@@ -156,10 +162,18 @@ func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip
 }
 
 // all are the VIPs that can only go together.
-func (r *crossedBy) all() string { return strings.Join(r.VIPs, ", ") }
+func (r *crossedBy) all() string {
+	if n := len(r.VIPs) - mostVIPs; n > 0 {
+		return fmt.Sprintf("%s and %s more", strings.Join(r.VIPs[:mostVIPs], ", "), plural(n, "VIP"))
+	}
+	return strings.Join(r.VIPs, ", ")
+}
 
 // back is how it is taken back.
 func (r *crossedBy) back() string {
+	if r.alone && r.way == crossing.Takeover { // a giveback is to somebody
+		return "mode = \"shadow\" in its configuration takes it back"
+	}
 	return fmt.Sprintf("`quorate vrrp %s %s` takes it back", r.way.Back(), r.vip)
 }
 
@@ -202,11 +216,19 @@ func (r *crossedBy) there(ctx context.Context, version uint64) (err error) {
 func (r *crossedBy) judge(ctx context.Context, s api.Sight) (begin bool, err error) {
 	r.Objections = append(r.Objections, crossing.Against(r.way, s)...)
 	blocked := 0
-	for _, o := range r.Objections {
+	for i, o := range r.Objections {
+		if o.Blocks {
+			blocked++
+		}
+		if i == mostObjections {
+			r.say("and %d more: --output json has all of them\n", len(r.Objections)-i)
+		}
+		if i >= mostObjections {
+			continue
+		}
 		head := r.paint(warn, "note:")
 		if o.Blocks {
 			head = r.paint(bad, "against it:")
-			blocked++
 		}
 		r.say("%s %s\n", head, oneLine(o.Text))
 	}

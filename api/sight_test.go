@@ -1,0 +1,62 @@
+package api_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"quorate/api"
+	"quorate/fsm"
+)
+
+// TestSightOfMany: however many VIPs and peers go together, all of them are seen, each once.
+func TestSightOfMany(t *testing.T) {
+	s, _ := cluster(t)
+	for _, n := range []struct{ vips, peers int }{{1, 1}, {2, api.MaxSight - 2}, {api.MaxSight, 1}, {api.MaxSight + 1, 0}, {1100, 33}} {
+		c := fsm.Config{Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{"g": {Name: "g"}}, VIPs: map[string]fsm.VIP{}, Routers: map[string]fsm.VirtualRouter{}}
+		at := netip.MustParseAddr("2001:db8::1")
+		want := map[netip.Addr]bool{}
+		for i := range n.vips {
+			name := fmt.Sprintf("v%d", i)
+			c.VIPs[name] = fsm.VIP{Name: name, Address: netip.PrefixFrom(at, 64), Group: "g"}
+			want[at] = true
+			at = at.Next()
+		}
+		for vrid := 1; n.peers > 0; vrid++ { // each has but so many
+			r := fsm.VirtualRouter{VRID: uint8(vrid)}
+			for ; n.peers > 0 && len(r.Peers) < fsm.MaxPeers; n.peers-- {
+				r.Peers = append(r.Peers, at)
+				want[at] = true
+				at = at.Next()
+			}
+			name, v := fmt.Sprintf("r%d", vrid), c.VIPs[fmt.Sprintf("v%d", vrid%n.vips)]
+			c.Routers[name] = r
+			if v.Router != "" {
+				v = fsm.VIP{Name: name, Address: netip.PrefixFrom(at, 64), Group: "g"}
+				want[at] = true
+				at = at.Next()
+			}
+			v.Router = name
+			c.VIPs[v.Name] = v
+		}
+		if _, err := s.unix.Apply(t.Context(), c, 0, true); err != nil {
+			t.Fatal(n, err)
+		}
+		sight, err := s.unix.Sight(t.Context(), "v0")
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		for _, x := range sight.Nodes {
+			seen := map[netip.Addr]bool{}
+			for _, a := range x.Addresses {
+				if seen[a.Address] {
+					t.Errorf("%v: %s says %v twice", n, x.Node, a.Address)
+				}
+				seen[a.Address] = true
+			}
+			if len(seen) != len(want) || x.Problem != "" || len(x.Routers) != len(c.Routers) {
+				t.Errorf("%v: %s has seen %d addresses of %d and %d routers: %s", n, x.Node, len(seen), len(want), len(x.Routers), x.Problem)
+			}
+		}
+	}
+}
