@@ -283,6 +283,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	st := a.vips.Reconcile(a.carried)
 	a.open = next
 	a.speech.end(st)
+	a.speech.carry(turn, next, st)
 	a.speech.abstain(turn, a.vote.abstain)
 	if a.vote.doubt {
 		a.looked()

@@ -40,6 +40,7 @@ type world struct {
 	gate    map[netip.Addr]string
 	ends    map[netip.Addr]time.Duration // of lingers
 	began   time.Time
+	virtual map[string]bool // links with virtual MACs; up or not
 	// For what is held without a quorum.
 	overtaken bool                        // a newer epoch is agreed
 	answers   map[netip.Addr]string       // who else answers, by MAC
@@ -139,7 +140,9 @@ func (k worldKernel) Put(w vip.Wanted) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, there := k.have[w.Prefix]; !there {
-		k.note("put %v", w.Prefix)
+		if k.note("put %v", w.Prefix); w.VRID != 0 {
+			k.note("%v is on %s", w.Prefix, w.Link)
+		}
 	}
 	k.have[w.Prefix] = w.Link
 	return nil
@@ -153,6 +156,28 @@ func (k worldKernel) Remove(a vip.Address) error {
 	}
 	k.note("remove %v", a.Prefix)
 	delete(k.have, a.Prefix)
+	return nil
+}
+
+// MakeVirtual makes a link with a virtual MAC. It is up as soon as it is wanted up.
+func (k worldKernel) MakeVirtual(v vip.Virtual, up bool) (changed bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if was, there := k.virtual[v.Name()]; there && was == up {
+		return false, nil
+	}
+	if k.virtual == nil {
+		k.virtual = map[string]bool{}
+	}
+	k.virtual[v.Name()] = up
+	k.note("link %v, up %t", v, up)
+	return true, nil
+}
+
+func (k worldKernel) RemoveVirtual(name string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.virtual, name)
 	return nil
 }
 
@@ -191,7 +216,13 @@ func (g worldGate) Set(entries []gate.Entry) error {
 }
 
 func (g worldGate) Check() (gate.Report, error) {
-	return gate.Report{Links: []gate.Link{{Name: "eth0", Index: 1}}}, nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	links := []gate.Link{{Name: "eth0", Index: 1}}
+	for _, name := range slices.Sorted(maps.Keys(g.virtual)) {
+		links = append(links, gate.Link{Name: name, Index: len(links) + 1})
+	}
+	return gate.Report{Links: links}, nil
 }
 
 func (g worldGate) Remove() error { return nil }

@@ -298,10 +298,7 @@ func (a *Agent) act(ctx context.Context) error {
 	for {
 		ready, changed, membership := a.node.Ready(), a.node.Changed(), a.node.Membership()
 		if _, err := a.node.Token(); errors.Is(err, cluster.ErrNoMembership) {
-			a.plane.retire()
-			a.vips.Manage(nil)
-			a.vips.Reconcile(nil)
-			a.voices.Want(nil)
+			a.retire()
 		}
 		select {
 		case <-ctx.Done():
@@ -329,6 +326,18 @@ func (a *Agent) act(ctx context.Context) error {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			a.log.Error("this membership has ended; its work begins again if it goes on", "err", err)
 		}
+	}
+}
+
+// retire leaves this host as a node without a cluster should: what was the cluster's goes, and what was set for it is as it was.
+func (a *Agent) retire() {
+	a.plane.retire()
+	a.vips.Manage(nil)
+	a.vips.Prepare(nil)
+	a.vips.Reconcile(nil)
+	a.voices.Want(nil)
+	if err := (&parents{book: a.book}).release(); err != nil {
+		a.log.Warn("settings of interfaces below virtual MACs stay as they were set", "reason", err)
 	}
 }
 

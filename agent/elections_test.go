@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -9,14 +10,18 @@ import (
 	"quorate/agent/speak"
 	"quorate/cluster/lease"
 	"quorate/fsm"
+	"quorate/vip"
 )
 
 // elective is n1 in a cluster of two whose VIP falls back to VRRP. n2 speaks for it, if it is not n1's.
-func elective(t *testing.T) (*world, *worldVoices) {
+func elective(t *testing.T, change ...func(*fsm.VIP)) (*world, *worldVoices) {
 	t.Helper()
 	w, v := routed(t)
-	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": {
-		Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), QuorumLost: fsm.VRRPVIP, VRRP: &fsm.VirtualRouter{VRID: 51, Priority: 200}}}}}})
+	x := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), QuorumLost: fsm.VRRPVIP, VRRP: &fsm.VirtualRouter{VRID: 51, Priority: 200}}
+	for _, f := range change {
+		f(&x)
+	}
+	w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{Settings: fsm.DefaultSettings(), VIPs: map[string]fsm.VIP{"web": x}}}})
 	w.expect(t, "at the start")
 	return w, v
 }
@@ -91,6 +96,49 @@ func TestElected(t *testing.T) {
 	})
 }
 
+// TestElectedOnVirtualMAC: what is opened without a quorum, by election or held, also of another node, is on its virtual MAC as ever.
+func TestElectedOnVirtualMAC(t *testing.T) {
+	on := vip.Virtual{Parent: "eth0", VRID: 51}
+	up, is := fmt.Sprintf("link %v, up true", on), "192.0.2.10/24 is on "+on.Name()
+	t.Run("elected", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, v := elective(t, func(x *fsm.VIP) { x.VRRP.VMAC = true })
+			w.assign(t, "n2", 0)
+			w.loses(t)
+			time.Sleep(2 * time.Second)
+			w.expect(t, "no leader", "vrid 51: elect 167")
+			v.hear(func(x *speak.View) { x.Speaks = true })
+			time.Sleep(time.Second)
+			w.expect(t, "it is Active, and nobody answers", "192.0.2.10 open", up, "put 192.0.2.10/24", is, "vrid 51: from its MAC")
+			w.lease(w.State().Nodes["n1"].Epoch, true)
+			w.expect(t, "the quorum is back", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+		})
+	})
+	t.Run("held", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := elective(t, func(x *fsm.VIP) { x.QuorumLost, x.VRRP.VMAC = fsm.HoldVIP, true })
+			w.assign(t, "n1", 0)
+			time.Sleep(time.Second)
+			w.expect(t, "assigned", "vrid 51: speak", "192.0.2.10 open", up, "put 192.0.2.10/24", is, "vrid 51: from its MAC")
+			w.loses(t)
+			time.Sleep(10 * time.Second)
+			w.expect(t, "held without a quorum")
+		})
+	})
+	t.Run("forced", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := elective(t, func(x *fsm.VIP) { x.QuorumLost, x.VRRP.VMAC = fsm.HoldVIP, true })
+			w.assign(t, "n2", 0)
+			w.loses(t)
+			time.Sleep(10 * time.Second)
+			w.expect(t, "not held here")
+			w.force(time.Minute)
+			time.Sleep(2 * time.Second)
+			w.expect(t, "forced open", "vrid 51: speak", "192.0.2.10 open", up, "put 192.0.2.10/24", is, "vrid 51: from its MAC")
+		})
+	})
+}
+
 // TestAppointedBesideElected: a new owner asks for as long as an elected node that is frozen may be silent; but not where the cluster has just been heard to speak.
 func TestAppointedBesideElected(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -150,7 +198,7 @@ func TestLeaseComesBack(t *testing.T) {
 	for _, x := range []struct{ beside, stood bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
 		stood := x.stood
 		synctest.Test(t, func(t *testing.T) {
-			start := elective
+			start := func(t *testing.T) (*world, *worldVoices) { return elective(t) }
 			if x.beside { // a neighbour alone may have taken over: nobody is elected
 				start = func(t *testing.T) (*world, *worldVoices) { return routed(t) }
 			}

@@ -6,6 +6,7 @@ import (
 
 	"quorate/agent/speak"
 	"quorate/fsm"
+	"quorate/vip"
 	"quorate/vip/vrrp"
 )
 
@@ -53,6 +54,9 @@ func wantedRouter(id speak.ID, r fsm.ResolvedRouter, others []netip.Addr) speak.
 		c.Auth, c.Password = vrrp.AuthPassword, vrrp.PasswordOf(r.Password)
 	}
 	out := speak.Router{ID: id, Name: r.Name, Config: c}
+	if r.VMAC {
+		out.MAC = vip.Virtual{VRID: r.VRID, IPv6: id.Family == vrrp.IPv6}.MAC()
+	}
 	for _, k := range r.HMACKeys {
 		if id, secret, err := fsm.ParseHMACKey(k); err == nil {
 			out.Keys = append(out.Keys, vrrp.Key{ID: id, Secret: secret})

@@ -25,6 +25,7 @@ type voices interface {
 	LastWord(speak.ID)
 	Elect(id speak.ID, epoch uint64, priority vrrp.Priority)
 	Abstain(speak.ID)
+	Carries(id speak.ID, here bool)
 }
 
 // speech decides, for each virtual router, whether its addresses may be opened beside the routers outside the cluster, and what those are told. It is pure but for
@@ -321,6 +322,22 @@ func (t *speech) end(st vip.Status) {
 	}
 }
 
+// carry says of which routers with a virtual MAC the addresses are in the kernel now. Of what has a last word to say it was said before.
+func (t *speech) carry(in speechInput, next lease.Opened, st vip.Status) {
+	for _, r := range in.local.Routers {
+		id, ok := routerID(r)
+		if x, speaks := t.spoken[id]; !ok || !r.Router.VMAC || !speaks || x.last {
+			continue
+		}
+		here := false
+		for _, k := range routerKeys(r) {
+			_, opened := next[k]
+			here = here || opened && slices.ContainsFunc(st.Addresses, func(x vip.AddressStatus) bool { return x.Prefix.Addr() == k.Addr && x.Parent != "" && x.Actual })
+		}
+		t.voices.Carries(id, here)
+	}
+}
+
 // stop is for an agent that ends, with what its kernel has after all addresses were taken off: last words where nobody of the cluster was there to take over.
 func (t *speech) stop(local fsm.Local, ending bool, st vip.Status) {
 	if t.voices == nil {
@@ -413,3 +430,4 @@ func (noVoices) LastWord(speak.ID)        {}
 
 func (noVoices) Elect(speak.ID, uint64, vrrp.Priority) {}
 func (noVoices) Abstain(speak.ID)                      {}
+func (noVoices) Carries(speak.ID, bool)                {}

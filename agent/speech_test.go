@@ -23,6 +23,8 @@ type worldVoices struct {
 	want []speak.Router
 	news chan struct{}
 	seen cluster.ForeignReport
+	// carries is what was said last of whether the addresses are here, with their MAC.
+	carries bool
 }
 
 func (v *worldVoices) Want(r []speak.Router) { v.mu.Lock(); defer v.mu.Unlock(); v.want = r }
@@ -45,6 +47,15 @@ func (v *worldVoices) Speak(id speak.ID, _ uint64) { v.say(id, fmt.Sprintf("vrid
 func (v *worldVoices) Mute(id speak.ID)            { v.say(id, fmt.Sprintf("vrid %d: mute", id.VRID)) }
 func (v *worldVoices) Silence(id speak.ID)         { v.say(id, fmt.Sprintf("vrid %d: silence", id.VRID)) }
 func (v *worldVoices) LastWord(id speak.ID)        { v.say(id, fmt.Sprintf("vrid %d: last word", id.VRID)) }
+
+func (v *worldVoices) Carries(id speak.ID, here bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if here && !v.carries {
+		v.note("vrid %d: from its MAC", id.VRID)
+	}
+	v.carries = here
+}
 
 func (v *worldVoices) Elect(id speak.ID, _ uint64, p vrrp.Priority) {
 	v.say(id, fmt.Sprintf("vrid %d: elect %d", id.VRID, p))

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	vnl "github.com/vishvananda/netlink"
 
+	"quorate/agent/speak"
 	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/lvs/sysctl"
@@ -114,4 +116,61 @@ func TestParentsOfVirtualMACs(t *testing.T) {
 		expect("the end", "0", "0", "0", "0")
 		return err
 	}))
+}
+
+// carriers are voices that note what is said to be here.
+type carriers struct {
+	noVoices
+	here map[speak.ID]bool
+}
+
+func (c carriers) Carries(id speak.ID, here bool) { c.here[id] = here }
+
+// The virtual MAC is spoken from only while the kernel has an address of its router on it.
+func TestSpeaksFromVirtualMAC(t *testing.T) {
+	local, webKey, plainKey := withVMAC()
+	local.Routers[1].Router.VRID = 52 // as no two are on one link
+	web, _ := routerID(local.Routers[0])
+	plain, _ := routerID(local.Routers[1])
+	on := func(p, parent string, actual bool) vip.AddressStatus {
+		return vip.AddressStatus{Prefix: netip.MustParsePrefix(p), Link: "x", Parent: parent, Wanted: true, Actual: actual}
+	}
+	for what, x := range map[string]struct {
+		next   lease.Opened
+		status vip.AddressStatus
+		spoken *spoken
+		want   string
+	}{
+		"open":                     {lease.Opened{webKey: 3, plainKey: 3}, on("192.0.2.10/24", "eth0", true), &spoken{}, "true"},
+		"not in the kernel":        {lease.Opened{webKey: 3}, on("192.0.2.10/24", "eth0", false), &spoken{}, "false"},
+		"another program's":        {lease.Opened{webKey: 3}, on("192.0.2.10/24", "", true), &spoken{}, "false"},
+		"asked for":                {lease.Opened{plainKey: 3}, on("192.0.2.10/24", "eth0", true), &spoken{}, "false"},
+		"not spoken for":           {lease.Opened{webKey: 3}, on("192.0.2.10/24", "eth0", true), nil, "untold"},
+		"the last word is to come": {lease.Opened{}, on("192.0.2.10/24", "eth0", true), &spoken{last: true}, "untold"},
+	} {
+		v := carriers{here: map[speak.ID]bool{}}
+		s := &speech{voices: v, spoken: map[speak.ID]spoken{plain: {}}}
+		if x.spoken != nil {
+			s.spoken[web] = *x.spoken
+		}
+		s.carry(speechInput{local: local}, x.next, vip.Status{Addresses: []vip.AddressStatus{x.status, on("192.0.2.11/24", "", true)}})
+		got := "untold"
+		if here, told := v.here[web]; told {
+			got = fmt.Sprint(here)
+		}
+		if _, told := v.here[plain]; got != x.want || told {
+			t.Errorf("%s: %s, want %s; of one without a virtual MAC it is told: %t", what, got, x.want, told)
+		}
+	}
+}
+
+// The adverts of a router with vmac have the MAC of its family.
+func TestRouterHasVirtualMAC(t *testing.T) {
+	local, _, _ := withVMAC()
+	for i, want := range []string{"00:00:5e:00:01:33", "", "00:00:5e:00:02:33"} {
+		id, _ := routerID(local.Routers[i])
+		if got := wantedRouter(id, local.Routers[i].Router, nil).MAC.String(); got != want {
+			t.Errorf("%s has %q, want %q", id, got, want)
+		}
+	}
 }

@@ -20,8 +20,8 @@ func isVirtual(l vnl.Link) bool {
 
 // MakeVirtual sees to it that the link is there, set as it has to be, and up or down; changed says that it was not.
 //
-// It is a macvlan in private mode: frames to the virtual MAC come to it and to nothing else, and frames from that MAC, which are those of
-// another host that has it, are not dropped on their way in, as in mode vepa.
+// It is a macvlan in bridge mode: frames to the virtual MAC come to it and to nothing else, and frames to a group from that MAC, which are those of another
+// host that has it, come to the parent as all others do, where such a host is listened for. In private mode, which keepalived uses, they would come to this link alone.
 func (k *Netlink) MakeVirtual(v Virtual, up bool) (changed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -97,7 +97,7 @@ func lies(l *vnl.Macvlan, parent vnl.Link) bool {
 	if _, is := parent.(*vnl.Macvlan); is {
 		lower, ns = parent.Attrs().ParentIndex, parent.Attrs().NetNsID
 	}
-	return l.Mode == vnl.MACVLAN_MODE_PRIVATE && l.Attrs().ParentIndex == lower && l.Attrs().NetNsID == ns
+	return l.Mode == vnl.MACVLAN_MODE_BRIDGE && l.Attrs().ParentIndex == lower && l.Attrs().NetNsID == ns
 }
 
 // addVirtual makes the link, still down: it must send nothing before it is set.
@@ -106,7 +106,7 @@ func (k *Netlink) addVirtual(v Virtual, parent vnl.Link) (vnl.Link, error) {
 	at.Name, at.ParentIndex, at.HardwareAddr = v.Name(), parent.Attrs().Index, v.MAC()
 	at.Group = parent.Attrs().Group // for rules of a packet filter that name a group of links
 	at.MTU, at.TxQLen = 0, -1
-	if err := k.links.LinkAdd(&vnl.Macvlan{LinkAttrs: at, Mode: vnl.MACVLAN_MODE_PRIVATE}); err != nil {
+	if err := k.links.LinkAdd(&vnl.Macvlan{LinkAttrs: at, Mode: vnl.MACVLAN_MODE_BRIDGE}); err != nil {
 		return nil, err
 	}
 	l, err := k.linkByName(v.Name())
@@ -194,7 +194,7 @@ func setConf6(link, name, value string) (changed bool, err error) {
 func ProbeVirtual() error {
 	at := vnl.NewLinkAttrs()
 	at.Name = virtualPrefix + "-probe"
-	switch err := vnl.LinkAdd(&vnl.Macvlan{LinkAttrs: at, Mode: vnl.MACVLAN_MODE_PRIVATE}); {
+	switch err := vnl.LinkAdd(&vnl.Macvlan{LinkAttrs: at, Mode: vnl.MACVLAN_MODE_BRIDGE}); {
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return errors.New("its kernel has no macvlan: modprobe macvlan")
 	case errors.Is(err, unix.EPERM):

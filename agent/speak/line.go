@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -133,7 +134,7 @@ func (l *line) serve(ctx context.Context) error {
 	if rest := wire.Rest(); rest != nil {
 		also = append(also, rest)
 	}
-	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Also: also, Log: l.log, May: l.may, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
+	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Also: also, Log: l.log, May: l.may, From: l.from, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
 	l.mu.Lock()
 	l.speaker, l.wire, l.problem = s, wire, nil
 	l.mu.Unlock()
@@ -296,6 +297,17 @@ func (l *line) may(id vrrp.VRID) bool {
 	v := l.voices[id]
 	l.mu.Unlock()
 	return v != nil && v.may(l.options.Live)
+}
+
+// from is asked by the Speaker from which MAC an advert leaves.
+func (l *line) from(id vrrp.VRID) net.HardwareAddr {
+	l.mu.Lock()
+	v, r := l.voices[id], l.want[id]
+	l.mu.Unlock()
+	if v == nil || r == nil || !v.carries.Load() {
+		return nil
+	}
+	return r.MAC
 }
 
 // act is called by the Speaker with its lock held, and does not call it.

@@ -2,6 +2,7 @@ package speak
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -36,6 +37,8 @@ type Router struct {
 	Config vrrp.Config
 	// Keys sign; the first is the active one.
 	Keys []vrrp.Key
+	// MAC is the virtual one, from which the adverts leave while the addresses are here; nil: they leave from the link's own.
+	MAC net.HardwareAddr
 	// Elects says that the nodes elect who speaks when there is no quorum.
 	Elects bool
 }

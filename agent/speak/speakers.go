@@ -206,8 +206,23 @@ func (s *Speakers) Abstain(id ID) {
 		return
 	}
 	v.abstains.Store(true)
+	v.carries.Store(false)
 	if l != nil {
 		l.ring()
+	}
+}
+
+// Carries says whether a router's addresses are here, with its virtual MAC, from which its adverts leave then: before that they leave from the link's own, so that no
+// switch looks here for what another host still serves. Silence and Abstain end it, and so does a last word once it was said.
+func (s *Speakers) Carries(id ID, here bool) {
+	s.mu.Lock()
+	v := s.voices[id]
+	s.mu.Unlock()
+	if v == nil {
+		return
+	}
+	if o := order(v.order.Load()); o == speaking || o == electing {
+		v.carries.Store(here)
 	}
 }
 
@@ -220,6 +235,9 @@ func (s *Speakers) say(id ID, o order, epoch uint64) {
 	}
 	if o != electing {
 		v.abstains.Store(false)
+	}
+	if o == silent {
+		v.carries.Store(false)
 	}
 	was := v.epoch.Swap(epoch)
 	if order(v.order.Swap(uint32(o))) != o || was != epoch {

@@ -31,6 +31,8 @@ type voice struct {
 	// priority is this node's while the routers elect, elected the one that the Speaker was told; 0 = it is not in an election. elected is the line's alone.
 	priority atomic.Uint32
 	elected  uint32
+	// carries: the addresses are here, and so is their MAC.
+	carries atomic.Bool
 	// abstains: it has to be silent and wait from the beginning. Until the Speaker knows, it does not count as active.
 	abstains atomic.Bool
 }
@@ -61,7 +63,9 @@ func (v *voice) settle(s teller) error {
 		return s.Tell(v.id.VRID, vrrp.HandOver, 0)
 	case o == lastWord:
 		if v.order.CompareAndSwap(uint32(lastWord), uint32(silent)) && (v.active.Load() || elected) {
-			return s.Tell(v.id.VRID, vrrp.Release, 0)
+			err := s.Tell(v.id.VRID, vrrp.Release, 0)
+			v.carries.Store(false)
+			return err
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +32,10 @@ type ConnOptions struct {
 // is deleted and made again needs a new Conn.
 type Conn struct {
 	*ear
-	rest *ear // nil unless asked for
-	link string
-	out  net.PacketConn
+	rest   *ear // nil unless asked for
+	link   string
+	out    net.PacketConn
+	frames *packet.Conn // sends what has another MAC than the link's
 }
 
 // Open opens the sockets, in the network namespace of the calling thread.
@@ -55,6 +57,9 @@ func Open(o ConnOptions) (*Conn, error) {
 	}
 	if err == nil {
 		c.out, err = speak(o.Family, ifi)
+	}
+	if err == nil {
+		c.frames, err = packet.Listen(ifi, packet.Raw, 0, nil) // protocol 0: it hears nothing
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("vrrp on %s: %w", o.Link, err), c.Close())
@@ -152,6 +157,9 @@ type mute struct{ *ear }
 // Send implements [Wire]; nobody sends where the rest is heard.
 func (mute) Send([]byte, netip.Addr) error { return errors.ErrUnsupported }
 
+// SendFrom implements [Wire].
+func (mute) SendFrom(net.HardwareAddr, []byte, netip.Addr) error { return errors.ErrUnsupported }
+
 // Unread is how many datagrams were dropped since there was no room for them: they came faster than they are read.
 func (c *Conn) Unread() uint64 {
 	n := c.unread()
@@ -170,6 +178,19 @@ func (c *Conn) Send(packet []byte, to netip.Addr) error {
 	return nil
 }
 
+// SendFrom sends a packet with its IP header from a MAC that need not be the link's, as a virtual router's adverts are to come from its virtual MAC (RFC 9568
+// section 7.2). Unicast leaves from the link's own all the same: only the kernel knows the next hop. It is safe for concurrent use, as Send is.
+func (c *Conn) SendFrom(mac net.HardwareAddr, p []byte, to netip.Addr) error {
+	if !to.IsMulticast() {
+		return c.Send(p, to)
+	}
+	group := groupMAC(to)
+	if _, err := c.frames.WriteTo(appendFrame(make([]byte, 0, etherHeader+len(p)), mac, to, p), &packet.Addr{HardwareAddr: group[:]}); err != nil {
+		return fmt.Errorf("vrrp on %s: %w", c.link, err)
+	}
+	return nil
+}
+
 // Close closes the sockets.
 func (c *Conn) Close() error {
 	var errs []error
@@ -180,6 +201,9 @@ func (c *Conn) Close() error {
 	}
 	if c.out != nil {
 		errs = append(errs, c.out.Close())
+	}
+	if c.frames != nil {
+		errs = append(errs, c.frames.Close())
 	}
 	return errors.Join(errs...)
 }

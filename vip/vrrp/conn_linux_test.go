@@ -3,12 +3,16 @@ package vrrp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
 
 	"quorate/vip/viptest"
 )
@@ -268,5 +272,86 @@ func TestHostileLink(t *testing.T) {
 	}
 	if len(moved) > 0 {
 		t.Errorf("it did %s", <-moved)
+	}
+}
+
+// TestConnFromVirtualMAC: what is sent from a virtual MAC comes from it, over IPv4 and IPv6, in both versions, and is heard as any other; unicast comes from the link's own.
+// The sender does not hear it.
+func TestConnFromVirtualMAC(t *testing.T) {
+	one, two := wire(t)
+	own := two.Link("eth0").Attrs().HardwareAddr.String()
+	for _, x := range []struct {
+		version        Version
+		source, to     string
+		mac, want, eth string
+	}{
+		{V2, "192.168.1.10", "", "00:00:5e:00:01:33", "00:00:5e:00:01:33", "01:00:5e:00:00:12"},
+		{V3, "192.168.1.10", "", "00:00:5e:00:01:33", "00:00:5e:00:01:33", "01:00:5e:00:00:12"},
+		{V3, "192.168.1.77", "", "00:00:5e:00:01:33", "00:00:5e:00:01:33", "01:00:5e:00:00:12"}, // a shared source
+		{V3, "fe80::10", "", "00:00:5e:00:02:33", "00:00:5e:00:02:33", "33:33:00:00:00:12"},
+		{V3, "192.168.1.10", "192.168.1.1", "00:00:5e:00:01:33", own, ""},
+		{V3, "fe80::10", "fe80::1", "00:00:5e:00:02:33", own, ""},
+	} {
+		t.Run(fmt.Sprintf("version %d from %s to %s", x.version, x.source, x.to), func(t *testing.T) {
+			mac, err := net.ParseMAC(x.mac)
+			must(t, err)
+			family := FamilyOf(addr(x.source))
+			in, out := one.conn(ConnOptions{Family: family, VRIDs: []VRID{51}}), two.conn(ConnOptions{Family: family})
+			frames := one.frames()
+			c := Config{VRID: 51, Version: x.version, Priority: 100, Interval: time.Second, Addresses: addrs(x.source), Source: addr(x.source)}
+			if x.to != "" {
+				c.Peers = addrs(x.to)
+			}
+			r, err := NewRouter(c)
+			must(t, err)
+			for _, p := range []Priority{100, 0} {
+				must(t, r.Compose(p, time.Now(), func(packet []byte, to netip.Addr) error { return out.SendFrom(mac, packet, to) }))
+				d := in.take(t, 1)[0]
+				var a Advert
+				if _, r := a.Decode(d); r != Accepted || a.Priority != p || d.Source != addr(x.source) || d.TTL != 255 {
+					t.Errorf("heard %+v: %s, priority %d", d, r, a.Priority)
+				}
+				f := frames(t)
+				if got := net.HardwareAddr(f[6:12]).String(); got != x.want {
+					t.Errorf("it comes from %s, want %s", got, x.want)
+				}
+				if got := net.HardwareAddr(f[:6]).String(); x.eth != "" && got != x.eth {
+					t.Errorf("it goes to %s, want %s", got, x.eth)
+				}
+			}
+			must(t, out.SetReadDeadline(time.Now().Add(-1)))
+			if d, err := out.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the sender hears %v, %v", d, err)
+			}
+		})
+	}
+}
+
+// frames returns what waits for the next frame with VRRP that comes in on the host's link.
+func (h *host) frames() func(t testing.TB) []byte {
+	h.t.Helper()
+	var p *packet.Conn
+	must(h.t, h.In(func() error {
+		ifi, err := net.InterfaceByName("eth0")
+		if err == nil {
+			p, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
+		}
+		return err
+	}))
+	h.t.Cleanup(func() { p.Close() })
+	return func(t testing.TB) []byte {
+		t.Helper()
+		must(t, p.SetReadDeadline(time.Now().Add(5*time.Second)))
+		b := make([]byte, 2048)
+		for {
+			n, _, err := p.ReadFrom(b)
+			must(t, err)
+			f := b[:n]
+			is4 := n > etherHeader+ipv4Header && f[12] == 8 && f[13] == 0 && f[etherHeader+9] == Protocol
+			is6 := n > etherHeader+ipv6Header && f[12] == 0x86 && f[13] == 0xdd && f[etherHeader+6] == Protocol
+			if is4 || is6 {
+				return slices.Clone(f)
+			}
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -20,6 +21,8 @@ type Wire interface {
 	Receive() ([]Datagram, error)
 	// Send sends a packet with its IP header.
 	Send(packet []byte, to netip.Addr) error
+	// SendFrom sends it from a MAC that need not be the link's.
+	SendFrom(mac net.HardwareAddr, packet []byte, to netip.Addr) error
 	// SetReadDeadline ends a Receive that waits.
 	SetReadDeadline(time.Time) error
 }
@@ -37,6 +40,8 @@ type SpeakerOptions struct {
 	// May is asked right before each advert that claims the addresses: false keeps it back, and the timers run on. So what the caller is allowed to claim may end
 	// while nobody looks. Priority 0 claims nothing, and is not asked about. It is called as Act is. nil is always.
 	May func(VRID) bool
+	// From is asked right before each advert from which MAC it leaves; nil, also for the function, is the link's own. It is called as Act is.
+	From func(VRID) net.HardwareAddr
 	// Turned is told that a listed router has begun to speak, has said its last word, or speaks with another priority. It is called as Act is. It may be nil.
 	Turned func(VRID)
 	Log    *slog.Logger // Debug for each advert sent, Warn when sending begins to fail
@@ -262,7 +267,7 @@ func (s *Speaker) act(r *Router, actions []Action) {
 			r.kept++
 			continue
 		}
-		err := r.Compose(a.Priority, time.Now(), s.options.Wire.Send)
+		err := r.Compose(a.Priority, time.Now(), s.sends(r.config.VRID))
 		switch {
 		case err != nil:
 		case a.Priority == Releasing:
@@ -281,6 +286,16 @@ func (s *Speaker) act(r *Router, actions []Action) {
 		}
 		s.failing = err
 	}
+}
+
+// sends is how an advert of the router leaves.
+func (s *Speaker) sends(v VRID) func(packet []byte, to netip.Addr) error {
+	if s.options.From != nil {
+		if mac := s.options.From(v); mac != nil {
+			return func(packet []byte, to netip.Addr) error { return s.options.Wire.SendFrom(mac, packet, to) }
+		}
+	}
+	return s.options.Wire.Send
 }
 
 // rearm sets when the timers are looked at next.

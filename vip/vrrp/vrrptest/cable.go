@@ -3,6 +3,7 @@ package vrrptest
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -28,6 +29,7 @@ type Sent struct {
 	From     netip.Addr
 	VRID     vrrp.VRID
 	Priority vrrp.Priority
+	MAC      string // from which it was sent; "" = the link's own
 }
 
 // End is where one host is plugged in.
@@ -95,7 +97,14 @@ func (e *End) Receive() ([]vrrp.Datagram, error) {
 }
 
 // Send implements vrrp.Wire.
-func (e *End) Send(packet []byte, _ netip.Addr) error {
+func (e *End) Send(packet []byte, _ netip.Addr) error { return e.send("", packet) }
+
+// SendFrom implements vrrp.Wire.
+func (e *End) SendFrom(mac net.HardwareAddr, packet []byte, _ netip.Addr) error {
+	return e.send(mac.String(), packet)
+}
+
+func (e *End) send(mac string, packet []byte) error {
 	if e.Stuck != nil {
 		select {
 		case e.Begun <- struct{}{}:
@@ -114,7 +123,7 @@ func (e *End) Send(packet []byte, _ netip.Addr) error {
 		return c.cut
 	}
 	v := vrrp.VRID(d.Payload[1])
-	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, vrrp.Priority(d.Payload[2])})
+	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, vrrp.Priority(d.Payload[2]), mac})
 	for _, other := range c.ends {
 		if other != e && (other.only == nil || slices.Contains(other.only, v)) {
 			other.mu.Lock()
