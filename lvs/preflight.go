@@ -100,7 +100,13 @@ func tellsOthers(want []Service, local map[netip.Addr]bool, subnets map[string][
 	return ""
 }
 
-// connected are the IPv4 subnets of the links that are up and speak ARP, by name. Where they cannot be read there is no hint.
+// ofVirtualRouter reports whether a MAC is a virtual router's (RFC 9568 section 7.3).
+func ofVirtualRouter(mac net.HardwareAddr) bool {
+	return len(mac) == 6 && string(mac[:4]) == "\x00\x00\x5e\x00" && (mac[4] == 1 || mac[4] == 2)
+}
+
+// connected are the IPv4 subnets of the links that are up and speak ARP, by name. Where they cannot be read there is no hint. Links with the MAC of a virtual router
+// are left out: whoever makes them has them, and the link below, answer for their own addresses only.
 func connected() map[string][]netip.Prefix {
 	links, err := net.Interfaces()
 	if err != nil {
@@ -108,7 +114,7 @@ func connected() map[string][]netip.Prefix {
 	}
 	out := map[string][]netip.Prefix{}
 	for _, l := range links {
-		if l.Flags&net.FlagUp == 0 || l.Flags&net.FlagBroadcast == 0 {
+		if l.Flags&net.FlagUp == 0 || l.Flags&net.FlagBroadcast == 0 || ofVirtualRouter(l.HardwareAddr) {
 			continue
 		}
 		addrs, err := l.Addrs()

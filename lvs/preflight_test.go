@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -40,6 +41,20 @@ func TestTellsOthers(t *testing.T) {
 	} {
 		if why := tellsOthers(x.want, local, x.subnets); !strings.Contains(why, x.why) || (why == "") != (x.why == "") {
 			t.Errorf("%s: %q, want %q", name, why, x.why)
+		}
+	}
+}
+
+// TestOfVirtualRouter: a link with a virtual router's MAC is known as one.
+func TestOfVirtualRouter(t *testing.T) {
+	for text, want := range map[string]bool{"00:00:5e:00:01:33": true, "00:00:5e:00:02:01": true, "00:00:5e:00:03:33": false, "00:00:5e:01:01:33": false, "02:00:5e:00:01:33": false,
+		"00:00:5e:00:01:33:00:00": false} {
+		mac, err := net.ParseMAC(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ofVirtualRouter(mac); got != want {
+			t.Errorf("%s: %t, want %t", text, got, want)
 		}
 	}
 }

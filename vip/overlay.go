@@ -82,10 +82,10 @@ func (a *Actuator) setVirtual(v Virtual, up bool) (changed bool, err error) {
 		text = err.Error()
 	}
 	if changed {
-		a.log.Info("link with a virtual MAC set", "link", name, "parent", v.Parent, "mac", v.MAC(), "up", up)
+		a.log.Info("link with a virtual MAC set", "link", name, "parent", v.Parent, "mac", v.MAC().String(), "up", up)
 	}
 	if err != nil && a.overlays.said[name] != text {
-		a.log.Warn("no link with a virtual MAC", "link", name, "parent", v.Parent, "mac", v.MAC(), "reason", err)
+		a.log.Warn("no link with a virtual MAC", "link", name, "parent", v.Parent, "mac", v.MAC().String(), "reason", err)
 	}
 	if a.overlays.said == nil {
 		a.overlays.said = map[string]string{}

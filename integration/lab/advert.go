@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 type Advert struct {
 	At                  Instant
 	Host                string
+	MAC                 string // from which the frame comes
 	Source, Destination netip.Addr
 	Version, VRID       uint8
 	Priority            uint8 // 0 = it stops
@@ -31,7 +33,7 @@ func parseAdvert(frame []byte) (Advert, bool) {
 		return Advert{}, false
 	}
 	p := frame[etherLen:]
-	var a Advert
+	a := Advert{MAC: net.HardwareAddr(frame[6:12]).String()}
 	size := 0
 	switch binary.BigEndian.Uint16(frame[etherLen-2:]) {
 	case etherTypeIP:

@@ -139,22 +139,29 @@ func (h *Host) Links() (*netlink.Handle, error) {
 	return ns.links, nil
 }
 
-// Addresses lists what eth0 carries now, link-local addresses left out.
+// Addresses lists what eth0 carries now, and what is on virtual MACs over it; link-local addresses left out.
 func (h *Host) Addresses() ([]netip.Prefix, error) {
 	nl, err := h.Links()
 	if err != nil {
 		return nil, err
 	}
-	eth0, err := nl.LinkByName("eth0")
+	links, err := nl.LinkList()
 	if err != nil {
-		return nil, fmt.Errorf("host %s: find eth0: %w", h.Name, err)
+		return nil, fmt.Errorf("host %s: list links: %w", h.Name, err)
 	}
-	list, err := nl.AddrList(eth0, netlink.FAMILY_ALL)
+	on := map[int]bool{}
+	for _, l := range links {
+		on[l.Attrs().Index] = l.Attrs().Name == "eth0" || l.Type() == "macvlan"
+	}
+	list, err := nl.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return nil, fmt.Errorf("host %s: list addresses: %w", h.Name, err)
 	}
 	var out []netip.Prefix
 	for _, a := range list {
+		if !on[a.LinkIndex] {
+			continue
+		}
 		ip, _ := netip.AddrFromSlice(a.IP)
 		bits, _ := a.Mask.Size()
 		if p := netip.PrefixFrom(ip.Unmap(), bits); !p.Addr().IsLinkLocalUnicast() {
@@ -164,7 +171,7 @@ func (h *Host) Addresses() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// Carries reports whether eth0 has the address now.
+// Carries reports whether the host has the address now: see [Host.Addresses].
 func (h *Host) Carries(a netip.Addr) (bool, error) {
 	list, err := h.Addresses()
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Addr() == a }), err
