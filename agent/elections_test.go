@@ -181,7 +181,7 @@ type worldLapses struct {
 }
 
 func (l *worldLapses) guard(on bool) error { l.mu.Lock(); defer l.mu.Unlock(); l.on = on; return nil }
-func (l *worldLapses) lapsed() uint64   { l.mu.Lock(); defer l.mu.Unlock(); return l.which }
+func (l *worldLapses) lapsed() uint64      { l.mu.Lock(); defer l.mu.Unlock(); return l.which }
 func (l *worldLapses) resume(which uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
