@@ -61,12 +61,17 @@ test-sim: ## fault schedules in virtual time, and the planted mutants that they 
 
 # The hosts wait for most of the time. What knows no real time, or only its own guest's, fills it, with what the processors have left: a lease must not notice.
 .PHONY: test-beside
-test-beside: need-root ## test-hosts, and beside it test-cross, test-sim and test-stock
+test-beside: need-root ## test-hosts, and beside it test-cross, test-sim, test-stock and test-fuzz
 	$(MAKE) -j2 -Oline --no-print-directory test-hosts test-idle
 
 .PHONY: test-idle
 test-idle:
-	chrt --idle 0 $(MAKE) --no-print-directory test-cross test-sim test-stock
+	chrt --idle 0 $(MAKE) --no-print-directory test-cross test-sim test-stock test-fuzz
+
+.PHONY: test-fuzz
+test-fuzz: ## what anybody on the link may send, and what a keepalived.conf may hold, fuzzed for 60 s and 20 s from the corpus that is kept
+	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 60s -parallel 1 ./vip/vrrp
+	$(GO) test -run '^$$' -fuzz '^FuzzImport$$' -fuzztime 20s -parallel 1 ./config/keepalived
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
