@@ -47,6 +47,7 @@ func wantedRouter(id speak.ID, r fsm.ResolvedRouter, others []netip.Addr) speak.
 		Source: r.Source, SharedSource: r.Source.IsValid(), Listed: slices.Clone(r.Peers), Fellows: fellows(id.Family, others, r.Peers),
 		Contest: r.NoYield, Form: forms[r.Checksum],
 	}
+	c.Group = r.Group
 	if r.Unicast {
 		c.Peers = slices.Clone(r.Peers)
 	}

@@ -521,10 +521,11 @@ func TestWantedRouter(t *testing.T) {
 		c.Preempt || !c.Contest || !c.Unicast() || !slices.Equal(c.Listed, r.Peers) || !slices.Equal(c.Fellows, others[1:2]) || c.Form != vrrp.Learn || c.Mode != vrrp.Appointed {
 		t.Errorf("%+v", got)
 	}
+	r.Unicast, r.Group = false, netip.MustParseAddr("224.0.0.99")
 	r.Version, r.Password, r.Source, r.Checksum, r.HMACMode = 3, "", netip.Addr{}, fsm.ChecksumMessage, fsm.HMACPermissive
 	r.HMACKeys = []string{"1:" + strings.Repeat("ab", 32), "2:" + strings.Repeat("cd", 32)}
 	got = wantedRouter(id, r, others)
-	if len(got.Keys) != 2 || got.Keys[0].ID != 1 || len(got.Keys[1].Secret) != 32 || got.Config.Signing != vrrp.Permissive || got.Config.Form != vrrp.MessageOnly || got.Config.SharedSource {
+	if len(got.Keys) != 2 || got.Keys[0].ID != 1 || len(got.Keys[1].Secret) != 32 || got.Config.Signing != vrrp.Permissive || got.Config.Form != vrrp.MessageOnly || got.Config.SharedSource || got.Config.Group != r.Group {
 		t.Errorf("%+v", got)
 	}
 }

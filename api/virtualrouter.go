@@ -22,6 +22,7 @@ type RouterStatus struct {
 	Peers          []netip.Addr     `json:"peers,omitempty" doc:"Routers outside the cluster whose adverts count"`
 	Unicast        bool             `json:"unicast" doc:"Adverts go to the peers alone"`
 	Source         netip.Addr       `json:"source,omitzero" doc:"That adverts are sent from, whichever node speaks; absent: each node's own"`
+	Group          netip.Addr       `json:"group,omitzero" doc:"Multicast group of its adverts, if not the usual one"`
 	VMAC           bool             `json:"vmac" doc:"The VIPs have the virtual MAC address"`
 	Preempt        bool             `json:"preempt" doc:"The cluster takes over from a peer of lower priority"`
 	PreemptDelayMS int64            `json:"preempt_delay_ms,omitempty" doc:"How long it leaves it what it has"`
@@ -63,7 +64,7 @@ func virtualRoutersOf(st *fsm.State) []RouterStatus {
 	for _, r := range st.Config.VirtualRouters() {
 		x := RouterStatus{
 			Name: r.Name, VRID: r.VRID, Version: r.Version, Priority: r.Priority, IntervalMS: r.Interval.Milliseconds(), MasterDownMS: r.MasterDown().Milliseconds(),
-			Authentication: "none", HMACMode: r.HMACMode, Peers: r.Peers, Unicast: r.Unicast, Source: r.Source, VMAC: r.VMAC,
+			Authentication: "none", HMACMode: r.HMACMode, Peers: r.Peers, Unicast: r.Unicast, Group: r.Group, Source: r.Source, VMAC: r.VMAC,
 			Preempt: !r.NoPreempt, PreemptDelayMS: r.PreemptDelay.Milliseconds(), Yield: !r.NoYield, Checksum: r.Checksum,
 			Mode: fsm.LiveMode.String(), VIPs: []string{}, Addresses: list(r.Addrs()),
 		}

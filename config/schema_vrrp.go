@@ -39,6 +39,8 @@ var routerKeys = []key{
 	addresses("peers", func(r *fsm.VirtualRouter) *[]netip.Addr { return &r.Peers },
 		"Addresses that the others send their adverts from. Only theirs count; the adverts of any other router raise an alarm, and move nothing."),
 	boolean("unicast", func(r *fsm.VirtualRouter) *bool { return &r.Unicast }, "Send the adverts to each of the peers. Otherwise they go to the multicast group of VRRP."),
+	address("group", func(r *fsm.VirtualRouter) *netip.Addr { return &r.Group },
+		"Multicast group that adverts go to and are heard in, that of the others (keepalived's vrrp_mcast_group4, vrrp_mcast_group6 or mcast_dst_ip). Left out: 224.0.0.18, or ff02::12."),
 	address("source", func(r *fsm.VirtualRouter) *netip.Addr { return &r.Source },
 		"Address that adverts are sent from, whichever node speaks, so that the others see one router for ever. No host may have it. Left out: each node sends from its own."),
 	boolean("vmac", func(r *fsm.VirtualRouter) *bool { return &r.VMAC },

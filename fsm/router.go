@@ -25,6 +25,7 @@ type VirtualRouter struct {
 	// Peers are the routers outside the cluster whose adverts count. Those of others raise an alarm, and move nothing.
 	Peers        []netip.Addr  `json:"peers,omitempty"`
 	Unicast      bool          `json:"unicast,omitempty"` // adverts go to the peers, in place of the multicast group
+	Group        netip.Addr    `json:"group,omitzero"`    // multicast group; unset = the family's own, see DefaultVRRPGroup
 	Source       netip.Addr    `json:"source,omitzero"`   // that adverts are sent from, whoever sends; unset = each node's own address
 	VMAC         bool          `json:"vmac,omitempty"`
 	NoPreempt    bool          `json:"no_preempt,omitempty"` // a peer of lower priority that is active keeps the VIPs
@@ -39,6 +40,14 @@ const (
 	DefaultPriority = 254 // the highest that no owner of the addresses has
 	DefaultAdverts  = time.Second
 )
+
+// DefaultVRRPGroup is the multicast group of VRRP (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
+func DefaultVRRPGroup(v4 bool) netip.Addr {
+	if v4 {
+		return netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	}
+	return netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x12})
+}
 
 // HMACMode is what becomes of adverts by whether they are signed.
 type HMACMode string
@@ -80,6 +89,9 @@ func (r VirtualRouter) Spared() VirtualRouter {
 	spare(&r.Interval, DefaultAdverts)
 	spare(&r.Checksum, ChecksumLearn)
 	spare(&r.HMACMode, HMACEnforce)
+	if r.Group == DefaultVRRPGroup(r.Group.Is4()) {
+		r.Group = netip.Addr{}
+	}
 	return r
 }
 
@@ -175,6 +187,9 @@ func (r VirtualRouter) fields(f fields) {
 	}
 	f.set("peers", strings.Join(peers, ", "))
 	f.flag("unicast", r.Unicast)
+	if r.Group.IsValid() {
+		f.set("group", r.Group.String())
+	}
 	if r.Source.IsValid() {
 		f.set("source", r.Source.String())
 	}

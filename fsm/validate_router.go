@@ -101,6 +101,13 @@ func (r VirtualRouter) validate(ps *Problems, object string) {
 		ps.add(object, "preempt_delay", r.PreemptDelay.String(), "preempt is off, so that there is nothing to delay", "leave one of them out")
 	}
 	r.validatePeers(ps, object)
+	switch a := r.Group; {
+	case !a.IsValid():
+	case !a.IsMulticast() || a.Is4In6() || a.Zone() != "":
+		ps.add(object, "group", a.String(), "this is no multicast group", `use that of the others, like "224.0.0.18"; leave it out for the usual one`)
+	case r.Unicast:
+		ps.add(object, "group", a.String(), "adverts go to each of the peers", "leave unicast or group out")
+	}
 	if a := r.Source; a.IsValid() && !unicastAddr(a) {
 		ps.add(object, "source", a.String(), "this is not an address that a host can send from", "use a unicast address, without a zone")
 	}
@@ -269,6 +276,9 @@ func (r ResolvedRouter) validateFamily(ps *Problems, object string, v4 bool) {
 		if unicastAddr(a) && a.Is4() != v4 {
 			ps.add(object, "peers", a.String(), fmt.Sprintf("its VIPs are of %s, and so are its adverts", family[v4]), "use the address of that family that the router sends its adverts from")
 		}
+	}
+	if a := r.Group; a.IsMulticast() && a.Is4() != v4 {
+		ps.add(object, "group", a.String(), fmt.Sprintf("its VIPs are of %s, and so are its adverts", family[v4]), "use the group of that family that the others send to")
 	}
 	switch a := r.Source; {
 	case !a.IsValid() || !unicastAddr(a):

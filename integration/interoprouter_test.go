@@ -18,6 +18,7 @@ type virtualRouter struct {
 	unicast   bool
 	keep      bool // the cluster takes nothing from an old master that is below it: preempt = false
 	frr       bool // the old router is FRR's, otherwise keepalived
+	group     bool // adverts go to another multicast group than the usual one
 	shared    bool // the cluster sends from one address that no node has: source
 	advert    time.Duration
 	addresses []netip.Prefix // in the order of the adverts
@@ -45,7 +46,7 @@ func interopRows() []virtualRouter {
 		for _, part := range []struct {
 			on   bool
 			name string
-		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}, {r.shared, "source"}} {
+		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}, {r.group, "group"}, {r.shared, "source"}} {
 			if part.on {
 				r.name += "-" + part.name
 			}
@@ -61,6 +62,8 @@ func interopRows() []virtualRouter {
 		add(virtualRouter{version: 3, unicast: unicast, shared: true}, false, false)
 	}
 	add(virtualRouter{version: 3, shared: true}, true, true)
+	add(virtualRouter{version: 3, group: true}, false, false)
+	add(virtualRouter{version: 3, group: true}, true, true)
 	add(virtualRouter{version: 2, keep: true}, false, false)
 	add(virtualRouter{version: 3, keep: true}, true, true)
 	if lab.FindFRR() == nil {
@@ -107,6 +110,14 @@ func (r virtualRouter) source() netip.Addr {
 	return netip.AddrFrom4([4]byte{192, 0, 2, 250})
 }
 
+// groupAddr is the multicast group of a row that has one of its own.
+func (r virtualRouter) groupAddr() netip.Addr {
+	if r.six() {
+		return netip.MustParseAddr("ff02::99")
+	}
+	return netip.AddrFrom4([4]byte{224, 0, 0, 99})
+}
+
 // linkLocal is the address that the kernel makes of the host's MAC (RFC 4291 appendix A).
 func linkLocal(h *lab.Host) netip.Addr {
 	m := h.MAC
@@ -117,6 +128,9 @@ func linkLocal(h *lab.Host) netip.Addr {
 func (r virtualRouter) keepalived(own *lab.Host, priority int, cluster []*lab.Director) lab.KeepalivedInstance {
 	i := lab.KeepalivedInstance{
 		Name: r.name, VRID: r.vrid, Version: r.version, Priority: priority, Advert: r.advert, Addresses: r.addresses, Password: r.password, Preempt: true,
+	}
+	if r.group {
+		i.More = []string{"mcast_dst_ip " + r.groupAddr().String()}
 	}
 	if r.unicast {
 		i.Source = r.speaks(own)
@@ -142,7 +156,7 @@ func (r virtualRouter) write(b *strings.Builder, old *lab.Host, priority int, mo
 	for _, x := range []struct {
 		on   bool
 		line string
-	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}, {r.shared, fmt.Sprintf("source = %q", r.source())}} {
+	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}, {r.group, fmt.Sprintf("group = %q", r.groupAddr())}, {r.shared, fmt.Sprintf("source = %q", r.source())}} {
 		if x.on {
 			fmt.Fprintf(b, "  %s\n", x.line)
 		}

@@ -22,6 +22,8 @@ type Wire interface {
 	vrrp.Wire
 	// Only hears some virtual routers; what does not come from the hosts, which are those whose word counts, is for Rest. nil is everybody.
 	Only(routers []vrrp.VRID, hosts []netip.Addr) error
+	// Join hears multicast groups besides the family's own, these and no others.
+	Join(groups []netip.Addr) error
 	// Rest hears what else there is; nil = nothing.
 	Rest() vrrp.Wire
 	// Unread is how many adverts were dropped as there came too many.
@@ -225,6 +227,9 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...), hosts(have)); err != nil {
 			return fmt.Errorf("hear other virtual routers: %w", err)
 		}
+		if err := wire.Join(groups(have)); err != nil {
+			return fmt.Errorf("hear other groups: %w", err)
+		}
 	}
 	l.mu.Lock()
 	l.bad = bad
@@ -247,6 +252,17 @@ func hosts(have map[vrrp.VRID]running) []netip.Addr {
 		all = append(all, r.hosts...)
 	}
 	return all
+}
+
+// groups are those of the routers that have another than the usual one.
+func groups(have map[vrrp.VRID]running) (all []netip.Addr) {
+	for _, r := range have {
+		if g := r.router.Config.Group; g.IsValid() {
+			all = append(all, g)
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
 }
 
 // lookPause is the least time between two looks.

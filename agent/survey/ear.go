@@ -51,6 +51,16 @@ func newEar(link string, family vrrp.Family, known Known) (*ear, error) {
 	return e, nil
 }
 
+// groups are those that our virtual routers have besides the usual one.
+func (e *ear) groups() (all []netip.Addr) {
+	for _, w := range e.ours {
+		if g := w.Config.Group; g.IsValid() && !slices.Contains(all, g) {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
 // hear takes a datagram.
 func (e *ear) hear(d vrrp.Datagram, at time.Duration, wall time.Time) {
 	e.heard++

@@ -125,6 +125,9 @@ func (l *listener) open() error {
 			return err
 		}
 		l.conns = append(l.conns, c)
+		if err := c.Join(l.ear.groups()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

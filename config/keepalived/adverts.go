@@ -178,7 +178,6 @@ func (i *instance) readGroup() {
 		return
 	}
 	i.adverts.group, i.adverts.from["group"] = g, x
-	x.settle(Unsupported, fmt.Sprintf("adverts go to %s, and are heard there alone: neither side would hear the other", own), "give the instances of keepalived the usual group before the nodes are to take over from them")
 }
 
 // settleGroups says of the groups for all what no instance said of them.

@@ -29,7 +29,7 @@ func (im *importer) speak(r *router) {
 		delay = max(delay, m.delay)
 	}
 	v := fsm.VirtualRouter{VRID: a.vrid, Version: a.version, Interval: a.interval, Password: a.password, HMACKeys: a.keys, HMACMode: a.keyMode, Unicast: a.unicast,
-		VMAC: a.vmac, Checksum: a.checksum, NoPreempt: sticky, Peers: im.peers(r)}
+		Group: a.group, VMAC: a.vmac, Checksum: a.checksum, NoPreempt: sticky, Peers: im.peers(r)}
 	if !sticky {
 		v.PreemptDelay = delay
 	}

@@ -52,6 +52,7 @@ func TestVirtualRouter(t *testing.T) {
 		"unicast": {one: "unicast_src_ip 192.0.2.2\nunicast_peer {\n192.0.2.3\n}", two: "unicast_src_ip 192.0.2.3\nunicast_peer {\n192.0.2.2\n}",
 			want: fsm.VirtualRouter{VRID: 51, Version: 2, Unicast: true, Peers: addrs("192.0.2.2", "192.0.2.3")}},
 		"unicast without a source": {one: "unicast_peer {\n192.0.2.3\n}", two: "unicast_peer {\n192.0.2.2\n}", want: fsm.VirtualRouter{VRID: 51, Version: 2, Unicast: true, Peers: addrs("192.0.2.3", "192.0.2.2")}},
+		"another group":            {both: "mcast_dst_ip 224.0.0.99", want: fsm.VirtualRouter{VRID: 51, Version: 2, Group: netip.MustParseAddr("224.0.0.99")}},
 		"the usual group":          {both: "mcast_dst_ip 224.0.0.18", want: fsm.VirtualRouter{VRID: 51, Version: 2}},
 		"a group and unicast":      {both: "mcast_dst_ip 224.0.0.99\nunicast_peer {\n192.0.2.9\n}", want: fsm.VirtualRouter{VRID: 51, Version: 2, Unicast: true, Peers: addrs("192.0.2.9")}},
 		"no new checksum":          {both: "version 3\nv3_checksum_as_v2 off\nunicast_ttl 255\nuse_vmac vrrp.51 02:00:5e:00:01:33", want: fsm.VirtualRouter{VRID: 51, VMAC: true}},

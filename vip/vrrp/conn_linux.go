@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
@@ -32,8 +33,11 @@ type ConnOptions struct {
 // is deleted and made again needs a new Conn.
 type Conn struct {
 	*ear
-	rest   *ear // nil unless asked for
+	rest   *ear         // nil unless asked for
+	begun  []netip.Addr // groups that it was opened with
+	more   []netip.Addr // groups besides those
 	link   string
+	index  int
 	out    net.PacketConn
 	frames *packet.Conn // sends what has another MAC than the link's
 }
@@ -50,7 +54,7 @@ func Open(o ConnOptions) (*Conn, error) {
 	if o.Groups == nil {
 		o.Groups = []netip.Addr{o.Family.Group()}
 	}
-	c := &Conn{link: o.Link}
+	c := &Conn{link: o.Link, index: ifi.Index, begun: o.Groups}
 	c.ear, err = listen(o, ifi, theirs)
 	if err == nil && o.Apart {
 		c.rest, err = listen(o, ifi, others)
@@ -118,10 +122,15 @@ func set(fd, level int, pairs ...int) error {
 }
 
 func join(fd int, f Family, group netip.Addr, index int) error {
+	return member(fd, f, group, index, unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP)
+}
+
+// member changes whether a socket is a member of a group.
+func member(fd int, f Family, group netip.Addr, index, option4, option6 int) error {
 	if f == IPv6 {
-		return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})
+		return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, option6, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})
 	}
-	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})
+	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, option4, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})
 }
 
 func attach(fd int, raw []bpf.RawInstruction) error {
@@ -140,6 +149,30 @@ func (c *Conn) Only(vrids []VRID, hosts []netip.Addr) error {
 		err = errors.Join(err, c.rest.filter(vrids, hosts))
 	}
 	return err
+}
+
+// Join hears multicast groups besides those that it was opened with: these, and no others. It is not for concurrent use.
+func (c *Conn) Join(groups []netip.Addr) error {
+	var errs []error
+	change := func(what string, list, but []netip.Addr, option4, option6 int) {
+		for _, g := range list {
+			if slices.Contains(but, g) || slices.Contains(c.begun, g) {
+				continue
+			}
+			for _, e := range []*ear{c.ear, c.rest} {
+				if e == nil {
+					continue
+				}
+				if err := control(e.socket, func(fd int) error { return member(fd, c.family, g, c.index, option4, option6) }); err != nil {
+					errs = append(errs, fmt.Errorf("vrrp on %s: %s %s: %w", c.link, what, g, err))
+				}
+			}
+		}
+	}
+	change("leave", c.more, groups, unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP)
+	change("join", groups, c.more, unix.IP_ADD_MEMBERSHIP, unix.IPV6_JOIN_GROUP)
+	c.more = slices.Clone(groups)
+	return errors.Join(errs...)
 }
 
 // Rest hears what comes from other hosts than those that [Conn.Only] has named: nil unless [ConnOptions.Apart] was set. It reads no more than some hundred

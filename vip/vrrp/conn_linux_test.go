@@ -135,6 +135,44 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// TestJoin: another group is heard for as long as it is asked for, and the family's own all the time.
+func TestJoin(t *testing.T) {
+	one, two := wire(t)
+	for usual, other := range map[string]string{"224.0.0.18": "224.0.0.99", "ff02::12": "ff02::99"} {
+		t.Run(other, func(t *testing.T) {
+			family := FamilyOf(addr(other))
+			source := map[Family]string{IPv4: "192.168.1.10", IPv6: "fe80::10"}[family]
+			in := one.conn(ConnOptions{Family: family, Apart: true})
+			out := two.conn(ConnOptions{Family: family})
+			must(t, in.Only(nil, addrs(source)))
+			say := func(group string, v VRID) {
+				t.Helper()
+				r, err := NewRouter(Config{VRID: v, Version: V3, Priority: 100, Interval: time.Second, Addresses: addrs(source), Source: addr(source), Group: addr(group)})
+				must(t, err)
+				must(t, r.Compose(100, time.Now(), out.Send))
+			}
+			for i, joined := range []bool{false, true, true, false} {
+				if joined {
+					must(t, in.Join(addrs(other, usual)))
+				} else {
+					must(t, in.Join(nil))
+				}
+				say(other, VRID(10*i+1))
+				say(usual, VRID(10*i+2))
+				want := []string{usual}
+				if joined {
+					want = []string{other, usual}
+				}
+				for k, d := range in.take(t, len(want)) {
+					if d.Destination != addr(want[k]) || int(d.Payload[1])/10 != i {
+						t.Errorf("joined=%t: heard %+v", joined, d)
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestConnAH: what is wrapped in an authentication header is heard, to be named.
 func TestConnAH(t *testing.T) {
 	one, two := wire(t)

@@ -147,6 +147,9 @@ func (e *End) SetReadDeadline(t time.Time) error {
 // Rest is nothing: all is heard by one end.
 func (e *End) Rest() vrrp.Wire { return nil }
 
+// Join hears all groups anyway.
+func (e *End) Join([]netip.Addr) error { return nil }
+
 // Unread is nothing: a cable has room for all.
 func (e *End) Unread() uint64 { return 0 }
 

@@ -5,7 +5,6 @@
 #
 # unsupported:
 #   dual-master/lb1.conf:5, dual-master/lb2.conf:5: global_defs / notification_email / oncall: this is no mail address, and was left out; write it like ops@example.org, then import again
-#   dual-master/lb1.conf:11, dual-master/lb2.conf:11: global_defs / vrrp_mcast_group4 224.0.70.1: adverts go to 224.0.0.18, and are heard there alone: neither side would hear the other; give the instances of keepalived the usual group before the nodes are to take over from them
 #   dual-master/lb1.conf:13, dual-master/lb2.conf:13: vrrp_script chk_nginx: "killall" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   dual-master/lb1.conf:35, dual-master/lb2.conf:35: vrrp_instance VI_1 / virtual_ipaddress / 172.16.70.80/16 dev ens160 label ens160:0: an address has a prefix length and an interface alone; left out: label ens160:0; look whether something relies on it
 #   dual-master/lb1.conf:41: vrrp_instance VI_1 / track_script / chk_nginx: "killall" has no absolute path, and there is no shell to look for it, see dual-master/lb1.conf:13
@@ -38,12 +37,14 @@ virtual_router "VI_1" {
   vrid     = 71
   version  = 2
   password = "first"
+  group    = "224.0.70.1"
 }
 
 # dual-master/lb1.conf:51, dual-master/lb2.conf:51, dual-master/lb1.conf:53, dual-master/lb2.conf:53
 virtual_router "VI_2" {
   vrid    = 45
   version = 2
+  group   = "224.0.70.1"
 }
 
 # A virtual IP address, which one node at a time owns.
@@ -125,9 +126,8 @@ notify "mail" {
 #   dual-master/lb1.conf:55, dual-master/lb2.conf:55  vrrp_instance VI_2 / authentication / auth_type PSAA  it is part of authentication
 #   dual-master/lb1.conf:56, dual-master/lb2.conf:56  vrrp_instance VI_2 / authentication / auth_pass …     it is part of authentication
 #
-# unsupported (18)
+# unsupported (16)
 #   dual-master/lb1.conf:5, dual-master/lb2.conf:5    global_defs / notification_email / oncall                                           this is no mail address, and was left out; write it like ops@example.org, then import again
-#   dual-master/lb1.conf:11, dual-master/lb2.conf:11  global_defs / vrrp_mcast_group4 224.0.70.1                                          adverts go to 224.0.0.18, and are heard there alone: neither side would hear the other; give the instances of keepalived the usual group before the nodes are to take over from them
 #   dual-master/lb1.conf:13, dual-master/lb2.conf:13  vrrp_script chk_nginx                                                               "killall" has no absolute path, and there is no shell to look for it; name the program by its absolute path, then import again
 #   dual-master/lb1.conf:14, dual-master/lb2.conf:14  vrrp_script chk_nginx / script "killall -0 nginx && exit 0 || exit 1"               it is part of vrrp_script
 #   dual-master/lb1.conf:15, dual-master/lb2.conf:15  vrrp_script chk_nginx / interval 2                                                  it is part of vrrp_script
@@ -159,12 +159,13 @@ notify "mail" {
 #   dual-master/lb2.conf:24  vrrp_instance VI_1 / state BACKUP  it is a hint for the start; `prefer` follows the priorities
 #   dual-master/lb2.conf:49  vrrp_instance VI_2 / state MASTER  it is a hint for the start; `prefer` follows the priorities
 #
-# mapped (50)
+# mapped (52)
 #   dual-master/lb1.conf:2, dual-master/lb2.conf:2    global_defs                                              cluster, and notify blocks: see what stands in it
 #   dual-master/lb1.conf:3, dual-master/lb2.conf:3    global_defs / notification_email                         notify "mail": to
 #   dual-master/lb1.conf:4, dual-master/lb2.conf:4    global_defs / notification_email / root@localhost        it is part of notification_email
 #   dual-master/lb1.conf:7, dual-master/lb2.conf:7    global_defs / notification_email_from ka@lb.example.org  notify "mail": from
 #   dual-master/lb1.conf:9, dual-master/lb2.conf:9    global_defs / smtp_connect_timeout 30                    notify "mail": timeout
+#   dual-master/lb1.conf:11, dual-master/lb2.conf:11  global_defs / vrrp_mcast_group4 224.0.70.1               virtual_router: group
 #   dual-master/lb1.conf:18, dual-master/lb2.conf:18  vrrp_script chk_smtp                                     node_check
 #   dual-master/lb1.conf:20, dual-master/lb2.conf:20  vrrp_script chk_smtp / interval 5                        check: interval
 #   dual-master/lb1.conf:21, dual-master/lb2.conf:21  vrrp_script chk_smtp / weight -2                         node_check "chk_smtp": weight = -2

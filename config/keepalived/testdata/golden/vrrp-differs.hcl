@@ -9,9 +9,6 @@
 #   vrrp-differs/lb2.conf:28: vrrp_instance C / auth_hmac: auth_hmac is not that of lb1 (vrrp-differs/lb1.conf:30): one of them does not know the key that the other signs with; that one was taken; make the directors agree, then import again
 #   vrrp-differs/lb2.conf:31: vrrp_instance C / auth_hmac / mode: mode is receive-only, and enforce on lb1 (vrrp-differs/lb1.conf:26): one of them may drop what the other sends; that one was taken; make the directors agree, then import again
 #
-# unsupported:
-#   vrrp-differs/lb2.conf:5: vrrp_instance A / mcast_dst_ip 224.0.0.200: adverts go to 224.0.0.18, and are heard there alone: neither side would hear the other; give the instances of keepalived the usual group before the nodes are to take over from them
-#
 # changed meaning:
 #   vrrp-differs/lb1.conf:6, vrrp-differs/lb1.conf:28: virtual_router_id: the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vrrp-differs/lb1.conf:7, vrrp-differs/lb1.conf:17, vrrp-differs/lb1.conf:29, vrrp-differs/lb2.conf:4 and 2 more: priority: it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
@@ -86,9 +83,6 @@ vip "C" {
 #   vrrp-differs/lb2.conf:28  vrrp_instance C / auth_hmac          auth_hmac is not that of lb1 (vrrp-differs/lb1.conf:30): one of them does not know the key that the other signs with; that one was taken; make the directors agree, then import again
 #   vrrp-differs/lb2.conf:31  vrrp_instance C / auth_hmac / mode   mode is receive-only, and enforce on lb1 (vrrp-differs/lb1.conf:26): one of them may drop what the other sends; that one was taken; make the directors agree, then import again
 #
-# unsupported (1)
-#   vrrp-differs/lb2.conf:5  vrrp_instance A / mcast_dst_ip 224.0.0.200  adverts go to 224.0.0.18, and are heard there alone: neither side would hear the other; give the instances of keepalived the usual group before the nodes are to take over from them
-#
 # changed meaning (9)
 #   vrrp-differs/lb1.conf:6   vrrp_instance A / virtual_router_id 93  the files do not say which addresses the adverts come from: nobody is listed in peers, and the adverts of keepalived raise an alarm and move nothing; give --peer ADDRESS for each director, its address on that interface, or add peers = ["…"] by hand
 #   vrrp-differs/lb1.conf:7   vrrp_instance A / priority 150          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
@@ -100,7 +94,7 @@ vip "C" {
 #   vrrp-differs/lb2.conf:14  vrrp_instance B / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 #   vrrp-differs/lb2.conf:27  vrrp_instance C / priority 100          it is for the order in prefer; beside keepalived the cluster as a whole has one priority, that of the virtual_router: 254, above those of the directors, which come to 150 at most
 #
-# mapped (49)
+# mapped (50)
 #   vrrp-differs/lb1.conf:1                             global_defs                                         cluster, and notify blocks: see what stands in it
 #   vrrp-differs/lb1.conf:2                             global_defs / vrrp_version 3                        virtual_router: version
 #   vrrp-differs/lb1.conf:4, vrrp-differs/lb2.conf:1    vrrp_instance A                                     vip "A"
@@ -126,6 +120,7 @@ vip "C" {
 #   vrrp-differs/lb1.conf:32, vrrp-differs/lb2.conf:30  vrrp_instance C / auth_hmac / active_key 1          virtual_router: hmac_keys
 #   vrrp-differs/lb1.conf:34, vrrp-differs/lb2.conf:33  vrrp_instance C / virtual_ipaddress                 vip: address
 #   vrrp-differs/lb1.conf:35, vrrp-differs/lb2.conf:34  vrrp_instance C / virtual_ipaddress / 10.95.0.1/24  vip "C": address
+#   vrrp-differs/lb2.conf:5                             vrrp_instance A / mcast_dst_ip 224.0.0.200          virtual_router: group
 #   vrrp-differs/lb2.conf:12                            vrrp_instance B / version 3                         virtual_router: version
 #   vrrp-differs/lb2.conf:15                            vrrp_instance B / unicast_src_ip 10.94.0.3          virtual_router: peers
 #   vrrp-differs/lb2.conf:17                            vrrp_instance B / unicast_peer / 10.94.0.2          virtual_router: peers
