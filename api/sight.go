@@ -20,6 +20,8 @@ type Sight struct {
 	VIPs    []SightVIP    `json:"vips" nullable:"false" doc:"The VIP, and those of its virtual router and group, and of theirs"`
 	Routers []RouterAside `json:"virtual_routers" nullable:"false" doc:"Their virtual routers"`
 	Nodes   []NodeSight   `json:"nodes" nullable:"false" doc:"What each director sees"`
+	// Refused is what the change to live would be refused for, as there is more that what is live has to keep to.
+	Refused fsm.Problems `json:"refused,omitempty" doc:"Why the configuration would be refused if they were live"`
 }
 
 // SightVIP is a VIP as it is agreed.
@@ -196,11 +198,7 @@ func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
 	if len(changed) == 0 {
 		return &modeOutput{Body: out}, nil
 	}
-	ps := c.Validate()
-	if len(ps) == 0 && m == fsm.LiveMode { // what may not be live may still be a rehearsal
-		ps = newProblems(st.Config.CheckNodes(st.Nodes), c.CheckNodes(st.Nodes))
-	}
-	if len(ps) > 0 {
+	if ps := modeProblems(st, c, m); len(ps) > 0 {
 		return nil, invalidConfig(ps)
 	}
 	_, st, err = s.propose(ctx, fsm.Command{Configure: &fsm.Configure{Base: in.Body.Base, Config: c}})
@@ -211,6 +209,15 @@ func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
 	return &modeOutput{Body: out}, nil
 }
 
+// modeProblems are why a change of the mode to m is refused, after which the configuration is c.
+func modeProblems(st *fsm.State, c fsm.Config, m fsm.Mode) fsm.Problems {
+	ps := c.Validate()
+	if len(ps) == 0 && m == fsm.LiveMode { // what may not be live may still be a rehearsal
+		ps = newProblems(st.Config.CheckNodes(st.Nodes), c.CheckNodes(st.Nodes))
+	}
+	return ps
+}
+
 // newProblems are those that were not there before.
 func newProblems(before, after fsm.Problems) fsm.Problems {
 	return slices.DeleteFunc(slices.Clone(after), func(p fsm.Problem) bool { return slices.Contains(before, p) })
@@ -219,6 +226,9 @@ func newProblems(before, after fsm.Problems) fsm.Problems {
 // sight asks all directors at once.
 func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 	out := Sight{Version: st.ConfigVersion, VIPs: []SightVIP{}, Routers: []RouterAside{}, Nodes: []NodeSight{}}
+	if c, changed := st.Config.WithMode(name, fsm.LiveMode); len(changed) > 0 {
+		out.Refused = modeProblems(st, c, fsm.LiveMode)
+	}
 	q := SightQuery{}
 	for _, n := range st.Config.Bound(name) {
 		v := st.Config.VIPs[n]

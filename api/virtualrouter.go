@@ -48,7 +48,7 @@ func (s *Server) registerVirtualRouters(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "virtual-routers", Method: "GET", Path: "/v1/virtual-routers", Tags: []string{"vips"},
 		Summary:     "The virtual routers, who speaks for each, and which router outside the cluster has one",
-		Description: "As agreed. Passwords and keys are left out.",
+		Description: "As agreed; no node is asked. Passwords and keys are left out. What the nodes hear of one is at virtual-router.",
 	}, func(context.Context, *struct{}) (*virtualRoutersOutput, error) {
 		st, err := s.agreed()
 		if err != nil {

@@ -62,24 +62,27 @@ type RouterNeighbour struct {
 	Problems    []string     `json:"problems,omitempty" doc:"In what its adverts differ from ours, what that leads to, and the cure"`
 }
 
-// Routers is the answer of /v1/virtual-routers/heard.
-type Routers struct {
-	Routers []Router `json:"virtual_routers" nullable:"false"`
-}
-
-type vrrpOutput struct{ Body Routers }
+type vrrpOutput struct{ Body Router }
 
 func (s *Server) registerVRRP(h huma.API) {
 	huma.Register(h, huma.Operation{
-		OperationID: "virtual-routers-heard", Method: "GET", Path: "/v1/virtual-routers/heard", Tags: []string{"vips"},
-		Summary:     "The virtual routers as each node speaks and hears them",
-		Description: "What each node says and hears of each virtual router, and in what routers outside the cluster differ. Every node is asked.",
-	}, func(ctx context.Context, _ *struct{}) (*vrrpOutput, error) {
+		OperationID: "virtual-router", Method: "GET", Path: "/v1/virtual-routers/{name}", Tags: []string{"vips"},
+		Summary:     "One virtual router as each node speaks and hears it",
+		Description: "What is agreed, and what each node says and hears of it, and in what routers outside the cluster differ. Every node is asked. By the name of its block, or of the VIP that it is written in.",
+	}, func(ctx context.Context, in *nameInput) (*vrrpOutput, error) {
 		st, err := s.agreed()
 		if err != nil {
 			return nil, err
 		}
-		return &vrrpOutput{Body: Routers{Routers: routersOf(st, s.askFor(ctx, st, askLimit))}}, nil
+		all := map[string]RouterStatus{}
+		for _, r := range virtualRoutersOf(st) {
+			all[r.Name] = r
+		}
+		r, ok := all[in.Name]
+		if !ok {
+			return nil, notFound("no virtual router %.80q: %s", in.Name, have("virtual routers", all))
+		}
+		return &vrrpOutput{Body: routerOf(r, s.askFor(ctx, st, askLimit))}, nil
 	})
 }
 
@@ -87,16 +90,21 @@ func (s *Server) registerVRRP(h huma.API) {
 func routersOf(st *fsm.State, rs reports) []Router {
 	out := []Router{}
 	for _, r := range virtualRoutersOf(st) {
-		x := Router{RouterStatus: r, Nodes: []NodeRouter{}}
-		for _, id := range slices.Sorted(maps.Keys(rs)) {
-			for _, n := range rs[id].status.Routers {
-				if rs[id].err == nil && n.Name == r.Name {
-					n.Node = id
-					x.Nodes = append(x.Nodes, n)
-				}
+		out = append(out, routerOf(r, rs))
+	}
+	return out
+}
+
+// routerOf adds to what is agreed of a virtual router what its nodes report.
+func routerOf(r RouterStatus, rs reports) Router {
+	out := Router{RouterStatus: r, Nodes: []NodeRouter{}}
+	for _, id := range slices.Sorted(maps.Keys(rs)) {
+		for _, n := range rs[id].status.Routers {
+			if rs[id].err == nil && n.Name == r.Name {
+				n.Node = id
+				out.Nodes = append(out.Nodes, n)
 			}
 		}
-		out = append(out, x)
 	}
 	return out
 }

@@ -47,15 +47,13 @@ func underFlood(t *testing.T, bed *lab.Bed, evil *lab.Host, same func(what strin
 	// heard is how many adverts of the old router each director has accepted.
 	heard := func() map[string]uint64 {
 		t.Helper()
-		all, err := n1.API.HeardRouters(t.Context())
+		r, err := n1.API.VirtualRouter(t.Context(), theirs)
 		must(t, err)
 		out := map[string]uint64{}
-		for _, r := range all.Routers {
-			for _, n := range r.Nodes {
-				for _, x := range n.Neighbours {
-					if r.Name == theirs && x.Source == old.Addr() {
-						out[string(n.Node)] = x.Adverts
-					}
+		for _, n := range r.Nodes {
+			for _, x := range n.Neighbours {
+				if x.Source == old.Addr() {
+					out[string(n.Node)] = x.Adverts
 				}
 			}
 		}

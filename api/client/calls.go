@@ -37,11 +37,6 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	return call[api.Status](ctx, c, http.MethodGet, "/v1/status", nil, nil)
 }
 
-// HeardRouters are the virtual routers of the cluster, as each node speaks and hears them.
-func (c *Client) HeardRouters(ctx context.Context) (api.Routers, error) {
-	return call[api.Routers](ctx, c, http.MethodGet, "/v1/virtual-routers/heard", nil, nil)
-}
-
 // Node is the agent's report about its own node.
 func (c *Client) Node(ctx context.Context) (api.NodeStatus, error) {
 	return call[api.NodeStatus](ctx, c, http.MethodGet, "/v1/node", nil, nil)
@@ -235,6 +230,11 @@ func (c *Client) LastEvents(ctx context.Context, n int) (api.Events, error) {
 // VirtualRouters are the virtual routers.
 func (c *Client) VirtualRouters(ctx context.Context) (api.VirtualRouters, error) {
 	return call[api.VirtualRouters](ctx, c, http.MethodGet, "/v1/virtual-routers", nil, nil)
+}
+
+// VirtualRouter is one virtual router, as each node speaks and hears it.
+func (c *Client) VirtualRouter(ctx context.Context, name string) (api.Router, error) {
+	return call[api.Router](ctx, c, http.MethodGet, "/v1/virtual-routers/"+segment(name), nil, nil)
 }
 
 // Notifiers are all notifiers and how they do.

@@ -110,6 +110,9 @@ func rank(o Objection) int {
 }
 
 func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
+	for _, p := range s.Refused {
+		say(true, "refused", "%s", p)
+	}
 	for _, v := range s.VIPs {
 		if v.Owner == "" && v.Mode == string(fsm.ShadowMode) && v.Router == "" {
 			say(true, "no-owner", "nobody of the cluster would own %s: `quorate explain vip %s` says why", v.Name, v.Name)

@@ -145,6 +145,9 @@ func TestAgainst(t *testing.T) {
 		}, ""},
 		{"no link", Takeover, func(s *api.Sight) { address0(s, 0).Link = "" }, "!no-link"},
 
+		{"what is live may not be so", Takeover, func(s *api.Sight) {
+			s.Refused = fsm.Problems{{Object: "virtual_router.VI_1", Key: "peers", Value: "192.0.2.5", What: "this is node n3", Cure: "take it out"}}
+		}, "!refused"},
 		{"unicast, and its peer tells no node", Takeover, func(s *api.Sight) {
 			s.Routers[0].Unicast = true
 			each(s, func(n *api.NodeSight) { n.Routers[0].Heard, n.Addresses[0].MACs = nil, nil })
@@ -168,6 +171,7 @@ func TestAgainst(t *testing.T) {
 		}, "deaf"},
 
 		{"back: all is well", Giveback, func(*api.Sight) {}, ""},
+		{"back: what is live may not be so", Giveback, func(s *api.Sight) { s.Refused = fsm.Problems{{Object: "x"}} }, ""},
 		{"back: two routers, the second's peer is gone", Giveback, func(s *api.Sight) {
 			second(s)
 			each(s, func(n *api.NodeSight) { n.Addresses[3].MACs = nil })

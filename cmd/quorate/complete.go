@@ -46,6 +46,16 @@ func (a *app) completeVIPs(cmd *cobra.Command, args []string, _ string) ([]strin
 	}, len(args) == 0)
 }
 
+func (a *app) completeRouters(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, func(c *client.Client) (names []string, err error) {
+		rs, err := c.VirtualRouters(cmd.Context())
+		for _, r := range rs.VirtualRouters {
+			names = append(names, r.Name)
+		}
+		return names, err
+	}, len(args) == 0)
+}
+
 func (a *app) completeNotifiers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, func(c *client.Client) (names []string, err error) {
 		ns, err := c.Notifiers(cmd.Context())

@@ -40,14 +40,14 @@ configuration, and what they do not agree on is named. It needs no agent and app
 What has become of each line is said on standard error: what was a mistake, what is not supported, and what has another
 meaning now, with its place and what to do. --all also names what was taken over as it is, and what is not needed.
 --check only says that, on standard output. The exit code is 1 when something is not in the configuration: there are
-mistakes, or what is not supported. With -o DIR, or --out-dir, the configuration goes into cluster.hcl there, and all
-findings into findings.json; neither is overwritten.
+mistakes, or what is not supported. With --out-dir DIR the configuration goes into cluster.hcl there, and all findings
+into findings.json; neither is overwritten. So it does with -o DIR, if DIR is there or has a slash in it, as in ./DIR.
 
 NAME also decides the lines for one director (@NAME), as keepalived's -i does. Each vrrp_instance becomes a virtual
 router, by which the cluster stands beside keepalived. Where the files do not say which addresses the directors send
 their adverts from, --peer does. With --shadow the cluster only rehearses: mode = "shadow".`,
 		Example: `  quorate import keepalived --node lb1=lb1/keepalived.conf --node lb2=lb2/keepalived.conf > cluster.hcl
-  quorate import keepalived --shadow --peer 192.0.2.2 --peer 192.0.2.3 -o imported --node lb1=lb1.conf --node lb2=lb2.conf
+  quorate import keepalived --shadow --peer 192.0.2.2 --peer 192.0.2.3 -o imported/ --node lb1=lb1.conf --node lb2=lb2.conf
   quorate import keepalived --check /etc/keepalived/keepalived.conf
   ssh lb1 cat /etc/keepalived/keepalived.conf | quorate import keepalived -`,
 		Annotations: map[string]string{outputTakesDir: "1"},
@@ -66,6 +66,9 @@ their adverts from, --peer does. With --shadow the cluster only rehearses: mode 
 			if a.output != "text" && a.output != "json" {
 				if dir != "" {
 					return &usageError{cmd, fmt.Errorf("--output %q: want text or json, beside --out-dir", a.output)}
+				}
+				if !meansDir(a.output) {
+					return &usageError{cmd, fmt.Errorf("--output %q: want text, json, or a directory: one that is there, or a path with a slash, as in %q", a.output, "./"+a.output)}
 				}
 				dir, a.output = a.output, "text"
 			}
@@ -118,10 +121,19 @@ their adverts from, --peer does. With --shadow the cluster only rehearses: mode 
 	cmd.Flags().StringArrayVar(&nodes, "node", nil, "a director's keepalived.conf, as NAME=FILE; once for each")
 	cmd.Flags().StringArrayVar(&peers, "peer", nil, "an address that a director sends its adverts from; once for each")
 	cmd.Flags().BoolVar(&shadow, "shadow", false, "have the cluster rehearse only (mode = \"shadow\")")
-	cmd.Flags().StringVar(&dir, "out-dir", "", "directory for cluster.hcl and findings.json, in place of standard output; -o DIR does the same")
+	cmd.Flags().StringVar(&dir, "out-dir", "", "directory for cluster.hcl and findings.json, in place of standard output; -o DIR/ does the same")
 	cmd.Flags().BoolVar(&check, "check", false, "only say what would become of it")
 	cmd.Flags().BoolVar(&all, "all", false, "also name what was taken over as it is, and what is not needed")
 	return cmd
+}
+
+// meansDir reports whether what is given for --output is a directory: a word alone may as well be the name of a format, and is one only where it is there already.
+func meansDir(output string) bool {
+	if strings.ContainsRune(output, os.PathSeparator) {
+		return true
+	}
+	st, err := os.Stat(output)
+	return err == nil && st.IsDir()
 }
 
 // stdinOf reads standard input for the director whose file is -.

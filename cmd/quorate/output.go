@@ -136,6 +136,22 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// some are the first of a list, for a cell of a table.
+func some[T any](all []T) string {
+	const most = 5
+	if len(all) == 0 {
+		return "-"
+	}
+	var out []string
+	for _, x := range all[:min(len(all), most)] {
+		out = append(out, fmt.Sprint(x))
+	}
+	if n := len(all) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(out, ", "), n)
+	}
+	return strings.Join(out, ", ")
+}
+
 // join lists names, "-" for none.
 func join[S ~string](names []S) string {
 	if len(names) == 0 {

@@ -48,7 +48,7 @@ func (a *app) routerTable(routers []api.RouterStatus) *table {
 		if r.Foreign != nil {
 			other = cell{r.Foreign.String(), warn}
 		}
-		t.row(r.Name, r.VRID, r.Version, r.Priority, milliseconds(r.IntervalMS), milliseconds(r.MasterDownMS), r.Authentication, cell{owner, plain}, other, join(r.VIPs))
+		t.row(r.Name, r.VRID, r.Version, r.Priority, milliseconds(r.IntervalMS), milliseconds(r.MasterDownMS), r.Authentication, cell{owner, plain}, other, some(r.VIPs))
 	}
 	return t
 }

@@ -22,6 +22,8 @@ const (
 	maxScan = 24 * time.Hour
 	// knownLimit is how long the agent is asked for the configuration, if there is one.
 	knownLimit = 2 * time.Second
+	// mostFindings are shown to a person.
+	mostFindings = 30
 )
 
 func (a *app) vrrpScan() *cobra.Command {
@@ -127,17 +129,16 @@ func (a *app) writeScan(w io.Writer, r *survey.Report, unknown error) {
 		if x.Checksum != "" {
 			sent += ", " + x.Checksum
 		}
-		var addrs []string
-		for _, addr := range x.Addresses {
-			addrs = append(addrs, addr.String())
-		}
 		t.row(x.Link, int(x.VRID), who, x.Activity, int(x.Priority), fmt.Sprintf("%d %s", x.Version, x.Family), time.Duration(x.IntervalMS)*time.Millisecond,
-			auth, sent, strings.Join(addrs, " "), x.Ours)
+			auth, sent, some(x.Addresses), x.Ours)
 	}
 	t.write(w, "")
 	fmt.Fprintln(w)
-	for _, f := range r.Findings {
+	for _, f := range r.Findings[:min(len(r.Findings), mostFindings)] {
 		fmt.Fprintf(w, "%s %s\n", a.paint(bad, string(f.Kind)+":"), oneLine(f.Text))
+	}
+	if n := len(r.Findings) - mostFindings; n > 0 {
+		fmt.Fprintf(w, "and %d more: --output json has all of them\n", n)
 	}
 	if len(r.Findings) > 0 {
 		fmt.Fprintln(w)
@@ -148,7 +149,7 @@ func (a *app) writeScan(w io.Writer, r *survey.Report, unknown error) {
 		for _, reason := range slices.Sorted(maps.Keys(l.Dropped)) {
 			dropped = append(dropped, fmt.Sprintf("%d %s", l.Dropped[reason], reason))
 		}
-		t.row(l.Link, l.Family, l.Free, l.Heard, strings.Join(dropped, ", "), cell{l.Problem, bad})
+		t.row(l.Link, l.Family, some(strings.Split(l.Free, ", ")), l.Heard, strings.Join(dropped, ", "), cell{l.Problem, bad})
 	}
 	t.write(w, "")
 	if unknown != nil {

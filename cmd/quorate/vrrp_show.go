@@ -13,6 +13,7 @@ import (
 
 	"quorate/api"
 	"quorate/api/client"
+	"quorate/fsm"
 )
 
 func (a *app) vrrpShow() *cobra.Command {
@@ -23,20 +24,14 @@ func (a *app) vrrpShow() *cobra.Command {
 advertises, and what in that differs from ours, with the cure.`,
 		Example: `  quorate vrrp show VI_1
   quorate vrrp show VI_1 --output json`,
-		Args: needs("NAME"),
+		Args:              needs("the name of a virtual router"),
+		ValidArgsFunction: a.completeRouters,
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			l, err := c.HeardRouters(cmd.Context())
+			r, err := c.VirtualRouter(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			var have []string
-			for _, r := range l.Routers {
-				if r.Name == args[0] {
-					return a.print(r, func(w io.Writer) { a.routerDetail(w, r) })
-				}
-				have = append(have, r.Name)
-			}
-			return fmt.Errorf("no virtual router %q: there are %s", args[0], orDash(strings.Join(have, ", ")))
+			return a.print(r, func(w io.Writer) { a.routerDetail(w, r) })
 		}),
 	}
 }
@@ -58,20 +53,43 @@ func (a *app) routerDetail(w io.Writer, r api.Router) {
 		t.row(n.Node, n.Link, n.Source, n.State, n.Sent, n.LastWords, n.Withheld, n.Received, orDash(dropped(n)))
 	}
 	t.write(w, "")
-	others := a.table("HEARD BY", "ROUTER", "ROLE", "STATE", "PRIORITY", "VERSION", "INTERVAL", "AUTHENTICATION", "LAST", "ADDRESSES")
-	rows := 0
-	for _, n := range r.Nodes {
-		for _, x := range n.Neighbours {
-			rows++
-			others.row(n.Node, x.Source, x.Role, neighbourState(x), x.Priority, x.Version, milliseconds(x.IntervalMS), neighbourAuth(x),
-				(time.Duration(x.HeardMS)*time.Millisecond).Round(100*time.Millisecond).String()+" ago", addresses(x.Addresses))
+	if others := hearings(r); len(others) > 0 {
+		t := a.table("ROUTER", "ROLE", "STATE", "PRIORITY", "VERSION", "INTERVAL", "AUTHENTICATION", "LAST", "HEARD BY", "ADDRESSES")
+		for _, h := range others {
+			x := h.RouterNeighbour
+			t.row(x.Source, x.Role, neighbourState(x), x.Priority, x.Version, milliseconds(x.IntervalMS), neighbourAuth(x),
+				(time.Duration(x.HeardMS)*time.Millisecond).Round(100*time.Millisecond).String()+" ago", some(h.by), some(x.Addresses))
 		}
-	}
-	if rows > 0 {
 		fmt.Fprintln(w)
-		others.write(w, "")
+		t.write(w, "")
 	}
 	a.writeProblems(w, r.Problems())
+}
+
+// hearing is a router as several nodes hear it alike.
+type hearing struct {
+	api.RouterNeighbour
+	by []fsm.NodeID
+}
+
+// hearings are the other routers by address, those that nodes hear alike once; of when they were heard it is the latest.
+func hearings(r api.Router) (out []hearing) {
+	for _, n := range r.Nodes {
+		for _, x := range n.Neighbours {
+			i := slices.IndexFunc(out, func(h hearing) bool {
+				return h.Source == x.Source && h.Role == x.Role && neighbourState(h.RouterNeighbour) == neighbourState(x) && h.Priority == x.Priority && h.Version == x.Version &&
+					h.IntervalMS == x.IntervalMS && neighbourAuth(h.RouterNeighbour) == neighbourAuth(x) && slices.Equal(h.Addresses, x.Addresses)
+			})
+			if i < 0 {
+				out = append(out, hearing{RouterNeighbour: x})
+				i = len(out) - 1
+			}
+			out[i].by = append(out[i].by, n.Node)
+			out[i].HeardMS = min(out[i].HeardMS, x.HeardMS)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b hearing) int { return a.Source.Compare(b.Source) })
+	return out
 }
 
 func neighbourState(x api.RouterNeighbour) cell {
@@ -103,7 +121,7 @@ func dropped(n api.NodeRouter) string {
 func (a *app) speechTable(routers []api.Router) *table {
 	t := a.table("VIRTUAL ROUTER", "VRID", "OWNER", "STATE", "PRIORITY", "INTERVAL", "OTHERS", "VIPS")
 	for _, r := range routers {
-		t.row(r.Name, r.VRID, orDash(string(r.Owner)), routerState(r), r.Priority, milliseconds(r.IntervalMS), orDash(routerOthers(r)), join(r.VIPs))
+		t.row(r.Name, r.VRID, orDash(string(r.Owner)), routerState(r), r.Priority, milliseconds(r.IntervalMS), orDash(routerOthers(r)), some(r.VIPs))
 	}
 	return t
 }
@@ -145,7 +163,7 @@ func routerOthers(r api.Router) string {
 	for _, a := range slices.SortedFunc(maps.Keys(others), netip.Addr.Compare) {
 		out = append(out, others[a])
 	}
-	return strings.Join(out, ", ")
+	return some(out)
 }
 
 // addresses are a list with commas between.
