@@ -23,11 +23,12 @@ type interop struct {
 	bed     *lab.Bed
 	rows    []virtualRouter
 	k1, f1  *lab.Host // of keepalived, and of FRR
+	m1      *lab.Host // of a keepalived with virtual MACs, which shares its link-local address among them and eth0
 	hosts   []string  // whose word is looked at
 	capture *lab.Capture
 	pings   map[string]*lab.Probe // by row
 
-	keepalived []*lab.Keepalived // all that were started on k1, the last one last
+	keepalived []*lab.Keepalived // all that were started on k1 and m1, in turn, the last ones last
 	frr        []*lab.FRR        // likewise on f1
 	began      lab.Instant
 	stages     []stage
@@ -55,7 +56,9 @@ func newInterop(t *testing.T, rows []virtualRouter) *interop {
 	must(t, err)
 	b.f1, err = b.bed.AddHost("f1", lab.HostPrefixes(32)...)
 	must(t, err)
-	b.hosts = []string{"k1", "f1"}
+	b.m1, err = b.bed.AddHost("m1", lab.HostPrefixes(33)...)
+	must(t, err)
+	b.hosts = []string{"k1", "f1", "m1"}
 	for _, d := range b.bed.Directors {
 		b.hosts = append(b.hosts, d.Name)
 	}
@@ -67,13 +70,16 @@ func (b *interop) old(r virtualRouter) *lab.Host {
 	if r.frr {
 		return b.f1
 	}
+	if r.vmac {
+		return b.m1
+	}
 	return b.k1
 }
 
 // config is the cluster's configuration: n1 has everything that it can have.
 func (b *interop) config() string {
 	var text strings.Builder
-	text.WriteString("cluster {\n  hold_down = \"1s\"\n  max_moves_per_minute = 600\n}\n")
+	text.WriteString("cluster {\n  hold_down = \"1s\"\n  max_moves_per_minute = 600\n  set_sysctls = true\n}\n")
 	for _, r := range b.rows {
 		r.write(&text, b.old(r), clusterPriority, `prefer = ["n1"]`, `preempt = true`)
 	}
@@ -104,18 +110,21 @@ func (b *interop) listen() {
 // startOld starts the old routers with that priority.
 func (b *interop) startOld(priority int) {
 	b.t.Helper()
-	var o lab.KeepalivedOptions
+	o := map[*lab.Host]*lab.KeepalivedOptions{b.k1: {}, b.m1: {}}
 	var f []lab.FRRRouter
 	for _, r := range b.rows {
 		if r.frr {
 			f = append(f, r.frrRouter(priority))
 		} else {
-			o.Instances = append(o.Instances, r.keepalived(b.k1, priority, b.bed.Directors))
+			on := o[b.old(r)]
+			on.Instances = append(on.Instances, r.keepalived(b.old(r), priority, b.bed.Directors))
 		}
 	}
-	k, err := b.k1.StartKeepalived(within(b.t, 20*time.Second), o)
-	must(b.t, err)
-	b.keepalived = append(b.keepalived, k)
+	for _, h := range []*lab.Host{b.k1, b.m1} {
+		k, err := h.StartKeepalived(within(b.t, 20*time.Second), *o[h])
+		must(b.t, err)
+		b.keepalived = append(b.keepalived, k)
+	}
 	if len(f) > 0 {
 		f, err := b.f1.StartFRR(within(b.t, 20*time.Second), f...)
 		must(b.t, err)
@@ -126,14 +135,19 @@ func (b *interop) startOld(priority int) {
 // endOld asks the old routers to end.
 func (b *interop) endOld() {
 	b.t.Helper()
-	must(b.t, b.keepalived[len(b.keepalived)-1].End(within(b.t, 10*time.Second)))
+	for _, k := range b.running() {
+		must(b.t, k.End(within(b.t, 10*time.Second)))
+	}
 	if n := len(b.frr); n > 0 {
 		must(b.t, b.frr[n-1].End(within(b.t, 10*time.Second)))
 	}
 }
 
 // oldHosts are the hosts of the old routers.
-func (b *interop) oldHosts() []*lab.Host { return []*lab.Host{b.k1, b.f1} }
+func (b *interop) oldHosts() []*lab.Host { return []*lab.Host{b.k1, b.f1, b.m1} }
+
+// running are the keepalived that were started last.
+func (b *interop) running() []*lab.Keepalived { return b.keepalived[len(b.keepalived)-2:] }
 
 // settled is for how long a host has to have answered alone. It is longer than what a capture takes for one time of answering: who has it back sooner would be taken for
 // having had it all the time.

@@ -20,6 +20,7 @@ type virtualRouter struct {
 	frr       bool // the old router is FRR's, otherwise keepalived
 	group     bool // adverts go to another multicast group than the usual one
 	shared    bool // the cluster sends from one address that no node has: source
+	vmac      bool // both have it on the virtual MAC
 	advert    time.Duration
 	addresses []netip.Prefix // in the order of the adverts
 }
@@ -46,7 +47,7 @@ func interopRows() []virtualRouter {
 		for _, part := range []struct {
 			on   bool
 			name string
-		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}, {r.group, "group"}, {r.shared, "source"}} {
+		}{{r.password != "", "pass"}, {six, "six"}, {r.unicast, "unicast"}, {r.keep, "keep"}, {r.frr, "frr"}, {r.group, "group"}, {r.shared, "source"}, {r.vmac, "vmac"}} {
 			if part.on {
 				r.name += "-" + part.name
 			}
@@ -66,6 +67,8 @@ func interopRows() []virtualRouter {
 	add(virtualRouter{version: 3, group: true}, true, true)
 	add(virtualRouter{version: 2, keep: true}, false, false)
 	add(virtualRouter{version: 3, keep: true}, true, true)
+	add(virtualRouter{version: 3, vmac: true}, false, false)
+	add(virtualRouter{version: 3, vmac: true}, true, true)
 	if lab.FindFRR() == nil {
 		add(virtualRouter{version: 3, frr: true}, false, false)
 		add(virtualRouter{version: 3, frr: true}, true, false)
@@ -127,7 +130,7 @@ func linkLocal(h *lab.Host) netip.Addr {
 // keepalived is the row on the side of keepalived.
 func (r virtualRouter) keepalived(own *lab.Host, priority int, cluster []*lab.Director) lab.KeepalivedInstance {
 	i := lab.KeepalivedInstance{
-		Name: r.name, VRID: r.vrid, Version: r.version, Priority: priority, Advert: r.advert, Addresses: r.addresses, Password: r.password, Preempt: true,
+		Name: r.name, VRID: r.vrid, Version: r.version, Priority: priority, Advert: r.advert, Addresses: r.addresses, Password: r.password, Preempt: true, VMAC: r.vmac,
 	}
 	if r.group {
 		i.More = []string{"mcast_dst_ip " + r.groupAddr().String()}
@@ -156,7 +159,7 @@ func (r virtualRouter) write(b *strings.Builder, old *lab.Host, priority int, mo
 	for _, x := range []struct {
 		on   bool
 		line string
-	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}, {r.group, fmt.Sprintf("group = %q", r.groupAddr())}, {r.shared, fmt.Sprintf("source = %q", r.source())}} {
+	}{{r.password != "", fmt.Sprintf("password = %q", r.password)}, {r.unicast, "unicast = true"}, {r.keep, "preempt = false"}, {r.vmac, "vmac = true"}, {r.group, fmt.Sprintf("group = %q", r.groupAddr())}, {r.shared, fmt.Sprintf("source = %q", r.source())}} {
 		if x.on {
 			fmt.Fprintf(b, "  %s\n", x.line)
 		}

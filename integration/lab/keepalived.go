@@ -39,6 +39,7 @@ type KeepalivedInstance struct {
 	Source    netip.Addr     // of the adverts; invalid = keepalived's choice
 	Peers     []netip.Addr   // by unicast; none = multicast
 	Preempt   bool
+	VMAC      bool     // on a link with the virtual MAC: use_vmac
 	More      []string // further lines of the block
 }
 
@@ -209,9 +210,14 @@ func (i KeepalivedInstance) write(b *strings.Builder) {
 	if i.Password != "" {
 		fmt.Fprintf(b, "  authentication {\n    auth_type PASS\n    auth_pass %s\n  }\n", i.Password)
 	}
+	on := " dev eth0"
+	if i.VMAC {
+		b.WriteString("  use_vmac\n")
+		on = "" // that link
+	}
 	b.WriteString("  virtual_ipaddress {\n")
 	for _, a := range i.Addresses {
-		fmt.Fprintf(b, "    %s dev eth0\n", a)
+		fmt.Fprintf(b, "    %s%s\n", a, on)
 	}
 	b.WriteString("  }\n")
 	for _, line := range i.More {
