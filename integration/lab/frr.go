@@ -161,6 +161,25 @@ func (h *Host) addVirtualMAC(ctx context.Context, r FRRRouter) error {
 	return links.LinkSetUp(link)
 }
 
+// awaitDown waits until zebra has taken the links of virtual MACs down, which vrrpd has asked it for with its last word. One that ends before that leaves them up.
+func (f *FRR) awaitDown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_ = Await(ctx, 5*time.Millisecond, func(context.Context) error {
+		links, err := f.vrrpd.Host().Links()
+		if err != nil {
+			return Final(err)
+		}
+		list, err := links.LinkList()
+		for _, l := range list {
+			if err == nil && l.Type() == "macvlan" && l.Attrs().OperState == netlink.OperUp {
+				err = fmt.Errorf("%s is up", l.Attrs().Name)
+			}
+		}
+		return err
+	})
+}
+
 // frrDirectory is one that FRR's user can write in and reach.
 func (h *Host) frrDirectory() (string, error) {
 	u, err := user.Lookup("frr")
@@ -222,6 +241,7 @@ func (f *FRR) End(ctx context.Context) error {
 		return err
 	}
 	_ = f.vrrpd.Wait(ctx) // that it ended by a signal is as asked
+	f.awaitDown(ctx)
 	if err := f.zebra.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
