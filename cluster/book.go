@@ -21,6 +21,7 @@ type book struct {
 	seen    sightings
 	latest  map[fsm.NodeID]mark        // the last report of each node
 	foreign map[fsm.NodeID]foreignWord // what each said last of routers outside the cluster
+	pace    map[string]foreignPace     // of what was agreed of them, by virtual router
 	docket  docket
 	path    paths
 	silent  bool        // nobody has said anything since the paths were looked at, and nothing was found then
@@ -31,7 +32,7 @@ type book struct {
 func (b *book) open(term uint64) {
 	b.mu.Lock()
 	b.term, b.seen, b.latest, b.docket, b.path, b.silent = term, make(sightings), make(map[fsm.NodeID]mark), docket{}, paths{}, false
-	b.foreign = make(map[fsm.NodeID]foreignWord)
+	b.foreign, b.pace = make(map[fsm.NodeID]foreignWord), make(map[string]foreignPace)
 	b.mu.Unlock()
 }
 

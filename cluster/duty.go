@@ -158,7 +158,7 @@ func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
 		s, hints := m.view.state.Load(), m.hints()
-		routers := func(s *fsm.State) (fsm.Command, bool) { return m.book.ofRouters(s, hints.Able) }
+		routers := func(s *fsm.State) (fsm.Command, bool) { return m.book.ofRouters(s, hints.Able, time.Now()) }
 		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, routers, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)

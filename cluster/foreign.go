@@ -31,6 +31,12 @@ type ForeignReport struct {
 	Fresh []fsm.FreshVIP `json:"fresh,omitempty"`
 }
 
+// alike reports whether r differs from o in the priorities of others at most.
+func (r ForeignReport) alike(o ForeignReport) bool {
+	return slices.EqualFunc(r.Seen, o.Seen, func(a, b ForeignSight) bool { b.Priority = a.Priority; return a == b }) &&
+		slices.Equal(r.Unsure, o.Unsure) && slices.Equal(r.Fresh, o.Fresh)
+}
+
 func (r ForeignReport) equal(o ForeignReport) bool {
 	return slices.Equal(r.Seen, o.Seen) && slices.Equal(r.Unsure, o.Unsure) && slices.Equal(r.Fresh, o.Fresh)
 }
@@ -90,20 +96,26 @@ func (n *Node) ForeignRouters(r ForeignReport) {
 func (m *membership) reportForeign(ctx context.Context) error {
 	var told fsm.Grantor // the leader that has last
 	var last ForeignReport
+	var sent time.Time
 	var term uint64
 	here := mark{Process: rand.Text()}
 	for {
 		noted, moved, changed := m.foreign.wake(), m.consensus.wake(), m.view.wake()
 		leader, t, ok := m.leaderTerm()
 		r, any := m.foreign.take()
-		var retry <-chan time.Time
-		if ok && any && m.view.state.Load().Config.HasRouters() && (leader != told || t != term || !r.equal(last)) {
+		var retry, later <-chan time.Time
+		anew := leader != told || t != term
+		switch due := priorityPause - time.Since(sent); {
+		case !ok || !any || !m.view.state.Load().Config.HasRouters() || !anew && r.equal(last):
+		case !anew && r.alike(last) && due > 0:
+			later = time.After(due)
+		default:
 			here.Seq++
 			if err := tellLeader(ctx, m, leader, opForeign, foreignBody{Node: m.self.Node, Term: t, ForeignReport: r, mark: here}, m.book.takeForeign); err != nil {
 				told = fsm.Grantor{}
 				retry = time.After(observeRetry)
 			} else {
-				told, term, last = leader, t, r
+				told, term, last, sent = leader, t, r, time.Now()
 			}
 		}
 		if retry != nil { // no sooner, whatever changes
@@ -121,6 +133,7 @@ func (m *membership) reportForeign(ctx context.Context) error {
 		case <-noted:
 		case <-moved:
 		case <-changed:
+		case <-later:
 		}
 	}
 }
@@ -151,9 +164,9 @@ func (b *book) takeForeign(r foreignBody) error {
 	return nil
 }
 
-// ofRouters is what is to be agreed next of virtual routers, before anything is planned; false: nothing.
-func (b *book) ofRouters(s *fsm.State, able map[fsm.NodeID]bool) (fsm.Command, bool) {
-	if f, ok := b.foreignOwner(s, able); ok {
+// ofRouters is what is to be agreed next of virtual routers, before anything is planned; false: nothing. now is by this node's clock alone.
+func (b *book) ofRouters(s *fsm.State, able map[fsm.NodeID]bool, now time.Time) (fsm.Command, bool) {
+	if f, ok := b.foreignOwner(s, able, now); ok {
 		return fsm.Command{Actor: plannerActor, SetForeign: &f}, true
 	}
 	if f, ok := b.fresh(s); ok {
@@ -181,7 +194,8 @@ func (b *book) fresh(s *fsm.State) (out fsm.SetFresh, ok bool) {
 
 // foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that
 // has its lease; or that none does, when all of those have said so. false: nothing. One that hangs may live on by gossip, and what it said last says nothing of now.
-func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool) (fsm.SetForeign, bool) {
+// What has to wait (foreignPace) is asked for again every dutyInterval.
+func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool, now time.Time) (fsm.SetForeign, bool) {
 	if !s.Config.HasRouters() {
 		return fsm.SetForeign{}, false
 	}
@@ -195,13 +209,23 @@ func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool) (fsm.SetFore
 	}
 	slices.Sort(nodes)
 	for _, r := range s.Config.VirtualRouters() {
-		now, had := s.Foreign[r.Name]
+		was, had := s.Foreign[r.Name]
+		var agreed *fsm.ForeignOwner
+		if had {
+			agreed = &was
+		}
+		b.pace[r.Name] = b.pace[r.Name].seen(agreed, now)
 		f, seen, sure := b.foreignOf(r, nodes, holder(s, r))
+		var next *fsm.ForeignOwner
 		switch {
-		case seen && (!had || !f.Same(now)):
-			return fsm.SetForeign{Router: r.Name, Foreign: &f}, true
+		case seen && (!had || !f.Same(was)):
+			next = &f
 		case !seen && had && sure:
-			return fsm.SetForeign{Router: r.Name}, true
+		default:
+			continue
+		}
+		if !b.pace[r.Name].waits(next, now) {
+			return fsm.SetForeign{Router: r.Name, Foreign: next}, true
 		}
 	}
 	return fsm.SetForeign{}, false

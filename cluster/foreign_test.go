@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"quorate/fsm"
 )
@@ -17,6 +18,7 @@ type foreignScene struct {
 	state *fsm.State
 	able  map[fsm.NodeID]bool
 	seq   uint64
+	now   time.Time
 }
 
 func newForeignScene(t *testing.T) *foreignScene {
@@ -25,7 +27,7 @@ func newForeignScene(t *testing.T) *foreignScene {
 	v := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), VRRP: &fsm.VirtualRouter{VRID: 51, Peers: []netip.Addr{peer}, NoPreempt: true}}
 	s.Config.VIPs = map[string]fsm.VIP{"web": v}
 	s.Nodes = map[fsm.NodeID]fsm.Node{"a": {ID: "a", Role: fsm.Director}, "b": {ID: "b", Role: fsm.Director}, "w": {ID: "w", Role: fsm.Witness}}
-	x := &foreignScene{t: t, state: s, able: map[fsm.NodeID]bool{"a": true, "b": true, "w": true}}
+	x := &foreignScene{t: t, now: time.Unix(1e9, 0), state: s, able: map[fsm.NodeID]bool{"a": true, "b": true, "w": true}}
 	x.book.open(3)
 	return x
 }
@@ -38,10 +40,11 @@ func (x *foreignScene) says(n fsm.NodeID, r ForeignReport) {
 	}
 }
 
-// expect compares what is to be agreed, and agrees on it.
+// expect compares what is to be agreed after a long time, and agrees on it.
 func (x *foreignScene) expect(what, want string) {
 	x.t.Helper()
-	c, ok := x.book.foreignOwner(x.state, x.able)
+	x.now = x.now.Add(rowEnds)
+	c, ok := x.book.foreignOwner(x.state, x.able, x.now)
 	got := "nothing"
 	switch {
 	case ok && c.Foreign == nil:
@@ -167,7 +170,7 @@ func TestFreshByItsOwner(t *testing.T) {
 	}
 	expect := func(what string, want bool) {
 		t.Helper()
-		c, ok := x.book.ofRouters(x.state, x.able)
+		c, ok := x.book.ofRouters(x.state, x.able, x.now)
 		if ok != want || ok && (c.SetFresh == nil || c.SetFresh.Node != "a" || len(c.SetFresh.VIPs) != 1) {
 			t.Errorf("%s: %t, %+v", what, ok, c)
 		}
@@ -185,5 +188,107 @@ func TestFreshByItsOwner(t *testing.T) {
 	expect("another host answers", true)
 	if err := x.book.takeForeign(foreignBody{Node: "a", Term: 3, ForeignReport: ForeignReport{Fresh: make([]fsm.FreshVIP, fsm.MaxVIPs+1)}}); err == nil {
 		t.Error("a report of more VIPs than there may be was taken")
+	}
+}
+
+// TestForeignFlood: whatever adverts somebody forges for ten minutes, each of them different, there are few entries and fewer events. What is claimed is agreed at once, and
+// in the end the last word is.
+func TestForeignFlood(t *testing.T) {
+	other := netip.MustParseAddr("192.0.2.6")
+	claim := func(i int, source netip.Addr, better bool) ForeignReport {
+		return ForeignReport{Seen: []ForeignSight{{Router: "web", Source: source, Priority: uint8(201 + i%50), Better: better}}}
+	}
+	first := netip.MustParseAddr("192.0.2.5")
+	for name, c := range map[string]struct {
+		say             func(i int) ForeignReport
+		entries, events int
+	}{
+		"the same":                 {func(int) ForeignReport { return claim(0, first, true) }, 1, 1},
+		"another priority in each": {func(i int) ForeignReport { return claim(i, first, true) }, 11, 1},
+		"two in turns":             {func(i int) ForeignReport { return claim(i, []netip.Addr{first, other}[i%2], true) }, 25, 15},
+		"now better, now worse":    {func(i int) ForeignReport { return claim(i, first, i%2 == 0) }, 25, 15},
+		"claims, and ends": {func(i int) ForeignReport {
+			if i%2 == 1 {
+				return ForeignReport{}
+			}
+			return claim(i, first, true)
+		}, 40, 30},
+	} {
+		x := newForeignScene(t)
+		r := x.state.Config.VIPs["web"].VRRP
+		r.Peers = append(r.Peers, other)
+		x.state.ClusterID, x.state.Schema = "c", fsm.MaxSchema
+		x.says("b", ForeignReport{})
+		entries, events := 0, 0
+		step := func() {
+			for range 3 { // a leader goes on until nothing is left
+				c, ok := x.book.foreignOwner(x.state, x.able, x.now)
+				if !ok {
+					break
+				}
+				next, res := x.state.Apply(x.state.Index+1, fsm.Command{Schema: fsm.MaxSchema, SetForeign: &c})
+				if res.Err != nil {
+					t.Fatal(name, res.Err)
+				}
+				entries, events = entries+1, events+len(next.Events)-len(x.state.Events)
+				x.state = next
+			}
+		}
+		for i := range 10 * 60 * 20 {
+			x.now = x.now.Add(50 * time.Millisecond)
+			said := c.say(i)
+			x.says("a", said)
+			step()
+			if _, has := x.state.Foreign["web"]; !has && len(said.Seen) > 0 {
+				t.Fatalf("%s: a claim is not agreed at once", name)
+			}
+		}
+		x.says("a", ForeignReport{})
+		for range int(lastHold/time.Second) + 1 {
+			x.now = x.now.Add(time.Second)
+			step()
+		}
+		if entries > c.entries+1 || events > c.events+1 || len(x.state.Foreign) > 0 {
+			t.Errorf("%s: %d entries, %d events, and in the end %v; want at most %d and %d, and nobody", name, entries, events, x.state.Foreign, c.entries+1, c.events+1)
+		}
+		t.Logf("%s: %d entries, %d events", name, entries, events)
+	}
+}
+
+// TestForeignPace: one that comes and goes slowly is followed at once; the faster it does so, the longer its last claim stands.
+func TestForeignPace(t *testing.T) {
+	x := newForeignScene(t)
+	x.says("b", ForeignReport{})
+	turn := func() time.Duration {
+		agree := func(want bool) time.Duration {
+			for waited := time.Duration(0); ; waited += time.Second {
+				if c, ok := x.book.foreignOwner(x.state, x.able, x.now); ok != (c.Router != "") || ok && (c.Foreign != nil) != want {
+					t.Fatalf("to be agreed: %+v", c)
+				} else if ok {
+					if x.state.Foreign = nil; want {
+						x.state.Foreign = map[string]fsm.ForeignOwner{c.Router: *c.Foreign}
+					}
+					return waited
+				}
+				x.now = x.now.Add(time.Second)
+			}
+		}
+		x.says("a", hears(220, true))
+		if d := agree(true); d > 0 {
+			t.Fatalf("a claim waited for %v", d)
+		}
+		x.says("a", ForeignReport{})
+		return agree(false)
+	}
+	var waited []time.Duration
+	for range 8 {
+		waited = append(waited, turn()/time.Second)
+	}
+	if want := []time.Duration{0, 2, 4, 8, 16, 32, 64, 64}; !slices.Equal(waited, want) {
+		t.Errorf("waited for %v s", waited)
+	}
+	x.now = x.now.Add(rowEnds)
+	if d := turn(); d > 0 {
+		t.Errorf("after a quiet time it waited for %v", d)
 	}
 }

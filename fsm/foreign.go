@@ -62,8 +62,8 @@ func (e *entry) setForeign(c SetForeign) error {
 		return nil
 	}
 	e.foreign()[c.Router] = f
-	if had && was.Same(f) {
-		return nil // others hear it: nothing that a person has to know
+	if had && was.Source == f.Source && was.Better == f.Better {
+		return nil // others hear it, or it says another priority: nothing that a person has to know, and anybody can send such adverts
 	}
 	e.refresh()
 	e.event(Event{Kind: EventVRRP, VIP: e.next.onlyVIP(c.Router), Reason: ReasonForeignOwner,
