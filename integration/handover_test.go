@@ -109,11 +109,15 @@ type moved struct {
 	window   lab.Span
 }
 
-// when says where in the window pings were lost, and what moved before.
+// when says where in the window pings were lost, and what moved before; whether they could be sent; and what the directors said for the address around the first of them.
 func (h *handOver) when(a netip.Addr, window lab.Span) string {
 	var out []string
+	var first, last lab.Instant
 	for at := window.From; at < window.To; at = at.Add(time.Millisecond) {
 		if n := h.pings[a].Lost(lab.Span{From: at, To: at.Add(time.Millisecond)}); n > 0 {
+			if last = at; first == 0 {
+				first = at
+			}
 			text := fmt.Sprintf("%d", n)
 			for _, m := range h.moves {
 				if since := at.Sub(m.window.From); since > 0 && at < m.window.To {
@@ -123,8 +127,36 @@ func (h *handOver) when(a netip.Addr, window lab.Span) string {
 			out = append(out, text)
 		}
 	}
+	if len(out) > maxTold {
+		out = append(out[:maxTold], fmt.Sprintf("and so on for %s", lab.Millis(last.Sub(first))))
+	}
+	if n, err := h.pings[a].Unsent(window); n > 0 {
+		out = append(out, fmt.Sprintf("%d could not be sent: %v", n, err))
+	}
+	var hosts []string
+	for _, d := range h.bed.Directors {
+		hosts = append(hosts, d.Name)
+	}
+	said, count := "", 0
+	tell := func() {
+		if count > 0 {
+			out = append(out, fmt.Sprintf("%d × %s", count, said))
+		}
+	}
+	for _, f := range h.capture.Frames(a, lab.Span{From: first.Add(-around), To: min(last, first.Add(around)).Add(around)}, hosts...) {
+		if text := fmt.Sprintf("%s from %s", f.Kind, f.Host); text != said {
+			tell()
+			said, count = text, 0
+			out = append(out, fmt.Sprintf("%s after the first", lab.Millis(f.At.Sub(first))))
+		}
+		count++
+	}
+	tell()
 	return strings.Join(out, "; ")
 }
+
+// maxTold is how many milliseconds in which pings were lost are told one by one, and around what is told of the directors' frames before and after.
+const maxTold, around = 5, 100 * time.Millisecond
 
 // check is what must hold of all that happened so far.
 func (h *handOver) check(t *testing.T) {

@@ -43,8 +43,9 @@ func (d *datagrams) Close() error {
 	return errors.Join(errs...)
 }
 
-func (d *datagrams) ask(seq uint16) {
-	_, _ = d.conns[int(seq)%len(d.conns)].Write(binary.BigEndian.AppendUint16(nil, seq))
+func (d *datagrams) ask(seq uint16) error {
+	_, err := d.conns[int(seq)%len(d.conns)].Write(binary.BigEndian.AppendUint16(nil, seq))
+	return err
 }
 
 func (d *datagrams) hear(note func(seq uint16)) {

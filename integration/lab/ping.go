@@ -53,15 +53,17 @@ type pings struct {
 
 func (p *pings) Close() error { return p.conn.Close() }
 
-func (p *pings) ask(seq uint16) {
+func (p *pings) ask(seq uint16) error {
 	var kind icmp.Type = ipv4.ICMPTypeEcho
 	if p.target.Is6() {
 		kind = ipv6.ICMPTypeEchoRequest
 	}
 	msg := icmp.Message{Type: kind, Body: &icmp.Echo{ID: p.id, Seq: int(seq)}}
-	if b, err := msg.Marshal(nil); err == nil { // the kernel adds the checksum of ICMPv6
-		_, _ = p.conn.WriteTo(b, &net.IPAddr{IP: p.target.AsSlice()})
+	b, err := msg.Marshal(nil) // the kernel adds the checksum of ICMPv6
+	if err == nil {
+		_, err = p.conn.WriteTo(b, &net.IPAddr{IP: p.target.AsSlice()})
 	}
+	return err
 }
 
 func (p *pings) hear(note func(seq uint16)) {

@@ -18,16 +18,18 @@ type Probe struct {
 	once sync.Once
 	wg   sync.WaitGroup
 
-	mu   sync.Mutex
-	sent []Instant // by sequence
-	back []Instant // answers, in the order in which they came
-	seen map[uint16]bool
+	mu     sync.Mutex
+	sent   []Instant // by sequence
+	failed []Instant // when one could not be sent
+	why    error     // the last one
+	back   []Instant // answers, in the order in which they came
+	seen   map[uint16]bool
 }
 
 // asker is what a probe asks through.
 type asker interface {
-	// ask sends a question. One that cannot be sent is one without an answer.
-	ask(seq uint16)
+	// ask sends a question. One that cannot be sent is one without an answer; the error is for who wonders why.
+	ask(seq uint16) error
 	// hear calls note with the number of each question that is answered, possibly at the same time, until Close.
 	hear(note func(seq uint16))
 	Close() error
@@ -64,7 +66,11 @@ func (p *Probe) send() {
 		p.mu.Lock()
 		p.sent = append(p.sent, Now())
 		p.mu.Unlock()
-		p.wire.ask(uint16(seq))
+		if err := p.wire.ask(uint16(seq)); err != nil {
+			p.mu.Lock()
+			p.failed, p.why = append(p.failed, Now()), err
+			p.mu.Unlock()
+		}
 		// By the clock, not from question to question: what a busy machine holds up is made up for, so that the rate is kept.
 		wait.Reset(start.Add(time.Duration(seq+1) * p.Interval).Sub(Now()))
 		select {
@@ -103,6 +109,19 @@ func (p *Probe) Lost(window Span) int {
 		}
 	}
 	return lost
+}
+
+// Unsent counts the questions of the window that could not even be sent, and says why the last one of all could not.
+func (p *Probe) Unsent(window Span) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, at := range p.failed {
+		if at >= window.From && at < window.To {
+			n++
+		}
+	}
+	return n, p.why
 }
 
 // Sent counts the questions asked in the window.
