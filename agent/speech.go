@@ -301,10 +301,11 @@ func (t *speech) resigns(in speechInput, r fsm.LocalRouter, there bool, x spoken
 			return in.s.Assignments[k].Release != nil && in.s.Assignments[k].Release.To != ""
 		})
 	case r.Part == fsm.RouterResigns:
-		// Another prefix length or link: this cluster has it again in a moment.
-		return r.Shadow || !slices.ContainsFunc(x.keys, func(k fsm.AddressKey) bool {
+		// Another prefix length or link: this cluster has it again in a moment, but not in shadow.
+		return !slices.ContainsFunc(x.keys, func(k fsm.AddressKey) bool {
 			a := in.s.Assignments[k]
-			return a.Release != nil && a.Release.Reason.Code == fsm.ReasonChanged
+			v, _ := in.s.VIPByKey(k)
+			return a.Release != nil && a.Release.Reason.Code == fsm.ReasonChanged && !in.s.Config.Shadows(v)
 		})
 	case r.Part == fsm.RouterSpeaks:
 		return !in.leased && in.ending

@@ -356,6 +356,20 @@ func TestLastWord(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := opened(t)
+		w.mode(t, fsm.ShadowMode)
+		w.expect(t, "given back: nobody has to wait", append(gone, released(w))...)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
+		c := w.State().Config
+		x := c.VIPs["web"]
+		x.Address = netip.MustParsePrefix("192.0.2.10/25")
+		c.VIPs = map[string]fsm.VIP{"web": x}
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})
+		w.expect(t, "this node has it again in a moment", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24", released(w))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := opened(t)
 		configureRouter(t, w, false)
 		w.expect(t, "the router is removed, the VIP stays", "vrid 51: silence")
 	})
