@@ -178,6 +178,29 @@ func TestSpeaksThenAsksThenOpens(t *testing.T) {
 	})
 }
 
+// TestAsksInShortRounds: with leases of 3 s nobody waits for half of that until it is seen that another router has given way: clients do not wait either.
+func TestAsksInShortRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := routed(t)
+		c := w.State().Config
+		c.Settings.Profile = fsm.WAN
+		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})
+		w.mu.Lock()
+		w.answers[web.Addr] = "02:00:00:00:00:05"
+		w.mu.Unlock()
+		w.assign(t, "n1", 0)
+		w.expect(t, "at once", "vrid 51: speak")
+		time.Sleep(10 * time.Millisecond)
+		w.mu.Lock()
+		delete(w.answers, web.Addr)
+		w.mu.Unlock()
+		time.Sleep(480 * time.Millisecond)
+		w.expect(t, "a round in which it had answered, and one in which nobody did")
+		time.Sleep(20 * time.Millisecond)
+		w.expect(t, "then", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+}
+
 // TestSpeaksForWhatIsOpen: a VIP that is added to a virtual router, and has no owner yet, does not make this node fall silent for the others.
 func TestSpeaksForWhatIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

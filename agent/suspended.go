@@ -21,6 +21,9 @@ func askedFor(t fsm.Timing) time.Duration { return t.TTL*5/4 + 50*time.Milliseco
 // askRound is how long each round of questions lasts; it asks twice.
 func askRound(t fsm.Timing) time.Duration { return max(t.TTL/2, 100*time.Millisecond) }
 
+// besideRound is that of questions about what a router outside the cluster may still have: its kernel answers at once, or not at all. Until it has fallen silent for a round nobody serves.
+func besideRound(t fsm.Timing) time.Duration { return min(askRound(t), 250*time.Millisecond) }
+
 // asked is an address that is not opened yet, because others may still hold it: without a quorum, or by VRRP.
 type asked struct {
 	by     []fsm.NodeID
@@ -113,6 +116,7 @@ func (a *actuator) against(addr netip.Addr) string {
 // and listens for whoever claims what this node holds so itself.
 func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next lease.Opened) map[fsm.AddressKey]asked {
 	listen, wait := map[netip.Addr]string{}, map[fsm.AddressKey]asked{}
+	round := askRound(timing)
 	suspensions, beside := s.Suspensions(), a.speech.asked(local)
 	for _, v := range local.VIPs {
 		_, opens := next[v.Key]
@@ -132,6 +136,7 @@ func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next le
 			listen[v.Key.Addr] = v.Link
 			wait[v.Key] = asked{router: beside[v.Key].router, heard: h}
 			delete(next, v.Key)
+			round = besideRound(timing)
 		}
 	}
 	if a.vote.listen {
@@ -144,7 +149,7 @@ func (a *actuator) ask(s *fsm.State, local fsm.Local, timing fsm.Timing, next le
 			}
 		}
 	}
-	a.ear.listen(listen, askRound(timing))
+	a.ear.listen(listen, round)
 	return wait
 }
 
