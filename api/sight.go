@@ -46,6 +46,7 @@ type RouterAside struct {
 	Yield          bool         `json:"yield" doc:"A peer of higher priority gets the VIPs"`
 	Unicast        bool         `json:"unicast" doc:"Its adverts go to its peers alone: the other nodes do not hear them"`
 	DownMS         int64        `json:"longest_master_down_ms" doc:"How long the most patient router outside the cluster hears nothing before it takes over"`
+	SkewMS         int64        `json:"longest_skew_ms" doc:"How long it waits where it was told that nobody has it any more"`
 	Peers          []netip.Addr `json:"peers,omitempty"`
 }
 
@@ -245,7 +246,7 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 			continue
 		}
 		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, PreemptDelayMS: r.PreemptDelay.Milliseconds(), Yield: !r.NoYield,
-			Unicast: r.Unicast, DownMS: r.LongestMasterDown().Milliseconds(), Peers: r.Peers})
+			Unicast: r.Unicast, DownMS: r.LongestMasterDown().Milliseconds(), SkewMS: r.LongestSkew().Milliseconds(), Peers: r.Peers})
 		q.Routers, q.Peers = append(q.Routers, r.Name), append(q.Peers, r.Peers...)
 	}
 	slices.SortFunc(q.Peers, netip.Addr.Compare)

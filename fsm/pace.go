@@ -27,13 +27,20 @@ func (r VirtualRouter) MasterDown() time.Duration { return r.masterDown(topPrior
 // LongestMasterDown is how long the most patient one does: only then nobody can be there any more who would speak.
 func (r VirtualRouter) LongestMasterDown() time.Duration { return r.masterDown(lowPriority) }
 
+// LongestSkew is how long the most patient one waits that was told that nobody is there any more.
+func (r VirtualRouter) LongestSkew() time.Duration { return r.skew(lowPriority) }
+
 func (r VirtualRouter) masterDown(priority time.Duration) time.Duration {
+	return downAdverts*r.Whole().Interval + r.skew(priority)
+}
+
+func (r VirtualRouter) skew(priority time.Duration) time.Duration {
 	w := r.Whole()
 	skew := w.Interval
 	if w.Version == 2 {
 		skew = time.Second
 	}
-	return downAdverts*w.Interval + (skewFraction-priority)*skew/skewFraction
+	return (skewFraction - priority) * skew / skewFraction
 }
 
 // Patience is what of that is left at any moment: the last advert may be a whole interval old.

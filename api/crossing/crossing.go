@@ -223,6 +223,11 @@ func againstGiveback(s api.Sight, say func(bool, string, string, ...any)) {
 				peers = append(peers, p.String())
 			}
 			say(true, "nobody-left", "virtual router %s: none of its peers (%s) is heard, or answers for its own address: nobody would have its VIPs; start one of them", r.Name, strings.Join(peers, ", "))
+		} else if !slices.ContainsFunc(s.Nodes, func(n api.NodeSight) bool {
+			h, _ := router(n, r.Name)
+			return slices.ContainsFunc(h.Heard, func(x api.Rival) bool { return x.Role == "listed" })
+		}) {
+			say(false, "never-heard", "virtual router %s: no advert of any of its peers was ever heard here: make sure that VRRP runs on one of them, since nobody has the VIPs until that shows", r.Name)
 		}
 	}
 }

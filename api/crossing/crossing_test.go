@@ -26,7 +26,7 @@ func mac(n fsm.NodeID) string        { return "02:00:00:00:00:0" + string(n[1]) 
 func sight(live bool) api.Sight {
 	s := api.Sight{
 		VIPs:    []api.SightVIP{{Name: "web", Address: vip, Mode: "shadow", Router: "VI_1", Owner: "n1", Shadow: true}},
-		Routers: []api.RouterAside{{Name: "VI_1", VRID: 51, Priority: 254, Preempt: true, Yield: true, DownMS: 3996, Peers: []netip.Addr{peer}}},
+		Routers: []api.RouterAside{{Name: "VI_1", VRID: 51, Priority: 254, Preempt: true, Yield: true, DownMS: 3996, SkewMS: 996, Peers: []netip.Addr{peer}}},
 	}
 	if live {
 		s.VIPs[0].Mode, s.VIPs[0].Shadow = "live", false
@@ -176,6 +176,7 @@ func TestAgainst(t *testing.T) {
 			second(s)
 			each(s, func(n *api.NodeSight) { n.Addresses[3].MACs = nil })
 		}, "!nobody-left"},
+		{"back: no peer was ever heard", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Routers[0].Heard = nil }) }, "never-heard"},
 		{"back: no peers", Giveback, func(s *api.Sight) { s.Routers[0].Peers = nil }, "!no-peers"},
 		{"back: no virtual router", Giveback, func(s *api.Sight) { s.Routers, s.VIPs[0].Router = nil, "" }, "!no-router"},
 		{"back: the peer is gone", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Addresses[1].MACs = nil }) }, "!nobody-left"},
@@ -307,15 +308,17 @@ func TestPatience(t *testing.T) {
 		do   func(s *api.Sight)
 		want time.Duration
 	}{
-		{"as configured", Takeover, func(*api.Sight) {}, 3996 * time.Millisecond},
-		{"one that is heard is slower", Takeover, func(s *api.Sight) { rival(s, 2).DownMS = 41_000 }, 41 * time.Second},
-		{"it is silent already", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Active = 41_000, false }, 3996 * time.Millisecond},
-		{"a stranger says what it likes", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Role = 1_021_000, "stranger" }, 3996 * time.Millisecond},
-		{"255 s", Giveback, func(s *api.Sight) { s.Routers[0].DownMS = 766_000 }, 766 * time.Second},
-		{"the slowest of two", Takeover, func(s *api.Sight) { s.Routers = append(s.Routers, api.RouterAside{Name: "VI_2", DownMS: 20_000}) }, 20 * time.Second},
-		{"a delay", Takeover, func(s *api.Sight) { s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 30_000, 18_000 }, 15996 * time.Millisecond},
-		{"no matter for the way back", Giveback, func(s *api.Sight) { s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 30_000, 18_000 }, 3996 * time.Millisecond},
-		{"no virtual router", Takeover, func(s *api.Sight) { s.Routers = nil }, 0},
+		{"as configured", Takeover, func(*api.Sight) {}, 33996 * time.Millisecond},
+		{"one that is heard is slower", Takeover, func(s *api.Sight) { rival(s, 2).DownMS = 41_000 }, 71 * time.Second},
+		{"it is silent already", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Active = 41_000, false }, 33996 * time.Millisecond},
+		{"a stranger says what it likes", Takeover, func(s *api.Sight) { rival(s, 2).DownMS, rival(s, 2).Role = 1_021_000, "stranger" }, 33996 * time.Millisecond},
+		{"255 s", Takeover, func(s *api.Sight) { s.Routers[0].DownMS = 766_000 }, 796 * time.Second},
+		{"the slowest of two", Takeover, func(s *api.Sight) { s.Routers = append(s.Routers, api.RouterAside{Name: "VI_2", DownMS: 20_000}) }, 50 * time.Second},
+		{"a delay", Takeover, func(s *api.Sight) { s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 30_000, 18_000 }, 45996 * time.Millisecond},
+		{"back: its skew alone", Giveback, func(s *api.Sight) {
+			s.Routers[0].DownMS, s.Routers[0].PreemptDelayMS, s.Nodes[1].Routers[0].ActiveMS = 766_000, 30_000, 18_000
+		}, 15996 * time.Millisecond},
+		{"no virtual router", Takeover, func(s *api.Sight) { s.Routers = nil }, 30 * time.Second},
 	} {
 		s := sight(x.way == Giveback)
 		x.do(&s)

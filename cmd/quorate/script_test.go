@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,6 +147,19 @@ func TestScript(t *testing.T) {
 				}
 				if code != args[0] {
 					ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
+				}
+			},
+			// until REGEXP quorate ARGS…: asked again until its output matches.
+			"until": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, limit := regexp.MustCompile("(?m)"+args[0]), time.Now().Add(20*time.Second)
+				for {
+					err := ts.Exec(args[1], args[2:]...)
+					if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+						return
+					}
+					if time.Now().After(limit) {
+						ts.Fatalf("%v never says %s", args[1:], args[0])
+					}
 				}
 			},
 			// member DIR NAME: DIR is the data directory of the one node of a cluster; its agent does not run.

@@ -16,9 +16,8 @@ that they need not wait. Then it is made sure of: no node has the address any mo
 for it, and somebody answers for it.
 
 It is refused where no peer is left that could have it, unless it is forced. Whether keepalived runs on a peer that answers
-shows only when it has to take over: what is not so within --wait is undone, unless --rollback=false.
-
-` + waitHelp,
+shows only when it has to take over: what is not so within --wait is undone, unless --rollback=false. Until then nobody has
+the VIP. Without --wait, the time is 15s and the skew of the slowest router: 16s where they advertise each second.`,
 		Example: `  quorate vrrp giveback web
   quorate vrrp giveback web --check`,
 	})

@@ -34,17 +34,14 @@ says how. giveback is the way back.
 A VIP that is live already is only looked at: nothing is changed, and nothing undone. Interrupted (Ctrl-C), the command
 says in which mode it leaves the VIP; a terminal that is lost does not end it.
 
-` + waitHelp,
+Without --wait, the time is 30s and as long as the slowest router outside the cluster takes to count as silent by its own
+timers, three intervals and its skew: 34s where they advertise each second, 13m16s where they do each 255s. What
+preempt_delay leaves them is added.`,
 		Example: `  quorate vrrp takeover web --check
   quorate vrrp takeover web
   quorate vrrp takeover web --wait 1m --rollback=false`,
 	})
 }
-
-// waitHelp is what takeover and giveback say of --wait.
-const waitHelp = `Without --wait, the time is 30s and as long as the slowest router outside the cluster takes by its own timers: three
-intervals and its skew, after which it counts as silent, or takes over. That makes 34s where they advertise each second,
-and 13m16s where they do each 255s.`
 
 // crossingFlags are those of takeover and giveback.
 type crossingFlags struct {
@@ -76,8 +73,6 @@ const (
 	setLimit = 15 * time.Second
 	// minWay is the shortest time to make sure.
 	minWay = time.Second
-	// wayMargin is for all that is not the timers of routers outside the cluster.
-	wayMargin = 30 * time.Second
 	// undoTries is how often it is undone again where somebody else has applied a configuration in the same moment.
 	undoTries = 3
 	// mostObjections are shown to a person.
@@ -98,7 +93,7 @@ func (a *app) crossing(way crossing.Way, cmd *cobra.Command) *cobra.Command {
 		}
 		return a.cross(cmd.Context(), c, way, args[0], f)
 	})
-	cmd.Flags().DurationVar(&f.wait, "wait", 0, "time for all of it to be as it should (default: 30s, and what the others' timers take)")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "time for all of it to be as it should (default: by the timers of the others, see above)")
 	cmd.Flags().BoolVar(&f.force, "force", false, "do it although something speaks against it")
 	cmd.Flags().BoolVar(&f.rollback, "rollback", true, "undo it when it is not as it should be in time")
 	cmd.Flags().BoolVar(&f.check, "check", false, "only say what speaks against it")
@@ -133,7 +128,7 @@ func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip
 	}
 	r.alone = len(s.Routers) == 0
 	if r.flags.wait == 0 {
-		r.flags.wait = (wayMargin + crossing.Patience(way, s)).Round(time.Second)
+		r.flags.wait = crossing.Patience(way, s).Round(time.Second)
 	}
 	if crossing.There(way, s) {
 		return r.there(ctx, s.Version)
