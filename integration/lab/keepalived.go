@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type KeepalivedOptions struct {
 	Instances []KeepalivedInstance
 	// Servers, if there are any, get what comes to port 80 of the first address by direct routing; it connects to them each second.
 	Servers []netip.AddrPort
+	// Scheduler is how they are chosen, with its flags, like "mh mh-port"; "" = rr.
+	Scheduler string
 }
 
 // KeepalivedInstance is one vrrp_instance on eth0.
@@ -185,7 +188,7 @@ func (o KeepalivedOptions) text(router string) string {
 	if len(o.Servers) == 0 {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "virtual_server %s 80 {\n  delay_loop 1\n  lvs_sched rr\n  lvs_method DR\n  protocol TCP\n", o.Instances[0].Addresses[0].Addr())
+	fmt.Fprintf(&b, "virtual_server %s 80 {\n  delay_loop 1\n  lvs_sched %s\n  lvs_method DR\n  protocol TCP\n", o.Instances[0].Addresses[0].Addr(), strings.ReplaceAll(cmp.Or(o.Scheduler, "rr"), " ", "\n  "))
 	for _, s := range o.Servers {
 		fmt.Fprintf(&b, "  real_server %s %d {\n    TCP_CHECK {\n      connect_timeout 1\n      retry 1\n      delay_before_retry 1\n    }\n  }\n", s.Addr(), s.Port())
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -86,6 +87,14 @@ func (l *Load) Settle(ctx context.Context) error {
 	}
 }
 
+// Finish starts no more requests, and waits until those that are under way are answered or have failed.
+func (l *Load) Finish(ctx context.Context) error {
+	if err := syscall.Kill(l.PID(), syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end the client on %s: %w", l.Host().Name, err)
+	}
+	return l.Wait(ctx)
+}
+
 // Summary of the requests that were started in the window. Settle first, or late ones are missing.
 func (l *Load) Summary(window Span) Summary {
 	l.mu.Lock()
@@ -116,7 +125,7 @@ func loadRole(ctx context.Context, args []string) error {
 	start := time.Now()
 	for i := 0; ctx.Err() == nil; i++ {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * interval)))
-		running.Go(func() { done <- s.request(ctx) })
+		running.Go(func() { done <- s.request(context.WithoutCancel(ctx)) }) // what was begun is ended: see [Load.Finish]
 	}
 	running.Wait()
 	close(done)

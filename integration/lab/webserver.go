@@ -85,7 +85,7 @@ func serveRole(ctx context.Context, args []string) error {
 	}
 	go sendBack(echo)
 	fmt.Println(readyLine)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second} // on a busy machine what a client has sent is read late
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

@@ -91,3 +91,22 @@ func TestKeepalivedOwnPath(t *testing.T) {
 		t.Error("it has not run")
 	}
 }
+
+// TestMigration runs that test of the hosts, from keepalived to a cluster, on a kernel that has IPVS.
+func TestMigration(t *testing.T) {
+	t.Parallel()
+	need(t)
+	dir := guesttest.Build(t, "quorate/cmd/quorate")
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := guestTest(t, "quorate/integration", 5*time.Minute, uml.Program{
+		Args: []string{"-test.run=^TestMigration$", "-test.v", "-test.timeout=4m"},
+		Env:  []string{"TMPDIR=/run", "GOGC=400", "QUORATE_PROGRAM=" + filepath.Join(dir, "quorate"), "QUORATE_SLOW_MACHINE=1", "QUORATE_DOCS=" + docs},
+		Dir:  "/", Memory: "2G",
+	})
+	if !strings.Contains(out, "--- PASS: TestMigration") {
+		t.Error("it has not run")
+	}
+}
