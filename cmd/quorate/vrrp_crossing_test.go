@@ -102,7 +102,7 @@ func (p *pass) mode() string {
 	return st.Config.ModeOf(st.Config.VIPs["web"]).String()
 }
 
-const soon = 2 * time.Second
+const soon = 4 * time.Second
 
 // TestCrossingDisturbed: whatever happens in the middle of a takeover, its last words say in which mode the VIP is and how to go on, and that is so.
 func TestCrossingDisturbed(t *testing.T) {
