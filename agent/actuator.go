@@ -232,7 +232,8 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.elections(s, local, timing, now, leased)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
-	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open, elect: a.vote.elect}
+	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open, elect: a.vote.elect,
+		deaf: func(x netip.Addr) bool { return a.ear.of(x).deafLong(time.Now()) }}
 	a.speech.hold(turn, next)
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())

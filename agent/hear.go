@@ -44,6 +44,8 @@ type heard struct {
 	err   error     // of the last round
 	anew  bool      // the round that runs has begun too early to count
 
+	deaf time.Time // since when no round has come to its end; zero: the last one did
+
 	first, until time.Time // when others were heard first and last; zero: never
 }
 
@@ -53,6 +55,12 @@ const (
 	// stubborn is how long one must be silent that went on for longer: it has not heard it, or its kernel has outlived it, and that may take its time to answer.
 	stubborn = 2 * time.Second
 )
+
+// patientlyDeaf is how long an owner that speaks waits until it can ask. A router outside the cluster that hears it leaves it the addresses, so it must not be for ever.
+const patientlyDeaf = 5 * time.Second
+
+// deafLong reports whether it could not be asked for too long.
+func (h heard) deafLong(now time.Time) bool { return !h.deaf.IsZero() && now.Sub(h.deaf) > patientlyDeaf }
 
 // gone reports whether nobody else answers any more, of those who were told to give way: for d, or longer where somebody went on.
 func (h heard) gone(d time.Duration) bool {
@@ -191,7 +199,7 @@ func (e *ear) note(a netip.Addr, link, mac string) {
 	if h.first.IsZero() {
 		h.first = now
 	}
-	e.heard[a] = heard{by: mac, first: h.first, until: now}
+	e.heard[a] = heard{by: mac, first: h.first, until: now, deaf: h.deaf}
 	signal(e.news)
 }
 
@@ -205,16 +213,19 @@ func (e *ear) ended(link string, addrs []netip.Addr, began time.Time, err error)
 		case e.want[a] != link:
 			continue
 		case err != nil && !(a.Is4() && errors.Is(err, probe.ErrNoSource)): // which concerns IPv6 on the same link
-			h = heard{by: h.by, err: err, first: h.first, until: h.until}
+			if h.deaf.IsZero() {
+				h.deaf = began
+			}
+			h = heard{by: h.by, err: err, first: h.first, until: h.until, deaf: h.deaf}
 		case h.since.IsZero():
 			// What was heard in this very round, or in a round that failed, begins the silence with the next.
 			h.since, h.last = time.Now(), began
 			if h.by == "" && h.err == nil && !h.anew {
 				h.since = began
 			}
-			h.err, h.anew = nil, false
+			h.err, h.anew, h.deaf = nil, false, time.Time{}
 		default:
-			h.last, h.by = began, ""
+			h.last, h.by, h.deaf = began, "", time.Time{}
 		}
 		e.heard[a] = h
 	}

@@ -41,7 +41,8 @@ type speech struct {
 	timed  bool                         // something changes by time alone
 	of     *fsm.State                   // that wanted is of
 	wanted []speak.Router
-	anew   []netip.Addr // what was heard of these before it was spoken for them counts no more
+	anew   []netip.Addr      // what was heard of these before it was spoken for them counts no more
+	dumb   map[speak.ID]bool // it cannot be asked for them, so they would be spoken for and never open
 }
 
 // spoken is a virtual router that this node speaks for, or did.
@@ -63,6 +64,8 @@ type speechInput struct {
 	open   lease.Opened // after the pass before
 	// elect are the routers that elect who speaks for want of a quorum.
 	elect map[string]uint8
+	// deaf reports whether it could not be asked for too long who answers for the address; nil: never.
+	deaf func(netip.Addr) bool
 }
 
 func routerKeys(r fsm.LocalRouter) []fsm.AddressKey {
@@ -100,6 +103,8 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 // hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
 func (t *speech) hold(in speechInput, next lease.Opened) {
 	t.waits, t.timed = nil, false
+	dumb := t.dumb
+	t.dumb = nil
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
@@ -121,6 +126,15 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 				if t.asks[id] && elects(r) {
 					t.anew = append(t.anew, r.Router.Addrs()...)
 				}
+			}
+			switch {
+			case !open && t.asks[id] && in.deaf != nil && slices.ContainsFunc(r.Router.Addrs(), in.deaf):
+				if t.dumb == nil {
+					t.dumb = map[speak.ID]bool{}
+				}
+				t.dumb[id] = true
+			case dumb[id]: // whoever has taken over has to give way first
+				t.anew = append(t.anew, r.Router.Addrs()...)
 			}
 			continue
 		}
@@ -212,7 +226,7 @@ func (t *speech) speak(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
-		if _, elects := in.elect[r.Router.Name]; !ok || elects || !speaksFor(r, next) {
+		if _, elects := in.elect[r.Router.Name]; !ok || elects || t.dumb[id] || !speaksFor(r, next) {
 			continue
 		}
 		var epoch fsm.Epoch
@@ -271,7 +285,7 @@ func (t *speech) quiet(in speechInput, next lease.Opened) {
 	for _, r := range in.local.Routers {
 		routers[r.Router.Name] = r
 		_, elects := in.elect[r.Router.Name]
-		if id, ok := routerID(r); ok && (elects || speaksFor(r, next)) {
+		if id, ok := routerID(r); ok && (elects || !t.dumb[id] && speaksFor(r, next)) {
 			speaks[id] = true
 		}
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -296,6 +297,41 @@ func TestNeverOpened(t *testing.T) {
 		if r := v.reported(); len(r.Fresh) != 1 || r.Fresh[0] != (fsm.FreshVIP{Key: web, Epoch: w.State().Assignments[web].Epoch}) {
 			t.Errorf("another answers for what was open: reported %+v", r)
 		}
+	})
+}
+
+// TestCannotAsk: an owner that cannot ask who answers falls silent after a while, so that a router outside the cluster can take over; when it can ask again it speaks first, and
+// what it heard before counts no more.
+func TestCannotAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := routed(t)
+		set := func(err error) { w.mu.Lock(); defer w.mu.Unlock(); w.deaf = err }
+		set(errors.New("no buffer space available"))
+		w.assign(t, "n1", 0)
+		w.expect(t, "at once", "vrid 51: speak")
+		time.Sleep(patientlyDeaf - 500*time.Millisecond)
+		w.expect(t, "while it may be for a moment")
+		time.Sleep(time.Second)
+		w.expect(t, "it cannot ask", "vrid 51: silence")
+		if text := w.actuator.status.Load().asking[web].text(); !strings.Contains(text, "does not speak for virtual router web, so that another can") || !strings.Contains(text, "no buffer space") {
+			t.Errorf("status says %q", text)
+		}
+		time.Sleep(time.Minute)
+		w.expect(t, "for a minute")
+		set(nil)
+		for range 1000 {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if said := w.said(); said == "vrid 51: speak" {
+				break
+			} else if said != "" {
+				t.Fatalf("before it speaks: %s", said)
+			}
+		}
+		time.Sleep(askRound(fsm.LAN.Timing()) / 2)
+		w.expect(t, "it has not asked since it speaks")
+		time.Sleep(time.Second)
+		w.expect(t, "nobody answers", "192.0.2.10 open", "put 192.0.2.10/24")
 	})
 }
 

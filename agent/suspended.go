@@ -41,6 +41,8 @@ func (x asked) text() string {
 		switch {
 		case x.heard.by != "":
 			return fmt.Sprintf("this node speaks for virtual router %s, and %s still answers for the address: it is opened when nobody does", x.router, x.heard.by)
+		case x.heard.err != nil && x.heard.deafLong(time.Now()):
+			return fmt.Sprintf("this node does not speak for virtual router %s, so that another can: nobody can be asked whether one has the address: %v", x.router, x.heard.err)
 		case x.heard.err != nil:
 			return fmt.Sprintf("this node speaks for virtual router %s, and nobody can be asked whether another has the address: %v", x.router, x.heard.err)
 		}
