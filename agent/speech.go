@@ -37,7 +37,7 @@ type speech struct {
 	opened map[fsm.AddressKey]fsm.Epoch // the assignment by which each was opened last
 	asks   map[speak.ID]bool            // before they open, it is asked whether somebody answers
 	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
-	first  map[speak.ID]time.Time       // when each was first wanted of the voices
+	deaf   map[speak.ID]time.Time       // since when this node hears nothing of each, for want of sockets; the others are not in it
 	timed  bool                         // something changes by time alone
 	of     *fsm.State                   // that wanted is of
 	wanted []speak.Router
@@ -88,16 +88,17 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 		t.of, t.wanted = s, wantedRouters(s, self, routers)
 	}
 	t.voices.Want(t.wanted)
-	first := make(map[speak.ID]time.Time, len(routers))
+	deaf := map[speak.ID]time.Time{}
 	for _, r := range routers {
-		if id, ok := routerID(r); ok {
-			first[id] = t.first[id]
-			if first[id].IsZero() {
-				first[id] = time.Now()
-			}
+		id, ok := routerID(r)
+		if !ok || !t.voices.View(id).Since.IsZero() {
+			continue
+		}
+		if deaf[id] = t.deaf[id]; deaf[id].IsZero() {
+			deaf[id] = time.Now()
 		}
 	}
-	t.first = first
+	t.deaf = deaf
 }
 
 // hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
@@ -170,9 +171,16 @@ func (t *speech) against(in speechInput, r fsm.LocalRouter, id speak.ID, v speak
 		return has
 	case r.Foreign != nil && r.Part == fsm.RouterYields:
 		return fmt.Sprintf("router %v has it by VRRP", *r.Foreign)
+	case v.Since.IsZero() && len(r.Router.Peers) > 0:
+		// They will hear nothing of this node, and take the addresses, and it would not know.
+		if open && in.now.Sub(t.deaf[id]) < deafFor(r) {
+			t.timed = true
+			return ""
+		}
+		return fmt.Sprintf("this node neither hears nor speaks VRRP on %s, so a router outside the cluster may have it", r.Link)
 	case open || !patient(r) || t.handed(in, r, v) && !v.Busy():
 		return ""
-	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r), v.Since.IsZero() && in.now.Sub(t.first[id]) < listenFor(r)+deafFor:
+	case !v.Since.IsZero() && in.now.Sub(v.Since) < listenFor(r):
 		t.timed = true
 		return "this node listens whether a router outside the cluster has it by VRRP"
 	case v.Active.Source.IsValid() && left(r, v, in.now):
@@ -190,8 +198,8 @@ func left(r fsm.LocalRouter, v speak.View, now time.Time) bool {
 	return r.Router.NoPreempt || now.Sub(v.ActiveSince) < r.Router.PreemptDelay
 }
 
-// deafFor is how long an owner waits for its sockets before it does without its ears.
-const deafFor = 2 * time.Second
+// deafFor is how long an owner goes on without sockets: they are opened again after a second, and its neighbours wait for three intervals from its last advert.
+func deafFor(r fsm.LocalRouter) time.Duration { return 2*r.Router.Interval - r.Router.Interval/4 }
 
 // listenFor is how long is listened before an address is opened that another may be left: an active router speaks once in an interval, and its timers may be late.
 func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 + 50*time.Millisecond }
@@ -394,7 +402,10 @@ func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking
 		c := v.Active
 		switch {
 		case v.Since.IsZero():
-			// It hears nothing here, and will not.
+			if now.Sub(t.deaf[id]) < unsureFor(r) {
+				t.timed = true
+				out.Unsure = append(out.Unsure, r.Router.Name)
+			} // later it says nothing of what it does not know, or the VIPs would wait for one node's sockets for ever
 		case c.Source.IsValid() && v.Outranks && !r.Router.NoYield:
 			out.Seen = append(out.Seen, cluster.ForeignSight{Router: r.Router.Name, Source: c.Source, Priority: uint8(c.Priority), Better: true})
 		case c.Source.IsValid() && patient(r) && !v.Fellow && !anyIn(open, routerKeys(r)) && left(r, v, now):

@@ -518,10 +518,11 @@ func TestLeavesItToTheOther(t *testing.T) {
 		w, v := routed(t, off)
 		v.hear(func(x *speak.View) { x.Since = time.Time{} })
 		w.assign(t, "n1", 0)
-		time.Sleep(3200 * time.Millisecond)
+		time.Sleep(10 * time.Second)
 		w.expect(t, "while it has no ears")
-		time.Sleep(200 * time.Millisecond)
-		w.expect(t, "it does without", "vrid 51: speak")
+		v.hear(func(x *speak.View) { x.Since = time.Now() })
+		time.Sleep(1310 * time.Millisecond)
+		w.expect(t, "it has listened", "vrid 51: speak")
 	})
 	for _, x := range []struct {
 		change func(*fsm.VirtualRouter)
@@ -557,6 +558,49 @@ func TestLeavesItToTheOther(t *testing.T) {
 		if r := v.reported(); len(r.Seen) > 0 {
 			t.Errorf("reported %+v", r)
 		}
+	})
+}
+
+// TestWithoutSockets: a node that can neither hear nor speak leaves the addresses to the peers, who hear nobody and take them; before they do. It says for a time that it does not know
+// who has them, then nothing, and opens them again when it hears, and nobody answers. Without peers it has nobody to mind.
+func TestWithoutSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t)
+		v.hear(func(x *speak.View) { *x = speak.View{} })
+		synctest.Wait()
+		if r := v.reported(); !slices.Equal(r.Unsure, []string{"web"}) {
+			t.Errorf("reported %+v", r)
+		}
+		time.Sleep(1700 * time.Millisecond)
+		w.expect(t, "while they may be opened again")
+		time.Sleep(300 * time.Millisecond) // the last advert may have been a second before, and the peers wait for three
+		w.expect(t, "without sockets", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+		if why := w.actuator.status.Load().waits[web]; !strings.Contains(why, "neither hears nor speaks VRRP on eth0") {
+			t.Errorf("status says %q", why)
+		}
+		time.Sleep(time.Minute)
+		w.expect(t, "for as long as it has none")
+		if r := v.reported(); len(r.Unsure) > 0 {
+			t.Errorf("reported %+v", r)
+		}
+		v.hear(func(x *speak.View) { x.Since = time.Now() })
+		w.expect(t, "it hears", "vrid 51: speak")
+		time.Sleep(time.Second)
+		w.expect(t, "and nobody answers", "192.0.2.10 open", "put 192.0.2.10/24")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t)
+		v.hear(func(x *speak.View) { *x = speak.View{} })
+		time.Sleep(time.Second)
+		v.hear(func(x *speak.View) { x.Since = time.Now() })
+		time.Sleep(10 * time.Second)
+		w.expect(t, "a moment without sockets")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t, func(r *fsm.VirtualRouter) { r.Peers = nil })
+		v.hear(func(x *speak.View) { *x = speak.View{} })
+		time.Sleep(time.Minute)
+		w.expect(t, "without sockets, and without peers")
 	})
 }
 

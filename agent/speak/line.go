@@ -52,6 +52,10 @@ type line struct {
 // retry is how long a line waits to open its sockets again.
 const retry = time.Second
 
+// yieldsFor is for how many of its intervals a better claim counts of which nothing more is heard because this node hears nothing, or has only begun to: a router
+// may be silent for that long that is active all the same.
+const yieldsFor = 4
+
 // errMoved ends the sockets of a line whose link is not what it was.
 var errMoved = errors.New("the link has changed")
 
@@ -95,9 +99,15 @@ func (l *line) run(ctx context.Context) {
 		l.mu.Lock()
 		again := l.problem == nil || err == nil || l.problem.Error() != err.Error()
 		l.problem = err
-		for _, v := range l.voices {
+		for id, v := range l.voices {
 			v.active.Store(false)
 			v.view.Store(nil)
+			if v.deaf.IsZero() {
+				v.deaf = time.Now()
+			}
+			if r := l.want[id]; r != nil && time.Since(v.deaf) >= yieldsFor*r.Config.Interval {
+				v.yielded.Store(v.yields.Load()) // nobody knows any more
+			}
 		}
 		l.mu.Unlock()
 		if err != nil && !errors.Is(err, errMoved) && again {
@@ -284,8 +294,11 @@ func (l *line) look(s *vrrp.Speaker, voices map[vrrp.VRID]*voice, have map[vrrp.
 		}
 		was := v.view.Load()
 		view := viewOf(st, r.own, false, was, time.Now())
-		if !view.Outranks || r.router.Config.Contest {
-			v.yielded.Store(yields)
+		v.deaf = time.Time{}
+		if over := !view.Outranks && time.Since(view.Since) >= yieldsFor*r.router.Config.Interval; over || r.router.Config.Contest {
+			if v.yielded.Swap(yields) != yields {
+				wait = 0 // what it was told before stands again
+			}
 		}
 		view.Yielded = v.hasYielded()
 		view.Speaks = v.active.Load()
@@ -297,8 +310,8 @@ func (l *line) look(s *vrrp.Speaker, voices map[vrrp.VRID]*voice, have map[vrrp.
 		}
 		v.view.Store(view)
 		news = news || !view.equal(was)
-		if was != nil && was.Yielded && !view.Yielded {
-			wait = 0 // what it was told before stands again
+		if view.Yielded && !view.Outranks { // until it has listened for long enough
+			wait = min(wait, max(yieldsFor*r.router.Config.Interval-time.Since(view.Since), time.Millisecond))
 		}
 	}
 	if news {

@@ -3,6 +3,7 @@ package speak
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type host struct {
 	link   atomic.Pointer[vip.Link]
 	live   atomic.Bool
 	opened atomic.Int32
+	broken atomic.Bool // no socket can be opened
 	stuck  chan struct{}
 	events chan Event
 }
@@ -56,6 +58,9 @@ func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
 			return nil, nil
 		},
 		Open: func(vrrp.ConnOptions) (Wire, error) {
+			if h.broken.Load() {
+				return nil, errors.New("no socket")
+			}
 			h.opened.Add(1)
 			return c.Plug(), nil
 		},
@@ -164,6 +169,89 @@ func TestYields(t *testing.T) {
 		time.Sleep(5*sec + sec/2)
 		if v := a.View(id51); v.Yielded || v.Busy() || len(c.By("192.0.2.1", turn)) != 6 {
 			t.Errorf("when the other has ended it said %v, and sees %+v", c.By("192.0.2.1", turn), v)
+		}
+	})
+}
+
+// TestYieldWithoutSockets: a node that has yielded and hears nothing any more cannot know that the better claim is over: it counts for four intervals, as long as a
+// router may be silent that is active, and then no more. One that hears again says that nobody is there when it has listened for as long.
+func TestYieldWithoutSockets(t *testing.T) {
+	yields := func(ctx context.Context, t *testing.T, c *vrrptest.Cable) (*host, *vrrp.Speaker) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(5 * sec)
+		n := legacy(ctx, c, 220)
+		time.Sleep(5 * sec)
+		if v := a.View(id51); !v.Yielded {
+			t.Fatalf("it does not yield: %+v", v)
+		}
+		return a, n
+	}
+	lose := func(a *host) {
+		a.broken.Store(true)
+		a.link.Store(&vip.Link{Name: "eth0", Index: 3, Primary: addrs("192.0.2.1")[0]}) // a new one, on which no socket opens
+		a.Look()
+		synctest.Wait()
+	}
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a, _ := yields(ctx, t, c)
+		lose(a)
+		time.Sleep(3*sec + sec/2)
+		if v := a.View(id51); !v.Yielded || !v.Since.IsZero() {
+			t.Errorf("just after it lost its sockets: %+v", v)
+		}
+		time.Sleep(2 * sec)
+		if v := a.View(id51); v.Yielded {
+			t.Errorf("long after it lost its sockets: %+v", v)
+		}
+	})
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a, n := yields(ctx, t, c)
+		lose(a)
+		if err := n.Remove(51); err != nil { // nobody hears that
+			t.Fatal(err)
+		}
+		a.broken.Store(false)
+		turn := time.Now()
+		time.Sleep(sec + 3*sec + sec/2)
+		if v := a.View(id51); !v.Yielded || v.Since.IsZero() || len(c.By("192.0.2.1", turn)) > 0 {
+			t.Errorf("it listens again: %+v, and said %v", v, c.By("192.0.2.1", turn))
+		}
+		time.Sleep(2 * sec)
+		if v := a.View(id51); v.Yielded || len(c.By("192.0.2.1", turn)) == 0 {
+			t.Errorf("it has listened: %+v, and said %v", v, c.By("192.0.2.1", turn))
+		}
+	})
+}
+
+// TestYieldThatNobodySaw: a claim that was over before anybody looked silences this node for no longer than that.
+func TestYieldThatNobodySaw(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(5*sec + sec/3)
+		other := router(51).Config
+		other.Source, other.Listed, other.Mode = addrs("192.0.2.5")[0], nil, vrrp.Elected
+		r, err := vrrp.NewRouter(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := c.Plug()
+		turn := time.Now()
+		for _, p := range []vrrp.Priority{100, 220, 100} { // it looks at the first, and not again for a moment
+			if err := r.Compose(p, time.Now(), end.Send); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if v := a.View(id51); !v.Yielded || v.Speaks {
+			t.Fatalf("it does not yield: %+v", v)
+		}
+		time.Sleep(2 * lookPause)
+		if v := a.View(id51); !v.Speaks || v.Yielded || len(c.By("192.0.2.1", turn)) == 0 {
+			t.Errorf("it is silent: %+v", v)
 		}
 	})
 }

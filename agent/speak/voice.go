@@ -2,6 +2,7 @@ package speak
 
 import (
 	"sync/atomic"
+	"time"
 
 	"quorate/vip/vrrp"
 )
@@ -28,6 +29,8 @@ type voice struct {
 	// active is the Speaker's state, as it said last.
 	active atomic.Bool
 	view   atomic.Pointer[View]
+	// deaf is since when the line has heard nothing for want of sockets; zero: it hears. The line's alone.
+	deaf time.Time
 	// priority is this node's while the routers elect, elected the one that the Speaker was told; 0 = it is not in an election. elected is the line's alone.
 	priority atomic.Uint32
 	elected  uint32
