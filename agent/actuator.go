@@ -70,6 +70,7 @@ type actuator struct {
 	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
 	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
 	ending  func() bool                 // this agent has been asked to end
+	others  func() map[fsm.NodeID]bool  // the nodes that have a quorum without this one
 	orders  chan order
 	log     *slog.Logger
 
@@ -79,6 +80,7 @@ type actuator struct {
 	vote    fallbackOutput // of this pass
 	lapsed  uint64         // which lease had come back when this pass looked
 	speech  speech
+	inherit map[fsm.NodeID]bool      // the last heirs
 	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
 	open    lease.Opened
 	lingers lingers
@@ -128,6 +130,7 @@ func (a *actuator) run(ctx context.Context) error {
 		nowEpoch := s.Nodes[a.self].Epoch
 		now := a.clock.Now()
 		nowLive := a.lease.Live(nowEpoch)
+		a.heirs(nowLive)
 		if nowLive {
 			a.hold.leased(now)
 			a.fall.leased(now, s.Config.Settings.Profile.Timing().TTL)
@@ -151,8 +154,13 @@ func (a *actuator) run(ctx context.Context) error {
 		timer.Reset(min(lease.UntilTick(a.clock.Now(), s.Config.Settings.Profile.Timing().TTL), a.untilLingerEnds(), a.ramps.untilNext()))
 		select {
 		case <-ctx.Done():
+			s = a.view.State()
+			if a.lease.Live(s.Nodes[a.self].Epoch) {
+				a.heirs(true)
+			}
+			last := speechInput{s: s, local: fsm.LocalOf(s, a.self), ending: a.isEnding(), heirs: a.inherit}
 			st := a.vips.Clear()
-			a.speech.stop(fsm.LocalOf(a.view.State(), a.self), a.isEnding(), st)
+			a.speech.stop(last, st)
 			a.fall.fail("this agent was stopped, or its node has left the cluster", time.Now())
 			a.hold.fail(errors.New("this agent was stopped, or its node has left the cluster"), time.Now())
 			for _, n := range slices.Concat(a.fall.told(), a.hold.told()) {
@@ -232,7 +240,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.elections(s, local, timing, now, leased)
 	next := a.open.Next(keys, local.NodeEpoch, a.lease.Live)
 	local = a.withoutQuorum(s, local, timing, now, leased, next)
-	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), open: a.open, elect: a.vote.elect,
+	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), heirs: a.heirs(leased), open: a.open, elect: a.vote.elect,
 		deaf: func(x netip.Addr) bool { return a.ear.of(x).deafLong(time.Now()) }}
 	a.speech.hold(turn, next)
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
@@ -316,6 +324,22 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 
 // isEnding reports whether this agent has been asked to end.
 func (a *actuator) isEnding() bool { return a.ending != nil && a.ending() }
+
+// heirs are the nodes that can take over from this one when it has ended; nil while it does not end, and when the cluster has no quorum. What was known
+// last counts where nothing can be asked any more, as the node ends beside the actuator.
+func (a *actuator) heirs(leased bool) map[fsm.NodeID]bool {
+	switch {
+	case !a.isEnding() || a.others == nil:
+		return nil
+	case !leased && !a.led():
+		a.inherit = nil
+		return nil
+	}
+	if now := a.others(); now != nil {
+		a.inherit = now
+	}
+	return a.inherit
+}
 
 // waits reports whether an address is not open yet because others may hold it, by the last pass.
 func (a *actuator) waits(k fsm.AddressKey) bool {

@@ -52,7 +52,8 @@ type world struct {
 	speaks    *worldVoices    // nil: there are no virtual routers
 	voices    *speak.Speakers // in their place: real ones
 	reports   func(cluster.ForeignReport)
-	ending    bool // the agent was asked to end
+	ending    bool                // the agent was asked to end
+	others    map[fsm.NodeID]bool // that go on without it
 	stop      func()
 	model     lvs.Plane // in place of worldPlane
 	diary     []string
@@ -341,6 +342,7 @@ func (w *world) start(t *testing.T) (stop func()) {
 		a.speech.voices, a.heard = v, v.news
 		a.foreign = func(r cluster.ForeignReport) { v.mu.Lock(); defer v.mu.Unlock(); v.seen = r }
 		a.ending = func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ending }
+		a.others = func() map[fsm.NodeID]bool { w.mu.Lock(); defer w.mu.Unlock(); return w.others }
 	}
 	if w.voices != nil {
 		a.speech.voices, a.heard, a.foreign = w.voices, w.voices.News(), w.reports

@@ -348,7 +348,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
 		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, lapses: a.fence, tell: a.holdsChanged,
 		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), ready: a.vips.Prepare, parents: &parents{book: a.book, log: a.log}, passed: a.hasPassed,
-		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load}
+		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load, others: a.others}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

@@ -60,8 +60,9 @@ type speechInput struct {
 	local  fsm.Local
 	now    time.Time
 	leased bool
-	ending bool         // this agent has been asked to end
-	open   lease.Opened // after the pass before
+	ending bool                // this agent has been asked to end
+	heirs  map[fsm.NodeID]bool // that will have a quorum without this node; known while it ends
+	open   lease.Opened        // after the pass before
 	// elect are the routers that elect who speaks for want of a quorum.
 	elect map[string]uint8
 	// deaf reports whether it could not be asked for too long who answers for the address; nil: never.
@@ -330,9 +331,15 @@ func (t *speech) resigns(in speechInput, r fsm.LocalRouter, there bool, x spoken
 			return a.Release != nil && a.Release.Reason.Code == fsm.ReasonChanged && !in.s.Config.Shadows(v)
 		})
 	case r.Part == fsm.RouterSpeaks:
-		return !in.leased && in.ending
+		return !in.leased && in.ending && !in.inherited(r)
 	}
 	return false
+}
+
+// inherited reports whether another node gets a router's addresses once this agent has ended, though nobody has said so yet, as when its hand-over was stuck. The peers
+// need not take them in between, to give them back a moment later.
+func (in speechInput) inherited(r fsm.LocalRouter) bool {
+	return slices.ContainsFunc(in.s.Fit(r.Router), func(n fsm.NodeID) bool { return in.heirs[n] })
 }
 
 // end says the last words that are due: of routers all of whose addresses the kernel's list has no more.
@@ -361,24 +368,26 @@ func (t *speech) carry(in speechInput, next lease.Opened, st vip.Status) {
 	}
 }
 
-// stop is for an agent that ends, with what its kernel has after all addresses were taken off: last words where nobody of the cluster was there to take over.
-func (t *speech) stop(local fsm.Local, ending bool, st vip.Status) {
+// stop is for an agent that ends, with what its kernel has after all addresses were taken off: last words where nobody of the cluster is there to take over, and the addresses
+// are gone.
+func (t *speech) stop(in speechInput, st vip.Status) {
 	if t.voices == nil {
 		return
 	}
-	part := map[string]fsm.RouterPart{}
-	for _, r := range local.Routers {
-		part[r.Router.Name] = r.Part
+	routers := map[string]fsm.LocalRouter{}
+	for _, r := range in.local.Routers {
+		routers[r.Router.Name] = r
 	}
 	for id, x := range t.spoken {
-		if x.last = x.last || ending && (part[x.name] == fsm.RouterSpeaks || x.elects); x.last {
-			t.spoken[id] = x
-			continue
-		}
+		r := routers[x.name]
+		x.last = x.last || in.ending && (r.Part == fsm.RouterSpeaks || x.elects) && !in.inherited(r)
+		t.spoken[id] = x
+	}
+	t.end(st)
+	for id := range t.spoken {
 		delete(t.spoken, id)
 		t.voices.Silence(id)
 	}
-	t.end(st)
 	t.voices.Want(nil)
 }
 

@@ -461,6 +461,72 @@ func TestEnds(t *testing.T) {
 	})
 }
 
+// TestEndsBeforeAnother: the hand-over was stuck when the agent ended, or lost its lease on the way: where another node gets the address by a fence the peers are not woken for the moment
+// in between.
+func TestEndsBeforeAnother(t *testing.T) {
+	others := map[fsm.NodeID]bool{"n2": true}
+	for _, x := range []struct {
+		name   string
+		change func(t *testing.T, w *world)
+		last   bool
+	}{
+		{"another node goes on", func(t *testing.T, w *world) { w.others = others }, false},
+		{"nobody does", func(t *testing.T, w *world) { w.others = map[fsm.NodeID]bool{} }, true},
+		{"one that is drained", func(t *testing.T, w *world) {
+			w.mu.Unlock()
+			defer w.mu.Lock()
+			w.apply(t, fsm.Command{SetDrain: &fsm.SetDrain{Node: "n2", Draining: true}})
+			w.others = others
+		}, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := opened(t)
+			w.mu.Lock()
+			w.ending = true
+			x.change(t, w)
+			w.mu.Unlock()
+			w.stop()
+			want := []string{"192.0.2.10 closed", "remove 192.0.2.10/24", "vrid 51: silence"}
+			if x.last {
+				want[2] = "vrid 51: last word"
+			}
+			w.expect(t, x.name, want...)
+		})
+	}
+	for _, led := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := opened(t)
+			w.mu.Lock()
+			w.ending, w.led, w.others = true, led, others
+			w.mu.Unlock()
+			w.lease(w.State().Nodes["n1"].Epoch, false)
+			if led { // the others have the quorum
+				w.expect(t, "the lease is lost while it ends", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+			} else {
+				w.expect(t, "the quorum is lost while it ends", "vrid 51: mute", "192.0.2.10 closed", "remove 192.0.2.10/24", "vrid 51: last word")
+			}
+		})
+	}
+}
+
+// TestEndsMuted: an agent that ends while it waits for its kernel to let go of the address leaves no router behind that is neither silent nor speaks.
+func TestEndsMuted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := opened(t)
+		w.mu.Lock()
+		w.stuck = true
+		w.mu.Unlock()
+		w.letGo(t, "", fsm.ReasonDrained)
+		time.Sleep(time.Second)
+		w.stop()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if told := v.told[speak.ID{Link: "eth0", Family: vrrp.IPv4, VRID: 51}]; told != "vrid 51: silence" {
+			t.Errorf("told last: %q", told)
+		}
+	})
+}
+
 // TestYieldsAtOnce: the Speaker has fallen silent before a better claim: closed and removed by this node itself, before anybody has agreed on it; and not opened again
 // while the claim lasts.
 func TestYieldsAtOnce(t *testing.T) {

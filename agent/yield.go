@@ -84,6 +84,32 @@ func (a *Agent) mayYield(s *fsm.State) bool {
 	return false
 }
 
+// others are the nodes that live on when this one has ended, and have a quorum then; empty if they have none, nil if nobody can say. A node that died is
+// among them for some seconds.
+func (a *Agent) others() map[fsm.NodeID]bool {
+	members := a.node.Members()
+	if len(members) == 0 {
+		return nil
+	}
+	voters, alive, out := 0, 0, map[fsm.NodeID]bool{}
+	for _, m := range members {
+		if m.Voter {
+			voters++
+		}
+		if m.Self || !m.Alive {
+			continue
+		}
+		out[m.ID] = true
+		if m.Voter {
+			alive++
+		}
+	}
+	if alive <= voters/2 {
+		return map[fsm.NodeID]bool{}
+	}
+	return out
+}
+
 // moving reports whether one of the node's VIPs is being released.
 func moving(s *fsm.State, self fsm.NodeID) bool {
 	for _, a := range s.Assignments {

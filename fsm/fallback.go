@@ -36,13 +36,7 @@ func (s *State) FallbackPriorities(r ResolvedRouter) map[NodeID]uint8 {
 		}
 		owner = a.Owner
 	}
-	var nodes []NodeID
-	needs := s.Config.needsOf()
-	for id, n := range s.Nodes {
-		if !n.Draining && !n.Leaving && !slices.ContainsFunc(r.VIPs, func(v VIP) bool { return n.misfit(needs[v.Name]) != "" }) {
-			nodes = append(nodes, id)
-		}
-	}
+	nodes := s.Fit(r)
 	prefer := r.VIPs[0].Prefer
 	if g, ok := s.Config.Groups[r.VIPs[0].Group]; ok {
 		prefer = g.Prefer
@@ -69,6 +63,17 @@ func (s *State) FallbackPriorities(r ResolvedRouter) map[NodeID]uint8 {
 		out[id] = uint8(max(1, top-i*gap)) // where there are more nodes than priorities, the last of them are told apart by their addresses
 	}
 	return out
+}
+
+// Fit are the directors that could have all VIPs of the router, in no order: they fit, and are neither drained nor leaving.
+func (s *State) Fit(r ResolvedRouter) (nodes []NodeID) {
+	needs := s.Config.needsOf()
+	for id, n := range s.Nodes {
+		if !n.Draining && !n.Leaving && !slices.ContainsFunc(r.VIPs, func(v VIP) bool { return n.misfit(needs[v.Name]) != "" }) {
+			nodes = append(nodes, id)
+		}
+	}
+	return nodes
 }
 
 // fallbackWire is where an election for an address takes place: routers of another one do not hear it.
