@@ -99,10 +99,10 @@ func (m *Machine) heardInActive(e Event) {
 			m.send(e.At, m.priority)
 		}
 		m.learn(e)
-		m.enter(Backup, cause)
-		if m.mode() == Appointed {
+		if m.mode() == Appointed { // before Enter: who sees that it is a Backup Router knows why, and does not appoint it again
 			m.do(Action{Kind: Yield, Source: e.Source, Priority: e.Priority, Cause: cause})
 		}
+		m.enter(Backup, cause)
 	}
 }
 

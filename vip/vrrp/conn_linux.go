@@ -27,7 +27,7 @@ type ConnOptions struct {
 	AH bool
 }
 
-// Conn hears and sends VRRP on one link, for one family. It needs CAP_NET_RAW. Sending is safe for concurrent use, and beside one receiver.
+// Conn hears and sends VRRP on one link, for one family. It needs CAP_NET_RAW. Sending is safe for concurrent use, and beside one receiver; it never waits.
 //
 // What it sends has the IP header that the caller made: any source address, whether this host has it or not. It does not hear what it sends. A link that
 // is deleted and made again needs a new Conn.
@@ -38,8 +38,8 @@ type Conn struct {
 	more   []netip.Addr // groups besides those
 	link   string
 	index  int
-	out    net.PacketConn
-	frames *packet.Conn // sends what has another MAC than the link's
+	out    *os.File     // nil: it only hears
+	frames *packet.Conn // sends what has another MAC than the link's; nil as out is
 }
 
 // Open opens the sockets, in the network namespace of the calling thread.
@@ -59,10 +59,10 @@ func Open(o ConnOptions) (*Conn, error) {
 	if err == nil && o.Apart {
 		c.rest, err = listen(o, ifi, others)
 	}
-	if err == nil {
+	if err == nil && !o.AH {
 		c.out, err = speak(o.Family, ifi)
 	}
-	if err == nil {
+	if err == nil && !o.AH {
 		c.frames, err = packet.Listen(ifi, packet.Raw, 0, nil) // protocol 0: it hears nothing
 	}
 	if err != nil {
@@ -71,20 +71,22 @@ func Open(o ConnOptions) (*Conn, error) {
 	return c, nil
 }
 
+// sendBuffer is how much may wait in the kernel. What is sent to a peer that is not there waits until ARP gives up, which keeps up to 208 KiB for each, and what the
+// socket has room for by default would be used up by one.
+const sendBuffer = 4 << 20
+
 // speak opens the socket that sends packets with their headers.
-func speak(f Family, ifi *net.Interface) (net.PacketConn, error) {
-	file, err := open(f, unix.IPPROTO_RAW, ifi, func(fd int) error {
+func speak(f Family, ifi *net.Interface) (*os.File, error) {
+	return open(f, unix.IPPROTO_RAW, ifi, func(fd int) error {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil { // it needs CAP_NET_ADMIN
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+		}
 		if f == IPv6 {
 			return set(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0, unix.IPV6_MULTICAST_IF, ifi.Index)
 		}
 		return errors.Join(set(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0),
 			unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(ifi.Index)}))
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() // FilePacketConn has its own copy
-	return net.FilePacketConn(file)
 }
 
 // open makes a raw socket on a link. The runtime does not wait for it: see [ear].
@@ -202,11 +204,27 @@ func (c *Conn) Unread() uint64 {
 	return n
 }
 
-// Send sends a packet with its IP header.
+// Send sends a packet with its IP header, or says at once that the kernel does not take it: an advert that had to wait would be old when it is sent.
 func (c *Conn) Send(packet []byte, to netip.Addr) error {
-	// A link-local address needs no zone: the socket is bound to the link.
-	if _, err := c.out.WriteTo(packet, &net.IPAddr{IP: to.AsSlice()}); err != nil {
-		return fmt.Errorf("vrrp on %s: %w", c.link, err)
+	if c.out == nil {
+		return errors.ErrUnsupported
+	}
+	var at unix.Sockaddr
+	if to.Is4() {
+		at = &unix.SockaddrInet4{Addr: to.As4()}
+	} else {
+		at = &unix.SockaddrInet6{Addr: to.As16(), ZoneId: uint32(c.index)}
+	}
+	return c.sent(to, control(c.out, func(fd int) error { return unix.Sendto(fd, packet, unix.MSG_DONTWAIT, at) }))
+}
+
+// sent says of a packet why it was not sent.
+func (c *Conn) sent(to netip.Addr, err error) error {
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("vrrp on %s: too much waits to be sent, so the link takes nothing, or peers are not there: %w", c.link, err)
+	case err != nil:
+		return fmt.Errorf("vrrp on %s: send to %s: %w", c.link, to, err)
 	}
 	return nil
 }
@@ -217,11 +235,14 @@ func (c *Conn) SendFrom(mac net.HardwareAddr, p []byte, to netip.Addr) error {
 	if !to.IsMulticast() {
 		return c.Send(p, to)
 	}
-	group := groupMAC(to)
-	if _, err := c.frames.WriteTo(appendFrame(make([]byte, 0, etherHeader+len(p)), mac, to, p), &packet.Addr{HardwareAddr: group[:]}); err != nil {
-		return fmt.Errorf("vrrp on %s: %w", c.link, err)
+	if c.frames == nil {
+		return errors.ErrUnsupported
 	}
-	return nil
+	group := groupMAC(to)
+	at := &unix.SockaddrLinklayer{Ifindex: c.index, Halen: uint8(len(group))}
+	copy(at.Addr[:], group[:])
+	frame := appendFrame(make([]byte, 0, etherHeader+len(p)), mac, to, p)
+	return c.sent(to, control(c.frames, func(fd int) error { return unix.Sendto(fd, frame, unix.MSG_DONTWAIT, at) }))
 }
 
 // Close closes the sockets.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,6 +186,40 @@ func TestConnAH(t *testing.T) {
 	var a Advert
 	if _, r := a.Decode(d); !d.AH || r != InAH || a.VRID != 51 {
 		t.Errorf("heard %+v: %s, vrid %d", d, r, a.VRID)
+	}
+}
+
+// TestSendDoesNotWait: what cannot be sent at once is not sent, though the kernel holds everything back until ARP gives up; and a peer that is not there keeps nothing
+// from one that is.
+func TestSendDoesNotWait(t *testing.T) {
+	us, them := wire(t)
+	out, in := us.conn(ConnOptions{Family: IPv4}), them.conn(ConnOptions{Family: IPv4, VRIDs: []VRID{51}})
+	r, err := NewRouter(Config{VRID: 51, Version: V3, Priority: 100, Interval: time.Second, Addresses: addrs("192.168.1.100"), Source: addr("192.168.1.1")})
+	must(t, err)
+	var full error
+	var longest time.Duration
+	many := func(n int, to netip.Addr) {
+		must(t, r.Compose(100, time.Now(), func(packet []byte, _ netip.Addr) error {
+			for range n {
+				began := time.Now()
+				if err := out.Send(packet, to); err != nil && full == nil {
+					full = err
+				}
+				longest = max(longest, time.Since(began))
+			}
+			return nil
+		}))
+	}
+	many(2000, addr("192.168.1.99"))
+	if full != nil {
+		t.Fatalf("one that is not there: %v", full)
+	}
+	many(1, addr("192.168.1.10"))
+	in.take(t, 1)
+	must(t, control(out.out, func(fd int) error { return set(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1) })) // the kernel has its least
+	many(100, addr("192.168.1.98"))
+	if full == nil || !errors.Is(full, syscall.EAGAIN) || longest > time.Second {
+		t.Errorf("said %v; one took %s", full, longest)
 	}
 }
 

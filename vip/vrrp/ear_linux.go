@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -104,7 +105,7 @@ func (e *ear) filter(vrids []VRID, hosts []netip.Addr) error {
 }
 
 // control does something with a file, unless it is closed.
-func control(file *os.File, f func(fd int) error) error {
+func control(file syscall.Conn, f func(fd int) error) error {
 	c, err := file.SyscallConn()
 	if err != nil {
 		return err

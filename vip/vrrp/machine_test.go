@@ -225,7 +225,7 @@ func TestAppointed(t *testing.T) {
 		{"elected", "HandOver, Release and Appoint are nothing to a router that is elected", nil, []step{
 			startup, {at(Appoint, 0), "", Backup, down150}, elected, {at(HandOver, down150), "", Active, sec}, {at(Release, down150), "", Active, sec}}},
 		{"foreign owner", "a better claim of a listed router: fall silent, and ask to yield", appointed, []step{
-			startup, in, {hears(1500*ms, 200), "enter backup: higher-priority 192.168.1.10; yield: higher-priority 192.168.1.10 200", Backup, learned},
+			startup, in, {hears(1500*ms, 200), "yield: higher-priority 192.168.1.10 200; enter backup: higher-priority 192.168.1.10", Backup, learned},
 			{hears(1600*ms, 200), "", Backup, learned}, {at(Tick, 1600*ms+learned), "vacant: active-down", Backup, down150}}},
 		{"foreign owner", "it stops: the addresses are vacant after Skew_Time", appointed, []step{
 			startup, {hears(sec, 200), "", Backup, learned}, {hears(2*sec, 0), "", Backup, learnedSkew}, {at(Tick, 2*sec+learnedSkew), "vacant: active-released", Backup, down150}}},
