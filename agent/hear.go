@@ -60,7 +60,9 @@ const (
 const patientlyDeaf = 5 * time.Second
 
 // deafLong reports whether it could not be asked for too long.
-func (h heard) deafLong(now time.Time) bool { return !h.deaf.IsZero() && now.Sub(h.deaf) > patientlyDeaf }
+func (h heard) deafLong(now time.Time) bool {
+	return !h.deaf.IsZero() && now.Sub(h.deaf) > patientlyDeaf
+}
 
 // gone reports whether nobody else answers any more, of those who were told to give way: for d, or longer where somebody went on.
 func (h heard) gone(d time.Duration) bool {
