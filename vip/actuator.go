@@ -371,6 +371,11 @@ type many interface {
 	RemoveAll([]Address) []error
 }
 
+// accepting is a kernel that may have an address before it takes packets for it, see [Kernel].
+type accepting interface {
+	Accepts(link string, addr netip.Addr) bool
+}
+
 // stepsAtOnce bounds what is done between two looks at whether somebody is in a hurry, and two words that the pass goes on.
 const stepsAtOnce = 16
 
@@ -513,8 +518,12 @@ func (a *Actuator) arrived(w Wanted, why why, now time.Time) {
 	a.announce(k, now)
 }
 
-// announce sends one announcement for k and moves its schedule on.
+// announce sends one announcement for k and moves its schedule on. The first one waits until the kernel takes packets for the address: whoever
+// hears of it sends them here from then on.
 func (a *Actuator) announce(k key, now time.Time) {
+	if kernel, ok := a.kernel.(accepting); ok && !kernel.Accepts(k.Link, k.Addr) && a.schedule.wait(k, now) {
+		return
+	}
 	a.schedule.sent(k, now)
 	r := a.records[k]
 	if a.announcer == nil || r == nil {

@@ -113,7 +113,8 @@ type Link struct {
 // links are told apart from other failures, and addresses are announced again when their link comes back. One that has
 // a method Manage([]netip.Addr) is told the cluster's addresses. One that has methods PutAll([]Wanted) []error and
 // RemoveAll([]Address) []error is asked by them where there are many. One that has methods MakeVirtual(Virtual, bool) (bool, error) and
-// RemoveVirtual(string) error can carry virtual MACs.
+// RemoveVirtual(string) error can carry virtual MACs. One that has a method Accepts(string, netip.Addr) bool is asked whether it takes
+// packets for an address that was put, by link and address: until then, for a second at most, it is not announced.
 type Kernel interface {
 	// List returns every address of the host, ours and foreign.
 	List() ([]Address, error)

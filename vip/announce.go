@@ -17,13 +17,29 @@ const announceEvery = time.Minute
 type schedule map[key]*burst
 
 type burst struct {
-	start time.Time
-	next  int // index into announceAt; its length and more: the refresh
+	begun time.Time // when it was to start
+	start time.Time // when it did
+	next  int       // index into announceAt; its length and more: the refresh
 	due   time.Time
 }
 
 // begin starts a burst for k, also when one is under way.
-func (s schedule) begin(k key, now time.Time) { s[k] = &burst{start: now, due: now} }
+func (s schedule) begin(k key, now time.Time) { s[k] = &burst{begun: now, start: now, due: now} }
+
+// acceptsWithin is for how long the first announcement of an address waits for the kernel to take packets for it. What comes to a link that
+// is not ready is lost anyhow.
+const acceptsWithin = time.Second
+
+// wait puts the start of a burst off by a little, and later by more. It says no where one has begun, or has been put off for long enough.
+func (s schedule) wait(k key, now time.Time) bool {
+	b := s[k]
+	if b == nil || b.next > 0 || now.Sub(b.begun) >= acceptsWithin {
+		return false
+	}
+	b.start = now.Add(2*time.Millisecond + now.Sub(b.begun)/4)
+	b.due = b.start
+	return true
+}
 
 // cancel forgets k. Nothing is announced for it afterwards.
 func (s schedule) cancel(k key) { delete(s, k) }

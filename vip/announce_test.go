@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,49 @@ func TestAnnounceSchedule(t *testing.T) {
 			t.Errorf("announced after Clear: %q", got)
 		}
 	})
+}
+
+// late is a kernel that has an address for a while before it takes packets for it.
+type late struct {
+	*model
+	at time.Time
+}
+
+func (l late) Accepts(string, netip.Addr) bool { return !time.Now().Before(l.at) }
+
+// TestAnnouncedWhenPacketsAreTaken: neighbours hear of an address when the kernel takes packets for it, and after a second in any case; the burst
+// follows from there.
+func TestAnnouncedWhenPacketsAreTaken(t *testing.T) {
+	for _, c := range []struct {
+		after       time.Duration
+		first, last time.Duration // when the first announcement is to come
+	}{{0, 0, 0}, {15 * time.Millisecond, 15 * time.Millisecond, 22 * time.Millisecond}, {time.Hour, time.Second, 1300 * time.Millisecond}} {
+		synctest.Test(t, func(t *testing.T) {
+			began, h := time.Now(), newHorn()
+			a, _ := start(t, late{newModel("eth0"), began.Add(c.after)}, h)
+			a.Reconcile([]Wanted{wanted("eth0", "2001:db8::10/64", life)})
+			for range 20 {
+				time.Sleep(100 * time.Millisecond)
+				a.Keep()
+				synctest.Wait()
+			}
+			got := h.take()
+			if len(got) < 2 {
+				t.Fatalf("announced at %q", got)
+			}
+			at := func(i int) time.Duration {
+				d, err := time.ParseDuration(strings.Fields(got[i])[0])
+				must(t, err)
+				return d
+			}
+			if at(0) < c.first || at(0) > c.last {
+				t.Errorf("packets are taken after %v: announced at %q", c.after, got)
+			}
+			if c.after < time.Hour && at(1)-at(0) != announceAt[1] {
+				t.Errorf("the second comes %v after the first", at(1)-at(0))
+			}
+		})
+	}
 }
 
 // TestAnnouncedAgain: what may have made neighbours forget starts a burst anew.

@@ -41,8 +41,9 @@ type Netlink struct {
 	own      map[key]struct{}  // what we have put or seen as ours, and every list since had; kept only where marks are by rule
 	promoted map[uint32]bool   // links whose promote_secondaries we have set
 
-	routed  map[routedKey]struct{} // IPv6 addresses of the last list: the kernel takes packets for them
-	unready map[uint32]time.Time   // links at whose addresses it was last waited in vain for that, and until when it is not again
+	routed   map[routedKey]struct{} // IPv6 addresses of the last list: the kernel takes packets for them, or is about to
+	unrouted map[routedKey]struct{} // those for which a Put has waited in vain for that
+	unready  map[uint32]time.Time   // links at whose addresses it was last waited in vain for that, and until when it is not again
 }
 
 // marks says how the kernel keeps our mark.
@@ -59,7 +60,7 @@ const (
 func NewKernel() (*Netlink, error) { return newKernel(here) }
 
 func newKernel(in func(func() error) error) (*Netlink, error) {
-	k := &Netlink{in: in, promoted: map[uint32]bool{}}
+	k := &Netlink{in: in, promoted: map[uint32]bool{}, unrouted: map[routedKey]struct{}{}}
 	if err := k.open(); err != nil {
 		return nil, err
 	}

@@ -84,6 +84,11 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 			}
 		}
 	}
+	for which := range k.unrouted {
+		if _, there := k.routed[which]; !there {
+			delete(k.unrouted, which)
+		}
+	}
 	k.own = own // what has gone, or was made another's, is nobody's to remember: another program may put an equal one
 	for i := range links {
 		slices.SortFunc(links[i].Own, netip.Addr.Compare)

@@ -80,3 +80,28 @@ func TestPutWaitsOncePerLink(t *testing.T) {
 		t.Errorf("%s was listed, and a renewal would wait for it", addr)
 	}
 }
+
+// TestAccepts: an address that was waited for in vain is asked for again, until packets for it are taken or it is there no more.
+func TestAccepts(t *testing.T) {
+	s, _ := node(t)
+	k, index := s.kernel(), uint32(s.Link("eth0").Attrs().Index)
+	here, nowhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	must(t, k.Put(wanted("eth0", here.String()+"/64", life)))
+	for _, addr := range []netip.Addr{here, nowhere} {
+		k.unrouted[routedKey{index, addr}] = struct{}{} // as if it had not been ready in time
+	}
+	if k.Accepts("eth0", nowhere) {
+		t.Error("packets for an address without a route are not taken")
+	}
+	for end := time.Now().Add(10 * time.Second); !k.Accepts("eth0", here); {
+		if time.Now().After(end) {
+			t.Fatalf("%s is put, and packets for it are never taken", here)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	_, err := k.List()
+	must(t, err)
+	if len(k.unrouted) > 0 {
+		t.Errorf("waits still for %v", k.unrouted)
+	}
+}
