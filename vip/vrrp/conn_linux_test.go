@@ -80,6 +80,30 @@ func TestConn(t *testing.T) {
 	}
 }
 
+// TestConnHearsLate: what waits is heard also by who comes after the deadline, as after a freeze; only then is it over.
+func TestConnHearsLate(t *testing.T) {
+	one, two := wire(t)
+	in, out := one.conn(ConnOptions{Family: IPv4}), two.conn(ConnOptions{Family: IPv4})
+	r, err := NewRouter(Config{VRID: 51, Version: V3, Priority: 100, Interval: time.Second, Addresses: addrs("192.168.1.50"), Source: addr("192.168.1.10")})
+	must(t, err)
+	for range 2 {
+		must(t, in.SetReadDeadline(time.Now().Add(-time.Second)))
+		must(t, r.Compose(100, time.Now(), out.Send))
+		await(t, 5*time.Second, func() error { // the wire takes a moment
+			got, err := in.Receive()
+			if err == nil && (len(got) != 1 || got[0].Source != addr("192.168.1.10")) {
+				t.Errorf("heard %v", got)
+			}
+			return err
+		})
+		if got, err := in.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("heard %v more, %v", got, err)
+		}
+	}
+	must(t, r.Compose(100, time.Now(), out.Send))
+	in.take(t, 1) // and it waits for the next one as before
+}
+
 // TestApart: a listed router is heard behind any number of adverts that nobody has read yet, since those of strangers have a queue of their own; what is lost of them
 // is counted. What a stranger says is heard too, apart.
 func TestApart(t *testing.T) {

@@ -114,7 +114,8 @@ func control(file syscall.Conn, f func(fd int) error) error {
 }
 
 // Receive waits for datagrams and returns what has come, up to a batch. They are valid until the next Receive. What is no VRRP at all is left out, so that there may be
-// none. It ends with os.ErrDeadlineExceeded at the time that SetReadDeadline has set, or some milliseconds after it where more comes than a link of routers sends.
+// none. It ends with os.ErrDeadlineExceeded at the time that SetReadDeadline has set, or some milliseconds after it where more comes than a link of routers sends; but what
+// waits is read first, however late it is.
 func (e *ear) Receive() ([]Datagram, error) {
 	time.Sleep(e.pace.wait)
 	n := 0
@@ -134,6 +135,12 @@ func (e *ear) Receive() ([]Datagram, error) {
 		})
 		if failed != nil {
 			err = failed
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the runtime says so without having looked at the socket
+			failed = control(e.socket, func(fd int) (err error) { n, err = e.drain(fd); return err })
+			if n > 0 || failed != nil {
+				err = failed
+			}
 		}
 	}
 	e.pace.read(n, time.Now())

@@ -17,7 +17,8 @@ import (
 
 // Wire is where adverts come from and go to: [Conn].
 type Wire interface {
-	// Receive waits for datagrams, which are valid until the next Receive.
+	// Receive waits for datagrams, which are valid until the next Receive. What waits already is returned also when the deadline has passed: os.ErrDeadlineExceeded says that
+	// nothing does.
 	Receive() ([]Datagram, error)
 	// Send sends a packet with its IP header.
 	Send(packet []byte, to netip.Addr) error
@@ -56,8 +57,12 @@ type Speaker struct {
 	routers map[VRID]*Router
 	unknown uint64 // datagrams of no router of ours
 	ended   bool
-	failing error // of the last Send
+	failing error         // of the last Send
+	listens time.Duration // until then what waits is heard before the timers that are due; 0 = none is
 }
+
+// maxListens is for how long, at the most, timers that are due wait for what has come before. A process that was frozen finds a full queue, which is read in less.
+const maxListens = 50 * time.Millisecond
 
 // NewSpeaker makes a Speaker without routers. Nothing happens until Run.
 func NewSpeaker(o SpeakerOptions) *Speaker {
@@ -177,18 +182,16 @@ func (s *Speaker) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// hear reads from a wire. The one that is spoken on keeps the timers too, by the deadline of its Receive.
+// hear reads from a wire. The one that is spoken on keeps the timers too, by the deadline of its Receive. What waits is heard before a timer is stepped: who was frozen, or
+// gets too little of a processor, must not speak before it knows who has spoken meanwhile.
 func (s *Speaker) hear(ctx context.Context, w Wire, timers bool) error {
 	for ctx.Err() == nil {
-		if timers {
-			if err := s.tick(); err != nil {
-				return err
-			}
-		}
 		heard, err := w.Receive()
+		more := false
 		switch {
 		case err == nil:
 			s.take(heard)
+			more = true
 		case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, syscall.ENETDOWN): // said once when the link goes down; it hears again when it is up
 			if timers {
@@ -197,15 +200,35 @@ func (s *Speaker) hear(ctx context.Context, w Wire, timers bool) error {
 		default:
 			return err
 		}
+		if timers {
+			if err := s.tick(more); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// tick steps the routers whose timer has fired.
-func (s *Speaker) tick() error {
+// tick steps the routers whose timer has fired. While there may be more to hear they wait, for as long again as they are late: a flood delays nobody who is in time.
+func (s *Speaker) tick(more bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	late := time.Duration(-1)
+	for _, r := range s.routers {
+		if due, runs := r.Machine().Deadline(); runs {
+			late = max(late, now-due)
+		}
+	}
+	if late >= 0 && more {
+		if s.listens == 0 {
+			s.listens = now + min(late, maxListens)
+		}
+		if now < s.listens {
+			return s.rearm()
+		}
+	}
+	s.listens = 0
 	for _, r := range s.routers {
 		if due, runs := r.Machine().Deadline(); runs && due <= now {
 			s.act(r, r.Step(Event{Kind: Tick, At: now}))

@@ -154,6 +154,67 @@ func TestSpeakerKeepsQuiet(t *testing.T) {
 	})
 }
 
+// TestSpeakerHearsBeforeItSpeaks: who was frozen while a better router began to speak hears all that waits, also behind others' adverts, and says nothing any more. A
+// flood delays it by no more than its own lateness.
+func TestSpeakerHearsBeforeItSpeaks(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
+		end := link.Plug()
+		end.Batch = 2
+		c := vrrp.Base()
+		c.Mode, c.Listed = vrrp.Appointed, vrrp.Addrs("192.168.1.10")
+		s := run(ctx, t, vrrp.SpeakerOptions{Wire: end}, c)
+		if err := s.Tell(51, vrrp.Appoint, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3*sec + sec/2)
+		thaw := end.Freeze()
+		var did [2][]string
+		other, legacy := vrrp.Base(), vrrp.Base()
+		other.VRID, other.Source, other.Anyone = 52, vrrp.Addr("192.168.1.9"), true
+		router(ctx, t, link, other, &did[0])
+		time.Sleep(4 * sec)
+		legacy.Source, legacy.Priority, legacy.Anyone = vrrp.Addr("192.168.1.10"), 200, true
+		router(ctx, t, link, legacy, &did[1])
+		time.Sleep(10 * sec)
+		thawed := time.Now()
+		thaw()
+		time.Sleep(10 * sec)
+		synctest.Wait()
+		if late := link.By("192.168.1.1", thawed); len(late) > 0 {
+			t.Errorf("it was frozen, and spoke before it had heard what waited: %v", late)
+		}
+		if st, _ := s.Status(51); st.State != vrrp.Backup || st.ActiveRouter != legacy.Source {
+			t.Errorf("it is %s, and knows %s as active", st.State, st.ActiveRouter)
+		}
+	})
+}
+
+// TestSpeakerSpeaksInAFlood that never ends: each advert in its time.
+func TestSpeakerSpeaksInAFlood(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
+		s := appointed(ctx, t, vrrp.SpeakerOptions{Wire: flooded{link.Plug(), ctx}})
+		time.Sleep(10*sec + sec/2)
+		synctest.Wait()
+		if st, _ := s.Status(51); st.Sent != 11 || s.Unknown() < 10000 {
+			t.Errorf("%d adverts sent, %d others heard", st.Sent, s.Unknown())
+		}
+	})
+}
+
+// flooded always has something to hear, each millisecond.
+type flooded struct {
+	*vrrptest.End
+	ctx context.Context
+}
+
+func (f flooded) Receive() ([]vrrp.Datagram, error) {
+	select {
+	case <-f.ctx.Done():
+	case <-time.After(ms):
+	}
+	return []vrrp.Datagram{{Source: vrrp.Addr("192.168.1.9"), Payload: []byte{0x31, 99, 0, 0}}}, nil
+}
+
 // TestSpeakerTellsTurns: who listens hears once that a router begins to speak, changes its priority and stops, and that also where the router here is configured anew meanwhile.
 func TestSpeakerTellsTurns(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {

@@ -42,6 +42,9 @@ type End struct {
 	only     []vrrp.VRID
 	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
 	Stuck, Begun chan struct{}
+	// Batch is how many datagrams one Receive returns at most; 0 = all.
+	Batch  int
+	frozen chan struct{}
 }
 
 // Scene is a test in virtual time, on a cable. ctx ends with it.
@@ -75,8 +78,17 @@ func (e *End) wake() {
 func (e *End) Receive() ([]vrrp.Datagram, error) {
 	for {
 		e.mu.Lock()
+		frozen := e.frozen
+		e.mu.Unlock()
+		if frozen != nil {
+			<-frozen
+		}
+		e.mu.Lock()
 		got, deadline := e.inbox, e.deadline
-		e.inbox = nil
+		if e.Batch > 0 && len(got) > e.Batch {
+			got = got[:e.Batch:e.Batch]
+		}
+		e.inbox = e.inbox[len(got):]
 		e.mu.Unlock()
 		if len(got) > 0 {
 			return got, nil
@@ -93,6 +105,20 @@ func (e *End) Receive() ([]vrrp.Datagram, error) {
 		case <-e.woken:
 		case <-late:
 		}
+	}
+}
+
+// Freeze has Receive return nothing, and no deadline end it, until the returned function is called: the process that reads is stopped, and what is sent to it waits.
+func (e *End) Freeze() (thaw func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	frozen := make(chan struct{})
+	e.frozen = frozen
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.frozen = nil
+		close(frozen)
 	}
 }
 
