@@ -155,7 +155,7 @@ func (a *actuator) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			s = a.view.State()
-			if a.lease.Live(s.Nodes[a.self].Epoch) {
+			if a.lease.Live(s.Nodes[a.self].Epoch) || a.inherit != nil { // the latter: it may have become known since that there are none
 				a.heirs(true)
 			}
 			last := speechInput{s: s, local: fsm.LocalOf(s, a.self), ending: a.isEnding(), heirs: a.inherit}

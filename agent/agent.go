@@ -69,6 +69,7 @@ type Agent struct {
 	voices   *speak.Speakers
 	told     routersTold
 	ending   atomic.Bool // it has been asked to end
+	untaken  atomic.Bool // the leader knows that it ends, and gave what it has to nobody
 
 	sync     atomic.Pointer[connsync.Sync] // of the present membership
 	actuator atomic.Pointer[actuator]      // of the present membership, once it may act

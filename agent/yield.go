@@ -25,7 +25,10 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		return func() {}
 	}
 	service.Ending(true) // also where there is nothing to hand over: nothing is to be given to it
-	stay = func() { service.Ending(false) }
+	stay = func() {
+		a.untaken.Store(false)
+		service.Ending(false)
+	}
 	if !a.mayYield(a.node.State()) {
 		return stay
 	}
@@ -50,6 +53,8 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		}
 	}
 	if left := len(a.node.State().Owned(a.o.Name)); left > 0 {
+		_, led := a.node.Leader()
+		a.untaken.Store(led && !moving(a.node.State(), a.o.Name))
 		a.log.Warn("not everything was handed over: the rest goes by fence", "vips", left, "took", time.Since(began).Round(time.Millisecond))
 	} else {
 		a.log.Info("handed over", "vips", owned, "took", time.Since(began).Round(time.Millisecond))
@@ -85,8 +90,11 @@ func (a *Agent) mayYield(s *fsm.State) bool {
 }
 
 // others are the nodes that live on when this one has ended, and have a quorum then; empty if they have none, nil if nobody can say. A node that died is
-// among them for some seconds.
+// among them for some seconds; one that ends in the same moment would be, but the leader, which knows, has given it nothing.
 func (a *Agent) others() map[fsm.NodeID]bool {
+	if a.untaken.Load() {
+		return map[fsm.NodeID]bool{}
+	}
 	members := a.node.Members()
 	if len(members) == 0 {
 		return nil
