@@ -183,13 +183,17 @@ func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) 
 		if at.index != index {
 			return errMoved
 		}
-		if err := l.match(s, wire, at, want, voices, have); err != nil {
+		unsure, err := l.match(s, wire, at, want, voices, have)
+		if err != nil {
 			return err
 		}
 		next := lookPause - time.Since(looked) // what others say may change with each advert
 		if next <= 0 {
 			looked = time.Now()
 			next = l.look(s, voices, have)
+		}
+		if unsure {
+			next = min(next, lookPause)
 		}
 		timer.Reset(next)
 		select {
@@ -201,8 +205,8 @@ func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) 
 	}
 }
 
-// match adds, changes and removes routers, and tells each what is to be said.
-func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*Router, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) error {
+// match adds, changes and removes routers, and tells each what is to be said. unsure says that one was not told to begin: see surprised.
+func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*Router, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) (unsure bool, err error) {
 	bad := map[vrrp.VRID]error{}
 	filter := false
 	for _, v := range slices.Sorted(maps.Keys(have)) {
@@ -210,7 +214,7 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 			continue
 		}
 		if err := s.Remove(v); err != nil {
-			return err
+			return false, err
 		}
 		delete(have, v)
 		filter = true
@@ -235,21 +239,37 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 	}
 	if filter {
 		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...), hosts(have)); err != nil {
-			return fmt.Errorf("hear other virtual routers: %w", err)
+			return false, fmt.Errorf("hear other virtual routers: %w", err)
 		}
 		if err := wire.Join(groups(have)); err != nil {
-			return fmt.Errorf("hear other groups: %w", err)
+			return false, fmt.Errorf("hear other groups: %w", err)
 		}
 	}
 	l.mu.Lock()
 	l.bad = bad
 	l.mu.Unlock()
-	for v := range have {
+	for v, r := range have {
+		if voices[v].begins() && surprised(s, voices[v], r) {
+			unsure = true
+			continue
+		}
 		if err := voices[v].settle(s); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return unsure, nil
+}
+
+// surprised reports whether a router has begun to speak that the actuator did not know of when it gave its order, or one that is to be left what it has: the actuator decides anew
+// first. It is so after a freeze: the lease is back as soon as what waited in the socket is heard.
+func surprised(s *vrrp.Speaker, v *voice, r running) bool {
+	st, ok := s.Status(v.id.VRID)
+	if !ok {
+		return false
+	}
+	was := v.view.Load()
+	is := viewOf(st, r.own, false, was, time.Now())
+	return is.Outranks && !r.router.Config.Contest || was != nil && is.Active.Source.IsValid() && !was.Active.Source.IsValid()
 }
 
 // hosts are those whose word counts for any of the routers; nil is everybody.

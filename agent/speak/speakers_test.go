@@ -419,3 +419,37 @@ func TestExplainsAsItTells(t *testing.T) {
 		}
 	})
 }
+
+// TestSpeakAfterAFreeze: the lease is gone and back within a moment, and in that moment a better router is heard, of which whoever gave the order does not know yet. Nothing is said
+// beside it; once it is silent, what was ordered is done.
+func TestSpeakAfterAFreeze(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		time.Sleep(sec)
+		a.Speak(id51, 7)
+		time.Sleep(3*sec + sec/2)
+		better := router(51).Config
+		better.Mode, better.Anyone, better.Listed, better.Source = vrrp.Elected, true, nil, netip.MustParseAddr("192.0.2.5")
+		r, err := vrrp.NewRouter(better)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn := time.Now()
+		a.Silence(id51)
+		synctest.Wait()
+		if err := r.Compose(250, time.Now(), c.Plug().Send); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		a.Speak(id51, 7)
+		time.Sleep(2 * sec)
+		if said := c.By("192.0.2.1", turn); len(said) != 0 || !a.View(id51).Outranks {
+			t.Errorf("beside a better router it said %v, and sees %+v", said, a.View(id51))
+		}
+		time.Sleep(4 * sec)
+		if len(c.By("192.0.2.1", turn)) == 0 {
+			t.Error("after the other has fallen silent it says nothing")
+		}
+	})
+}

@@ -51,6 +51,11 @@ func (v *voice) busy() bool { return order(v.order.Load()) != silent || v.active
 // hasYielded reports whether the Speaker has fallen silent before a better claim that is still heard.
 func (v *voice) hasYielded() bool { return v.yields.Load() != v.yielded.Load() }
 
+// begins reports whether the Speaker is to be told to speak, and does not speak yet.
+func (v *voice) begins() bool {
+	return order(v.order.Load()) == speaking && !v.active.Load() && !v.hasYielded()
+}
+
 // settle tells the Speaker what it was not told yet.
 func (v *voice) settle(s teller) error {
 	o := order(v.order.Load())
@@ -60,7 +65,7 @@ func (v *voice) settle(s teller) error {
 	elected := v.elected != 0
 	v.elected = 0 // all that follows ends it
 	switch {
-	case o == speaking && (!v.active.Load() && !v.hasYielded() || elected):
+	case v.begins() || o == speaking && elected:
 		return s.Tell(v.id.VRID, vrrp.Appoint, 0)
 	case o == silent && (v.active.Load() || elected):
 		return s.Tell(v.id.VRID, vrrp.HandOver, 0)
