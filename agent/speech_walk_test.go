@@ -130,7 +130,7 @@ func walkBeside(t *testing.T, seed uint64) {
 		Links: func() ([]vip.Link, error) {
 			return []vip.Link{{Name: "eth0", Index: 2, Up: true, Carrier: true, Primary: netip.MustParseAddr("192.0.2.1")}}, nil
 		},
-		Open: func(vrrp.ConnOptions) (speak.Wire, error) { return b.cable.Plug(), nil },
+		Open: func(o vrrp.ConnOptions) (speak.Wire, error) { return b.cable.Open(o), nil },
 		Live: func(e uint64) bool { b.mu.Lock(); defer b.mu.Unlock(); return b.live[fsm.Epoch(e)] },
 	})
 	b.voices = sp

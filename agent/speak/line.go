@@ -146,6 +146,14 @@ func (l *line) serve(ctx context.Context) error {
 	if rest := wire.Rest(); rest != nil {
 		also = append(also, rest)
 	}
+	wrapped, err := l.wrapped()
+	if err != nil {
+		l.log.Warn("adverts in authentication headers are not heard here", "reason", err)
+	}
+	if wrapped != nil {
+		defer wrapped.Close()
+		also = append(also, wrapped)
+	}
 	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Also: also, Log: l.log, May: l.may, From: l.from, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
 	l.mu.Lock()
 	l.speaker, l.wire, l.problem = s, wire, nil
@@ -158,8 +166,20 @@ func (l *line) serve(ctx context.Context) error {
 	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Run(ctx) })
-	g.Go(func() error { return l.tend(ctx, s, wire, at.index) })
+	g.Go(func() error { return l.tend(ctx, s, wire, wrapped, at.index) })
 	return g.Wait()
+}
+
+// wrapped opens what hears adverts in authentication headers, which are not spoken, so that a router is named that nobody would hear else. Nobody has to have it: nil.
+func (l *line) wrapped() (Wire, error) {
+	if l.id.family != vrrp.IPv4 {
+		return nil, nil
+	}
+	w, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, AH: true})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // running is a router as the Speaker has it.
@@ -171,7 +191,7 @@ type running struct {
 }
 
 // tend keeps the Speaker's routers as they are wanted, and what is known of them as it is, until ctx ends or the link is another.
-func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) error {
+func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire, wrapped Wire, index int) error {
 	have := map[vrrp.VRID]running{}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -183,7 +203,7 @@ func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) 
 		if at.index != index {
 			return errMoved
 		}
-		unsure, err := l.match(s, wire, at, want, voices, have)
+		unsure, err := l.match(s, wire, wrapped, at, want, voices, have)
 		if err != nil {
 			return err
 		}
@@ -205,8 +225,8 @@ func (l *line) tend(ctx context.Context, s *vrrp.Speaker, wire Wire, index int) 
 	}
 }
 
-// match adds, changes and removes routers, and tells each what is to be said. unsure says that one was not told to begin: see surprised.
-func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*Router, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) (unsure bool, err error) {
+// match adds, changes and removes routers, and tells each what is to be said. wrapped is nil where there is none. unsure says that one was not told to begin: see surprised.
+func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrrp.VRID]*Router, voices map[vrrp.VRID]*voice, have map[vrrp.VRID]running) (unsure bool, err error) {
 	bad := map[vrrp.VRID]error{}
 	filter := false
 	for _, v := range slices.Sorted(maps.Keys(have)) {
@@ -238,11 +258,14 @@ func (l *line) match(s *vrrp.Speaker, wire Wire, at place, want map[vrrp.VRID]*R
 		filter = true
 	}
 	if filter {
-		if err := wire.Only(append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...), hosts(have)); err != nil {
-			return false, fmt.Errorf("hear other virtual routers: %w", err)
+		vrids := append([]vrrp.VRID{}, slices.Sorted(maps.Keys(have))...)
+		if err := listen(wire, vrids, hosts(have), groups(have)); err != nil {
+			return false, err
 		}
-		if err := wire.Join(groups(have)); err != nil {
-			return false, fmt.Errorf("hear other groups: %w", err)
+		if wrapped != nil { // of everybody: no word of it counts, and strangers are named too
+			if err := listen(wrapped, vrids, nil, groups(have)); err != nil {
+				return false, err
+			}
 		}
 	}
 	l.mu.Lock()
@@ -270,6 +293,17 @@ func surprised(s *vrrp.Speaker, v *voice, r running) bool {
 	was := v.view.Load()
 	is := viewOf(st, r.own, false, was, time.Now())
 	return is.Outranks && !r.router.Config.Contest || was != nil && is.Active.Source.IsValid() && !was.Active.Source.IsValid()
+}
+
+// listen has a wire hear other virtual routers, and where they are.
+func listen(w Wire, vrids []vrrp.VRID, hosts, groups []netip.Addr) error {
+	if err := w.Only(vrids, hosts); err != nil {
+		return fmt.Errorf("hear other virtual routers: %w", err)
+	}
+	if err := w.Join(groups); err != nil {
+		return fmt.Errorf("hear other groups: %w", err)
+	}
+	return nil
 }
 
 // hosts are those whose word counts for any of the routers; nil is everybody.

@@ -38,12 +38,13 @@ func router(v vrrp.VRID, fellows ...string) Router {
 // host is a node on a cable.
 type host struct {
 	*Speakers
-	link   atomic.Pointer[vip.Link]
-	live   atomic.Bool
-	opened atomic.Int32
-	broken atomic.Bool // no socket can be opened
-	stuck  chan struct{}
-	events chan Event
+	link      atomic.Pointer[vip.Link]
+	live      atomic.Bool
+	opened    atomic.Int32
+	broken    atomic.Bool // no socket can be opened
+	unwrapped atomic.Bool // none for what is in authentication headers
+	stuck     chan struct{}
+	events    chan Event
 }
 
 func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
@@ -57,12 +58,14 @@ func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
 			}
 			return nil, nil
 		},
-		Open: func(vrrp.ConnOptions) (Wire, error) {
-			if h.broken.Load() {
-				return nil, errors.New("no socket")
+		Open: func(o vrrp.ConnOptions) (Wire, error) {
+			if h.broken.Load() || o.AH && h.unwrapped.Load() {
+				return (*vrrp.Conn)(nil), errors.New("no socket")
 			}
-			h.opened.Add(1)
-			return c.Plug(), nil
+			if !o.AH {
+				h.opened.Add(1)
+			}
+			return c.Open(o), nil
 		},
 		Live: func(e uint64) bool { return e == 7 && h.live.Load() },
 		Tell: func(e Event) { h.events <- e },
@@ -355,8 +358,8 @@ func TestSocketThatHangs(t *testing.T) {
 		Links: func() ([]vip.Link, error) {
 			return []vip.Link{{Name: "eth0", Index: 2, Primary: netip.MustParseAddr("192.0.2.1")}}, nil
 		},
-		Open: func(vrrp.ConnOptions) (Wire, error) {
-			e := c.Plug()
+		Open: func(o vrrp.ConnOptions) (Wire, error) {
+			e := c.Open(o)
 			e.Stuck, e.Begun = a.stuck, begun
 			return e, nil
 		},
@@ -450,6 +453,94 @@ func TestSpeakAfterAFreeze(t *testing.T) {
 		time.Sleep(4 * sec)
 		if len(c.By("192.0.2.1", turn)) == 0 {
 			t.Error("after the other has fallen silent it says nothing")
+		}
+	})
+}
+
+// saying sends the adverts of a router in authentication headers, until ctx ends.
+func saying(ctx context.Context, t *testing.T, c *vrrptest.Cable, config vrrp.Config) {
+	t.Helper()
+	r, err := vrrp.NewRouter(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := c.Plug()
+	go func() {
+		for ctx.Err() == nil {
+			_ = r.Compose(config.Priority, time.Now(), func(packet []byte, to netip.Addr) error { return end.Send(vrrptest.Wrap(packet), to) })
+			select {
+			case <-ctx.Done():
+			case <-time.After(config.Interval):
+			}
+		}
+	}()
+}
+
+// TestNamesThoseInAuthenticationHeaders, listed or not, once and with the cure. Whatever they claim, the owner goes on: nobody verifies who says it.
+func TestNamesThoseInAuthenticationHeaders(t *testing.T) {
+	for name, x := range map[string]struct {
+		source  string
+		version vrrp.Version
+		role    vrrp.Role
+		deaf    string
+	}{
+		"listed":                          {"192.0.2.5", vrrp.V2, vrrp.Listed, "192.0.2.5"},
+		"listed, where version 3 is ours": {"192.0.2.5", vrrp.V3, vrrp.Listed, "192.0.2.5"},
+		"a stranger":                      {"192.0.2.66", vrrp.V2, vrrp.Stranger, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+				a := newHost(ctx, c, "192.0.2.1")
+				r := router(51, "192.0.2.2")
+				r.Config.Version = x.version
+				a.Want([]Router{r})
+				a.Speak(id51, 7)
+				time.Sleep(sec / 2)
+				theirs := router(51).Config
+				theirs.Version, theirs.Priority, theirs.Source = vrrp.V2, 254, netip.MustParseAddr(x.source)
+				saying(ctx, t, c, theirs)
+				theirs.VRID = 52 // of no router of ours
+				saying(ctx, t, c, theirs)
+				theirs.VRID, theirs.Source = 51, netip.MustParseAddr("192.0.2.2") // in the name of another node
+				saying(ctx, t, c, theirs)
+				time.Sleep(10*sec + sec/4)
+				v := a.View(id51)
+				if v.Active.Source.IsValid() || v.Outranks || v.Yielded || v.Fellow || !v.Led.IsZero() || !v.Speaks || len(c.By("192.0.2.1", time.Time{})) != 11 {
+					t.Errorf("it sees %+v, and said %v", v, c.By("192.0.2.1", time.Time{}))
+				}
+				if deaf := v.Deaf; deaf.IsValid() != (x.deaf != "") || deaf.IsValid() && deaf.String() != x.deaf {
+					t.Errorf("deaf to us is %s", deaf)
+				}
+				var told []Event
+				for len(a.events) > 0 {
+					if e := <-a.events; e.Kind == Alarmed || e.Difference == vrrp.AuthDiffers {
+						told = append(told, e)
+					}
+				}
+				cure := "vrid 51: router " + x.source + " wraps its adverts in the IP authentication header, which we do not speak: each is deaf to the other, and both would be active; set auth_type PASS there, or none, and the same here"
+				if len(told) != 1 || told[0].Role != x.role || told[0].Text != cure {
+					t.Errorf("told %+v", told)
+				}
+				st := a.Status()
+				if len(st) != 1 || st[0].Counts[vrrp.InAH] != 22 || st[0].Counts[vrrp.Accepted] != 0 || len(st[0].Neighbours) != 1 || st[0].Neighbours[0].Auth != vrrp.AuthHeader ||
+					st[0].Neighbours[0].Interval != sec || st[0].Heeded[0] || !slices.Contains(st[0].Explained[0], cure) {
+					t.Errorf("status %+v", st)
+				}
+			})
+		})
+	}
+}
+
+// TestSpeaksWithoutAuthenticationHeaders: a socket that only names others is no condition of the rest.
+func TestSpeaksWithoutAuthenticationHeaders(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.unwrapped.Store(true)
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(2*sec + sec/2)
+		if n := len(c.By("192.0.2.1", time.Time{})); n != 3 {
+			t.Errorf("it said %d, and %+v", n, a.Status())
 		}
 	})
 }

@@ -46,6 +46,21 @@ vrrp_instance two {
     192.168.1.53/24
   }
 }
+vrrp_instance wrapped {
+  state MASTER
+  interface eth0
+  virtual_router_id 53
+  priority 120
+  version 2
+  advert_int 1
+  authentication {
+    auth_type AH
+    auth_pass theirs
+  }
+  virtual_ipaddress {
+    192.168.1.54/24
+  }
+}
 vrrp_instance six {
   state MASTER
   interface eth0
@@ -138,7 +153,7 @@ func TestListen(t *testing.T) {
 			})
 			return err
 		}))
-		if len(r.Routers) == 5 {
+		if len(r.Routers) == 6 {
 			break
 		}
 		t.Logf("heard %d routers; keepalived: %s", len(r.Routers), k.Log(0))
@@ -160,6 +175,8 @@ func TestListen(t *testing.T) {
 			Addresses: addrs("192.168.1.53"), Sent: "multicast", Auth: "password"},
 		{Link: "eth0", Family: "IPv4", VRID: 52, Ours: "VI_2", Node: "n2", Source: addrs("192.168.1.20")[0], Activity: vrrp.Speaking, Version: 3, Priority: 254, IntervalMS: 100,
 			Addresses: addrs("192.168.1.99"), Sent: "multicast", Auth: "none", Checksum: "pseudo-header"},
+		{Link: "eth0", Family: "IPv4", VRID: 53, Source: addrs("192.168.1.10")[0], Activity: vrrp.Speaking, Version: 2, Priority: 120, IntervalMS: 1000,
+			Addresses: addrs("192.168.1.54"), Sent: "multicast", Auth: "ah"},
 		{Link: "eth0", Family: "IPv6", VRID: 51, Source: addrs("fe80::10")[0], Activity: vrrp.Speaking, Version: 3, Priority: 101, IntervalMS: 100,
 			Addresses: addrs("fe80::51", "2001:db8::51"), Sent: "multicast", Auth: "none"},
 	}
@@ -178,7 +195,7 @@ func TestListen(t *testing.T) {
 			t.Errorf("router %d: %+v\nwant %+v", i, g, w)
 		}
 	}
-	if l := r.Links; len(l) != 2 || l[0].Free != "1-50, 53-59, 61-255" || l[1].Free != "1-50, 52-255" || l[0].Problem != "" || l[0].Heard == 0 {
+	if l := r.Links; len(l) != 2 || l[0].Free != "1-50, 54-59, 61-255" || l[1].Free != "1-50, 52-255" || l[0].Problem != "" || l[0].Heard == 0 {
 		t.Errorf("links: %+v", l)
 	}
 	var found []string
@@ -190,13 +207,13 @@ func TestListen(t *testing.T) {
 			}
 		}
 	}
-	for _, w := range []string{"two-active", "collision", "mismatch interval", "mismatch addresses", "mismatch authentication", "mismatch version", "unlisted", "mismatch vrid-collision", "no-virtual-router"} {
+	for _, w := range []string{"two-active", "collision", "mismatch interval", "mismatch addresses", "mismatch authentication", "mismatch version", "unlisted", "mismatch vrid-collision", "no-virtual-router", "authentication-header"} {
 		if !slices.Contains(found, w) {
 			t.Errorf("no finding %q: %+v", w, r.Findings)
 		}
 	}
 	for _, f := range r.Findings {
-		if f.VRID == 60 || f.Kind == Contested && f.VRID != 51 || f.Kind == Collides && f.VRID != 52 {
+		if f.VRID == 60 || f.Kind == Contested && f.VRID != 51 || f.Kind == Collides && f.VRID != 52 || (f.Kind == InHeader) != (f.VRID == 53) {
 			t.Errorf("finding %+v", f)
 		}
 	}

@@ -83,7 +83,8 @@ func (k *Checker) Check(d Datagram, wall time.Time) Heard {
 	h.Form = form
 	h.Reason = k.judge(d, decoded, wall)
 	k.counts[h.Reason]++
-	if decoded == Accepted {
+	// What is in an authentication header was said as well. Of the cluster nobody speaks so: who uses a node's address is not to be taken for the node.
+	if decoded == Accepted || decoded == InAH && k.advert.Version == V2 && len(k.advert.Addresses) > 0 && h.Role != Fellow {
 		h.Sound = k.advert.VRID == k.config.VRID && d.TTL >= k.config.minTTL() && (d.Source != k.config.Source || k.config.SharedSource)
 	}
 	if h.Sound {

@@ -23,7 +23,7 @@ type ConnOptions struct {
 	Apart bool
 	// Groups are joined; nil is the family's own.
 	Groups []netip.Addr
-	// AH hears what is wrapped in the IP authentication header instead (IPv4), to name who does that.
+	// AH hears what is wrapped in the IP authentication header instead (IPv4), to name who does that. It is read as slowly as what [Conn.Rest] hears, and nothing is sent.
 	AH bool
 }
 

@@ -203,6 +203,13 @@ func TestConnAH(t *testing.T) {
 	one, two := wire(t)
 	in := one.conn(ConnOptions{Family: IPv4, AH: true, VRIDs: []VRID{51}})
 	out := two.conn(ConnOptions{Family: IPv4})
+	if in.pace.batch != paceOf(others).batch || in.pace.queue != paceOf(others).queue || in.Rest() != nil || in.Send(PacketInAH(t, 51), IPv4.Group()) == nil {
+		t.Errorf("it is read as %+v, or speaks", in.pace)
+	}
+	must(t, in.Only([]VRID{51}, nil))
+	other := PacketInAH(t, 51) // of another protocol
+	other[ipv4Header] = 6
+	must(t, out.Send(other, IPv4.Group()))
 	for _, vrid := range []VRID{52, 51} {
 		must(t, out.Send(PacketInAH(t, vrid), IPv4.Group()))
 	}

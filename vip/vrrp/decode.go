@@ -8,21 +8,25 @@ import (
 
 // Decode reads the message of d into a, reusing a's room for addresses, so that it allocates nothing once there is enough. It judges the form
 // alone: version, type, length and checksum; what it says is for [Checker] to compare. form is the form of the checksum. What could be read of a message that
-// is dropped for its type, interval or checksum is in a.
+// is dropped for its type, interval or checksum is in a, and so is what is wrapped in an authentication header: it has addresses only if it is sound.
 //
 // The order is that of keepalived, so that both name the same fault of a message that has several.
 func (a *Advert) Decode(d Datagram) (form Form, r Reason) {
 	*a = Advert{Addresses: a.Addresses[:0]}
-	b := d.Payload
 	if d.AH {
-		a.Auth = AuthHeader
-		if len(b) < ahLen+headerLen {
+		if form, r = a.decode(unwrap(d.Payload), d); r == Truncated {
 			return 0, Truncated
+		} else if r != Accepted {
+			a.Addresses = a.Addresses[:0]
 		}
-		b = b[ahLen:]
-		a.Version, a.VRID, a.Priority = Version(b[0]>>4), VRID(b[1]), Priority(b[2])
-		return 0, InAH
+		a.Auth = AuthHeader
+		return form, InAH
 	}
+	return a.decode(d.Payload, d)
+}
+
+// decode reads a message that is not wrapped.
+func (a *Advert) decode(b []byte, d Datagram) (form Form, r Reason) {
 	if len(b) < headerLen {
 		return 0, Truncated
 	}

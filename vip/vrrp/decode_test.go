@@ -76,9 +76,26 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, got := a.Decode(ah); got != InAH || a.VRID != 51 || a.Priority != 100 || a.Auth != AuthHeader {
 		t.Errorf("in an authentication header: %s, %+v", got, a)
 	}
-	ah.Payload = ah.Payload[:31]
-	if _, got := a.Decode(ah); got != Truncated {
-		t.Errorf("half an authentication header: %s", got)
+	if a.Interval != time.Second || len(a.Addresses) == 0 {
+		t.Errorf("what is in an authentication header is not read: %+v", a)
+	}
+	for name, x := range map[string]struct {
+		payload string
+		want    Reason
+		vrid    VRID
+		whole   bool
+	}{
+		"with a longer check value":     {"7006" + strings.Repeat("33", 30) + v2, InAH, 51, true},
+		"with a broken message":         {"7004" + strings.Repeat("33", 22) + v2[:12] + "b8bc" + v2[16:], InAH, 51, false},
+		"half a message":                {"7004" + strings.Repeat("33", 22) + v2[:14], Truncated, 0, false},
+		"half an authentication header": {"7004" + strings.Repeat("33", 9), Truncated, 0, false},
+		"longer than its packet":        {"70ff" + strings.Repeat("33", 22) + v2, Truncated, 0, false},
+		"shorter than it can be":        {"7000" + strings.Repeat("33", 22) + v2, Truncated, 0, false},
+	} {
+		ah.Payload = unhex(t, x.payload)
+		if _, got := a.Decode(ah); got != x.want || a.VRID != x.vrid || (len(a.Addresses) > 0) != x.whole || (a.Auth == AuthHeader) != (x.want == InAH) {
+			t.Errorf("%s: %s, %+v", name, got, a)
+		}
 	}
 }
 

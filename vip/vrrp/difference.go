@@ -74,7 +74,7 @@ func (k *Checker) differences(d Datagram, h Heard) (s Differences) {
 	c, a := &k.config, &k.advert
 	s.add(VersionDiffers, a.Version != c.Version)
 	v2 := a.Version == V2 && c.Version == V2
-	s.add(AuthDiffers, v2 && a.Auth != c.Auth || h.Reason == BadPassword)
+	s.add(AuthDiffers, v2 && a.Auth != c.Auth || h.Reason == BadPassword || h.Reason == InAH)
 	s.add(SignatureDiffers, a.Signed != (c.Keys != nil) || h.Reason == UnknownKey || h.Reason == BadSignature || h.Reason == Stale)
 	s.add(IntervalDiffers, a.Interval != c.Interval)
 	s.add(DestinationDiffers, !k.meant(d.Destination))
@@ -95,6 +95,9 @@ func (c *Config) Explain(d Difference, n Neighbour) string {
 	case VersionDiffers:
 		return fmt.Sprintf("%s speaks version %d and we %d: each is deaf to the other, and both would be active; set the same version", who, n.Version, c.Version)
 	case AuthDiffers:
+		if n.Reason == InAH {
+			return fmt.Sprintf("%s wraps its adverts in the IP authentication header, which we do not speak: each is deaf to the other, and both would be active; set auth_type PASS there, or none, and the same here", who)
+		}
 		return fmt.Sprintf("%s authenticates with %s and we with %s, or the passwords differ: each drops the other's adverts, and both would be active; set the same", who, n.Auth, c.Auth)
 	case SignatureDiffers:
 		return fmt.Sprintf("%s and we do not sign alike (it signs: %t, we: %t; or the keys or clocks differ): set the same keys, and permissive until all sign", who, n.Signed, c.Keys != nil && c.Signing != ReceiveOnly)

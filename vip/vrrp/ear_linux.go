@@ -44,6 +44,7 @@ func listen(o ConnOptions, ifi *net.Interface, w who) (*ear, error) {
 	protocol := Protocol
 	if o.AH {
 		protocol = protocolAH
+		e.pace = paceOf(others) // whoever it is from, it is heard to be named, and no word of it counts
 	}
 	e.socket, err = open(o.Family, protocol, ifi, func(fd int) error {
 		for _, g := range o.Groups {

@@ -33,6 +33,9 @@ func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.R
 	hosts = slices.Compact(slices.SortedFunc(slices.Values(hosts), netip.Addr.Compare))
 	named = named && len(hosts) <= maxHosts
 	var ins []bpf.Instruction
+	if ah {
+		ins = append(ins, wrapped()...)
+	}
 	if vrids != nil {
 		ins = append(ins, ofRouters(f, ah, vrids)...)
 	}
@@ -52,15 +55,21 @@ func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.R
 	return raw, nil
 }
 
+// wrapped goes on with VRRP in an authentication header, and drops what else is in one: a host may have its own use for them.
+func wrapped() []bpf.Instruction {
+	return []bpf.Instruction{bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: 0, Size: 1}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: Protocol, SkipTrue: 1}, bpf.RetConstant{Val: 0}}
+}
+
 // ofRouters goes on with what is of a virtual router among these, and drops the rest.
 func ofRouters(f Family, ah bool, vrids []VRID) (ins []bpf.Instruction) {
-	at := uint32(1)
-	if ah {
-		at += ahLen
-	}
-	if f == IPv4 {
+	const at = 1
+	switch {
+	case ah: // behind the IP header, X, there is another of (its second byte + 2) words
+		ins = append(ins, bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: 1, Size: 1}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 2},
+			bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 2}, bpf.ALUOpX{Op: bpf.ALUOpAdd}, bpf.TAX{}, bpf.LoadIndirect{Off: at, Size: 1})
+	case f == IPv4:
 		ins = append(ins, bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: at, Size: 1})
-	} else {
+	default:
 		ins = append(ins, bpf.LoadAbsolute{Off: at, Size: 1})
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(vrids)))

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/bpf"
@@ -35,6 +36,13 @@ func TestFilter(t *testing.T) {
 		{"another's behind options", IPv4, false, []VRID{51}, packet("46"+plain[2:]+"94040000", 52), false},
 		{"in AH", IPv4, true, []VRID{51}, packet(plain+"7004000000000000000000000000000000000000000000ff", 51), true},
 		{"another's in AH", IPv4, true, []VRID{51}, packet(plain+"7004000000000000000000000000000000000000000000ff", 52), false},
+		{"in a longer AH", IPv4, true, []VRID{51}, packet(plain+"7006"+strings.Repeat("33", 30), 51), true},
+		{"in AH behind options", IPv4, true, []VRID{51}, packet("46"+plain[2:]+"94040000"+"7004"+strings.Repeat("33", 22), 51), true},
+		{"another's in AH behind options", IPv4, true, []VRID{51}, packet("46"+plain[2:]+"94040000"+"7004"+strings.Repeat("33", 22), 52), false},
+		{"all in AH", IPv4, true, nil, packet(plain+"7004"+strings.Repeat("00", 22), 99), true},
+		{"another protocol in AH", IPv4, true, []VRID{51}, packet(plain+"0604"+strings.Repeat("33", 22), 51), false},
+		{"all, another protocol in AH", IPv4, true, nil, packet(plain+"0604"+strings.Repeat("33", 22), 51), false},
+		{"an AH longer than its packet", IPv4, true, []VRID{51}, packet(plain+"70ff"+strings.Repeat("33", 22), 51), false},
 		{"IPv6", IPv6, false, []VRID{51}, packet("", 51), true},
 		{"another's over IPv6", IPv6, false, []VRID{51}, packet("", 52), false},
 		{"all", IPv4, false, nil, packet(plain, 99), true},

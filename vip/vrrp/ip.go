@@ -38,8 +38,11 @@ func ParseIPv4(b []byte) (d Datagram, r Reason) {
 		return d, NotVRRP
 	case b[9] != Protocol && b[9] != protocolAH:
 		return d, NotVRRP
-	case b[9] == protocolAH && (total < header+ahLen || b[header] != Protocol):
-		return d, NotVRRP
+	}
+	if b[9] == protocolAH {
+		if message := unwrap(b[header:total]); message == nil || b[header] != Protocol {
+			return d, NotVRRP
+		}
 	}
 	return Datagram{
 		Source: netip.AddrFrom4([4]byte(b[12:])), Destination: netip.AddrFrom4([4]byte(b[16:])),
@@ -47,8 +50,20 @@ func ParseIPv4(b []byte) (d Datagram, r Reason) {
 	}, Accepted
 }
 
-// ahLen is the length of the authentication header with the 96 bits of HMAC-MD5 that VRRPv2 prescribes (RFC 2338 section 5.3.6.3).
-const ahLen = 24
+// ahFixed is how long an authentication header is without its check value (RFC 2402 section 2). The next header is its first byte; the second says how long it is.
+const ahFixed = 12
+
+// unwrap is what follows an authentication header; nil if that is not whole.
+func unwrap(b []byte) []byte {
+	if len(b) < ahFixed {
+		return nil
+	}
+	n := (int(b[1]) + 2) * 4
+	if n < ahFixed || n > len(b) {
+		return nil
+	}
+	return b[n:]
+}
 
 // appendIP appends the IP header of a message to b. The IPv4 header's own checksum is the kernel's to fill in; its identification is never zero,
 // which would leave it to the kernel.

@@ -193,7 +193,7 @@ func TestSurvey(t *testing.T) {
 	if r := s.Hear(bad, sec); r != BadTTL || s.Counts()[BadTTL] != 1 {
 		t.Errorf("TTL 254: %s", r)
 	}
-	ah := Datagram{Source: addr("192.168.1.14"), Destination: IPv4.Group(), TTL: 255, AH: true, Payload: append(make([]byte, ahLen), bad.Payload...)}
+	ah := Datagram{Source: addr("192.168.1.14"), Destination: IPv4.Group(), TTL: 255, AH: true, Payload: inAH(bad.Payload)}
 	if r := s.Hear(ah, sec); r != InAH {
 		t.Errorf("in an authentication header: %s", r)
 	}

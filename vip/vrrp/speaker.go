@@ -268,14 +268,14 @@ func (s *Speaker) take(heard []Datagram) {
 
 // vridOf is whose a datagram is; 0 for nobody's.
 func vridOf(d Datagram) VRID {
-	at := 1
+	b := d.Payload
 	if d.AH {
-		at += ahLen
+		b = unwrap(b)
 	}
-	if len(d.Payload) <= at {
+	if len(b) < 2 {
 		return 0
 	}
-	return VRID(d.Payload[at])
+	return VRID(b[1])
 }
 
 func (s *Speaker) act(r *Router, actions []Action) {

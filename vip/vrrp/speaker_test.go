@@ -290,9 +290,8 @@ func TestSpeakerTellsDifferences(t *testing.T) {
 // TestSpeakerHearsAlso what comes on a second wire: adverts in authentication headers are counted as that, and move nothing.
 func TestSpeakerHearsAlso(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
-		wrapped := &vrrptest.Cable{}
-		s := run(ctx, t, vrrp.SpeakerOptions{Wire: link.Plug(), Also: []vrrp.Wire{wrapped.Plug()}}, vrrp.Base())
-		out := wrapped.Plug()
+		s := run(ctx, t, vrrp.SpeakerOptions{Wire: link.Plug(), Also: []vrrp.Wire{link.Open(vrrp.ConnOptions{AH: true})}}, vrrp.Base())
+		out := link.Plug()
 		for _, vrid := range []vrrp.VRID{51, 52} {
 			if err := out.Send(vrrp.PacketInAH(t, vrid), vrrp.IPv4.Group()); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@ package vrrptest
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
@@ -40,6 +41,7 @@ type End struct {
 	deadline time.Time
 	woken    chan struct{}
 	only     []vrrp.VRID
+	wrapped  bool // it hears what is in authentication headers, and nothing else
 	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
 	Stuck, Begun chan struct{}
 	// Batch is how many datagrams one Receive returns at most; 0 = all.
@@ -59,8 +61,13 @@ func Scene(t *testing.T, f func(ctx context.Context, t *testing.T, c *Cable)) {
 }
 
 // Plug makes an end.
-func (c *Cable) Plug() *End {
-	e := &End{cable: c, woken: make(chan struct{}, 1)}
+func (c *Cable) Plug() *End { return c.plug(false) }
+
+// Open makes an end as a Conn with these options would be.
+func (c *Cable) Open(o vrrp.ConnOptions) *End { return c.plug(o.AH) }
+
+func (c *Cable) plug(wrapped bool) *End {
+	e := &End{cable: c, woken: make(chan struct{}, 1), wrapped: wrapped}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ends = append(c.ends, e)
@@ -148,10 +155,12 @@ func (e *End) send(mac string, packet []byte) error {
 	if c.cut != nil {
 		return c.cut
 	}
-	v := vrrp.VRID(d.Payload[1])
-	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, vrrp.Priority(d.Payload[2]), mac})
+	var a vrrp.Advert
+	a.Decode(d)
+	v := a.VRID
+	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, a.Priority, mac})
 	for _, other := range c.ends {
-		if other != e && (other.only == nil || slices.Contains(other.only, v)) {
+		if other != e && other.wrapped == d.AH && (other.only == nil || slices.Contains(other.only, v)) {
 			other.mu.Lock()
 			other.inbox = append(other.inbox, d)
 			other.mu.Unlock()
@@ -159,6 +168,15 @@ func (e *End) send(mac string, packet []byte) error {
 		}
 	}
 	return nil
+}
+
+// Wrap wraps a packet of IPv4 in an authentication header, as version 2 had it: 96 bits of check value, which nobody verifies.
+func Wrap(packet []byte) []byte {
+	const header, ah = 20, 24
+	out := slices.Concat(packet[:header], []byte{packet[9], ah/4 - 2}, make([]byte, ah-2), packet[header:])
+	binary.BigEndian.PutUint16(out[2:], uint16(len(out)))
+	out[9] = 51
+	return out
 }
 
 // SetReadDeadline implements vrrp.Wire.
