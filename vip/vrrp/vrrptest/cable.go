@@ -41,7 +41,8 @@ type End struct {
 	deadline time.Time
 	woken    chan struct{}
 	only     []vrrp.VRID
-	wrapped  bool // it hears what is in authentication headers, and nothing else
+	wrapped  bool         // it hears what is in authentication headers, and nothing else
+	hosts    []netip.Addr // of Only, where it is wrapped
 	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
 	Stuck, Begun chan struct{}
 	// Batch is how many datagrams one Receive returns at most; 0 = all.
@@ -160,7 +161,7 @@ func (e *End) send(mac string, packet []byte) error {
 	v := a.VRID
 	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, a.Priority, mac})
 	for _, other := range c.ends {
-		if other != e && other.wrapped == d.AH && (other.only == nil || slices.Contains(other.only, v)) {
+		if other != e && other.hears(d, v) {
 			other.mu.Lock()
 			other.inbox = append(other.inbox, d)
 			other.mu.Unlock()
@@ -197,12 +198,19 @@ func (e *End) Join([]netip.Addr) error { return nil }
 // Unread is nothing: a cable has room for all.
 func (e *End) Unread() uint64 { return 0 }
 
-// Only hears only some virtual routers, of all hosts.
-func (e *End) Only(v []vrrp.VRID, _ []netip.Addr) error {
+// Only hears only some virtual routers, of all hosts; one that hears what is in authentication headers has no Rest for those that are not named, and does not hear them.
+func (e *End) Only(v []vrrp.VRID, hosts []netip.Addr) error {
 	e.cable.mu.Lock()
 	defer e.cable.mu.Unlock()
 	e.only = v
+	if e.wrapped {
+		e.hosts = hosts
+	}
 	return nil
+}
+
+func (e *End) hears(d vrrp.Datagram, v vrrp.VRID) bool {
+	return e.wrapped == d.AH && (e.only == nil || slices.Contains(e.only, v)) && (e.hosts == nil || slices.Contains(e.hosts, d.Source))
 }
 
 // Close plugs the end out.
