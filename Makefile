@@ -12,6 +12,8 @@ GOBUILD    = $(GO) build -ldflags '$(LDFLAGS)'
 export CGO_ENABLED = 0
 # The packages that need neither root nor namespaces nor another kernel.
 UNIT       = $(shell $(GO) list ./... | grep -v /integration)
+# Those of them that know neither time nor a kernel.
+PURE       = $(shell $(GO) list ./fsm ./config/...)
 
 # Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
 PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
@@ -45,10 +47,14 @@ check: ## the fast subset for every save: vet, unit tests without the race detec
 	$(GO) test -short $(UNIT) ./integration/sim/...
 
 .PHONY: test-unit
-test-unit: ## unit tests under the race detector; the commands' without, which start a process for each line of a script
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(filter-out %/cmd/quorate %/cmd/quorate-lab,$(UNIT))
+test-unit: ## the other unit tests under the race detector; the commands' without, which start a process for each line of a script
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(filter-out %/cmd/quorate %/cmd/quorate-lab $(PURE),$(UNIT))
 	$(GO) test -timeout 8m ./cmd/...
 	$(GO) test ./cluster -run 'NewAddress'
+
+.PHONY: test-pure
+test-pure: ## the unit tests of what has neither time nor a kernel, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(PURE)
 
 .PHONY: test-cross
 test-cross: ## it builds for arm64, and the client commands for darwin
@@ -61,12 +67,12 @@ test-sim: ## fault schedules in virtual time, and the planted mutants that they 
 
 # The hosts wait for most of the time. What knows no real time, or only its own guest's, fills it, with what the processors have left: a lease must not notice.
 .PHONY: test-beside
-test-beside: need-root ## test-hosts, and beside it test-cross, test-sim, test-stock and test-fuzz
+test-beside: need-root ## test-hosts, and beside it test-pure, test-cross, test-sim, test-stock and test-fuzz
 	$(MAKE) -j2 -Oline --no-print-directory test-hosts test-idle
 
 .PHONY: test-idle
 test-idle:
-	chrt --idle 0 $(MAKE) --no-print-directory test-cross test-sim test-stock test-fuzz
+	chrt --idle 0 $(MAKE) --no-print-directory test-pure test-cross test-sim test-stock test-fuzz
 
 # By counts, for about 60 s and 20 s of one processor: a time that ends while a worker waits for one is reported as a failure (go.dev/issue/75804).
 .PHONY: test-fuzz
@@ -76,7 +82,7 @@ test-fuzz: ## what anybody on the link may send, and what a keepalived.conf may 
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces
-	$(GO) test -timeout 15m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
+	$(GO) test -timeout 17m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
 
 .PHONY: test-ipvs
 test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
