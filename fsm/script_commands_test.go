@@ -158,6 +158,11 @@ func (st *script) run(line, body []string) string {
 		if a.has("no-moves") {
 			f.Moves = nil
 		}
+		if text, to := a.set["moves"], NodeID(a.set["to"]); text != "" { // what the plan would not
+			k := st.key(text)
+			v, _ := st.s.VIPByKey(k)
+			f.Moves = []Move{{Key: k, VIP: v.Name, Epoch: st.s.Assignments[k].Epoch, To: to, ToEpoch: st.s.Nodes[to].Epoch}}
+		}
 		return st.do(Command{Fenced: &f})
 	case "able":
 		st.able(nodeIDs(strings.Join(a.words, ","))...)
@@ -273,6 +278,11 @@ func (st *script) decision(verb string, a args) string {
 		}
 		d.Assign = []Assign{{Key: k, VIP: name, Owner: owner, OwnerEpoch: Epoch(a.num("owner-epoch", uint64(st.s.Nodes[owner].Epoch))),
 			Epoch: epoch, ReleaseIndex: a.num("release", index), Reason: why}}
+		if text := a.set["clears"]; text != "" { // another record before, in the same decision
+			k := st.key(text)
+			rec := st.s.Assignments[k]
+			d.Assign = append([]Assign{{Key: k, Epoch: rec.Epoch, ReleaseIndex: rec.Release.Index, Reason: why}}, d.Assign...)
+		}
 	case "release":
 		d.Release = []StartRelease{{Key: k, Epoch: epoch, To: NodeID(a.set["to"]), Reason: why}}
 	case "cancel":
