@@ -69,11 +69,13 @@ type actuator struct {
 	passed  func()                      // a pass has come to its end; does not block
 	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
 	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
+	report  func(fsm.Event)             // takes it into the timeline; does not block
 	ending  func() bool                 // this agent has been asked to end
 	others  func() map[fsm.NodeID]bool  // the nodes that have a quorum without this one
 	orders  chan order
 	log     *slog.Logger
 
+	kept    keptNews
 	hold    holds
 	fall    fallbacks
 	granted bool           // the gate was told of a grant to itself
@@ -304,6 +306,13 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking, waits: a.speech.waits, loose: loose})
 	if a.passed != nil {
 		a.passed()
+	}
+	if a.kept == nil {
+		a.kept = keptNews{}
+	}
+	for _, e := range a.kept.told(s, a.self, a.asking, wall) {
+		a.log.Warn(e.Text, "vip", e.VIP, "reason", string(e.Reason))
+		a.report(e)
 	}
 	for _, n := range slices.Concat(a.fall.told(), a.hold.told()) {
 		a.tell(n)

@@ -49,6 +49,7 @@ type world struct {
 	news      []string
 	led       bool // there is a leader
 	actuator  *actuator
+	told      []fsm.Event     // for the timeline
 	speaks    *worldVoices    // nil: there are no virtual routers
 	voices    *speak.Speakers // in their place: real ones
 	reports   func(cluster.ForeignReport)
@@ -336,7 +337,8 @@ func (w *world) start(t *testing.T) (stop func()) {
 			return nil
 		},
 		led: func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.led }, orders: make(chan order),
-		tell: func(n holdNews) { w.mu.Lock(); defer w.mu.Unlock(); w.news = append(w.news, n.Text) },
+		report: func(e fsm.Event) { w.mu.Lock(); defer w.mu.Unlock(); w.told = append(w.told, e) },
+		tell:   func(n holdNews) { w.mu.Lock(); defer w.mu.Unlock(); w.news = append(w.news, n.Text) },
 	}
 	if v := w.speaks; v != nil {
 		a.speech.voices, a.heard = v, v.news

@@ -347,7 +347,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
-		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, lapses: a.fence, tell: a.holdsChanged,
+		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, lapses: a.fence, tell: a.holdsChanged, report: a.report,
 		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), ready: a.vips.Prepare, parents: &parents{book: a.book, log: a.log}, passed: a.hasPassed,
 		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load, others: a.others}
 	a.actuator.Store(act)

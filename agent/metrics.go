@@ -34,6 +34,7 @@ const (
 	metricVIPs            = "quorate_vips"               // configured
 	metricUnowned         = "quorate_vips_without_owner" // by the applied state
 	metricUnguarded       = "quorate_vips_held_without_quorum"
+	metricKeptClosed      = "quorate_vips_kept_closed"
 	metricServersUp       = "quorate_real_servers_up" // by the agreed verdicts
 	metricServers         = "quorate_real_servers"
 	metricQuorumLost      = "quorate_services_without_quorum" // by the agreed verdicts
@@ -129,6 +130,14 @@ func newMetrics(a *Agent) *metrics {
 			if act := a.actuator.Load(); act != nil {
 				if c := act.status.Load(); c != nil {
 					return float64(len(c.held))
+				}
+			}
+			return 0
+		}),
+		gauge(metricKeptClosed, "VIPs that this node owns and does not open, as another host answers for them.", func() float64 {
+			if act := a.actuator.Load(); act != nil {
+				if c := act.status.Load(); c != nil {
+					return float64(c.keptClosed())
 				}
 			}
 			return 0
