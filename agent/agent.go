@@ -67,6 +67,7 @@ type Agent struct {
 	kernel   *vip.Netlink
 	prober   *probe.Prober
 	voices   *speak.Speakers
+	deaf     *deafness
 	told     routersTold
 	ending   atomic.Bool // it has been asked to end
 	untaken  atomic.Bool // the leader knows that it ends, and gave what it has to nobody
@@ -145,6 +146,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return a.see(ctx) })
 	g.Go(func() error { return unwritten.run(ctx, a.holdNews, a.chronicle) })
 	g.Go(func() error { return a.watchLinks(ctx) })
+	g.Go(func() error { return a.deaf.run(ctx) })
 	g.Go(func() error { return server.Serve(ctx, listeners...) })
 	a.log.Info("agent starts", "addr", a.o.Bind, "socket", a.o.Socket, "version", a.o.Version)
 	err = g.Wait()
@@ -215,7 +217,8 @@ func (a *Agent) open() error {
 		a.checks.count(p)
 	}})
 	a.metrics = newMetrics(a)
-	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, noVMAC: text(vip.ProbeVirtual()), links: vip.Links, log: a.log}
+	a.deaf = &deafness{heard: a.voices.Heard, refresh: func() { a.node.Refresh() }}
+	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, noVMAC: text(vip.ProbeVirtual()), deaf: a.deaf, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
 		Role: a.o.Role, Zone: a.o.Zone, Weight: a.o.Weight,

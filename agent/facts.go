@@ -24,6 +24,7 @@ type facts struct {
 	plane    *planeWorker
 	denied   []string // what the preflight found at start
 	noVMAC   string   // why there can be no virtual MACs here
+	deaf     *deafness
 	links    func() ([]vip.Link, error)
 	log      *slog.Logger
 
@@ -36,8 +37,8 @@ func (f *facts) read() fsm.Facts {
 	out := fsm.Facts{
 		Version: f.version, Schema: fsm.MaxSchema, DataPlane: "none",
 		Schedulers: caps.AllSchedulers(), Problems: f.denied,
-		NoVMAC: f.noVMAC,
-		Fence:  string(f.fence()), LeaseThread: string(f.thread),
+		NoVMAC: f.noVMAC, NoVRRP: f.deaf.facts(),
+		Fence: string(f.fence()), LeaseThread: string(f.thread),
 	}
 	out.Unsynced = f.unsynced != nil && f.unsynced()
 	if caps.Plane != "" {

@@ -200,7 +200,9 @@ func left(r fsm.LocalRouter, v speak.View, now time.Time) bool {
 }
 
 // deafFor is how long an owner goes on without sockets: they are opened again after a second, and its neighbours wait for three intervals from its last advert.
-func deafFor(r fsm.LocalRouter) time.Duration { return 2*r.Router.Interval - r.Router.Interval/4 }
+func deafFor(r fsm.LocalRouter) time.Duration { return deafAfter(r.Router.Interval) }
+
+func deafAfter(interval time.Duration) time.Duration { return 2*interval - interval/4 }
 
 // listenFor is how long is listened before an address is opened that another may be left: an active router speaks once in an interval, and its timers may be late.
 func listenFor(r fsm.LocalRouter) time.Duration { return r.Router.Interval*5/4 + 50*time.Millisecond }
@@ -216,9 +218,9 @@ func (t *speech) handed(in speechInput, r fsm.LocalRouter, v speak.View) bool {
 		return false
 	}
 	switch r.Reason {
-	case fsm.ReasonFenced, fsm.ReasonDrained, fsm.ReasonPreempted, fsm.ReasonRequested, fsm.ReasonRebalanced, fsm.ReasonGrouped, fsm.ReasonUnable,
+	case fsm.ReasonFenced, fsm.ReasonDrained, fsm.ReasonPreempted, fsm.ReasonRequested, fsm.ReasonRebalanced, fsm.ReasonGrouped,
 		fsm.ReasonUnhealthy, fsm.ReasonPath, fsm.ReasonUnheard:
-	default:
+	default: // who is unable may have been without a link or sockets, and silent, for long enough that another router takes over
 		return false
 	}
 	for _, k := range routerKeys(r) {

@@ -66,6 +66,7 @@ func (f Facts) cleaned(at Schema) Facts {
 	f = f.upTo(at)
 	f.Fence, f.LeaseThread = clip(f.Fence, MaxName), clip(f.LeaseThread, MaxName)
 	f.Features, f.NoVMAC = clipAll(f.Features, most), clip(f.NoVMAC, 256)
+	f.NoVRRP = cleanDeaf(f.NoVRRP[:min(len(f.NoVRRP), most)])
 	f.Schema = max(1, f.Schema) // 0 would be a build older than the first
 	var links []Link
 	for _, l := range f.Links[:min(len(f.Links), most)] {
@@ -106,9 +107,17 @@ func (f Facts) upTo(at Schema) Facts {
 		}
 	}
 	if at < schemaVRRP {
-		f.NoVMAC = ""
+		f.NoVMAC, f.NoVRRP = "", nil
 	}
 	return f
+}
+
+func cleanDeaf(in []DeafRouter) (out []DeafRouter) {
+	for _, d := range in {
+		out = append(out, DeafRouter{clip(d.Router, MaxName), cmp.Or(clip(d.Reason, 256), "it does not say why")})
+	}
+	slices.SortStableFunc(out, func(a, b DeafRouter) int { return strings.Compare(a.Router, b.Router) })
+	return slices.CompactFunc(out, func(a, b DeafRouter) bool { return a.Router == b.Router })
 }
 
 func clipAll[T ~string](in []T, most int) (out []T) {
@@ -250,6 +259,7 @@ func factChanges(was, is Facts) []string {
 	note("fence", was.Fence, is.Fence)
 	note("the lease's thread", was.LeaseThread, is.LeaseThread)
 	note("connections of the other directors", behind(was), behind(is))
+	note("virtual routers that it neither hears nor speaks for", deafText(was.NoVRRP), deafText(is.NoVRRP))
 	note("interfaces", linksText(was.Links), linksText(is.Links))
 	note("problems", strings.Join(was.Problems, ", "), strings.Join(is.Problems, ", "))
 	return out
@@ -260,6 +270,18 @@ func behind(f Facts) string {
 		return "on their way"
 	}
 	return "here"
+}
+
+// deafText is like "VI_1 (on eth0: …) and 2 others".
+func deafText(deaf []DeafRouter) string {
+	if len(deaf) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s (%s)", deaf[0].Router, deaf[0].Reason)
+	if len(deaf) > 1 {
+		text += fmt.Sprintf(" and %d more", len(deaf)-1)
+	}
+	return text
 }
 
 // linksText is like "eth0 (192.0.2.0/24), eth1".

@@ -339,7 +339,7 @@ func checkTogether(ps *Problems, group string, all map[string]needs, directors [
 	var members []needs
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if all[name].vip.Group == group {
-			members = append(members, all[name])
+			members = append(members, all[name].inTime())
 		}
 	}
 	var reasons []string

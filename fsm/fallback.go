@@ -36,7 +36,7 @@ func (s *State) FallbackPriorities(r ResolvedRouter) map[NodeID]uint8 {
 		}
 		owner = a.Owner
 	}
-	nodes := s.Fit(r)
+	nodes := s.fit(r, needs.inTime) // without a quorum nobody says what has changed
 	prefer := r.VIPs[0].Prefer
 	if g, ok := s.Config.Groups[r.VIPs[0].Group]; ok {
 		prefer = g.Prefer
@@ -66,10 +66,14 @@ func (s *State) FallbackPriorities(r ResolvedRouter) map[NodeID]uint8 {
 }
 
 // Fit are the directors that could have all VIPs of the router, in no order: they fit, and are neither drained nor leaving.
-func (s *State) Fit(r ResolvedRouter) (nodes []NodeID) {
-	needs := s.Config.needsOf()
+func (s *State) Fit(r ResolvedRouter) []NodeID {
+	return s.fit(r, func(n needs) needs { return n })
+}
+
+func (s *State) fit(r ResolvedRouter, of func(needs) needs) (nodes []NodeID) {
+	all := s.Config.needsOf()
 	for id, n := range s.Nodes {
-		if !n.Draining && !n.Leaving && !slices.ContainsFunc(r.VIPs, func(v VIP) bool { return n.misfit(needs[v.Name]) != "" }) {
+		if !n.Draining && !n.Leaving && !slices.ContainsFunc(r.VIPs, func(v VIP) bool { return n.misfit(of(all[v.Name])) != "" }) {
 			nodes = append(nodes, id)
 		}
 	}

@@ -15,6 +15,14 @@ type needs struct {
 	plane string
 	fast  bool // leases are of 40 ms
 	vmac  bool // its virtual router has a virtual MAC
+	// beside is its virtual router, if that has peers: they take the VIP from a node that neither hears nor speaks. "" = none.
+	beside string
+}
+
+// inTime is what is asked of a node but for what may come and go within seconds.
+func (n needs) inTime() needs {
+	n.beside = ""
+	return n
 }
 
 // needsOf lists, for each VIP name, what the VIP needs.
@@ -35,6 +43,9 @@ func (c Config) needsOf() map[string]needs {
 		for _, v := range r.VIPs {
 			n := out[v.Name]
 			n.vmac = r.VMAC
+			if len(r.Peers) > 0 {
+				n.beside = r.Name
+			}
 			out[v.Name] = n
 		}
 	}
@@ -63,6 +74,11 @@ func (n Node) misfit(need needs) string {
 	}
 	if need.vmac && n.Facts.NoVMAC != "" {
 		return fmt.Sprintf("%s can have no virtual MAC: %s", n.ID, n.Facts.NoVMAC)
+	}
+	if need.beside != "" {
+		if why := n.Facts.deafTo(need.beside); why != "" {
+			return fmt.Sprintf("%s neither hears nor speaks VRRP for virtual router %s: %s", n.ID, need.beside, why)
+		}
 	}
 	for _, s := range need.services {
 		if why := n.Facts.under(need.plane, s).cannot(s); why != "" {

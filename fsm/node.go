@@ -70,6 +70,24 @@ type Facts struct {
 
 	// NoVMAC is why the node can have no virtual MACs; "" = it can. Since schema 7.
 	NoVMAC string `json:"no_vmac,omitempty"`
+	// NoVRRP are the virtual routers with peers for which the node neither hears nor speaks VRRP, though it has their link. Sorted by router; since schema 7.
+	NoVRRP []DeafRouter `json:"no_vrrp,omitempty"`
+}
+
+// DeafRouter is a virtual router for which a node neither hears nor speaks: its peers would take the VIPs, and it would not know.
+type DeafRouter struct {
+	Router string `json:"router"`
+	Reason string `json:"reason"`
+}
+
+// deafTo says why the node neither hears nor speaks for the virtual router, or "".
+func (f Facts) deafTo(router string) string {
+	for _, d := range f.NoVRRP {
+		if d.Router == router {
+			return d.Reason
+		}
+	}
+	return ""
 }
 
 // Plane is what a data plane of a node can do.

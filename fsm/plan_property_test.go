@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -366,6 +367,11 @@ func randomStep(rt *rapid.T, w *world) {
 			n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting}
 		}
 		n.Facts.Schema, n.Facts.Unsynced = MaxSchema, rapid.IntRange(0, 3).Draw(rt, "unsynced") == 0
+		for _, name := range slices.Sorted(maps.Keys(w.s.Config.VIPs)) {
+			if r := cmp.Or(w.s.Config.VIPs[name].Router, name); rapid.IntRange(0, 4).Draw(rt, "deaf") == 0 {
+				n.Facts.NoVRRP = append(n.Facts.NoVRRP, DeafRouter{r, "no socket"})
+			}
+		}
 		w.apply(Command{PutNode: &PutNode{Node: n}})
 	case 10: // an operator
 		if len(keys) > 0 {

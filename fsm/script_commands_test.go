@@ -529,6 +529,11 @@ func node(a args) Node {
 	}
 	n.Facts.Schema = Schema(a.num("schema", 1))
 	n.Facts.Unsynced = a.has("unsynced")
+	if deaf, ok := a.set["deaf"]; ok {
+		for _, name := range splitList(deaf) {
+			n.Facts.NoVRRP = append(n.Facts.NoVRRP, DeafRouter{name, "on eth0: raw socket: operation not permitted"})
+		}
+	}
 	switch a.set["plane"] {
 	case "ipvs":
 		n.Facts.DataPlane, n.Facts.Forwards = "ipvs", []Forward{NAT, DirectRouting, Tunnel}

@@ -252,6 +252,14 @@ func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrr
 		}
 		if err != nil {
 			bad[v] = err
+			if _, is := have[v]; is { // it is not to go on from where this node was
+				if err := voices[v].drop(s); err != nil {
+					return false, err
+				}
+				delete(have, v)
+				filter = true
+			}
+			voices[v].order.CompareAndSwap(uint32(lastWord), uint32(silent)) // there is nobody to say it
 			continue
 		}
 		have[v] = running{r, at, Claim{c.Source, c.Priority}, c.Hosts()}

@@ -325,7 +325,7 @@ func (s *Speakers) Run(ctx context.Context) error {
 			s.mu.Lock()
 			l := s.lines[id]
 			if l == nil {
-				l = &line{id: id, options: &s.options, log: s.options.Log.With("link", id.link, "family", id.family.String()), bell: make(chan struct{}, 1), problem: errors.New("it is being opened")}
+				l = &line{id: id, options: &s.options, log: s.options.Log.With("link", id.link, "family", id.family.String()), bell: make(chan struct{}, 1), problem: errors.New(opening)}
 				s.lines[id] = l
 			}
 			s.mu.Unlock()

@@ -544,3 +544,67 @@ func TestSpeaksWithoutAuthenticationHeaders(t *testing.T) {
 		}
 	})
 }
+
+// TestInvalidAnew: a router that is stated anew so that it cannot be does not go on as it was, says no last word, for its address may be open still, and is heard no
+// more; when it can be again, it speaks as before.
+func TestInvalidAnew(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		a.Speak(id51, 7)
+		time.Sleep(sec + sec/2)
+		if h := a.Heard(); len(h) != 1 || h[0].Problem != "" || len(c.By("192.0.2.1", time.Time{})) == 0 {
+			t.Fatalf("it does not speak: %+v", h)
+		}
+		bad := router(51)
+		bad.Config.Priority = vrrp.Owner
+		a.Want([]Router{bad})
+		time.Sleep(5 * sec)
+		if h := a.Heard(); len(c.By("192.0.2.1", time.Time{})) != 2 || len(h) != 1 || !strings.Contains(h[0].Problem, "priority 255") || !a.View(id51).Since.IsZero() || a.View(id51).Speaks {
+			t.Errorf("when it cannot be: it said %v, hears %+v, view %+v", c.By("192.0.2.1", time.Time{}), h, a.View(id51))
+		}
+		turn := time.Now()
+		a.Want([]Router{router(51)})
+		time.Sleep(sec + sec/2)
+		if h := a.Heard(); len(c.By("192.0.2.1", turn)) != 2 || h[0].Problem != "" || a.opened.Load() != 1 {
+			t.Errorf("when it can: %d adverts, hears %+v", len(c.By("192.0.2.1", turn)), h)
+		}
+		a.Want([]Router{bad})
+		synctest.Wait()
+		a.LastWord(id51)
+		synctest.Wait()
+		if a.unsaid() {
+			t.Error("a last word waits that nobody can say")
+		}
+		a.Want(nil)
+		time.Sleep(sec)
+		if st := a.Status(); len(st) > 0 {
+			t.Errorf("it is not forgotten: %+v", st)
+		}
+	})
+}
+
+// TestHeard: why a router is neither heard nor spoken for, or nothing.
+func TestHeard(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.broken.Store(true)
+		a.Want([]Router{router(51)})
+		if h := a.Heard(); len(h) != 1 || h[0].Problem != opening || h[0].ID != id51 {
+			t.Errorf("at first: %+v", h)
+		}
+		time.Sleep(5 * sec)
+		if h := a.Heard(); h[0].Problem != "no socket" {
+			t.Errorf("without sockets: %+v", h)
+		}
+		a.broken.Store(false)
+		time.Sleep(2 * sec)
+		if h := a.Heard(); h[0].Problem != "" {
+			t.Errorf("with sockets: %+v", h)
+		}
+		a.Want(nil)
+		if h := a.Heard(); len(h) != 0 {
+			t.Errorf("nothing wanted: %+v", h)
+		}
+	})
+}

@@ -52,12 +52,54 @@ func (s *Speakers) Status() []Status {
 	return out
 }
 
+// Heard says of a virtual router whether this node has sockets for it.
+type Heard struct {
+	ID     ID
+	Name   string
+	Config vrrp.Config // Source is not of it
+	// Problem is why it neither hears nor speaks for it; "" = it does.
+	Problem string
+}
+
+// Heard lists the virtual routers that there are, in no order. Unlike Status it costs next to nothing.
+func (s *Speakers) Heard() []Heard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Heard
+	for id := range s.stated {
+		h := Heard{ID: id, Name: s.want[id].Name, Config: s.want[id].Config}
+		if s.voices[id].view.Load() == nil {
+			h.Problem = s.lines[id.line()].why(id.VRID)
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+const opening = "it is being opened"
+
+// why is for what reason a router has no sockets. A nil line is none yet.
+func (l *line) why(v vrrp.VRID) string {
+	if l == nil {
+		return opening
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.speaker != nil && l.bad[v] != nil:
+		return l.bad[v].Error()
+	case l.speaker == nil && l.problem != nil:
+		return l.problem.Error()
+	}
+	return opening
+}
+
 // fill adds what the line knows.
 func (x *Status) fill(l *line) {
 	x.RouterStatus.VRID = x.ID.VRID
 	x.Unread = l.dropped()
 	if l == nil {
-		x.Problem = "it is being opened"
+		x.Problem = opening
 		return
 	}
 	l.mu.Lock()
@@ -70,7 +112,7 @@ func (x *Status) fill(l *line) {
 		x.Problem = problem.Error()
 		return
 	case speaker == nil:
-		x.Problem = "it is being opened"
+		x.Problem = opening
 		return
 	case bad != nil:
 		x.Problem = bad.Error()
@@ -78,7 +120,7 @@ func (x *Status) fill(l *line) {
 	}
 	st, ok := speaker.Status(x.ID.VRID)
 	if !ok {
-		x.Problem = "it is being opened"
+		x.Problem = opening
 		return
 	}
 	x.RouterStatus = st

@@ -79,6 +79,20 @@ func (v *voice) settle(s teller) error {
 	return nil
 }
 
+// drop takes the router from the Speaker in silence: its addresses may be open still, and nobody is to take them before their time. The view says that nothing is heard.
+func (v *voice) drop(s *vrrp.Speaker) error {
+	if err := s.Tell(v.id.VRID, vrrp.HandOver, 0); err != nil {
+		return err
+	}
+	if err := s.Remove(v.id.VRID); err != nil {
+		return err
+	}
+	v.active.Store(false)
+	v.elected = 0
+	v.view.Store(nil)
+	return nil
+}
+
 func (v *voice) elect(s teller) error {
 	if p := v.priority.Load(); p != v.elected {
 		if err := s.Tell(v.id.VRID, vrrp.Elect, vrrp.Priority(p)); err != nil {

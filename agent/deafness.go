@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate/agent/speak"
+	"quorate/fsm"
+)
+
+// deafness knows for which virtual routers this node neither hears nor speaks, as its facts say it: then their VIPs go to a director that does, while this one keeps
+// them closed, see speech. It says so once that has lasted for as long as an owner goes on without sockets, and until it has heard for a while: sockets are opened again
+// each second, and VIPs do not follow each of them.
+type deafness struct {
+	heard   func() []speak.Heard
+	refresh func() // the facts may have changed
+
+	mu   sync.Mutex
+	said []fsm.DeafRouter
+	// ears is what is known of each router by name. The goroutine's alone.
+	ears map[string]earshot
+}
+
+// earshot is how well a router is heard.
+type earshot struct {
+	deaf  time.Time // since when it is not; zero: it is
+	hears time.Time // since when it is, though it is said that it is not
+	said  string    // why it is not
+}
+
+const (
+	// listensFor is how long a router has to be heard that was not.
+	listensFor = 3 * time.Second
+	// deafLeast is for how long sockets may be missing in any case, as while they are opened.
+	deafLeast = 500 * time.Millisecond
+	// deafLook is how often it is looked at.
+	deafLook = 250 * time.Millisecond
+)
+
+// run looks until ctx ends.
+func (d *deafness) run(ctx context.Context) error {
+	tick := time.NewTicker(deafLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-tick.C:
+			if d.look(now) {
+				d.refresh()
+			}
+		}
+	}
+}
+
+// facts are what the node says of it.
+func (d *deafness) facts() []fsm.DeafRouter {
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.said
+}
+
+// look reports whether there is something else to be said than before.
+func (d *deafness) look(now time.Time) (news bool) {
+	ears := map[string]earshot{}
+	var said []fsm.DeafRouter
+	for _, h := range d.heard() {
+		if len(h.Config.Listed) == 0 {
+			continue // nobody takes its addresses
+		}
+		e := d.ears[h.Name].next(h, now)
+		ears[h.Name] = e
+		if e.said != "" {
+			said = append(said, fsm.DeafRouter{Router: h.Name, Reason: e.said})
+		}
+	}
+	slices.SortFunc(said, func(a, b fsm.DeafRouter) int { return strings.Compare(a.Router, b.Router) })
+	d.ears = ears
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	news = !slices.Equal(said, d.said)
+	d.said = said
+	return news
+}
+
+// next is the earshot after a look at the router.
+func (e earshot) next(h speak.Heard, now time.Time) earshot {
+	switch {
+	case h.Problem == "":
+		e.deaf = time.Time{}
+		if e.hears.IsZero() {
+			e.hears = now
+		}
+		if now.Sub(e.hears) >= listensFor {
+			e.said = ""
+		}
+		return e
+	case e.deaf.IsZero():
+		e.deaf = now
+	}
+	e.hears = time.Time{}
+	if e.said == "" && now.Sub(e.deaf) >= max(deafAfter(h.Config.Interval), deafLeast) { // why is said once: it may change with each attempt
+		e.said = fmt.Sprintf("on %s: %s", h.ID.Link, h.Problem)
+	}
+	return e
+}

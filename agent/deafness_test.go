@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate/agent/speak"
+	"quorate/fsm"
+	"quorate/vip"
+	"quorate/vip/vrrp"
+	"quorate/vip/vrrp/vrrptest"
+)
+
+// TestDeafnessIsAFact: a node says for which virtual routers with peers it has had no sockets for 1.75 intervals, and takes that back when it has heard for three seconds.
+func TestDeafnessIsAFact(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		var broken atomic.Bool
+		var told atomic.Int32
+		link := vip.Link{Name: "eth0", Index: 2, Up: true, Carrier: true, Primary: netip.MustParseAddr("192.0.2.1")}
+		links := func() ([]vip.Link, error) {
+			l := link
+			if broken.Load() {
+				l.Index = 3 // a new one, so that the sockets of the old one end
+			}
+			return []vip.Link{l}, nil
+		}
+		voices := speak.New(speak.Options{Links: links, Live: func(uint64) bool { return true }, Open: func(vrrp.ConnOptions) (speak.Wire, error) {
+			if broken.Load() {
+				return nil, errors.New("raw socket: operation not permitted")
+			}
+			return c.Plug(), nil
+		}})
+		go func() { _ = voices.Run(ctx) }()
+		d := &deafness{heard: voices.Heard, refresh: func() { told.Add(1) }}
+		go func() { _ = d.run(ctx) }()
+		f := &facts{fence: new(fence).kind, plane: newPlaneWorker(slog.New(slog.DiscardHandler)), deaf: d, links: noLinks, log: slog.New(slog.DiscardHandler)}
+		says := func(when, want string, times int32) {
+			t.Helper()
+			synctest.Wait()
+			if got := fmt.Sprint(f.read().NoVRRP); got != want || told.Load() != times {
+				t.Errorf("%s: %s, told %d times; want %s, %d times", when, got, told.Load(), want, times)
+			}
+		}
+		r := func(name string, vrid uint8, peers ...netip.Addr) fsm.LocalRouter {
+			x := fsm.VIP{Name: name, Address: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, vrid}), 24)}
+			return fsm.LocalRouter{Link: "eth0", Router: fsm.ResolvedRouter{Name: name, VirtualRouter: fsm.VirtualRouter{VRID: vrid, Peers: peers}.Whole(), VIPs: []fsm.VIP{x}}}
+		}
+		state := fsm.New()
+		voices.Want(wantedRouters(state, "n1", []fsm.LocalRouter{r("web", 51, legacyRouter), r("alone", 52)}))
+		time.Sleep(10 * time.Second)
+		says("it hears", "[]", 0)
+		lose := func(lost bool) { broken.Store(lost); voices.Look() }
+		const web = "[{web on eth0: raw socket: operation not permitted}]"
+		lose(true)
+		time.Sleep(1500 * time.Millisecond)
+		says("for a moment", "[]", 0)
+		time.Sleep(time.Second)
+		says("for longer", web, 1)
+		time.Sleep(time.Minute)
+		says("for a minute", web, 1)
+		lose(false)
+		time.Sleep(3 * time.Second) // one until the sockets are open, and two
+		says("it has begun to hear", web, 1)
+		lose(true)
+		time.Sleep(time.Second)
+		lose(false)
+		time.Sleep(3 * time.Second)
+		says("again", web, 1)
+		time.Sleep(3 * time.Second)
+		says("it has heard for a while", "[]", 2)
+		lose(true)
+		time.Sleep(3 * time.Second)
+		says("once more", web, 3)
+		voices.Want(nil)
+		time.Sleep(time.Second)
+		says("the router is gone", "[]", 4)
+	})
+}
+
+// TestShortIntervals: sockets that are being opened are not missing, however short the interval.
+func TestShortIntervals(t *testing.T) {
+	now := time.Unix(1000, 0)
+	h := speak.Heard{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: 10 * time.Millisecond, Listed: []netip.Addr{legacyRouter}}, Problem: "it is being opened"}
+	d := &deafness{heard: func() []speak.Heard { return []speak.Heard{h} }}
+	for _, x := range []struct {
+		after time.Duration
+		news  bool
+		said  int
+	}{{0, false, 0}, {deafLeast - time.Millisecond, false, 0}, {deafLeast, true, 1}, {deafLeast + time.Second, false, 1}} {
+		if news := d.look(now.Add(x.after)); news != x.news || len(d.facts()) != x.said {
+			t.Errorf("after %v: news %v, said %v", x.after, news, d.facts())
+		}
+	}
+	if text := d.facts()[0].Reason; !strings.HasPrefix(text, "on eth0: ") {
+		t.Error(text)
+	}
+}
