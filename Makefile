@@ -77,8 +77,8 @@ test-idle:
 # By counts, for about 60 s and 20 s of one processor: a time that ends while a worker waits for one is reported as a failure (go.dev/issue/75804).
 .PHONY: test-fuzz
 test-fuzz: ## what anybody on the link may send, and what a keepalived.conf may hold, fuzzed from the corpus that is kept
-	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 900000x -parallel 1 ./vip/vrrp
-	$(GO) test -run '^$$' -fuzz '^FuzzImport$$' -fuzztime 3000x -parallel 1 ./config/keepalived
+	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 900000x -fuzzminimizetime 10x -parallel 1 ./vip/vrrp
+	$(GO) test -run '^$$' -fuzz '^FuzzImport$$' -fuzztime 6000x -fuzzminimizetime 10x -parallel 1 ./config/keepalived
 
 .PHONY: test-hosts
 test-hosts: need-root ## whole clusters of the real program on hosts in network namespaces

@@ -111,3 +111,19 @@ func TestNeedsVRRP(t *testing.T) {
 		}
 	}
 }
+
+// TestTooManyGroups: Linux lets a socket into twenty groups, and one more would silence all virtual routers of a link.
+func TestTooManyGroups(t *testing.T) {
+	of := func(groups int) (found bool) {
+		c := Config{Routers: map[string]VirtualRouter{}, VIPs: map[string]VIP{}}
+		for i := range 2 * groups { // each group twice
+			name := fmt.Sprintf("r%02d", i)
+			c.Routers[name] = VirtualRouter{VRID: uint8(1 + i), Group: netip.AddrFrom4([4]byte{224, 0, 0, byte(100 + i/2)})}
+			c.VIPs[name] = VIP{Name: name, Router: name, Address: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + i)}), 24)}
+		}
+		return slices.ContainsFunc(c.Validate(), func(p Problem) bool { return p.Key == "group" && strings.Contains(p.What, "different IPv4 groups") })
+	}
+	if of(maxGroups) || !of(maxGroups+1) {
+		t.Errorf("%d groups are refused: %v; %d: %v", maxGroups, of(maxGroups), maxGroups+1, of(maxGroups+1))
+	}
+}

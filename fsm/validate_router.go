@@ -29,6 +29,9 @@ const (
 	maxAdvertised6 = 89
 )
 
+// maxGroups bounds the IPv4 groups besides the usual one.
+const maxGroups = 16
+
 // routerObject is how problems call the virtual router.
 func (c Config) routerObject(name string) string {
 	if _, ok := c.Routers[name]; ok {
@@ -67,6 +70,16 @@ func (c Config) validateRouters(ps *Problems) {
 	routers := c.VirtualRouters()
 	if len(routers) > MaxRouters {
 		ps.add("cluster", "", "", fmt.Sprintf("%d virtual routers are more than the limit of %d", len(routers), MaxRouters), "use fewer, or several clusters")
+	}
+	groups := map[netip.Addr]struct{}{}
+	for _, r := range routers {
+		if g := r.Group; g.IsValid() && g.Is4() {
+			groups[g] = struct{}{}
+		}
+		if len(groups) > maxGroups {
+			ps.add(c.routerObject(r.Name), "group", r.Group.String(), fmt.Sprintf("more than %d different IPv4 groups: a socket of Linux is in at most 20 (net.ipv4.igmp_max_memberships)", maxGroups), "use fewer groups")
+			break
+		}
 	}
 	if len(routers) == 0 {
 		return

@@ -71,7 +71,7 @@ func TestMigration(t *testing.T) {
 	m.shows(t, "vrrp takeover web --check", "vrrp", "takeover", "web", "--check")
 	serve := map[string][]string{"takeover": {"n1", "n2", "n3"}, "giveback": {"lb1", "lb2"}}
 	for i, way := range []string{"takeover", "giveback", "takeover"} {
-		out := m.says(t, "vrrp", way, "web", "--wait", "1m")
+		out := m.says(t, "vrrp", way, "web", "--wait", "1m") // a slow machine may need longer than the default, which says the same
 		if i < len(serve) {
 			m.guide.shows(t, "vrrp "+way+" web", out)
 		}
@@ -122,7 +122,7 @@ func (m *migration) rehearse(t *testing.T, imports []string) {
 	file := filepath.Join(n1.Dir, "cluster.hcl")
 	must(t, os.WriteFile(file, []byte(text), 0o600))
 	scan, _, _ := strings.Cut(m.says(t, "vrrp", "scan", "eth0", "--for", "6s"), "\nNothing was compared with") // where the agent did not answer at once
-	m.guide.shows(t, "vrrp scan eth0", scan)
+	m.guide.shows(t, "vrrp scan eth0 --for 6s", scan)
 	m.shows(t, "plan imported/cluster.hcl", "plan", file)
 	says(t, n1, "apply", file)
 	m.await(t, "the cluster sees the servers and the master", func() error {

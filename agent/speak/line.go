@@ -43,7 +43,7 @@ type line struct {
 	want    map[vrrp.VRID]*Router
 	voices  map[vrrp.VRID]*voice
 	speaker *vrrp.Speaker // nil while there is no socket
-	wire    Wire          // that it has
+	wires   []Wire        // that it has
 	unread  uint64        // by those before
 	problem error         // why there is none
 	bad     map[vrrp.VRID]error
@@ -83,10 +83,11 @@ func (l *line) dropped() uint64 {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.wire == nil {
-		return l.unread
+	n := l.unread
+	for _, w := range l.wires {
+		n += w.Unread()
 	}
-	return l.unread + l.wire.Unread()
+	return n
 }
 
 // run opens sockets and runs a Speaker on them, until ctx ends.
@@ -150,18 +151,21 @@ func (l *line) serve(ctx context.Context) error {
 	if err != nil {
 		l.log.Warn("adverts in authentication headers are not heard here", "reason", err)
 	}
+	wires := []Wire{wire}
 	if wrapped != nil {
 		defer wrapped.Close()
-		also = append(also, wrapped)
+		also, wires = append(also, wrapped), append(wires, wrapped)
 	}
 	s := vrrp.NewSpeaker(vrrp.SpeakerOptions{Wire: wire, Also: also, Log: l.log, May: l.may, From: l.from, Act: l.act, Differs: l.differs, Turned: func(vrrp.VRID) { l.ring() }})
 	l.mu.Lock()
-	l.speaker, l.wire, l.problem = s, wire, nil
+	l.speaker, l.wires, l.problem = s, wires, nil
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
-		l.unread += wire.Unread()
-		l.speaker, l.wire = nil, nil
+		for _, w := range wires {
+			l.unread += w.Unread()
+		}
+		l.speaker, l.wires = nil, nil
 		l.mu.Unlock()
 	}()
 	g, ctx := errgroup.WithContext(ctx)
@@ -259,7 +263,9 @@ func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrr
 				delete(have, v)
 				filter = true
 			}
-			voices[v].order.CompareAndSwap(uint32(lastWord), uint32(silent)) // there is nobody to say it
+			if voices[v].order.CompareAndSwap(uint32(lastWord), uint32(silent)) { // there is nobody to say it
+				voices[v].carries.Store(false)
+			}
 			continue
 		}
 		have[v] = running{r, at, Claim{c.Source, c.Priority}, c.Hosts()}

@@ -70,8 +70,11 @@ func (v *voice) settle(s teller) error {
 	case o == silent && (v.active.Load() || elected):
 		return s.Tell(v.id.VRID, vrrp.HandOver, 0)
 	case o == lastWord:
-		if v.order.CompareAndSwap(uint32(lastWord), uint32(silent)) && (v.active.Load() || elected) {
-			err := s.Tell(v.id.VRID, vrrp.Release, 0)
+		if v.order.CompareAndSwap(uint32(lastWord), uint32(silent)) {
+			var err error
+			if v.active.Load() || elected {
+				err = s.Tell(v.id.VRID, vrrp.Release, 0)
+			}
 			v.carries.Store(false)
 			return err
 		}

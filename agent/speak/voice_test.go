@@ -44,3 +44,17 @@ func TestNotAppointedWhileItYields(t *testing.T) {
 		t.Errorf("it is %s, and was told %v", m.State(), told)
 	}
 }
+
+// TestLastWordOfNobody: a last word that is not said, since nothing was spoken, leaves nothing of the virtual MAC behind either.
+func TestLastWordOfNobody(t *testing.T) {
+	v := &voice{id: id51}
+	v.order.Store(uint32(lastWord))
+	v.carries.Store(true)
+	var told toldVoice
+	if err := v.settle(&told); err != nil {
+		t.Fatal(err)
+	}
+	if order(v.order.Load()) != silent || v.carries.Load() || len(told) > 0 {
+		t.Errorf("order %d, carries %v, told %v", v.order.Load(), v.carries.Load(), told)
+	}
+}

@@ -17,8 +17,8 @@ import (
 	"quorate/vip/vrrp"
 )
 
-// maxLinks bounds the links that are listened on unless they are named: each takes four sockets.
-const maxLinks = 128
+// maxLinks bounds the links that are listened on unless they are named: each takes some ten file descriptors.
+const maxLinks = 64
 
 // Listen hears for as long as is asked, or until ctx ends, and says what was heard.
 func Listen(ctx context.Context, o Options) (*Report, error) {

@@ -19,12 +19,13 @@ import (
 // crossedBy is one run of a step.
 type crossedBy struct {
 	*app
-	client *client.Client
-	way    crossing.Way
-	vip    string
-	flags  crossingFlags
-	began  time.Time
-	alone  bool // no virtual router has part in it
+	client  *client.Client
+	way     crossing.Way
+	vip     string
+	flags   crossingFlags
+	began   time.Time
+	alone   bool // no virtual router has part in it
+	patient bool // it waits for as long as the timers of the routers outside the cluster need, not for as long as it was told
 	crossed
 }
 
@@ -43,7 +44,7 @@ func (a *app) cross(ctx context.Context, c *client.Client, way crossing.Way, vip
 		r.VIPs = append(r.VIPs, v.Name)
 	}
 	r.alone = len(s.Routers) == 0
-	if r.flags.wait == 0 {
+	if r.patient = r.flags.wait == 0; r.patient {
 		r.flags.wait = crossing.Patience(way, s).Round(time.Second)
 	}
 	if crossing.There(way, s) {
@@ -96,7 +97,7 @@ func (r *crossedBy) end(err error, note string, args ...any) error {
 			fmt.Fprintf(w, "Write into the configuration file, or the next apply takes it back: %s\n", l)
 		}
 		fmt.Fprintln(w, r.Note)
-	}); perr != nil {
+	}); perr != nil && !errors.Is(perr, syscall.EPIPE) { // nobody reads on; the exit code says how it ended
 		return perr
 	}
 	return err
@@ -174,7 +175,11 @@ func (r *crossedBy) sure(ctx context.Context, version uint64) (err error) {
 	}
 	r.Mode, r.RolledBack, r.Write = r.way.Back().Mode(), true, nil
 	r.say("%s: the mode is %s again.\n", r.all(), r.Mode)
-	steps, err := r.watch(ctx, r.client, r.way.Back(), r.vip, r.flags.wait, &version)
+	wait := r.flags.wait
+	if s, err := r.client.Sight(ctx, r.vip); err == nil && r.patient {
+		wait = max(wait, crossing.Patience(r.way.Back(), s).Round(time.Second))
+	}
+	steps, err := r.watch(ctx, r.client, r.way.Back(), r.vip, wait, &version)
 	if err != nil || !crossing.Done(steps) {
 		return r.end(errSaid, "Undone: %s is %s again, but that is not made sure of: look at `quorate status` and at the routers outside the cluster.", r.all(), r.Mode)
 	}

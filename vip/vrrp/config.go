@@ -102,7 +102,7 @@ func (c *Config) Hosts() []netip.Addr {
 	if c.Anyone {
 		return nil
 	}
-	all := slices.Concat([]netip.Addr{}, c.Listed, c.Fellows, c.Peers)
+	all := append([]netip.Addr{}, slices.Concat(c.Listed, c.Fellows, c.Peers)...) // never nil
 	if c.SharedSource {
 		all = append(all, c.Source)
 	}
