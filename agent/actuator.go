@@ -81,6 +81,7 @@ type actuator struct {
 	granted bool           // the gate was told of a grant to itself
 	vote    fallbackOutput // of this pass
 	lapsed  uint64         // which lease had come back when this pass looked
+	doubted bool           // what was open is not, by this pass: others may have taken it (fallbackOutput.doubt)
 	speech  speech
 	inherit map[fsm.NodeID]bool      // the last heirs
 	asking  map[fsm.AddressKey]asked // what waits until nobody else has answered
@@ -261,7 +262,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		had[k] = fsm.Epoch(w.Epoch)
 	}
 	staying := both(had, next)
-	leaves := false
+	leaves := a.doubted // and may come back at the end of this pass, when it has been asked for
 	for k := range had {
 		_, opened := next[k]
 		_, lingers := stay[k]

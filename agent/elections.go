@@ -16,7 +16,7 @@ import (
 // before it was asked whether the lease is held.
 func (a *actuator) elections(s *fsm.State, local fsm.Local, timing fsm.Timing, now lease.Instant, leased bool) {
 	candidacies, rivals := a.candidacies(s, local), rivals(local)
-	a.lapsed = a.lapse()
+	a.lapsed, a.doubted = a.lapse(), false
 	a.guard(len(rivals) > 0)
 	in := fallbackInput{now: now, wall: time.Now(), timing: timing, leased: leased, lapsed: a.lapsed != 0, led: a.led(), superseded: a.lease.Superseded(),
 		routers: candidacies, against: a.against, silent: func(x netip.Addr) bool {
@@ -34,7 +34,10 @@ func (a *actuator) elections(s *fsm.State, local fsm.Local, timing fsm.Timing, n
 	}
 	a.open = maps.Clone(a.open)
 	for _, k := range rivals {
-		delete(a.open, k)
+		if _, was := a.open[k]; was {
+			a.doubted = true
+			delete(a.open, k)
+		}
 	}
 }
 

@@ -192,6 +192,19 @@ func (l *worldLapses) resume(which uint64) error {
 	return nil
 }
 
+// worldSigns remembers for each sign of life of the actuator whether the kernel had addresses: the first of a pass comes when what leaves has left.
+type worldSigns struct {
+	worldLease
+	here []bool
+}
+
+func (l *worldSigns) Alive(p lease.Part) {
+	l.worldLease.Alive(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.here = append(l.here, len(l.have) > 0)
+}
+
 // TestLeaseComesBack: an agent that stood still closes what others may have been elected for, before the lease that came back opens it by itself, and asks. One that only lost some
 // renewals goes on.
 func TestLeaseComesBack(t *testing.T) {
@@ -210,6 +223,8 @@ func TestLeaseComesBack(t *testing.T) {
 			l := &worldLapses{world: w, which: 7}
 			// Between two of its passes; what runs reads nothing of this.
 			w.actuator.lapses = l
+			signs := &worldSigns{worldLease: worldLease{w}}
+			w.actuator.lease = signs
 			if stood {
 				w.actuator.fall.last = lease.Instant{Raw: time.Hour - time.Second, Boot: -time.Second}
 			}
@@ -223,6 +238,9 @@ func TestLeaseComesBack(t *testing.T) {
 				return
 			}
 			w.expect(t, "it stood still", "192.0.2.10 closed", "remove 192.0.2.10/24", "lease back in the gate")
+			if signs.here[0] {
+				t.Error("what others may have was not taken off before all else")
+			}
 			time.Sleep(askedFor(fsm.LAN.Timing()) + 3*askRound(fsm.LAN.Timing()))
 			w.expect(t, "nobody answers", "192.0.2.10 open", "put 192.0.2.10/24")
 		})

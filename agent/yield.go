@@ -33,10 +33,15 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		return stay
 	}
 	began := time.Now()
+	leader, led := a.node.Leader()
+	var lost time.Time // since when that one leads no more
 	owned := len(a.node.State().Owned(a.o.Name))
 	a.log.Info("handing over", "vips", owned)
 	for progress := began; time.Since(began) < yieldLimit; {
 		changed, s := a.node.Changed(), a.node.State()
+		if now, ok := a.node.Leader(); lost.IsZero() && (!ok || now != leader) {
+			lost = time.Now()
+		}
 		if !a.mayYield(s) {
 			break
 		}
@@ -53,8 +58,10 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		}
 	}
 	if left := len(a.node.State().Owned(a.o.Name)); left > 0 {
-		_, led := a.node.Leader()
-		a.untaken.Store(led && !moving(a.node.State(), a.o.Name))
+		if lost.IsZero() {
+			lost = time.Now()
+		}
+		a.untaken.Store(led && lost.Sub(began) >= yieldNotice/2 && !moving(a.node.State(), a.o.Name)) // a leader of a moment may not have come to it
 		a.log.Warn("not everything was handed over: the rest goes by fence", "vips", left, "took", time.Since(began).Round(time.Millisecond))
 	} else {
 		a.log.Info("handed over", "vips", owned, "took", time.Since(began).Round(time.Millisecond))
@@ -111,6 +118,9 @@ func (a *Agent) others() map[fsm.NodeID]bool {
 		if m.Voter {
 			alive++
 		}
+	}
+	if voters == 0 { // the log is closed already, as this node ends
+		return nil
 	}
 	if alive <= voters/2 {
 		return map[fsm.NodeID]bool{}
