@@ -302,7 +302,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	}
 	a.speech.note(s, next)
 	if a.foreign != nil {
-		a.foreign(a.speech.report(s, local, next, a.asking, time.Now()))
+		a.foreign(a.speech.report(s, local, next, a.asking, st, time.Now()))
 	}
 	a.status.Store(&carried{index: s.Index, local: local, addresses: st, held: a.hold.on, barred: maps.Clone(a.hold.barred), asking: a.asking, waits: a.speech.waits, loose: loose})
 	if a.passed != nil {

@@ -32,6 +32,7 @@ type world struct {
 	live    map[fsm.Epoch]bool
 	turned  chan struct{}
 	stuck   bool // the kernel keeps addresses that it is told to remove
+	refuses bool // the kernel takes no address
 	slow    time.Duration
 	have    map[netip.Prefix]string
 	table   string
@@ -141,6 +142,9 @@ func (k worldKernel) List() ([]vip.Address, error) {
 func (k worldKernel) Put(w vip.Wanted) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.refuses {
+		return errors.New("the kernel does not take it")
+	}
 	if _, there := k.have[w.Prefix]; !there {
 		if k.note("put %v", w.Prefix); w.VRID != 0 {
 			k.note("%v is on %s", w.Prefix, w.Link)

@@ -401,9 +401,9 @@ func (t *speech) note(s *fsm.State, open lease.Opened) {
 	maps.DeleteFunc(t.opened, func(k fsm.AddressKey, e fsm.Epoch) bool { return s.Assignments[k].Epoch != e })
 }
 
-// report is what this node hears of routers outside the cluster, and has found of its own VIPs. asking are those that are not open yet.
-func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, now time.Time) (out cluster.ForeignReport) {
-	out.Fresh = found(s, local, open, asking)
+// report is what this node hears of routers outside the cluster, and has found of its own VIPs. asking are those that are not open yet, st is what the kernel has.
+func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, st vip.Status, now time.Time) (out cluster.ForeignReport) {
+	out.Fresh = found(s, local, open, asking, st)
 	for _, r := range local.Routers {
 		id, ok := routerID(r)
 		if !ok || len(r.Router.Peers) == 0 {
@@ -431,17 +431,25 @@ func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking
 }
 
 // found is what the agreed state has to know of this node's VIPs of virtual routers, since their next owner asks on the link only for what was never open: that they are open here
-// by now, or that another host answers for them.
-func found(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked) (out []fsm.FreshVIP) {
+// by now, or that another host answers for them. What is only wanted open is not: where the kernel refused it, or its link lost carrier, others never learned of it, and another host
+// may answer still.
+func found(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, st vip.Status) (out []fsm.FreshVIP) {
 	for _, v := range local.VIPs {
 		a := s.Assignments[v.Key]
 		_, is := open[v.Key]
 		x := asking[v.Key]
-		if v.VIP.RouterName() != "" && (is && a.Fresh != 0 || x.router != "" && x.heard.by != "" && a.Fresh == 0) {
+		if v.VIP.RouterName() != "" && (is && a.Fresh != 0 && answers(st, v.Key.Addr) || x.router != "" && x.heard.by != "" && a.Fresh == 0) {
 			out = append(out, fsm.FreshVIP{Key: v.Key, Epoch: a.Epoch, Fresh: a.Fresh})
 		}
 	}
 	return out
+}
+
+// answers reports whether this host answers for an address, by what the kernel has.
+func answers(st vip.Status, addr netip.Addr) bool {
+	return slices.ContainsFunc(st.Addresses, func(x vip.AddressStatus) bool {
+		return x.Prefix.Addr() == addr && x.Wanted && x.Actual && x.Err == nil
+	})
 }
 
 // unsureFor is how long a node listens before it says that there is nobody: as long as a router may be silent that is active all the same.

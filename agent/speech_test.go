@@ -13,6 +13,7 @@ import (
 	"quorate/agent/speak"
 	"quorate/cluster"
 	"quorate/fsm"
+	"quorate/vip"
 	"quorate/vip/vrrp"
 )
 
@@ -298,6 +299,55 @@ func TestNeverOpened(t *testing.T) {
 			t.Errorf("another answers for what was open: reported %+v", r)
 		}
 	})
+}
+
+// TestWantedOpenIsNotOpen: an owner whose kernel does not take the address has not opened it, and does not say so: whoever gets it next asks who answers.
+func TestWantedOpenIsNotOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, v := routed(t)
+		refuse := func(on bool) { w.mu.Lock(); defer w.mu.Unlock(); w.refuses = on }
+		refuse(true)
+		w.assign(t, "n1", 0)
+		time.Sleep(10 * time.Second)
+		w.expect(t, "nobody answers", "vrid 51: speak", "192.0.2.10 open")
+		a := w.State().Assignments[web]
+		if r := v.reported(); a.Fresh == 0 || len(r.Fresh) > 0 {
+			t.Errorf("not in the kernel: agreed %+v, reported %+v", a, r)
+		}
+		refuse(false)
+		time.Sleep(sweep + time.Second)
+		w.expect(t, "the kernel takes it", "put 192.0.2.10/24")
+		if r := v.reported(); len(r.Fresh) != 1 || r.Fresh[0] != (fsm.FreshVIP{Key: web, Epoch: a.Epoch, Fresh: a.Fresh}) {
+			t.Errorf("in the kernel: reported %+v", r)
+		}
+	})
+}
+
+// TestAnswers: what this host answers for is in the kernel with nothing wrong about it, and wanted there.
+func TestAnswers(t *testing.T) {
+	is := vip.AddressStatus{Prefix: netip.MustParsePrefix("192.0.2.10/24"), Link: "eth0", Wanted: true, Actual: true}
+	absent, silent, leftover, other := is, is, is, is
+	absent.Actual = false
+	silent.Err = vip.ErrNoCarrier
+	leftover.Wanted = false
+	other.Prefix = netip.MustParsePrefix("192.0.2.11/24")
+	for _, x := range []struct {
+		name string
+		have []vip.AddressStatus
+		want bool
+	}{
+		{"nothing", nil, false},
+		{"it is there", []vip.AddressStatus{is}, true},
+		{"it is not", []vip.AddressStatus{absent}, false},
+		{"its link has no carrier", []vip.AddressStatus{silent}, false},
+		{"it is to go", []vip.AddressStatus{leftover}, false},
+		{"another one", []vip.AddressStatus{other}, false},
+		{"one to go, and it", []vip.AddressStatus{leftover, is}, true},
+	} {
+		if got := answers(vip.Status{Addresses: x.have}, web.Addr); got != x.want {
+			t.Errorf("%s: %t", x.name, got)
+		}
+	}
 }
 
 // TestCannotAsk: an owner that cannot ask who answers falls silent after a while, so that a router outside the cluster can take over; when it can ask again it speaks first, and
