@@ -262,6 +262,7 @@ func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrr
 				}
 				delete(have, v)
 				filter = true
+				l.options.rang() // no look does: it is not among those that are looked at any more
 			}
 			if voices[v].order.CompareAndSwap(uint32(lastWord), uint32(silent)) { // there is nobody to say it
 				voices[v].carries.Store(false)

@@ -566,6 +566,17 @@ func TestInvalidAnew(t *testing.T) {
 		turn := time.Now()
 		a.Want([]Router{router(51)})
 		time.Sleep(sec + sec/2)
+		for len(a.News()) > 0 {
+			<-a.News()
+		}
+		a.Want([]Router{bad})
+		synctest.Wait()
+		if len(a.News()) != 1 {
+			t.Error("nobody is told that it is not heard any more")
+		}
+		turn = time.Now()
+		a.Want([]Router{router(51)})
+		time.Sleep(sec + sec/2)
 		if h := a.Heard(); len(c.By("192.0.2.1", turn)) != 2 || h[0].Problem != "" || a.opened.Load() != 1 {
 			t.Errorf("when it can: %d adverts, hears %+v", len(c.By("192.0.2.1", turn)), h)
 		}
