@@ -102,6 +102,14 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 	t.deaf = deaf
 }
 
+// deafSince is since when this node hears nothing of a router: since now, where it still heard when the pass began.
+func (t *speech) deafSince(id speak.ID, now time.Time) time.Time {
+	if t.deaf[id].IsZero() {
+		t.deaf[id] = now
+	}
+	return t.deaf[id]
+}
+
 // hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
 func (t *speech) hold(in speechInput, next lease.Opened) {
 	t.waits, t.timed = nil, false
@@ -174,7 +182,7 @@ func (t *speech) against(in speechInput, r fsm.LocalRouter, id speak.ID, v speak
 		return fmt.Sprintf("router %v has it by VRRP", *r.Foreign)
 	case v.Since.IsZero() && len(r.Router.Peers) > 0:
 		// They will hear nothing of this node, and take the addresses, and it would not know.
-		if open && in.now.Sub(t.deaf[id]) < deafFor(r) {
+		if open && in.now.Sub(t.deafSince(id, in.now)) < deafFor(r) {
 			t.timed = true
 			return ""
 		}
@@ -413,7 +421,7 @@ func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking
 		c := v.Active
 		switch {
 		case v.Since.IsZero():
-			if now.Sub(t.deaf[id]) < unsureFor(r) {
+			if now.Sub(t.deafSince(id, now)) < max(unsureFor(r), unsureLeast) {
 				t.timed = true
 				out.Unsure = append(out.Unsure, r.Router.Name)
 			} // later it says nothing of what it does not know, or the VIPs would wait for one node's sockets for ever
@@ -454,6 +462,9 @@ func answers(st vip.Status, addr netip.Addr) bool {
 
 // unsureFor is how long a node listens before it says that there is nobody: as long as a router may be silent that is active all the same.
 func unsureFor(r fsm.LocalRouter) time.Duration { return 4 * r.Router.Interval }
+
+// unsureLeast is for how long a node without sockets is unsure in any case: until it has said that it has none, so that nothing is placed on it in between.
+const unsureLeast = deafLeast + 2*deafLook
 
 func anyIn(o lease.Opened, keys []fsm.AddressKey) bool {
 	return slices.ContainsFunc(keys, func(k fsm.AddressKey) bool { _, is := o[k]; return is })
