@@ -238,7 +238,10 @@ func TestLeaseComesBack(t *testing.T) {
 				return
 			}
 			w.expect(t, "it stood still", "192.0.2.10 closed", "remove 192.0.2.10/24", "lease back in the gate")
-			if signs.here[0] {
+			w.mu.Lock()
+			late := signs.here[0]
+			w.mu.Unlock()
+			if late {
 				t.Error("what others may have was not taken off before all else")
 			}
 			time.Sleep(askedFor(fsm.LAN.Timing()) + 3*askRound(fsm.LAN.Timing()))
