@@ -13,8 +13,8 @@ import (
 )
 
 // deafness knows for which virtual routers this node neither hears nor speaks, as its facts say it: then their VIPs go to a director that does, while this one keeps
-// them closed, see speech. It says so once that has lasted for as long as an owner goes on without sockets, and until it has heard for a while: sockets are opened again
-// each second, and VIPs do not follow each of them.
+// them closed, see speech. It says so once that has lasted for as long as an owner goes on without sockets, where it speaks for the router, and else soon, as it would open nothing that it
+// gets; and until it has heard for a while: sockets are opened again each second, and VIPs do not follow each of them.
 type deafness struct {
 	heard   func() []speak.Heard
 	refresh func() // the facts may have changed
@@ -30,6 +30,7 @@ type earshot struct {
 	deaf  time.Time // since when it is not; zero: it is
 	hears time.Time // since when it is, though it is said that it is not
 	said  string    // why it is not
+	gone  time.Time // since when there is no such router here, as while its link has no carrier; zero: there is
 }
 
 const (
@@ -37,6 +38,8 @@ const (
 	listensFor = 3 * time.Second
 	// deafLeast is for how long sockets may be missing in any case, as while they are opened.
 	deafLeast = 500 * time.Millisecond
+	// deafGone is for how long it goes on being said of a router that is there no more.
+	deafGone = 10 * time.Second
 	// deafLook is how often it is looked at.
 	deafLook = 250 * time.Millisecond
 )
@@ -75,10 +78,19 @@ func (d *deafness) look(now time.Time) (news bool) {
 		if len(h.Config.Listed) == 0 {
 			continue // nobody takes its addresses
 		}
-		e := d.ears[h.Name].next(h, now)
-		ears[h.Name] = e
+		ears[h.Name] = d.ears[h.Name].next(h, now)
+	}
+	for name, e := range d.ears {
+		if _, there := ears[name]; there || e.said == "" {
+			continue
+		}
+		if e = e.without(now); now.Sub(e.gone) < deafGone {
+			ears[name] = e
+		}
+	}
+	for name, e := range ears {
 		if e.said != "" {
-			said = append(said, fsm.DeafRouter{Router: h.Name, Reason: e.said})
+			said = append(said, fsm.DeafRouter{Router: name, Reason: e.said})
 		}
 	}
 	slices.SortFunc(said, func(a, b fsm.DeafRouter) int { return strings.Compare(a.Router, b.Router) })
@@ -92,6 +104,7 @@ func (d *deafness) look(now time.Time) (news bool) {
 
 // next is the earshot after a look at the router.
 func (e earshot) next(h speak.Heard, now time.Time) earshot {
+	e.gone = time.Time{}
 	switch {
 	case h.Problem == "":
 		e.deaf = time.Time{}
@@ -106,8 +119,21 @@ func (e earshot) next(h speak.Heard, now time.Time) earshot {
 		e.deaf = now
 	}
 	e.hears = time.Time{}
-	if e.said == "" && now.Sub(e.deaf) >= max(deafAfter(h.Config.Interval), deafLeast) { // why is said once: it may change with each attempt
+	grace := deafLeast
+	if h.Speaks { // what is open stays so for as long
+		grace = max(grace, deafAfter(h.Config.Interval))
+	}
+	if e.said == "" && now.Sub(e.deaf) >= grace { // why is said once: it may change with each attempt
 		e.said = fmt.Sprintf("on %s: %s", h.ID.Link, h.Problem)
+	}
+	return e
+}
+
+// without is the earshot after a look at which there was no such router.
+func (e earshot) without(now time.Time) earshot {
+	e.hears = time.Time{}
+	if e.gone.IsZero() {
+		e.gone = now
 	}
 	return e
 }

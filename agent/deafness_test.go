@@ -19,7 +19,8 @@ import (
 	"quorate/vip/vrrp/vrrptest"
 )
 
-// TestDeafnessIsAFact: a node says for which virtual routers with peers it has had no sockets for 1.75 intervals, and takes that back when it has heard for three seconds.
+// TestDeafnessIsAFact: a node says for which virtual routers with peers it has had no sockets for 1.75 intervals, or half a second where it does not speak,
+// and takes that back when it has heard for three seconds.
 func TestDeafnessIsAFact(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		var broken atomic.Bool
@@ -55,6 +56,8 @@ func TestDeafnessIsAFact(t *testing.T) {
 		}
 		state := fsm.New()
 		voices.Want(wantedRouters(state, "n1", []fsm.LocalRouter{r("web", 51, legacyRouter), r("alone", 52)}))
+		id, _ := routerID(r("web", 51))
+		voices.Speak(id, 1)
 		time.Sleep(10 * time.Second)
 		says("it hears", "[]", 0)
 		lose := func(lost bool) { broken.Store(lost); voices.Look() }
@@ -79,16 +82,35 @@ func TestDeafnessIsAFact(t *testing.T) {
 		lose(true)
 		time.Sleep(3 * time.Second)
 		says("once more", web, 3)
-		voices.Want(nil)
+		lose(false)
+		time.Sleep(5 * time.Second)
+		says("it hears again", "[]", 4)
+		voices.Silence(id)
 		time.Sleep(time.Second)
-		says("the router is gone", "[]", 4)
+		lose(true)
+		time.Sleep(deafLeast - time.Millisecond)
+		says("it does not speak: for a moment", "[]", 4)
+		time.Sleep(deafLook + time.Millisecond)
+		says("it does not speak", web, 5)
+		routers := wantedRouters(state, "n1", []fsm.LocalRouter{r("web", 51, legacyRouter)})
+		for range 3 {
+			voices.Want(nil)
+			time.Sleep(deafGone - time.Second)
+			says("the router has gone", web, 5)
+			voices.Want(routers)
+			time.Sleep(time.Second)
+			says("it is back", web, 5)
+		}
+		voices.Want(nil)
+		time.Sleep(deafGone + time.Second)
+		says("the router is gone", "[]", 6)
 	})
 }
 
 // TestShortIntervals: sockets that are being opened are not missing, however short the interval.
 func TestShortIntervals(t *testing.T) {
 	now := time.Unix(1000, 0)
-	h := speak.Heard{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: 10 * time.Millisecond, Listed: []netip.Addr{legacyRouter}}, Problem: "it is being opened"}
+	h := speak.Heard{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: 10 * time.Millisecond, Listed: []netip.Addr{legacyRouter}}, Problem: "it is being opened", Speaks: true}
 	d := &deafness{heard: func() []speak.Heard { return []speak.Heard{h} }}
 	for _, x := range []struct {
 		after time.Duration
@@ -101,5 +123,31 @@ func TestShortIntervals(t *testing.T) {
 	}
 	if text := d.facts()[0].Reason; !strings.HasPrefix(text, "on eth0: ") {
 		t.Error(text)
+	}
+}
+
+// TestLongIntervals: with an interval of ten seconds an owner has time; a node that has nothing open says at once what it lacks, so that nothing comes to it and waits.
+func TestLongIntervals(t *testing.T) {
+	now := time.Unix(1000, 0)
+	h := speak.Heard{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: 10 * time.Second, Listed: []netip.Addr{legacyRouter}}, Problem: "no carrier", Speaks: true}
+	d := &deafness{heard: func() []speak.Heard { return []speak.Heard{h} }}
+	for _, x := range []struct {
+		after  time.Duration
+		speaks bool
+		said   int
+	}{{0, true, 0}, {17*time.Second + 499*time.Millisecond, true, 0}, {17*time.Second + 499*time.Millisecond, false, 1}} {
+		h.Speaks = x.speaks
+		if d.look(now.Add(x.after)); len(d.facts()) != x.said {
+			t.Errorf("after %v, speaks %t: said %v", x.after, x.speaks, d.facts())
+		}
+	}
+	d = &deafness{heard: d.heard}
+	for _, x := range []struct {
+		after time.Duration
+		said  int
+	}{{0, 0}, {deafLeast - time.Millisecond, 0}, {deafLeast, 1}} {
+		if d.look(now.Add(x.after)); len(d.facts()) != x.said {
+			t.Errorf("after %v, nothing open: said %v", x.after, d.facts())
+		}
 	}
 }

@@ -59,6 +59,8 @@ type Heard struct {
 	Config vrrp.Config // Source is not of it
 	// Problem is why it neither hears nor speaks for it; "" = it does.
 	Problem string
+	// Speaks says that it is to advertise now.
+	Speaks bool
 }
 
 // Heard lists the virtual routers that there are, in no order. Unlike Status it costs next to nothing.
@@ -67,7 +69,7 @@ func (s *Speakers) Heard() []Heard {
 	defer s.mu.Unlock()
 	var out []Heard
 	for id := range s.stated {
-		h := Heard{ID: id, Name: s.want[id].Name, Config: s.want[id].Config}
+		h := Heard{ID: id, Name: s.want[id].Name, Config: s.want[id].Config, Speaks: s.voices[id].may(s.options.Live)}
 		if s.voices[id].view.Load() == nil {
 			h.Problem = s.lines[id.line()].why(id.VRID)
 		}
