@@ -563,7 +563,6 @@ func TestInvalidAnew(t *testing.T) {
 		if h := a.Heard(); len(c.By("192.0.2.1", time.Time{})) != 2 || len(h) != 1 || !strings.Contains(h[0].Problem, "priority 255") || !a.View(id51).Since.IsZero() || a.View(id51).Speaks {
 			t.Errorf("when it cannot be: it said %v, hears %+v, view %+v", c.By("192.0.2.1", time.Time{}), h, a.View(id51))
 		}
-		turn := time.Now()
 		a.Want([]Router{router(51)})
 		time.Sleep(sec + sec/2)
 		for len(a.News()) > 0 {
@@ -574,7 +573,7 @@ func TestInvalidAnew(t *testing.T) {
 		if len(a.News()) != 1 {
 			t.Error("nobody is told that it is not heard any more")
 		}
-		turn = time.Now()
+		turn := time.Now()
 		a.Want([]Router{router(51)})
 		time.Sleep(sec + sec/2)
 		if h := a.Heard(); len(c.By("192.0.2.1", turn)) != 2 || h[0].Problem != "" || a.opened.Load() != 1 {
