@@ -138,7 +138,7 @@ func (l *line) serve(ctx context.Context) error {
 	if at.index == 0 {
 		return errors.New(at.why)
 	}
-	wire, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, Apart: true})
+	wire, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, Apart: true, Log: l.log})
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (l *line) wrapped() (Wire, error) {
 	if l.id.family != vrrp.IPv4 {
 		return nil, nil
 	}
-	w, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, AH: true})
+	w, err := l.options.Open(vrrp.ConnOptions{Link: l.id.link, Family: l.id.family, VRIDs: []vrrp.VRID{}, AH: true, Log: l.log})
 	if err != nil {
 		return nil, err
 	}

@@ -97,12 +97,19 @@ func (c *Config) Family() Family { return FamilyOf(c.Source) }
 // Unicast reports whether adverts go to peers, not to a group.
 func (c *Config) Unicast() bool { return len(c.Peers) > 0 }
 
-// Hosts are those whose adverts count, or are a fellow's; nil is everybody.
+// Hosts are those whose adverts count, or are a fellow's; nil is everybody. Of the fellows of a router that multicasts from a link-local address it is their link-local addresses, as
+// they do the same (RFC 9568 section 5.1.2.1): a filter has no room for all that they have.
 func (c *Config) Hosts() []netip.Addr {
 	if c.Anyone {
 		return nil
 	}
-	all := append([]netip.Addr{}, slices.Concat(c.Listed, c.Fellows, c.Peers)...) // never nil
+	all := append([]netip.Addr{}, slices.Concat(c.Listed, c.Peers)...) // never nil
+	near := !c.Unicast() && c.Family() == IPv6 && c.Source.IsLinkLocalUnicast()
+	for _, a := range c.Fellows {
+		if !near || a.IsLinkLocalUnicast() {
+			all = append(all, a)
+		}
+	}
 	if c.SharedSource {
 		all = append(all, c.Source)
 	}

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -25,6 +26,8 @@ type ConnOptions struct {
 	Groups []netip.Addr
 	// AH hears what is wrapped in the IP authentication header instead (IPv4), to name who does that. It is read as slowly as what [Conn.Rest] hears, and nothing is sent.
 	AH bool
+	// Log is told (Warn) when [Conn.Only] cannot keep adverts apart, and (Info) when it can again; nil is nobody.
+	Log *slog.Logger
 }
 
 // Conn hears and sends VRRP on one link, for one family. It needs CAP_NET_RAW. Sending is safe for concurrent use, and beside one receiver; it never waits.
@@ -38,6 +41,8 @@ type Conn struct {
 	more   []netip.Addr // groups besides those
 	link   string
 	index  int
+	log    *slog.Logger
+	mixed  bool         // what counts and what does not is heard by one socket: see Only
 	out    *os.File     // nil: it only hears
 	frames *packet.Conn // sends what has another MAC than the link's; nil as out is
 }
@@ -54,7 +59,10 @@ func Open(o ConnOptions) (*Conn, error) {
 	if o.Groups == nil {
 		o.Groups = []netip.Addr{o.Family.Group()}
 	}
-	c := &Conn{link: o.Link, index: ifi.Index, begun: o.Groups}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Conn{link: o.Link, index: ifi.Index, log: o.Log, begun: o.Groups}
 	c.ear, err = listen(o, ifi, theirs)
 	if err == nil && o.Apart {
 		c.rest, err = listen(o, ifi, others)
@@ -99,8 +107,7 @@ func open(f Family, protocol int, ifi *net.Interface, prepare func(fd int) error
 	if err != nil {
 		return nil, fmt.Errorf("raw socket: %w (it needs CAP_NET_RAW: run as root, or give the service that capability)", err)
 	}
-	none, _ := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0}})
-	err = attach(fd, none)
+	err = attach(fd, nobody())
 	if err == nil {
 		err = unix.BindToDevice(fd, ifi.Name)
 	}
@@ -135,6 +142,12 @@ func member(fd int, f Family, group netip.Addr, index, option4, option6 int) err
 	return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, option4, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})
 }
 
+// nobody is the filter that passes nothing.
+func nobody() []bpf.RawInstruction {
+	raw, _ := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0}})
+	return raw
+}
+
 func attach(fd int, raw []bpf.RawInstruction) error {
 	program := make([]unix.SockFilter, len(raw))
 	for i, r := range raw {
@@ -144,8 +157,38 @@ func attach(fd int, raw []bpf.RawInstruction) error {
 }
 
 // Only changes whose adverts reach this process: those of some virtual routers, nil is all. hosts are whose adverts count; what others send is for [Conn.Rest],
-// if there is one, and else is dropped. nil is everybody's.
+// if there is one, and else is dropped. nil is everybody's. It is not for concurrent use.
+//
+// Where the kernel has no room to tell so many hosts apart, everybody's adverts are heard with those that count: to hear nobody would be worse. Where it has no room for so many virtual
+// routers, those of all are, and whoever reads them knows which are its own.
 func (c *Conn) Only(vrids []VRID, hosts []netip.Addr) error {
+	var reason error
+	if hosts != nil && apart(c.family, hosts) == nil {
+		reason = fmt.Errorf("%d addresses are more than a packet filter tells apart, %d: name fewer peers", len(hosts), maxHosts)
+	}
+	err := c.only(vrids, hosts)
+	if errors.Is(err, unix.ENOMEM) {
+		reason = fmt.Errorf("%d addresses and %d virtual routers are more than the kernel has room for in a packet filter: raise net.core.optmem_max (%w)", len(hosts), len(vrids), err)
+		if err = c.only(vrids, nil); errors.Is(err, unix.ENOMEM) {
+			err = c.only(nil, nil)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if mixed := reason != nil; mixed != c.mixed {
+		c.mixed = mixed
+		if mixed {
+			c.log.Warn("adverts of strangers are heard with those that count, so a flood of them costs more", "reason", reason)
+		} else {
+			c.log.Info("adverts of strangers are heard apart again")
+		}
+	}
+	return nil
+}
+
+// only changes the filters of all sockets that hear.
+func (c *Conn) only(vrids []VRID, hosts []netip.Addr) error {
 	err := c.filter(vrids, hosts)
 	if c.rest != nil {
 		err = errors.Join(err, c.rest.filter(vrids, hosts))

@@ -3,6 +3,8 @@ package vrrp
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -155,6 +157,111 @@ func TestApart(t *testing.T) {
 			must(t, in.SetReadDeadline(time.Now().Add(-1)))
 			if d, err := in.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("and among those that count %v, %v", d, err)
+			}
+		})
+	}
+}
+
+// TestOnlyManyHosts: the most hosts that a filter tells apart fit into the room that the kernel has for filters, also the 20 KiB that it had before 6.8, as often as they change. Where there is
+// less, who counts is heard all the same, and strangers once.
+func TestOnlyManyHosts(t *testing.T) {
+	one, two := wire(t)
+	const setting = "/proc/sys/net/core/optmem_max"
+	began, err := os.ReadFile(setting)
+	must(t, err)
+	t.Cleanup(func() {
+		if now, err := os.ReadFile(setting); err != nil || string(now) != string(began) {
+			t.Errorf("the host has %s now, and had %s (%v)", now, began, err)
+		}
+	})
+	room := func(bytes string) bool { // it is a namespace's own since Linux 6.8; before, it is not there in one
+		return one.In(func() error { return os.WriteFile(setting, []byte(bytes), 0) }) == nil // no file is made in /proc
+	}
+	var vrids, all []VRID
+	for v := range 255 {
+		all = append(all, VRID(v+1))
+	}
+	vrids = all[50:60]
+	for _, x := range []struct {
+		name, prefix string
+		listed       string
+		stranger     string
+		vrids        []VRID
+		room         string
+		hosts        int
+		mixed        bool
+	}{
+		{"IPv4", "0.0.0.0", "192.168.1.10", "192.168.1.66", all, "20480", maxHosts, false},
+		{"IPv6", "fe80::", "fe80::10", "fe80::66", all, "20480", maxHosts, false},
+		{"IPv6, the kernel's own room", "fe80::", "fe80::10", "fe80::66", all, "", maxHosts, false},
+		{"IPv6, little room", "fe80::", "fe80::10", "fe80::66", vrids, "4096", maxHosts, true},
+		{"IPv6, no room for virtual routers", "fe80::", "fe80::10", "fe80::66", all, "2048", maxHosts, true},
+		{"IPv4, no room for virtual routers", "0.0.0.0", "192.168.1.10", "192.168.1.66", all, "2048", maxHosts, true},
+		{"too many", "0.0.0.0", "192.168.1.10", "192.168.1.66", vrids, "", maxHosts + 1, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			var log strings.Builder
+			in := one.conn(ConnOptions{Family: FamilyOf(addr(x.listed)), VRIDs: []VRID{}, Apart: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			out := two.conn(ConnOptions{Family: in.family})
+			if x.room != "" && !room(x.room) {
+				if x.mixed {
+					t.Skip("this kernel's net.core.optmem_max is not a namespace's own: it needs Linux 6.8")
+				}
+				t.Logf("optmem_max is the host's, %s", began)
+			}
+			t.Cleanup(func() { room(strings.TrimSpace(string(began))) })
+			say := func(source string, v VRID) {
+				t.Helper()
+				r, err := NewRouter(Config{VRID: v, Version: V3, Priority: 100, Interval: time.Second, Addresses: addrs(x.listed), Source: addr(source)})
+				must(t, err)
+				must(t, r.Compose(100, time.Now(), out.Send))
+			}
+			random := rand.New(rand.NewPCG(1, 2))
+			for range 3 {
+				hosts := addrs(x.listed)
+				for len(hosts) < x.hosts {
+					b := addr(x.prefix).AsSlice()
+					for i := len(b) - min(len(b), 8); i < len(b); i++ { // link-local addresses by chance have the first half in common
+						b[i] = byte(random.Uint32())
+					}
+					h, _ := netip.AddrFromSlice(b)
+					hosts = append(hosts, h)
+				}
+				must(t, in.Only(x.vrids, hosts))
+				say(x.stranger, 51)
+				say(x.listed, 52)
+				if x.mixed {
+					if d := in.take(t, 2); d[0].Source != addr(x.stranger) || d[1].Source != addr(x.listed) {
+						t.Errorf("heard %+v", d)
+					}
+				} else {
+					if d := in.take(t, 1)[0]; d.Source != addr(x.listed) {
+						t.Errorf("heard %+v", d)
+					}
+					rest := &Conn{ear: in.rest}
+					if d := rest.take(t, 1)[0]; d.Source != addr(x.stranger) {
+						t.Errorf("apart is heard %+v", d)
+					}
+				}
+				must(t, in.Rest().SetReadDeadline(time.Now().Add(-1)), in.SetReadDeadline(time.Now().Add(-1)))
+				for _, w := range []Wire{in.Rest(), in} {
+					if d, err := w.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("besides, %+v is heard, %v", d, err)
+					}
+				}
+			}
+			must(t, in.Only(x.vrids, addrs(x.listed, "192.168.1.12")))
+			if x.room == "2048" { // not even these fit with all virtual routers
+				must(t, in.Only(vrids, addrs(x.listed)))
+			}
+			say(x.stranger, 51)
+			say(x.listed, 52)
+			if d := in.take(t, 1)[0]; d.Source != addr(x.listed) {
+				t.Errorf("with few hosts, heard %+v", d)
+			}
+			warned, again := strings.Count(log.String(), "level=WARN"), strings.Count(log.String(), "level=INFO")
+			if want := map[bool]int{true: 1}[x.mixed]; warned != want || again != want {
+				t.Errorf("%d warnings, %d ends of them: %s", warned, again, &log)
 			}
 		})
 	}

@@ -96,13 +96,22 @@ func hang(socket *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(at), "vrrp"), err
 }
 
-// filter changes what reaches this process.
+// filter changes what reaches this process. The kernel has room for so many bytes of filters (net.core.optmem_max), and for a moment both the old and the new one are there:
+// where there is no room for two, nothing is heard for that moment.
 func (e *ear) filter(vrids []VRID, hosts []netip.Addr) error {
 	raw, err := filter(e.family, e.ah, vrids, hosts, e.who)
 	if err != nil {
 		return err
 	}
-	return control(e.socket, func(fd int) error { return attach(fd, raw) })
+	return control(e.socket, func(fd int) error {
+		err := attach(fd, raw)
+		if errors.Is(err, unix.ENOMEM) {
+			if err = attach(fd, nobody()); err == nil {
+				err = attach(fd, raw)
+			}
+		}
+		return err
+	})
 }
 
 // control does something with a file, unless it is closed.

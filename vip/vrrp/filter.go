@@ -3,6 +3,7 @@ package vrrp
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -23,15 +24,31 @@ const (
 	others            // all but those
 )
 
-// maxHosts is how many hosts a filter can tell apart: a program has 4,096 instructions at most. Where more are named, everybody counts.
+// maxHosts is how many hosts a filter can tell apart: a program has 4,096 instructions at most, of which the largest set takes three quarters where no two addresses
+// have anything in common. Where more are named, everybody counts.
 const maxHosts = 256
+
+// apart are the hosts that a filter tells apart: of its family, sorted, each once. nil is that it tells none from another.
+func apart(f Family, hosts []netip.Addr) []netip.Addr {
+	if hosts == nil {
+		return nil
+	}
+	own := make([]netip.Addr, 0, len(hosts))
+	for _, h := range hosts {
+		if FamilyOf(h) == f {
+			own = append(own, h.WithZone(""))
+		}
+	}
+	slices.SortFunc(own, netip.Addr.Compare)
+	if own = slices.Compact(own); len(own) > maxHosts {
+		return nil
+	}
+	return own
+}
 
 // filter passes the messages of some virtual routers, nil is all, and of some hosts. Of IPv4 a raw socket's filter sees the packet from its IP header on, of IPv6 the message alone.
 // So a flood of others' adverts costs this host no more than any other packet that nobody wants.
 func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.RawInstruction, error) {
-	named := hosts != nil
-	hosts = slices.Compact(slices.SortedFunc(slices.Values(hosts), netip.Addr.Compare))
-	named = named && len(hosts) <= maxHosts
 	var ins []bpf.Instruction
 	if ah {
 		ins = append(ins, wrapped()...)
@@ -43,16 +60,31 @@ func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.R
 	if w == others {
 		pass, rest = rest, pass
 	}
-	if named {
-		ins = append(ins, ofHosts(f, hosts, pass)...)
+	if hosts = apart(f, hosts); hosts != nil {
+		ins = append(ins, ofHosts(f, hosts, pass, rest)...)
 	} else {
-		rest = pass
+		ins = append(ins, bpf.RetConstant{Val: pass})
 	}
-	raw, err := bpf.Assemble(append(ins, bpf.RetConstant{Val: rest}))
+	raw, err := bpf.Assemble(ended(ins))
 	if err != nil {
 		return nil, fmt.Errorf("packet filter: %w", err)
 	}
 	return raw, nil
+}
+
+// ended has all returns at the end: the kernel makes two instructions of a return, and one of a jump, and counts the bytes of them against net.core.optmem_max.
+func ended(ins []bpf.Instruction) []bpf.Instruction {
+	end := len(ins)
+	for i, in := range ins {
+		if r, ok := in.(bpf.RetConstant); ok {
+			skip := end - i - 1
+			if r.Val != 0 {
+				skip++
+			}
+			ins[i] = bpf.Jump{Skip: uint32(skip)}
+		}
+	}
+	return append(ins, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: whole})
 }
 
 // wrapped goes on with VRRP in an authentication header, and drops what else is in one: a host may have its own use for them.
@@ -80,23 +112,41 @@ func ofRouters(f Family, ah bool, vrids []VRID) (ins []bpf.Instruction) {
 	return append(ins, bpf.RetConstant{Val: 0})
 }
 
-// ofHosts returns with a value for what comes from one of the hosts, and goes on with the rest.
-func ofHosts(f Family, hosts []netip.Addr, value uint32) (ins []bpf.Instruction) {
-	if f == IPv4 {
-		ins = append(ins, bpf.LoadAbsolute{Off: 12, Size: 4})
-		for _, h := range hosts {
-			b := h.As4()
-			ins = append(ins, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[:]), SkipTrue: 1}, bpf.RetConstant{Val: value})
-		}
-		return ins
+// ofHosts returns with pass for what comes from one of the hosts, sorted, and with rest for what does not. The words of the source are read once: that the header of IPv6
+// is not part of the message makes it dear.
+func ofHosts(f Family, hosts []netip.Addr, pass, rest uint32) (ins []bpf.Instruction) {
+	if len(hosts) == 0 {
+		return []bpf.Instruction{bpf.RetConstant{Val: rest}}
 	}
-	for _, h := range hosts {
-		b := h.As16()
-		for i := 3; i >= 0; i-- { // addresses differ in their last word first
-			ins = append(ins, bpf.LoadAbsolute{Off: netOff + 8 + uint32(4*i), Size: 4},
-				bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[4*i:]), SkipTrue: uint8(2*i + 1)})
-		}
-		ins = append(ins, bpf.RetConstant{Val: value})
+	at, words := uint32(12), 1
+	if f == IPv6 {
+		at, words = netOff+8, 4
 	}
-	return ins
+	for i := range words {
+		ins = append(ins, bpf.LoadAbsolute{Off: at + uint32(4*i), Size: 4}, bpf.StoreScratch{Src: bpf.RegA, N: i})
+	}
+	return append(ins, fromWord(0, hosts, pass, rest)...)
+}
+
+// fromWord compares the source from one of its words on with hosts that are the same before it, so that what they have in common is compared once. It always returns.
+func fromWord(i int, hosts []netip.Addr, pass, rest uint32) []bpf.Instruction {
+	word := func(h netip.Addr) uint32 { return binary.BigEndian.Uint32(h.AsSlice()[4*i:]) }
+	ins := []bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: i}}
+	for len(hosts) > 0 {
+		w, same := word(hosts[0]), 1
+		for same < len(hosts) && word(hosts[same]) == w {
+			same++
+		}
+		match := []bpf.Instruction{bpf.RetConstant{Val: pass}}
+		if 4*(i+1) < hosts[0].BitLen()/8 {
+			match = fromWord(i+1, hosts[:same], pass, rest)
+		}
+		if len(match) <= math.MaxUint8 {
+			ins = append(ins, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: w, SkipTrue: uint8(len(match))})
+		} else { // a conditional jump does not reach so far
+			ins = append(ins, bpf.JumpIf{Cond: bpf.JumpEqual, Val: w, SkipTrue: 1}, bpf.Jump{Skip: uint32(len(match))})
+		}
+		ins, hosts = append(ins, match...), hosts[same:]
+	}
+	return append(ins, bpf.RetConstant{Val: rest})
 }

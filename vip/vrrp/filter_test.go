@@ -1,6 +1,8 @@
 package vrrp
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -97,31 +99,108 @@ func TestFilterHosts(t *testing.T) {
 		{"IPv6, named", IPv6, []VRID{51}, addrs("2001:db8::9", "2001:db8::10"), true, false},
 		{"IPv6, another", IPv6, []VRID{51}, addrs("2001:db8:1::10", "2001:db8::11", "fe80::10"), false, true},
 		{"IPv6, the most", IPv6, every, many6, true, false},
+		{"of the other family", IPv4, []VRID{51}, addrs("c0a8:10a::"), false, true},
+		{"IPv6, of the other family", IPv6, []VRID{51}, addrs("32.1.13.184"), false, true},
+		{"IPv6, with a zone", IPv6, []VRID{51}, addrs("2001:db8::10%eth0"), true, false},
 	} {
 		for w, want := range map[who]bool{theirs: x.theirs, others: x.others} {
 			raw, err := filter(x.family, false, x.vrids, x.hosts, w)
 			if err != nil || len(raw) > 4096 {
 				t.Fatalf("%s: %d instructions, %v", x.name, len(raw), err)
 			}
-			ins, all := bpf.Disassemble(raw)
-			if !all {
-				t.Fatalf("%s: what is this? %v", x.name, ins)
-			}
 			packet := append(slices.Clone(header4), unhex(t, vectors[3].hex)...)
-			if x.family == IPv6 { // the machine below knows no SKF_NET_OFF: the header follows the message
+			if x.family == IPv6 {
 				packet = append(unhex(t, vectors[3].hex), header6...)
-				for i, in := range ins {
-					if l, ok := in.(bpf.LoadAbsolute); ok && l.Off >= netOff {
-						ins[i] = bpf.LoadAbsolute{Off: l.Off - netOff + uint32(len(packet)-len(header6)), Size: l.Size}
-					}
-				}
 			}
-			vm, err := bpf.NewVM(ins)
-			if err != nil {
-				t.Fatalf("%s: %v", x.name, err)
-			}
+			vm := behind(t, raw, len(packet)-len(header6))
 			if n, err := vm.Run(packet); err != nil || (n > 0) != want {
 				t.Errorf("%s, %d: passes %d bytes (%v), want pass=%t", x.name, w, n, err, want)
+			}
+		}
+	}
+}
+
+// behind runs a filter. The machine knows no SKF_NET_OFF: the IP header is somewhere in the packet, behind the message.
+func behind(t *testing.T, raw []bpf.RawInstruction, header int) *bpf.VM {
+	t.Helper()
+	ins, all := bpf.Disassemble(raw)
+	if !all {
+		t.Fatalf("what is this? %v", ins)
+	}
+	for i, in := range ins {
+		if l, ok := in.(bpf.LoadAbsolute); ok && l.Off >= netOff {
+			ins[i] = bpf.LoadAbsolute{Off: l.Off - netOff + uint32(header), Size: l.Size}
+		}
+	}
+	vm, err := bpf.NewVM(ins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vm
+}
+
+// TestFilterManyHosts: each of many hosts is told from all that differ from it in one word, whatever they have in common.
+func TestFilterManyHosts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	from := func(prefix string, words ...int) netip.Addr { // with these words by chance
+		b := addr(prefix).AsSlice()
+		for _, w := range words {
+			binary.BigEndian.PutUint32(b[4*w:], random.Uint32())
+		}
+		a, _ := netip.AddrFromSlice(b)
+		return a
+	}
+	for name, host := range map[string]func() netip.Addr{
+		"IPv4":                 func() netip.Addr { return from("10.0.0.0", 0) },
+		"of one maker":         func() netip.Addr { return from("fe80::219:99ff:0:0", 3) },
+		"link-local":           func() netip.Addr { return from("fe80::", 2, 3) },
+		"of one prefix":        func() netip.Addr { return from("2001:db8::", 3) },
+		"of several":           func() netip.Addr { return from([]string{"2001:db8::", "fe80::", "fd00::"}[random.IntN(3)], 3) },
+		"nothing in common":    func() netip.Addr { return from("::", 0, 1, 2, 3) },
+		"other prefixes alone": func() netip.Addr { return from("::1", 0) },
+	} {
+		for _, many := range []int{1, 2, 63, maxHosts} {
+			var hosts []netip.Addr
+			for range many {
+				hosts = append(hosts, host())
+			}
+			f := FamilyOf(hosts[0])
+			ask := slices.Clone(hosts)
+			for _, h := range hosts {
+				for at := 0; at < h.BitLen()/8; at += 4 {
+					b := h.AsSlice()
+					b[at+random.IntN(4)] ^= 1 << random.IntN(8)
+					a, _ := netip.AddrFromSlice(b)
+					b2 := h.AsSlice()
+					copy(b2[at:at+4], hosts[random.IntN(many)].AsSlice()[at:])
+					a2, _ := netip.AddrFromSlice(b2)
+					ask = append(ask, a, a2)
+				}
+			}
+			vms := map[who]*bpf.VM{}
+			header := 0
+			message := unhex(t, vectors[3].hex)
+			if f == IPv6 {
+				header = len(message)
+			}
+			for _, w := range []who{theirs, others} {
+				raw, err := filter(f, false, []VRID{51}, hosts, w)
+				if err != nil || len(raw) > 4096-2*255 {
+					t.Fatalf("%s: %d instructions, %v", name, len(raw), err)
+				}
+				vms[w] = behind(t, raw, header)
+			}
+			for _, a := range ask {
+				packet := append(appendIP(nil, a, f.Group(), 1, len(message)), message...)
+				if f == IPv6 {
+					packet = append(slices.Clone(message), packet[:len(packet)-len(message)]...)
+				}
+				for w, vm := range vms {
+					want := slices.Contains(hosts, a) == (w == theirs)
+					if n, err := vm.Run(packet); err != nil || (n > 0) != want {
+						t.Errorf("%s, %d hosts, %d: of %s passes %d bytes (%v), want pass=%t", name, many, w, a, n, err, want)
+					}
+				}
 			}
 		}
 	}
