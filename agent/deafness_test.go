@@ -70,12 +70,12 @@ func TestDeafnessIsAFact(t *testing.T) {
 		time.Sleep(time.Minute)
 		says("for a minute", web, 1)
 		lose(false)
-		time.Sleep(3 * time.Second) // one until the sockets are open, and two
+		time.Sleep(listensFor - 2*deafLook)
 		says("it has begun to hear", web, 1)
 		lose(true)
 		time.Sleep(time.Second)
 		lose(false)
-		time.Sleep(3 * time.Second)
+		time.Sleep(listensFor - 2*deafLook)
 		says("again", web, 1)
 		time.Sleep(3 * time.Second)
 		says("it has heard for a while", "[]", 2)
@@ -90,7 +90,7 @@ func TestDeafnessIsAFact(t *testing.T) {
 		lose(true)
 		time.Sleep(deafLeast - time.Millisecond)
 		says("it does not speak: for a moment", "[]", 4)
-		time.Sleep(deafLook + time.Millisecond)
+		time.Sleep(2*deafLook + time.Millisecond)
 		says("it does not speak", web, 5)
 		routers := wantedRouters(state, "n1", []fsm.LocalRouter{r("web", 51, legacyRouter)})
 		for range 3 {
