@@ -12,6 +12,7 @@ import (
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -119,6 +120,11 @@ func (r *round) listen(ifi *net.Interface, etherType int, addrs []netip.Addr, fi
 		return err
 	}
 	conn, err := packet.Listen(ifi, packet.Raw, etherType, &packet.Config{Filter: raw})
+	if errors.Is(err, unix.ENOMEM) { // the kernel has no room for so many addresses (net.core.optmem_max)
+		if raw, err = filter(nil); err == nil {
+			conn, err = packet.Listen(ifi, packet.Raw, etherType, &packet.Config{Filter: raw})
+		}
+	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("probe on %s: NET_RAW is needed: %w", r.link, err)

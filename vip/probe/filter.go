@@ -9,7 +9,7 @@ import (
 )
 
 // maxFiltered is for how many addresses the kernel's filter has room: two instructions each, of 4096 (BPF_MAXINSNS). With
-// more, every frame of the kind is read and judged here.
+// more, or where net.core.optmem_max allows less, every frame of the kind is read and judged here.
 const maxFiltered = 2000
 
 // arpFilter passes ARP whose sender is one of addrs.
@@ -33,9 +33,9 @@ func naFilter(addrs []netip.Addr) ([]bpf.RawInstruction, error) {
 // whole is how much of a frame is wanted.
 const whole = 1 << 16
 
-// assemble ends a filter that has loaded a number: it passes those that end an address.
+// assemble ends a filter that has loaded a number: it passes those that end an address, nil is all.
 func assemble(ins []bpf.Instruction, addrs []netip.Addr) ([]bpf.RawInstruction, error) {
-	if len(addrs) > maxFiltered {
+	if addrs == nil || len(addrs) > maxFiltered {
 		ins = append(ins, bpf.RetConstant{Val: whole})
 	} else {
 		for _, a := range addrs {

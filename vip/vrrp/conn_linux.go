@@ -162,8 +162,9 @@ func attach(fd int, raw []bpf.RawInstruction) error {
 // Where the kernel has no room to tell so many hosts apart, everybody's adverts are heard with those that count: to hear nobody would be worse. Where it has no room for so many virtual
 // routers, those of all are, and whoever reads them knows which are its own.
 func (c *Conn) Only(vrids []VRID, hosts []netip.Addr) error {
+	hosts = distinct(c.family, hosts)
 	var reason error
-	if hosts != nil && apart(c.family, hosts) == nil {
+	if len(hosts) > maxHosts {
 		reason = fmt.Errorf("%d addresses are more than a packet filter tells apart, %d: name fewer peers", len(hosts), maxHosts)
 	}
 	err := c.only(vrids, hosts)

@@ -28,8 +28,8 @@ const (
 // have anything in common. Where more are named, everybody counts.
 const maxHosts = 256
 
-// apart are the hosts that a filter tells apart: of its family, sorted, each once. nil is that it tells none from another.
-func apart(f Family, hosts []netip.Addr) []netip.Addr {
+// distinct are the hosts of a family, sorted, each once; nil stays nil, and nothing else is.
+func distinct(f Family, hosts []netip.Addr) []netip.Addr {
 	if hosts == nil {
 		return nil
 	}
@@ -40,10 +40,7 @@ func apart(f Family, hosts []netip.Addr) []netip.Addr {
 		}
 	}
 	slices.SortFunc(own, netip.Addr.Compare)
-	if own = slices.Compact(own); len(own) > maxHosts {
-		return nil
-	}
-	return own
+	return slices.Compact(own)
 }
 
 // filter passes the messages of some virtual routers, nil is all, and of some hosts. Of IPv4 a raw socket's filter sees the packet from its IP header on, of IPv6 the message alone.
@@ -60,7 +57,7 @@ func filter(f Family, ah bool, vrids []VRID, hosts []netip.Addr, w who) ([]bpf.R
 	if w == others {
 		pass, rest = rest, pass
 	}
-	if hosts = apart(f, hosts); hosts != nil {
+	if hosts = distinct(f, hosts); hosts != nil && len(hosts) <= maxHosts {
 		ins = append(ins, ofHosts(f, hosts, pass, rest)...)
 	} else {
 		ins = append(ins, bpf.RetConstant{Val: pass})
