@@ -14,6 +14,8 @@ export CGO_ENABLED = 0
 UNIT       = $(shell $(GO) list ./... | grep -v /integration)
 # Those of them that know neither time nor a kernel.
 PURE       = $(shell $(GO) list ./fsm ./config/...)
+# Long schedules of faults in virtual time, in ./agent and ./cluster/...; no others are called so.
+SCHEDULES  = ^Test(FallbackSchedules|FallbackMutants|Sim.*|Walks.*)$$
 
 # Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
 PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
@@ -48,13 +50,14 @@ check: ## the fast subset for every save: vet, unit tests without the race detec
 
 .PHONY: test-unit
 test-unit: ## the other unit tests under the race detector; the commands' without, which start a process for each line of a script
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(filter-out %/cmd/quorate %/cmd/quorate-lab $(PURE),$(UNIT))
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m -skip '$(SCHEDULES)' $(filter-out %/cmd/quorate %/cmd/quorate-lab $(PURE),$(UNIT))
 	$(GO) test -timeout 8m ./cmd/...
 	$(GO) test ./cluster -run 'NewAddress'
 
 .PHONY: test-pure
-test-pure: ## the unit tests of what has neither time nor a kernel, under the race detector
+test-pure: ## the unit tests of what has neither time nor a kernel, or virtual time alone, under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(PURE)
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m -run '$(SCHEDULES)' ./agent ./cluster ./cluster/lease
 
 .PHONY: test-cross
 test-cross: ## it builds for arm64, and the client commands for darwin
