@@ -334,7 +334,7 @@ func (h *healthBed) restart(t *testing.T) {
 	h.server(t, 2, "down", func(d api.ServerDetail) bool { return d.Verdict == fsm.Down })
 	owner, err := h.bed.AwaitOwner(within(t, 30*time.Second*h.times), h.vip, nil)
 	must(t, err)
-	h.kernel(t, owner, 0, true) // the figures are up to a second old: of a node that was not the owner yet they would say that no server is there
+	h.kernel(t, owner, 0, true)  // the figures are up to a second old: of a node that was not the owner yet they would say that no server is there
 	h.kernel(t, owner, 2, false) // what is agreed is carried out a moment later
 	before := h.applied(t)
 	from := lab.Now()
