@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,7 @@ type host struct {
 	live      atomic.Bool
 	opened    atomic.Int32
 	broken    atomic.Bool // no socket can be opened
+	opening   sync.Mutex  // held: no socket has been opened yet
 	unwrapped atomic.Bool // none for what is in authentication headers
 	stuck     chan struct{}
 	events    chan Event
@@ -59,6 +61,8 @@ func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
 			return nil, nil
 		},
 		Open: func(o vrrp.ConnOptions) (Wire, error) {
+			h.opening.Lock()
+			defer h.opening.Unlock()
 			if h.broken.Load() || o.AH && h.unwrapped.Load() {
 				return (*vrrp.Conn)(nil), errors.New("no socket")
 			}
@@ -599,10 +603,12 @@ func TestHeard(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
 		a := newHost(ctx, c, "192.0.2.1")
 		a.broken.Store(true)
+		a.opening.Lock()
 		a.Want([]Router{router(51)})
 		if h := a.Heard(); len(h) != 1 || h[0].Problem != opening || h[0].ID != id51 {
 			t.Errorf("at first: %+v", h)
 		}
+		a.opening.Unlock()
 		time.Sleep(5 * sec)
 		if h := a.Heard(); h[0].Problem != "no socket" {
 			t.Errorf("without sockets: %+v", h)
