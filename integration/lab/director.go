@@ -15,6 +15,7 @@ import (
 
 	"quorate/api"
 	"quorate/api/client"
+	"quorate/cluster"
 	"quorate/fsm"
 )
 
@@ -205,13 +206,19 @@ func (d *Director) Quorate(ctx context.Context, args ...string) (string, error) 
 	return r.Stdout, nil
 }
 
-// Apply writes text to a file on the director and applies it.
+// Apply writes text to a file on the director and applies it: again where the leader has changed meanwhile, and nobody knows whether it was committed. To apply what holds already
+// changes nothing.
 func (d *Director) Apply(ctx context.Context, name, text string) (string, error) {
 	path := filepath.Join(d.Dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", err
 	}
-	return d.Quorate(ctx, "apply", path)
+	for try := 1; ; try++ {
+		out, err := d.Quorate(ctx, "apply", path)
+		if err == nil || try == 3 || !strings.Contains(err.Error(), cluster.ErrUncertain.Error()) {
+			return out, err
+		}
+	}
 }
 
 // tail is the last n lines of s.
