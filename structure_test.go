@@ -1,8 +1,13 @@
-// Package quorate_test guards the directions of imports: who may know whom.
+// Package quorate_test guards the directions of imports: who may know whom. It also guards that no test is left out by the Makefile, which chooses some by their names.
 package quorate_test
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,4 +86,58 @@ func TestFSMIsStandardLibraryOnly(t *testing.T) {
 			t.Errorf("fsm depends on %s", dep)
 		}
 	}
+}
+
+// TestSchedulesAreRun: tests whose names are SCHEDULES are left out by `make test-unit`, so they must be where `make test-pure` runs them.
+func TestSchedulesAreRun(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`(?m)^SCHEDULES *= *(\S+)$`).FindSubmatch(makefile)
+	runs := regexp.MustCompile(`(?m)^\t.* -run '\$\(SCHEDULES\)' (.*)$`).FindSubmatch(makefile)
+	if name == nil || runs == nil {
+		t.Fatal("the Makefile has no SCHEDULES, or does not run them")
+	}
+	schedules := regexp.MustCompile(strings.ReplaceAll(string(name[1]), "$$", "$"))
+	places := strings.Fields(string(runs[1]))
+	found := 0
+	for file, tests := range testsBelow(t, ".") {
+		if strings.HasPrefix(file, "integration/") { // no unit tests
+			continue
+		}
+		for _, test := range tests {
+			if !schedules.MatchString(test) {
+				continue
+			}
+			if found++; !slices.Contains(places, "./"+filepath.Dir(file)) {
+				t.Errorf("%s: %s is called as what make test-unit leaves out: name it otherwise, or add ./%s where the Makefile runs SCHEDULES", file, test, filepath.Dir(file))
+			}
+		}
+	}
+	if found == 0 {
+		t.Errorf("no test is called %s", schedules)
+	}
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+
+// testsBelow are the names of the tests in each file of a directory and those below it.
+func testsBelow(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range testName.FindAllSubmatch(text, -1) {
+			out[path] = append(out[path], string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
