@@ -151,19 +151,22 @@ func TestManyInOneRound(t *testing.T) {
 		h[1].add(a6 + "/64")
 		addrs = append(addrs, netip.MustParseAddr(a4), netip.MustParseAddr(a6))
 	}
-	for _, room := range []string{"", "4096"} {
-		if room != "" && h[0].in(func() error { return os.WriteFile("/proc/sys/net/core/optmem_max", []byte(room), 0) }) != nil {
-			t.Log("net.core.optmem_max is not a namespace's own: it is since Linux 6.8")
-			continue
-		}
+	all := func(t *testing.T) {
 		n := 0
 		found, err := h[0].prober().Ask(t.Context(), Question{Link: "eth0", Addresses: addrs, Wait: MaxWait,
 			Enough: func(Answer) bool { n++; return n == len(addrs) }})
 		must(t, err)
 		if len(found) != len(addrs) {
-			t.Errorf("%d answers for %d addresses, room %q", len(found), len(addrs), room)
+			t.Errorf("%d answers for %d addresses", len(found), len(addrs))
 		}
 	}
+	t.Run("the kernel's own room", all)
+	t.Run("little room", func(t *testing.T) {
+		if err := h[0].in(func() error { return os.WriteFile("/proc/sys/net/core/optmem_max", []byte("4096"), 0) }); err != nil {
+			t.Skipf("this kernel's net.core.optmem_max is not a namespace's own: it needs Linux 6.8: %v", err)
+		}
+		all(t)
+	})
 }
 
 func TestWhereNobodyCanBeAsked(t *testing.T) {
