@@ -70,6 +70,7 @@ func (w *world) grants() (fsm.Epoch, time.Duration) {
 	return 0, 0
 }
 
+// hears is who answers for an address when it is asked for; "" = nobody.
 func (w *world) hears(a netip.Addr, mac string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,17 +15,12 @@ import (
 func TestKeptClosedIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := routed(t)
-		answer := func(mac string) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.answers[web.Addr] = mac
-		}
 		told := func() []fsm.Event {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.told
 		}
-		answer("02:00:00:00:00:05")
+		w.hears(web.Addr, "02:00:00:00:00:05")
 		w.assign(t, "n1", 0)
 		time.Sleep(stubborn)
 		synctest.Wait()
@@ -42,7 +37,7 @@ func TestKeptClosedIsTold(t *testing.T) {
 			t.Fatalf("told %+v", e)
 		}
 		for i := range 3 * maxKeptMACs {
-			answer(fmt.Sprintf("02:00:00:00:01:%02x", i))
+			w.hears(web.Addr, fmt.Sprintf("02:00:00:00:01:%02x", i))
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
@@ -60,7 +55,7 @@ func TestKeptClosedIsTold(t *testing.T) {
 		if n := c.keptClosed(); n != 1 {
 			t.Errorf("%d are kept closed, want 1", n)
 		}
-		answer("")
+		w.hears(web.Addr, "")
 		time.Sleep(time.Second + stubborn)
 		synctest.Wait()
 		if n := w.actuator.status.Load().keptClosed(); n != 0 {

@@ -160,9 +160,7 @@ func opened(t *testing.T, change ...func(*fsm.VirtualRouter)) (*world, *worldVoi
 func TestSpeaksThenAsksThenOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := routed(t)
-		w.mu.Lock()
-		w.answers[web.Addr] = "02:00:00:00:00:05"
-		w.mu.Unlock()
+		w.hears(web.Addr, "02:00:00:00:00:05")
 		w.assign(t, "n1", 0)
 		w.expect(t, "at once", "vrid 51: speak")
 		time.Sleep(10 * time.Second)
@@ -170,9 +168,7 @@ func TestSpeaksThenAsksThenOpens(t *testing.T) {
 		if text := w.actuator.status.Load().asking[web].text(); !strings.Contains(text, "02:00:00:00:00:05 still answers") {
 			t.Errorf("status says %q", text)
 		}
-		w.mu.Lock()
-		delete(w.answers, web.Addr)
-		w.mu.Unlock()
+		w.hears(web.Addr, "")
 		time.Sleep(time.Second)
 		w.expect(t, "when nobody does, and whoever did so for long may only be slow")
 		time.Sleep(stubborn)
@@ -187,15 +183,11 @@ func TestAsksInShortRounds(t *testing.T) {
 		c := w.State().Config
 		c.Settings.Profile = fsm.WAN
 		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: c}})
-		w.mu.Lock()
-		w.answers[web.Addr] = "02:00:00:00:00:05"
-		w.mu.Unlock()
+		w.hears(web.Addr, "02:00:00:00:00:05")
 		w.assign(t, "n1", 0)
 		w.expect(t, "at once", "vrid 51: speak")
 		time.Sleep(10 * time.Millisecond)
-		w.mu.Lock()
-		delete(w.answers, web.Addr)
-		w.mu.Unlock()
+		w.hears(web.Addr, "")
 		time.Sleep(480 * time.Millisecond)
 		w.expect(t, "a round in which it had answered, and one in which nobody did")
 		time.Sleep(20 * time.Millisecond)
@@ -252,9 +244,7 @@ func TestNeverOpened(t *testing.T) {
 		for _, was := range []bool{false, true} { // it was open, and is not any more
 			synctest.Test(t, func(t *testing.T) {
 				w, v := routed(t)
-				w.mu.Lock()
-				w.answers[web.Addr] = "02:00:00:00:00:05"
-				w.mu.Unlock()
+				w.hears(web.Addr, "02:00:00:00:00:05")
 				w.assign(t, "n2", 0)
 				if was {
 					w.found(t, "n2")
@@ -268,9 +258,7 @@ func TestNeverOpened(t *testing.T) {
 				if r := v.reported(); a.Fresh == 0 || len(r.Fresh) > 0 {
 					t.Errorf("%s: agreed %+v, reported %+v", why, a, r)
 				}
-				w.mu.Lock()
-				delete(w.answers, web.Addr)
-				w.mu.Unlock()
+				w.hears(web.Addr, "")
 				time.Sleep(time.Second + stubborn)
 				w.expect(t, "when it does not", "192.0.2.10 open", "put 192.0.2.10/24")
 				if r := v.reported(); len(r.Fresh) != 1 || r.Fresh[0] != (fsm.FreshVIP{Key: web, Epoch: a.Epoch, Fresh: a.Fresh}) {
@@ -289,9 +277,7 @@ func TestNeverOpened(t *testing.T) {
 		e := w.State().Nodes["n1"].Epoch
 		w.lease(e, false)
 		synctest.Wait()
-		w.mu.Lock()
-		w.answers[web.Addr] = "02:00:00:00:00:05"
-		w.mu.Unlock()
+		w.hears(web.Addr, "02:00:00:00:00:05")
 		w.lease(e, true)
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -389,9 +375,7 @@ func TestCannotAsk(t *testing.T) {
 func TestJoinsWhatIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := opened(t)
-		w.mu.Lock()
-		w.answers[netip.MustParseAddr("192.0.2.11")] = "02:00:00:00:00:05"
-		w.mu.Unlock()
+		w.hears(netip.MustParseAddr("192.0.2.11"), "02:00:00:00:00:05")
 		x := fsm.VIP{Name: "web", Address: netip.MustParsePrefix("192.0.2.10/24"), Router: "VI_1", Group: "pair"}
 		y := fsm.VIP{Name: "api", Address: netip.MustParsePrefix("192.0.2.11/24"), Router: "VI_1", Group: "pair"}
 		w.apply(t, fsm.Command{Configure: &fsm.Configure{Force: true, Config: fsm.Config{
@@ -401,9 +385,7 @@ func TestJoinsWhatIsOpen(t *testing.T) {
 		w.apply(t, fsm.Command{Decide: &fsm.Decide{Assign: []fsm.Assign{{Key: y.Key(), VIP: "api", Owner: "n1", OwnerEpoch: w.State().Nodes["n1"].Epoch, Reason: fsm.Reason{Code: fsm.ReasonGrouped}}}}})
 		time.Sleep(5 * time.Second)
 		w.expect(t, "while another answers for it")
-		w.mu.Lock()
-		delete(w.answers, y.Key().Addr)
-		w.mu.Unlock()
+		w.hears(y.Key().Addr, "")
 		time.Sleep(time.Second + stubborn)
 		w.expect(t, "when nobody does", "192.0.2.11 open", "put 192.0.2.11/24")
 	})

@@ -115,26 +115,24 @@ func (p *Probe) Lost(window Span) int {
 func (p *Probe) Unsent(window Span) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for _, at := range p.failed {
-		if at >= window.From && at < window.To {
-			n++
-		}
-	}
-	return n, p.why
+	return count(p.failed, window), p.why
 }
 
 // Sent counts the questions asked in the window.
 func (p *Probe) Sent(window Span) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sent := 0
-	for _, at := range p.sent {
+	return count(p.sent, window)
+}
+
+// count is how many are in the window.
+func count(all []Instant, window Span) (n int) {
+	for _, at := range all {
 		if at >= window.From && at < window.To {
-			sent++
+			n++
 		}
 	}
-	return sent
+	return n
 }
 
 // Answered reports whether an answer came at or after t.

@@ -177,11 +177,8 @@ func TestOnlyManyHosts(t *testing.T) {
 	room := func(bytes string) bool { // it is a namespace's own since Linux 6.8; before, it is not there in one
 		return one.In(func() error { return os.WriteFile(setting, []byte(bytes), 0) }) == nil // no file is made in /proc
 	}
-	var vrids, all []VRID
-	for v := range 255 {
-		all = append(all, VRID(v+1))
-	}
-	vrids = all[50:60]
+	all := everyVRID()
+	vrids := all[50:60]
 	for _, x := range []struct {
 		name, prefix string
 		listed       string

@@ -11,6 +11,14 @@ import (
 	"golang.org/x/net/bpf"
 )
 
+// everyVRID is the largest set of virtual routers.
+func everyVRID() (all []VRID) {
+	for v := range 255 {
+		all = append(all, VRID(v+1))
+	}
+	return all
+}
+
 // TestFilter: the kernel passes our virtual routers' messages and no others', also behind IP options, and all where all are asked for.
 func TestFilter(t *testing.T) {
 	packet := func(header string, vrid byte) []byte {
@@ -19,10 +27,7 @@ func TestFilter(t *testing.T) {
 		return b
 	}
 	plain := "45c0002000010000ff700000c0a8010ae0000012" // from 192.168.1.10
-	var every []VRID
-	for v := range 255 {
-		every = append(every, VRID(v+1))
-	}
+	every := everyVRID()
 	for _, x := range []struct {
 		name   string
 		family Family
@@ -74,10 +79,7 @@ func TestFilterHosts(t *testing.T) {
 		many = append(many, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 		many6 = append(many6, netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i)}))
 	}
-	var every []VRID
-	for v := range 255 {
-		every = append(every, VRID(v+1))
-	}
+	every := everyVRID()
 	for _, x := range []struct {
 		name           string
 		family         Family
