@@ -38,8 +38,8 @@ func TestFallbackToVRRP(t *testing.T) {
 	alone := func(what string, from lab.Instant) {
 		t.Helper()
 		window := lab.Span{From: from, To: lab.Now()}
-		if both := capture.Together(a, window, names...); both > 0 {
-			t.Errorf("%s: two answered for %s in all: %v", what, lab.Millis(both), capture.Answering(a, window, names...))
+		if wrong := together(capture, a, window, names, 0); wrong != "" {
+			t.Errorf("%s: %s: %v", what, wrong, capture.Answering(a, window, names...))
 		}
 	}
 	serving := func(but ...*lab.Director) *lab.Director {

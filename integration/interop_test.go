@@ -99,7 +99,7 @@ func TestInterop(t *testing.T) {
 		b.endOld()
 		b.await("the old routers have ended", 10*time.Second, of(directors...))
 		b.startOld(below)
-		<-time.After(1200 * time.Millisecond) // each has heard an advert
+		b.heard(1)
 	})
 	b.stage("crashed", func() {
 		var g errgroup.Group
@@ -156,7 +156,7 @@ type judged struct {
 	stage string
 	// quiet: the old router below the cluster enters no state.
 	quiet bool
-	// together is for how long two hosts may answer, by row; nil = not at all.
+	// together is for how long a node and the old router may answer at once, by row; nil = not at all.
 	together func(r virtualRouter) time.Duration
 	// after is how long after the last word of the cluster the old router may answer at the latest, by row; nil = as long as it takes.
 	after func(r virtualRouter) time.Duration
@@ -193,13 +193,16 @@ func (b *interop) judge() {
 		for _, r := range b.rows {
 			m := b.measure(r, window)
 			fmt.Fprintf(&table, "  %-18s %s\n", r.name, m)
-			allowed := stalled
+			beside := stalled
+			if j.quiet {
+				beside = 0
+			}
 			if j.together != nil {
-				allowed += j.together(r)
+				beside += j.together(r)
 			}
 			var wrong []string
-			if m.together > allowed {
-				wrong = append(wrong, fmt.Sprintf("two hosts answered for %s, want at most %s", lab.Millis(m.together), lab.Millis(allowed)))
+			if why := together(b.capture, r.pinged(), window, b.nodes(), beside, b.hosts...); why != "" {
+				wrong = append(wrong, why)
 			}
 			if j.after != nil {
 				if why := b.inherited(r, window, j.stage == "stopped", j.after(r)+stalled); why != "" {

@@ -59,9 +59,7 @@ func newInterop(t *testing.T, rows []virtualRouter) *interop {
 	b.m1, err = b.bed.AddHost("m1", lab.HostPrefixes(33)...)
 	must(t, err)
 	b.hosts = []string{"k1", "f1", "m1"}
-	for _, d := range b.bed.Directors {
-		b.hosts = append(b.hosts, d.Name)
-	}
+	b.hosts = append(b.hosts, b.nodes()...)
 	return b
 }
 
@@ -141,6 +139,29 @@ func (b *interop) endOld() {
 	if n := len(b.frr); n > 0 {
 		must(b.t, b.frr[n-1].End(within(b.t, 10*time.Second)))
 	}
+}
+
+// nodes are the names of the cluster's nodes.
+func (b *interop) nodes() (out []string) {
+	for _, d := range b.bed.Directors {
+		out = append(out, d.Name)
+	}
+	return out
+}
+
+// heard waits until the cluster has sent two adverts of each row from now on: an old router that runs has heard one.
+func (b *interop) heard(times time.Duration) {
+	b.t.Helper()
+	since := lab.Now()
+	must(b.t, lab.Await(within(b.t, 10*time.Second*times), 10*time.Millisecond, func(context.Context) error {
+		for _, r := range b.rows {
+			all := b.capture.Adverts(r.vrid, r.six(), lab.Span{From: since, To: lab.Now()})
+			if n := len(slices.DeleteFunc(all, func(a lab.Advert) bool { return a.Host == b.old(r).Name })); n < 2 {
+				return fmt.Errorf("%s has heard %d adverts", r.name, n)
+			}
+		}
+		return nil
+	}))
 }
 
 // oldHosts are the hosts of the old routers.

@@ -161,8 +161,8 @@ func (m *migration) judge(t *testing.T, window lab.Span, load *lab.Load, stood t
 		}
 	}
 	for _, k := range m.boxes { // what the boxes do to each other is their own matter
-		if both := m.capture.Together(m.vip.Addr(), window, k.Host().Name, "n1", "n2", "n3"); both > 0 {
-			t.Errorf("two of the nodes and %[2]s answered for %[1]s", lab.Millis(both), k.Host().Name)
+		if wrong := together(m.capture, m.vip.Addr(), window, []string{"n1", "n2", "n3"}, 0, k.Host().Name); wrong != "" {
+			t.Errorf("of the nodes and %s: %s", k.Host().Name, wrong)
 		}
 	}
 	last := 0

@@ -222,8 +222,8 @@ func (b *onVirtualMAC) stage(t *testing.T, name string, lasts time.Duration, own
 		for _, d := range b.bed.Directors {
 			hosts = append(hosts, d.Name)
 		}
-		if d := b.capture.Together(r.vip, window, hosts...); d > 0 {
-			t.Errorf("%s, %s: two answered for %s", name, r.name, lab.Millis(d))
+		if wrong := together(b.capture, r.vip, window, hosts, 0); wrong != "" {
+			t.Errorf("%s, %s: %s", name, r.name, wrong)
 		}
 	}
 }
