@@ -18,9 +18,7 @@ import (
 // TestKeepalivedOwnPath: what two keepalived do when the path of the one that has the VIP to the servers is cut, and that of the other is not. It believes its own
 // checks, takes every server out and keeps the VIP: no client is served, as long as that lasts. [TestHealth] does the same to quorate ("the owner's path is cut").
 func TestKeepalivedOwnPath(t *testing.T) {
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
-		t.Skip("needs a kernel that has IPVS: integration/uml runs it on one")
-	}
+	needIPVS(t)
 	version, err := lab.KeepalivedVersion(t.Context())
 	if err != nil {
 		t.Skip(err)

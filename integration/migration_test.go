@@ -30,9 +30,7 @@ type migration struct {
 // imported from their files; the VIP is taken over, given back and taken over again; keepalived ends. No request of a client fails, connections that are open go on, and nobody
 // answers for the VIP beside a node.
 func TestMigration(t *testing.T) {
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
-		t.Skip("needs a kernel that has IPVS: integration/uml runs it on one")
-	}
+	needIPVS(t)
 	version, err := lab.KeepalivedVersion(t.Context())
 	if err != nil {
 		t.Skip(err)

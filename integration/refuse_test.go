@@ -91,7 +91,7 @@ func TestBadConfigurationChangesNothing(t *testing.T) {
 	apply(t, n1, new(lab.Config).VIP("web", lab.VIP(1)))
 	before := says(t, n1, "export")
 	masquerade := []string{"bad.hcl:10:", "data_plane", "n1 has nft", "modprobe ip_vs"}
-	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
+	if ipvsHere() {
 		masquerade = []string{"bad.hcl:7:", "data plane ipvs cannot masquerade", "data_plane = \"nft\""}
 	}
 	for name, c := range map[string]struct {

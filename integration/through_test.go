@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +39,7 @@ func awaitPaths(t *testing.T, d *lab.Director, want int) {
 // TestServerLacksVIP: of three servers by direct routing one answers on its own address only. It is seen, out it goes, and it comes back with the VIP; so after the
 // owner's death, and over IPv6. What probes leave behind is looked for where it would do harm.
 func TestServerLacksVIP(t *testing.T) {
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
-		t.Skip("needs a kernel that has IPVS: integration/uml runs it on one")
-	}
+	needIPVS(t)
 	vip, vip6 := lab.VIP(1), lab.VIP6(1)
 	before, err := lab.TakeFootprint()
 	must(t, err)

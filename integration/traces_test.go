@@ -68,6 +68,14 @@ func ipvsHere() bool {
 	return err == nil
 }
 
+// needIPVS skips a test that is of IPVS alone where the kernel has none.
+func needIPVS(t *testing.T) {
+	t.Helper()
+	if !ipvsHere() {
+		t.Skip("needs a kernel that has IPVS: integration/uml runs it on one")
+	}
+}
+
 // cleared waits until a kernel has no more than before.
 func cleared(t *testing.T, d *lab.Director, has string, p pace, before []string) {
 	t.Helper()

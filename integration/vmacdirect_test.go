@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -13,9 +12,7 @@ import (
 
 // TestVirtualMACDirect: IPVS takes what comes to a virtual MAC, by direct routing, and by translation with the way back through the VIP, on the owner and, after a planned move, on the next one.
 func TestVirtualMACDirect(t *testing.T) {
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
-		t.Skip("needs a kernel that has IPVS: integration/uml runs it on one")
-	}
+	needIPVS(t)
 	direct, nat := lab.VIP(1), lab.VIP(2)
 	before, err := lab.TakeFootprint()
 	must(t, err)
