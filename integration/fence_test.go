@@ -58,9 +58,9 @@ func TestFenceInTheKernel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bed := newBed(t, 3, 0)
 			form(t, bed)
-			v4, v6 := lab.VIP(1).Addr(), lab.VIP6(1).Addr()
-			apply(t, bed.Directors[0], new(lab.Config).VIP("v4", lab.VIP(1)).VIP("v6", lab.VIP6(1)))
-			owned(t, bed, lab.VIP(1), lab.VIP6(1))
+			owner, prefer := bed.Directors[0], `prefer = ["n1"]`
+			apply(t, owner, new(lab.Config).VIP("v4", lab.VIP(1), prefer).VIP("v6", lab.VIP6(1), prefer))
+			vips := []netip.Addr{lab.VIP(1).Addr(), lab.VIP6(1).Addr()}
 			for _, d := range bed.Directors {
 				n, err := d.API.Node(t.Context())
 				must(t, err)
@@ -68,25 +68,37 @@ func TestFenceInTheKernel(t *testing.T) {
 					t.Skipf("%s has the fence %s: %s", d.Name, n.Fence.Kind, n.Fence.Missing)
 				}
 			}
-			w, err := bed.Bystander.StartWatch(2*time.Millisecond, v4, v6)
+			w, err := bed.Bystander.StartWatch(2*time.Millisecond, vips...)
 			must(t, err)
-			for _, vip := range []netip.Addr{v4, v6} {
-				owner, err := bed.AwaitOwner(within(t, 5*time.Second), vip, nil)
-				must(t, err)
-				from := len(w.Claims(vip))
-				fault(t, owner)
-				next, err := bed.AwaitOwner(within(t, 10*time.Second), vip, owner)
-				must(t, err)
-				<-time.After(3 * time.Second) // longer than the address's lifetime in the kernel
-				must(t, owner.Agent().Continue())
-				if name == "killed" {
-					must(t, owner.Start(within(t, 10*time.Second)))
+			must(t, lab.Await(within(t, 10*time.Second), 5*time.Millisecond, func(context.Context) error {
+				for _, vip := range vips {
+					if c := w.Claims(vip); len(c) == 0 || c[len(c)-1].Host != owner.Name {
+						return fmt.Errorf("%s does not claim %s", owner.Name, vip)
+					}
 				}
-				<-time.After(500 * time.Millisecond) // it comes back and learns that the address is another's
+				return nil
+			}))
+			from := make([]int, len(vips))
+			for i, vip := range vips {
+				from[i] = len(w.Claims(vip))
+			}
+			fault(t, owner)
+			next := make([]*lab.Director, len(vips))
+			for i, vip := range vips {
+				next[i], err = bed.AwaitOwner(within(t, 10*time.Second), vip, owner)
+				must(t, err)
+			}
+			<-time.After(3 * time.Second) // longer than the addresses' lifetime in the kernel
+			must(t, owner.Agent().Continue())
+			if name == "killed" {
+				must(t, owner.Start(within(t, 10*time.Second)))
+			}
+			<-time.After(500 * time.Millisecond) // it comes back and learns that the addresses are another's
+			for i, vip := range vips {
 				taken, late, before := false, 0, 0
-				for _, c := range w.Claims(vip)[from:] {
+				for _, c := range w.Claims(vip)[from[i]:] {
 					switch {
-					case c.Host == next.Name:
+					case c.Host == next[i].Name:
 						taken = true
 					case c.Host == owner.Name && taken:
 						late++
@@ -94,11 +106,10 @@ func TestFenceInTheKernel(t *testing.T) {
 						before++
 					}
 				}
-				t.Logf("%s: %s claimed it %d times before %s did, and %d times after", vip, owner.Name, before, next.Name, late)
+				t.Logf("%s: %s claimed it %d times before %s did, and %d times after", vip, owner.Name, before, next[i].Name, late)
 				if !taken || late > 0 || before == 0 {
 					t.Errorf("%s: the next owner claimed it: %v; the old one claimed it %d times before and %d times after", vip, taken, before, late)
 				}
-				must(t, owner.AwaitReady(within(t, 10*time.Second)))
 			}
 		})
 	}

@@ -87,7 +87,7 @@ func lossRows() []Row {
 	reboot := func(ctx context.Context, s *Strike) error { return s.Owner.Reboot(ctx) }
 	off := onOwner(func(d *lab.Director) error { return d.PowerOff() })
 	return []Row{
-		{Name: "kill", What: "`kill -9` of the owner's agent", Then: Moves, Lead: Elsewhere, Hold: 4 * time.Second,
+		{Name: "kill", What: "`kill -9` of the owner's agent", Then: Moves, Lead: Elsewhere, Hold: 4 * time.Second, Brief: 3 * time.Second, // longer than the address's lifetime in the kernel
 			Begin: onOwner((*lab.Director).Kill), Heal: start},
 		{Name: "freeze", What: "the owner's agent is stopped for 10 s (SIGSTOP), then goes on", Then: Moves, Lead: Elsewhere,
 			Hold: 10 * time.Second, Brief: 5 * time.Second,
@@ -165,18 +165,19 @@ func strainRows() []Row {
 	resume := func(of func(*Strike) *lab.Director) func(context.Context, *Strike) error {
 		return func(_ context.Context, s *Strike) error { return s.disks[of(s).Name].Resume() }
 	}
+	const brief = 3 * time.Second // so long that a leader is replaced in it, see stallLimit in package cluster
 	owner := func(s *Strike) *lab.Director { return s.Owner }
 	leader := func(s *Strike) *lab.Director { return s.Leader }
 	return []Row{
-		{Name: "disk-full", What: "the owner's disk is full for 5 s", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second,
+		{Name: "disk-full", What: "the owner's disk is full for 5 s", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second, Brief: brief,
 			Begin: full(owner), Heal: free(owner)},
-		{Name: "disk-full-leader", What: "the leader's disk is full for 5 s", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second,
+		{Name: "disk-full-leader", What: "the leader's disk is full for 5 s", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second, Brief: brief,
 			Begin: full(leader), Heal: free(leader)},
-		{Name: "disk-stall", What: "the owner's disk stalls for 5 s (writes and fsync)", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second,
+		{Name: "disk-stall", What: "the owner's disk stalls for 5 s (writes and fsync)", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second, Brief: brief,
 			Begin: stall(owner), Heal: resume(owner)},
-		{Name: "disk-stall-leader", What: "the leader's disk stalls for 5 s (writes and fsync)", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second,
+		{Name: "disk-stall-leader", What: "the leader's disk stalls for 5 s (writes and fsync)", Then: Either, Lead: Elsewhere, Disk: true, Hold: 5 * time.Second, Brief: brief,
 			Begin: stall(leader), Heal: resume(leader)},
-		{Name: "cpu", What: "four busy programs on each processor, for 2 minutes", Then: Stays, Hold: 2 * time.Minute, Brief: 15 * time.Second,
+		{Name: "cpu", What: "four busy programs on each processor, for 2 minutes", Then: Stays, Hold: 2 * time.Minute, Brief: 10 * time.Second,
 			Begin: func(ctx context.Context, s *Strike) error { return s.occupy(ctx) },
 			Heal:  func(_ context.Context, s *Strike) error { return s.bystanders.KillAll() }},
 	}
