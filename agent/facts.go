@@ -55,9 +55,6 @@ func (f *facts) read() fsm.Facts {
 	for _, l := range links {
 		// Linux answers for any address that it has, on whichever link, so all count here.
 		out.Addresses = append(out.Addresses, l.Own...)
-		if l.LinkLocal.IsValid() {
-			out.Addresses = append(out.Addresses, l.LinkLocal) // from where IPv6 VRRP of this node comes
-		}
 		if len(f.denied) > 0 || !l.Up || !l.Carrier {
 			continue // nobody would hear an address there: it belongs on a node whose link is up
 		}

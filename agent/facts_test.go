@@ -14,7 +14,7 @@ func TestFactsOfferOnlyLinksThatWork(t *testing.T) {
 	subnet := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	links := []vip.Link{
 		{Name: "eth0", Up: true, Carrier: true, Prefixes: subnet, Own: []netip.Addr{netip.MustParseAddr("192.0.2.9")}},
-		{Name: "eth1", Up: true, Prefixes: subnet, Own: []netip.Addr{netip.MustParseAddr("192.0.2.3")}, LinkLocal: netip.MustParseAddr("fe80::3")},
+		{Name: "eth1", Up: true, Prefixes: subnet, Own: []netip.Addr{netip.MustParseAddr("192.0.2.3"), netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::3")}, LinkLocal: netip.MustParseAddr("fe80::3")},
 		{Name: "eth2", Prefixes: subnet},
 	}
 	var err error
@@ -23,7 +23,7 @@ func TestFactsOfferOnlyLinksThatWork(t *testing.T) {
 	if got := fmt.Sprint(f.read().Links); got != want {
 		t.Errorf("links %v, want %v", got, want)
 	}
-	own := "[192.0.2.3 192.0.2.9 fe80::3]" // on links that are down too: the host answers for them all the same
+	own := "[192.0.2.3 192.0.2.9 fe80::1 fe80::3]" // on links that are down too: the host answers for them all the same
 	if got := fmt.Sprint(f.read().Addresses); got != own {
 		t.Errorf("addresses %v, want %v", got, own)
 	}

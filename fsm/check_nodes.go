@@ -141,20 +141,19 @@ func (c Config) claims(n Node, v VIP) (what, cure string) {
 // The owner of the address at which a node is reached would answer for that node, and could not reach it, whatever the
 // network is called. An address that a node has besides matters where the VIP is: on any network, when the VIP names none;
 // else on the nodes that can carry it. There the VIP would take the node's own address over, and remove it when it moves.
+// A link-local one is on another link, perhaps; but what closes addresses knows them without their links.
 func (n Node) claims(v VIP) (what, cure string) {
 	if at, err := netip.ParseAddrPort(n.Addr); err == nil && at.Addr().Unmap() == v.Address.Addr() {
 		return fmt.Sprintf("node %s is reached at this address", n.ID), "use an address that no machine has"
 	}
-	if n.hasForItself(v.Address.Addr()) && (v.Network == "" || n.misfit(needs{vip: v}) == "") {
-		return fmt.Sprintf("node %s has this address for itself", n.ID),
-			fmt.Sprintf("use an address that no machine has, or remove it from %s (ip address del) and try again some seconds later", n.ID)
+	if slices.Contains(n.Facts.Addresses, v.Address.Addr()) && (v.Network == "" || n.misfit(needs{vip: v}) == "") {
+		what = fmt.Sprintf("node %s has this address for itself", n.ID)
+		if v.Address.Addr().IsLinkLocalUnicast() { // fe80::1 on a bridge
+			what += " (on whichever link: a director that does not own the VIP drops what comes from the address or goes to it on all of them)"
+		}
+		return what, fmt.Sprintf("use an address that no machine has, or remove it from %s (ip address del) and try again some seconds later", n.ID)
 	}
 	return "", ""
-}
-
-// hasForItself reports whether the node has the address besides that at which it is reached. A link-local one, as fe80::1 on a bridge, says nothing of other links.
-func (n Node) hasForItself(a netip.Addr) bool {
-	return !a.IsLinkLocalUnicast() && slices.Contains(n.Facts.Addresses, a)
 }
 
 // twin finds one of the VIPs with the address of v that is on another network that the node could get as well as v. A host has an address once:

@@ -38,7 +38,7 @@ func holder(nodes map[NodeID]Node, a netip.Addr) (NodeID, bool) {
 	for _, id := range slices.Sorted(maps.Keys(nodes)) {
 		n := nodes[id]
 		at, err := netip.ParseAddrPort(n.Addr)
-		if err == nil && at.Addr().Unmap() == a || n.hasForItself(a) {
+		if err == nil && at.Addr().Unmap() == a || slices.Contains(n.Facts.Addresses, a) {
 			return id, true
 		}
 	}

@@ -548,7 +548,10 @@ func node(a args) Node {
 		n.Facts.Features = splitList(v)
 	}
 	if addrs, ok := a.set["addresses"]; ok {
-		n.Facts.Addresses = []netip.Addr{netip.MustParseAddr(addrs)}
+		n.Facts.Addresses = nil
+		for _, x := range splitList(addrs) {
+			n.Facts.Addresses = append(n.Facts.Addresses, netip.MustParseAddr(x))
+		}
 	}
 	if links, ok := a.set["links"]; ok {
 		n.Facts.Links = nil

@@ -95,7 +95,7 @@ type Link struct {
 	// Prefixes are the subnets on the link, masked and sorted, without those of addresses that are ours and without
 	// IPv6 link-local ones, which every link has.
 	Prefixes []netip.Prefix
-	// Own are the host's own addresses on the link, sorted: those that are not ours, without IPv6 link-local ones.
+	// Own are the host's own addresses on the link, sorted: those that are not ours.
 	Own []netip.Addr
 	// Primary is the first IPv4 address on the link that is the host's own, LinkLocal its first IPv6 link-local one that is in use: what protocols of the link send
 	// from. The zero value is none.

@@ -223,7 +223,8 @@ func TestLinks(t *testing.T) {
 	if got := links[0].Prefixes; len(got) != 2 || got[0] != prefix("192.0.2.0/24") || got[1] != prefix("2001:db8::/64") {
 		t.Errorf("prefixes %v: want the host's own subnets alone", got)
 	}
-	if got := links[0].Own; !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
+	far := slices.DeleteFunc(slices.Clone(links[0].Own), netip.Addr.IsLinkLocalUnicast)
+	if got := far; !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
 		t.Errorf("own addresses %v: want the host's alone", got)
 	}
 	if got := links[0].Primary; got != netip.MustParseAddr("192.0.2.1") {
@@ -233,6 +234,9 @@ func TestLinks(t *testing.T) {
 	must(t, s.In(func() (err error) { links, err = Links(); return err }))
 	if l := links[0]; l.Primary != netip.MustParseAddr("192.0.2.1") || !l.LinkLocal.IsLinkLocalUnicast() {
 		t.Errorf("sends from %v and %v", l.Primary, l.LinkLocal)
+	}
+	if l := links[0]; !slices.Contains(l.Own, l.LinkLocal) || !slices.Contains(l.Own, netip.MustParseAddr("fe80::5")) {
+		t.Errorf("own addresses %v: want all link-local ones, too", l.Own)
 	}
 }
 

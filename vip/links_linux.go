@@ -76,12 +76,10 @@ func (k *Netlink) Survey() ([]Address, []Link, error) {
 		}
 		if !a.Ours && !k.likeOurs(e, l.Name) {
 			l.source(e)
+			l.Own = append(l.Own, e.prefix.Addr())
 		}
 		if p := e.prefix.Masked(); !a.Ours && !(p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()) {
 			l.Prefixes = append(l.Prefixes, p)
-			if !k.likeOurs(e, l.Name) {
-				l.Own = append(l.Own, e.prefix.Addr())
-			}
 		}
 	}
 	for which := range k.unrouted {

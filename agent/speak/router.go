@@ -96,7 +96,7 @@ func placeOf(id lineID, links []vip.Link) place {
 	what := "IPv4 address"
 	if id.family == vrrp.IPv6 {
 		p.source, what = l.LinkLocal, "IPv6 link-local address"
-		if i := slices.IndexFunc(l.Own, netip.Addr.Is6); i >= 0 {
+		if i := slices.IndexFunc(l.Own, func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() }); i >= 0 {
 			p.global = l.Own[i]
 		}
 	}
