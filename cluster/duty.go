@@ -158,8 +158,9 @@ func (d *duties) round(ctx context.Context) error {
 	m := d.m
 	for ctx.Err() == nil {
 		s, hints := m.view.state.Load(), m.hints()
-		routers := func(s *fsm.State) (fsm.Command, bool) { return m.book.ofRouters(s, hints.Able, time.Now()) }
-		cmd, ok := decideNext(s, m.identity(), d.mayPlace(s, hints), hints, routers, func(s *fsm.State) []fsm.ServerVerdict {
+		place := d.mayPlace(s, hints)
+		routers := func(s *fsm.State) (fsm.Command, bool) { return m.book.ofRouters(s, hints.Able, d.awaited, time.Now()) }
+		cmd, ok := decideNext(s, m.identity(), place, hints, routers, func(s *fsm.State) []fsm.ServerVerdict {
 			return m.book.verdicts(s, m.gossip.alive, hints.Able, hints.Now)
 		}, m.firstNode)
 		if !ok {
@@ -203,6 +204,9 @@ func (d *duties) mayPlace(s *fsm.State, h fsm.Hints) bool {
 	})
 	return d.heard || len(h.Confirmed) > 0
 }
+
+// awaited reports whether the word of a node is waited for, with a lease or without: at the beginning, of those that are alive.
+func (d *duties) awaited(n fsm.NodeID) bool { return !d.heard && d.m.gossip.alive(n) }
 
 // maxVerdicts bounds one SetHealth entry, and one EndDrain.
 const maxVerdicts = 1000

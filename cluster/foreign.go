@@ -165,8 +165,8 @@ func (b *book) takeForeign(r foreignBody) error {
 }
 
 // ofRouters is what is to be agreed next of virtual routers, before anything is planned; false: nothing. now is by this node's clock alone.
-func (b *book) ofRouters(s *fsm.State, able map[fsm.NodeID]bool, now time.Time) (fsm.Command, bool) {
-	if f, ok := b.foreignOwner(s, able, now); ok {
+func (b *book) ofRouters(s *fsm.State, able map[fsm.NodeID]bool, awaited func(fsm.NodeID) bool, now time.Time) (fsm.Command, bool) {
+	if f, ok := b.foreignOwner(s, able, awaited, now); ok {
 		return fsm.Command{Actor: plannerActor, SetForeign: &f}, true
 	}
 	if f, ok := b.fresh(s); ok {
@@ -193,21 +193,27 @@ func (b *book) fresh(s *fsm.State) (out fsm.SetFresh, ok bool) {
 }
 
 // foreignOwner is what is to be agreed next of routers outside the cluster: that one speaks for the VIPs of a virtual router, by the word of any node that
-// has its lease; or that none does, when all of those have said so. false: nothing. One that hangs may live on by gossip, and what it said last says nothing of now.
+// is able; or that none does, when all of those have said so, and all that are awaited: a new leader knows at first of its own lease alone. false: nothing. One that
+// hangs may live on by gossip, and what it said last says nothing of now, so that it is not awaited for ever.
 // What has to wait (foreignPace) is asked for again every dutyInterval.
-func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool, now time.Time) (fsm.SetForeign, bool) {
+func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool, awaited func(fsm.NodeID) bool, now time.Time) (fsm.SetForeign, bool) {
 	if !s.Config.HasRouters() {
 		return fsm.SetForeign{}, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var nodes []fsm.NodeID
-	for id, n := range s.Nodes {
-		if n.Role == fsm.Director && able[id] {
+	var nodes, asked []fsm.NodeID
+	for _, id := range slices.Sorted(maps.Keys(s.Nodes)) {
+		if s.Nodes[id].Role != fsm.Director {
+			continue
+		}
+		if able[id] {
 			nodes = append(nodes, id)
 		}
+		if able[id] || awaited(id) {
+			asked = append(asked, id)
+		}
 	}
-	slices.Sort(nodes)
 	for _, r := range s.Config.VirtualRouters() {
 		was, had := s.Foreign[r.Name]
 		var agreed *fsm.ForeignOwner
@@ -215,12 +221,13 @@ func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool, now time.Tim
 			agreed = &was
 		}
 		b.pace[r.Name] = b.pace[r.Name].seen(agreed, now)
-		f, seen, sure := b.foreignOf(r, nodes, holder(s, r))
+		f, seen, _ := b.foreignOf(r, nodes, holder(s, r))
+		_, stands, sure := b.foreignOf(r, asked, holder(s, r))
 		var next *fsm.ForeignOwner
 		switch {
 		case seen && (!had || !f.Same(was)):
 			next = &f
-		case !seen && had && sure:
+		case !seen && !stands && had && sure:
 		default:
 			continue
 		}

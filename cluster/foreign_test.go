@@ -17,6 +17,7 @@ type foreignScene struct {
 	book  book
 	state *fsm.State
 	able  map[fsm.NodeID]bool
+	alive map[fsm.NodeID]bool // by gossip, while a new leader waits for them
 	seq   uint64
 	now   time.Time
 }
@@ -32,6 +33,8 @@ func newForeignScene(t *testing.T) *foreignScene {
 	return x
 }
 
+func (x *foreignScene) awaited(n fsm.NodeID) bool { return x.alive[n] }
+
 func (x *foreignScene) says(n fsm.NodeID, r ForeignReport) {
 	x.t.Helper()
 	x.seq++
@@ -44,7 +47,7 @@ func (x *foreignScene) says(n fsm.NodeID, r ForeignReport) {
 func (x *foreignScene) expect(what, want string) {
 	x.t.Helper()
 	x.now = x.now.Add(rowEnds)
-	c, ok := x.book.foreignOwner(x.state, x.able, x.now)
+	c, ok := x.book.foreignOwner(x.state, x.able, x.awaited, x.now)
 	got := "nothing"
 	switch {
 	case ok && c.Foreign == nil:
@@ -110,6 +113,29 @@ func TestForeignOutlivesTheLeader(t *testing.T) {
 	}
 }
 
+// TestForeignOfASlowNode: a new leader that does not hear the router itself clears nothing before the others have their leases by its reports, nor before those have spoken that
+// are alive; one that hangs is waited for no longer than a leader waits for anybody.
+func TestForeignOfASlowNode(t *testing.T) {
+	x := newForeignScene(t)
+	x.says("a", ForeignReport{})
+	x.says("b", hears(220, true))
+	x.expect("heard", "192.0.2.5 220 true [b]")
+	x.able, x.alive = map[fsm.NodeID]bool{"a": true}, map[fsm.NodeID]bool{"a": true, "b": true, "w": true}
+	x.book.open(3)
+	x.says("a", ForeignReport{})
+	x.expect("a new leader has heard itself alone", "nothing")
+	x.says("b", hears(220, true))
+	x.expect("the other's word is there before its lease", "nothing")
+	x.able["b"] = true
+	x.expect("and its lease", "nothing")
+	delete(x.able, "b")
+	x.book.open(3)
+	x.says("a", ForeignReport{})
+	x.expect("the other hangs, and lives by gossip", "nothing")
+	x.alive = nil
+	x.expect("which is waited for no longer", "gone")
+}
+
 // TestForeignLastWordCounts: a report that was overtaken, or is of a process that is gone, is not heard.
 func TestForeignLastWordCounts(t *testing.T) {
 	x := newForeignScene(t)
@@ -170,7 +196,7 @@ func TestFreshByItsOwner(t *testing.T) {
 	}
 	expect := func(what string, want bool) {
 		t.Helper()
-		c, ok := x.book.ofRouters(x.state, x.able, x.now)
+		c, ok := x.book.ofRouters(x.state, x.able, x.awaited, x.now)
 		if ok != want || ok && (c.SetFresh == nil || c.SetFresh.Node != "a" || len(c.SetFresh.VIPs) != 1) {
 			t.Errorf("%s: %t, %+v", what, ok, c)
 		}
@@ -222,7 +248,7 @@ func TestForeignFlood(t *testing.T) {
 		entries, events := 0, 0
 		step := func() {
 			for range 3 { // a leader goes on until nothing is left
-				c, ok := x.book.foreignOwner(x.state, x.able, x.now)
+				c, ok := x.book.foreignOwner(x.state, x.able, x.awaited, x.now)
 				if !ok {
 					break
 				}
@@ -262,7 +288,7 @@ func TestForeignPace(t *testing.T) {
 	turn := func() time.Duration {
 		agree := func(want bool) time.Duration {
 			for waited := time.Duration(0); ; waited += time.Second {
-				if c, ok := x.book.foreignOwner(x.state, x.able, x.now); ok != (c.Router != "") || ok && (c.Foreign != nil) != want {
+				if c, ok := x.book.foreignOwner(x.state, x.able, x.awaited, x.now); ok != (c.Router != "") || ok && (c.Foreign != nil) != want {
 					t.Fatalf("to be agreed: %+v", c)
 				} else if ok {
 					if x.state.Foreign = nil; want {
