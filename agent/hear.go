@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -214,7 +213,7 @@ func (e *ear) ended(link string, addrs []netip.Addr, began time.Time, err error)
 		switch {
 		case e.want[a] != link:
 			continue
-		case err != nil && !(a.Is4() && errors.Is(err, probe.ErrNoSource)): // which concerns IPv6 on the same link
+		case !probe.Asked(a, err):
 			if h.deaf.IsZero() {
 				h.deaf = began
 			}

@@ -3,11 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"quorate/vip/probe"
 )
 
 // scriptAsker is an asker whose rounds end as they are told.
@@ -79,6 +82,28 @@ func TestEarCountsSilence(t *testing.T) {
 				<-done
 			})
 		})
+	}
+}
+
+// TestEarOfOneFamily: where IPv6 has nothing to ask from, IPv4 is asked for all the same; where neither could be asked, both are deaf.
+func TestEarOfOneFamily(t *testing.T) {
+	six := netip.MustParseAddr("2001:db8::10")
+	for name, c := range map[string]struct {
+		err       error
+		four, six bool // was asked for
+	}{
+		"both":           {nil, true, true},
+		"no IPv6 there":  {fmt.Errorf("%w on eth0", probe.ErrNoSource), true, false},
+		"IPv4 fails too": {fmt.Errorf("%w; and %v", errors.New("hear answers on eth0: network is down"), probe.ErrNoSource), false, false},
+	} {
+		e := newEar(nil, slog.New(slog.DiscardHandler))
+		e.listen(map[netip.Addr]string{web.Addr: "eth0", six: "eth0"}, time.Second)
+		e.ended("eth0", []netip.Addr{web.Addr, six}, time.Now(), c.err)
+		for a, want := range map[netip.Addr]bool{web.Addr: c.four, six: c.six} {
+			if h := e.of(a); h.gone(0) != want || (h.against() == "") != want {
+				t.Errorf("%s: nobody answers for %v: %t, against it %q", name, a, h.gone(0), h.against())
+			}
+		}
 	}
 }
 

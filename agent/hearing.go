@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -107,7 +106,7 @@ func look(ctx context.Context, w wire, s *fsm.State, self fsm.NodeID, keys []fsm
 		r := <-results
 		for _, k := range byLink[r.link] {
 			x := sight{
-				asked: r.err == nil || errors.Is(r.err, probe.ErrNoSource) && k.Addr.Is4(), // which concerns the other family
+				asked: probe.Asked(k.Addr, r.err),
 				first: map[probe.MAC]time.Time{},
 			}
 			for _, a := range r.found {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -79,7 +78,7 @@ func (a *Agent) sight(ctx context.Context, q api.SightQuery) (out api.NodeSight,
 				if h.Link != link {
 					continue
 				}
-				h.Asked = err == nil || errors.Is(err, probe.ErrNoSource) && h.Address.Is4()
+				h.Asked = probe.Asked(h.Address, err)
 				for _, x := range found {
 					if x.Addr == h.Address {
 						h.MACs = append(h.MACs, x.MAC.String())

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (p *Prober) Who(ctx context.Context, link string, addr netip.Addr, wait tim
 
 // Ask carries out one round and returns the answers in the order in which they came: each MAC once for each address, in no time
 // longer than Wait. When ctx ends it ends too, with ctx's error. It may return answers and an error both: when one family
-// could be asked and the other could not (ErrNoSource).
+// could be asked and the other could not: see [Asked].
 func (p *Prober) Ask(ctx context.Context, q Question) ([]Answer, error) {
 	addrs := slices.DeleteFunc(slices.Clone(q.Addresses), func(a netip.Addr) bool { return !a.IsValid() || a.IsMulticast() || a.IsUnspecified() })
 	slices.SortFunc(addrs, netip.Addr.Compare)
@@ -60,7 +61,10 @@ func (p *Prober) Ask(ctx context.Context, q Question) ([]Answer, error) {
 		return nil, err
 	}
 	found, failed := r.run(ctx, addrs, min(q.Wait, MaxWait), q.Enough)
-	return found, errors.Join(err, failed)
+	if err != nil && failed != nil {
+		return found, fmt.Errorf("%w; and %v", failed, err) // ErrNoSource would say that IPv4 was asked
+	}
+	return found, cmp.Or(failed, err)
 }
 
 // round is one Question under way.

@@ -183,9 +183,15 @@ func TestWhereNobodyCanBeAsked(t *testing.T) {
 	if !errors.Is(err, ErrNoSource) || len(found) != 1 || found[0].Claim != (Claim{vip4, h[1].mac()}) {
 		t.Errorf("without IPv6: %v, %v; want the answer for %v alone, and ErrNoSource", found, err, vip4)
 	}
+	if !Asked(vip4, err) || Asked(vip6, err) {
+		t.Errorf("what was asked for without IPv6 is not %v alone", vip4)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.Who(ctx, "eth0", vip4, MaxWait); !errors.Is(err, context.Canceled) {
 		t.Errorf("a round that is called off: %v", err)
+	}
+	if _, err := p.Ask(ctx, Question{Link: "eth0", Addresses: []netip.Addr{vip4, vip6}, Wait: MaxWait}); !errors.Is(err, context.Canceled) || Asked(vip4, err) || Asked(vip6, err) {
+		t.Errorf("IPv4 failed, too: %v, as if %v had been asked for", err, vip4)
 	}
 }

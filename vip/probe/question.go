@@ -18,9 +18,14 @@ const (
 var (
 	// ErrNoLink: the host has no such interface, it is down, or it is no Ethernet.
 	ErrNoLink = errors.New("nobody can be asked on this link")
-	// ErrNoSource: the link has no IPv6 address of this host in whose name could be asked.
+	// ErrNoSource: the link has no IPv6 address of this host in whose name could be asked. IPv4 was, if it was to be.
 	ErrNoSource = errors.New("no IPv6 address to ask from")
 )
+
+// Asked reports whether a round that ended with err asked for the address, and heard answers until its end.
+func Asked(a netip.Addr, err error) bool {
+	return err == nil || a.Is4() && errors.Is(err, ErrNoSource)
+}
 
 // Question is one round: who answers for these addresses on this link?
 type Question struct {
