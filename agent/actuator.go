@@ -69,6 +69,7 @@ type actuator struct {
 	passed  func()                      // a pass has come to its end; does not block
 	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
 	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
+	unasked func(map[string]unasked)    // the routers that this node is silent for since it cannot ask; nil: it is not said
 	report  func(fsm.Event)             // takes it into the timeline; does not block
 	ending  func() bool                 // this agent has been asked to end
 	others  func() map[fsm.NodeID]bool  // the nodes that have a quorum without this one
@@ -246,6 +247,9 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 	turn := speechInput{s: s, local: local, now: time.Now(), leased: leased, ending: a.isEnding(), heirs: a.heirs(leased), open: a.open, elect: a.vote.elect,
 		deaf: func(x netip.Addr) bool { return a.ear.of(x).deafLong(time.Now()) }}
 	a.speech.hold(turn, next)
+	if a.unasked != nil {
+		a.unasked(a.speech.unasked(local, func(x netip.Addr) error { return a.ear.of(x).err }))
+	}
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())
 	wall := time.Now()

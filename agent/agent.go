@@ -217,7 +217,7 @@ func (a *Agent) open() error {
 		a.checks.count(p)
 	}})
 	a.metrics = newMetrics(a)
-	a.deaf = &deafness{heard: a.voices.Heard, refresh: func() { a.node.Refresh() }}
+	a.deaf = &deafness{heard: a.voices.Heard, refresh: func() { a.node.Refresh() }, ask: prober{a.prober}}
 	f := &facts{version: a.o.Version, unsynced: a.unsynced, fence: a.fence.kind, thread: lease.ProbePriority().Class, plane: a.plane, denied: a.denied, noVMAC: text(vip.ProbeVirtual()), deaf: a.deaf, links: vip.Links, log: a.log}
 	a.node, err = cluster.Open(cluster.Options{
 		Name: a.o.Name, Bind: a.o.Bind, Advertise: a.o.Advertise, DataDir: a.o.DataDir,
@@ -352,7 +352,7 @@ func (a *Agent) member(ctx context.Context, service *lease.Service) error {
 	act := &actuator{self: a.o.Name, nothing: a.barred || a.o.Role == fsm.Witness, view: timedView{a.node, a.o.Name, a.watch}, lease: service, vips: a.vips, plane: a.plane, clock: a.clock, log: a.log,
 		ear: newEar(prober{a.prober}, a.log), grant: a.fence.selfGranted, lapses: a.fence, tell: a.holdsChanged, report: a.report,
 		led: func() bool { _, ok := a.node.Leader(); return ok }, orders: make(chan order), ready: a.vips.Prepare, parents: &parents{book: a.book, log: a.log}, passed: a.hasPassed,
-		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, ending: a.ending.Load, others: a.others}
+		speech: speech{voices: a.voices}, heard: a.voices.News(), foreign: a.node.ForeignRouters, unasked: a.deaf.cannotAsk, ending: a.ending.Load, others: a.others}
 	a.actuator.Store(act)
 	defer a.actuator.Store(nil)
 	g, work := errgroup.WithContext(work)

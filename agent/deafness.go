@@ -14,15 +14,19 @@ import (
 
 // deafness knows for which virtual routers this node neither hears nor speaks, as its facts say it: then their VIPs go to a director that does, while this one keeps
 // them closed, see speech. It says so once that has lasted for as long as an owner goes on without sockets, where it speaks for the router, and else soon, as it would open nothing that it
-// gets; and until it has heard for a while: sockets are opened again each second, and VIPs do not follow each of them.
+// gets; and until it has heard for a while: sockets are opened again each second, and VIPs do not follow each of them. The same for an owner that is silent since it cannot ask.
 type deafness struct {
 	heard   func() []speak.Heard
 	refresh func() // the facts may have changed
+	ask     asker  // whether it can be asked who answers
 
-	mu   sync.Mutex
-	said []fsm.DeafRouter
-	// ears is what is known of each router by name. The goroutine's alone.
-	ears map[string]earshot
+	mu      sync.Mutex
+	said    []fsm.DeafRouter
+	unasked map[string]unasked // by the actuator's last pass
+	// What is known of each router by name. The goroutine's alone.
+	ears     map[string]earshot
+	silences map[string]silence
+	tried    time.Time
 }
 
 // earshot is how well a router is heard.
@@ -53,6 +57,7 @@ func (d *deafness) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
+			d.try(ctx, now)
 			if d.look(now) {
 				d.refresh()
 			}
@@ -91,6 +96,11 @@ func (d *deafness) look(now time.Time) (news bool) {
 	for name, e := range ears {
 		if e.said != "" {
 			said = append(said, fsm.DeafRouter{Router: name, Reason: e.said})
+		}
+	}
+	for name, x := range d.silences {
+		if ears[name].said == "" {
+			said = append(said, fsm.DeafRouter{Router: name, Reason: x.text()})
 		}
 	}
 	slices.SortFunc(said, func(a, b fsm.DeafRouter) int { return strings.Compare(a.Router, b.Router) })

@@ -151,3 +151,76 @@ func TestLongIntervals(t *testing.T) {
 		}
 	}
 }
+
+// TestCannotAskIsAFact: an owner that is silent since it cannot ask says so, and goes on saying it without the VIPs, until it has been able to ask for a while.
+func TestCannotAskIsAFact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		var there atomic.Bool
+		rounds := 0
+		ask := scriptAsker(func(int, func(string)) error {
+			rounds++
+			if failing.Load() {
+				return errors.New("no buffer space available, try again")
+			}
+			return nil
+		})
+		failing.Store(true)
+		there.Store(true)
+		told := 0
+		d := &deafness{ask: ask, refresh: func() { told++ }, heard: func() []speak.Heard {
+			if !there.Load() {
+				return nil
+			}
+			return []speak.Heard{{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: time.Second, Listed: []netip.Addr{legacyRouter}}}}
+		}}
+		go func() { _ = d.run(context.WithValue(t.Context(), askerKey{}, new(int))) }()
+		says := func(when string, after time.Duration, want bool) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			text := "[]"
+			if want {
+				text = "[{web on eth0: nobody can be asked whether another router has its addresses: no buffer space available}]"
+			}
+			if got := fmt.Sprint(d.facts()); got != text {
+				t.Errorf("%s: %s, want %s", when, got, text)
+			}
+		}
+		owns := map[string]unasked{"web": {"eth0", []netip.Addr{web.Addr}, "no buffer space available"}}
+		says("it owns nothing", time.Minute, false)
+		if rounds > 0 {
+			t.Error("asks of its own accord")
+		}
+		d.cannotAsk(owns)
+		says("it cannot ask", time.Second, true)
+		d.cannotAsk(map[string]unasked{"web": {"eth0", []netip.Addr{web.Addr}, "another error"}})
+		says("it cannot ask for a minute", time.Minute, true)
+		if rounds > 0 {
+			t.Error("asks beside the owner's own rounds")
+		}
+		d.cannotAsk(nil)
+		says("another node has it", time.Minute, true)
+		failing.Store(false)
+		says("it can ask", listensFor-time.Second, true)
+		failing.Store(true)
+		says("for a moment", time.Minute, true)
+		failing.Store(false)
+		says("it can ask for good", listensFor+2*tryAgain, false)
+		if n := rounds; n > 150 || told != 2 {
+			t.Errorf("asked in %d rounds, told %d times", n, told)
+		}
+		was := rounds
+		says("and so it stays", time.Minute, false)
+		if rounds != was {
+			t.Error("goes on asking")
+		}
+		d.cannotAsk(owns)
+		says("once more", time.Second, true)
+		d.cannotAsk(nil)
+		failing.Store(true)
+		there.Store(false)
+		says("the router is gone", deafGone-2*time.Second, true)
+		says("for good", 4*time.Second, false)
+	})
+}

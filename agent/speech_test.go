@@ -352,8 +352,17 @@ func TestCannotAsk(t *testing.T) {
 		if text := w.actuator.status.Load().asking[web].text(); !strings.Contains(text, "does not speak for virtual router web, so that another can") || !strings.Contains(text, "no buffer space") {
 			t.Errorf("status says %q", text)
 		}
+		said := func() string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			x := w.unasked["web"]
+			return fmt.Sprintf("%d %s %v %s", len(w.unasked), x.link, x.addrs, x.why)
+		}
 		time.Sleep(time.Minute)
 		w.expect(t, "for a minute")
+		if got, want := said(), "1 eth0 [192.0.2.10] no buffer space available"; got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
 		set(nil)
 		for range 1000 {
 			time.Sleep(time.Millisecond)
@@ -366,6 +375,9 @@ func TestCannotAsk(t *testing.T) {
 		}
 		time.Sleep(askRound(fsm.LAN.Timing()) / 2)
 		w.expect(t, "it has not asked since it speaks")
+		if got := said(); got != "0  [] " {
+			t.Errorf("when it can ask again, it tells %s", got)
+		}
 		time.Sleep(time.Second)
 		w.expect(t, "nobody answers", "192.0.2.10 open", "put 192.0.2.10/24")
 	})

@@ -259,7 +259,7 @@ func factChanges(was, is Facts) []string {
 	note("fence", was.Fence, is.Fence)
 	note("the lease's thread", was.LeaseThread, is.LeaseThread)
 	note("connections of the other directors", behind(was), behind(is))
-	note("virtual routers that it neither hears nor speaks for", deafText(was.NoVRRP), deafText(is.NoVRRP))
+	note("virtual routers that it does not speak for", deafText(was.NoVRRP), deafText(is.NoVRRP))
 	note("interfaces", linksText(was.Links), linksText(is.Links))
 	note("problems", strings.Join(was.Problems, ", "), strings.Join(is.Problems, ", "))
 	return out

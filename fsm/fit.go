@@ -15,7 +15,7 @@ type needs struct {
 	plane string
 	fast  bool // leases are of 40 ms
 	vmac  bool // its virtual router has a virtual MAC
-	// beside is its virtual router, if that has peers: they take the VIP from a node that neither hears nor speaks. "" = none.
+	// beside is its virtual router, if that has peers: they take the VIP from a node that does not speak. "" = none.
 	beside string
 }
 
@@ -77,7 +77,7 @@ func (n Node) misfit(need needs) string {
 	}
 	if need.beside != "" {
 		if why := n.Facts.deafTo(need.beside); why != "" {
-			return fmt.Sprintf("%s neither hears nor speaks VRRP for virtual router %s: %s", n.ID, need.beside, why)
+			return fmt.Sprintf("%s does not speak VRRP for virtual router %s: %s", n.ID, need.beside, why)
 		}
 	}
 	for _, s := range need.services {

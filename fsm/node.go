@@ -70,17 +70,17 @@ type Facts struct {
 
 	// NoVMAC is why the node can have no virtual MACs; "" = it can. Since schema 7.
 	NoVMAC string `json:"no_vmac,omitempty"`
-	// NoVRRP are the virtual routers with peers for which the node neither hears nor speaks VRRP, though it has their link. Sorted by router; since schema 7.
+	// NoVRRP are the virtual routers with peers for which the node does not speak VRRP, though it has their link: for want of sockets, or since it cannot ask who answers. Sorted by router; since schema 7.
 	NoVRRP []DeafRouter `json:"no_vrrp,omitempty"`
 }
 
-// DeafRouter is a virtual router for which a node neither hears nor speaks: its peers would take the VIPs, and it would not know.
+// DeafRouter is a virtual router for which a node does not speak: its peers would take the VIPs.
 type DeafRouter struct {
 	Router string `json:"router"`
 	Reason string `json:"reason"`
 }
 
-// deafTo says why the node neither hears nor speaks for the virtual router, or "".
+// deafTo says why the node does not speak for the virtual router, or "".
 func (f Facts) deafTo(router string) string {
 	for _, d := range f.NoVRRP {
 		if d.Router == router {
