@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +15,14 @@ import (
 func failoverCommand(find func() (string, error)) *cobra.Command {
 	var runs int
 	var names, systems []string
+	var adverts []time.Duration
 	var dir, profile string
 	var logs bool
 	cmd := &cobra.Command{
 		Use:   "failover",
 		Short: "How long a client waits when something is lost",
 		Long: `Lose something, again and again, under 500 requests/s and 1000 pings/s, and do the same to two nodes of keepalived in the same
-network, with adverts every 1 s, 100 ms and 10 ms: one repetition of everything with quorate, one with keepalived, and so on; the
+network, with adverts every 1 s, 100 ms and 10 ms (--adverts): one repetition of everything with quorate, one with keepalived, and so on; the
 other's programs do not run meanwhile. One row of JSON for each scenario, then the ratios.
 
 The exit code is 1 when the owner's loss costs more than 500 ms, or more than 0.12 of what it costs keepalived by default
@@ -40,6 +42,11 @@ Scenarios:` + scenarioList(),
 			for _, system := range systems {
 				if system != "quorate" && system != "keepalived" {
 					return usageError{fmt.Errorf("--systems %s: want quorate or keepalived", system)}
+				}
+			}
+			for _, advert := range adverts {
+				if advert < 10*time.Millisecond || advert > 5*time.Second {
+					return usageError{fmt.Errorf("--adverts %s: want 10ms to 5s", advert)}
 				}
 			}
 			o := lab.BedOptions{Options: lab.Options{Dir: dir}}
@@ -66,7 +73,7 @@ Scenarios:` + scenarioList(),
 					all = append(all, quorateOn(bed, profile, chosen))
 				}
 				if theirs {
-					k, err := keepalivedOn(ctx, bed, version, legacyNamed(names))
+					k, err := keepalivedOn(ctx, bed, version, adverts, legacyNamed(names))
 					if err != nil {
 						return err
 					}
@@ -84,6 +91,7 @@ Scenarios:` + scenarioList(),
 	cmd.Flags().IntVar(&runs, "runs", 10, "repetitions of each scenario")
 	cmd.Flags().StringSliceVar(&names, "scenarios", []string{"spare", "planned", "kill", "power", "leader+owner", "leader", "drain"}, "which, in this order")
 	cmd.Flags().StringSliceVar(&systems, "systems", []string{"quorate", "keepalived"}, "quorate, keepalived; without the latter where it is not installed")
+	cmd.Flags().DurationSliceVar(&adverts, "adverts", usualAdverts(), "between keepalived's adverts")
 	cmd.Flags().BoolVar(&logs, "logs", false, "print the agents' logs at the end, on standard error")
 	cmd.Flags().StringVar(&profile, "profile", "lan", "timing profile of the cluster")
 	dirFlag(cmd, &dir)

@@ -31,7 +31,7 @@ func TestFailoverInTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench := program(t, "bench", "failover", "--runs", "2", "--scenarios", "power", "--quorate", quorate)
+	bench := program(t, "bench", "failover", "--runs", "2", "--scenarios", "power", "--adverts", "100ms,10ms", "--quorate", quorate)
 	var rows, progress bytes.Buffer
 	bench.Stdout, bench.Stderr = &rows, &progress
 	err = bench.Run() // not 0 when a promise about times was broken, which a busy machine may do
@@ -58,7 +58,7 @@ func TestFailoverInTurn(t *testing.T) {
 	}
 	want := []string{"quorate, lan, power"}
 	for _, form := range []string{"keepalived, advert %s, power", "ratio to keepalived, advert %s"} {
-		for _, a := range adverts {
+		for _, a := range []string{"100ms", "10ms"} {
 			want = append(want, fmt.Sprintf(form, a))
 		}
 	}

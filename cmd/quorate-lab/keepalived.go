@@ -11,9 +11,11 @@ import (
 	"quorate/integration/lab"
 )
 
-// adverts are the intervals that keepalived is measured with: its default and that of most installations, one that its users go
+// usualAdverts are the intervals that keepalived is measured with: its default and that of most installations, one that its users go
 // down to, and the shortest that it offers.
-var adverts = []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond}
+func usualAdverts() []time.Duration {
+	return []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond}
+}
 
 // legacy is two keepalived nodes with one VIP, in the network and before the client of a bed.
 type legacy struct {
@@ -47,7 +49,7 @@ func legacyNamed(names []string) []legacyScenario {
 var legacyVIP = lab.VIP(50)
 
 // keepalivedOn is two nodes of keepalived in the same network as quorate, before the same client.
-func keepalivedOn(ctx context.Context, bed *lab.Bed, version string, chosen []legacyScenario) (*contender, error) {
+func keepalivedOn(ctx context.Context, bed *lab.Bed, version string, adverts []time.Duration, chosen []legacyScenario) (*contender, error) {
 	k := &legacy{client: bed.Client}
 	var err error
 	for i := range k.hosts {
