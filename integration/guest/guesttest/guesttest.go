@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,11 +25,19 @@ func Build(t *testing.T, packages ...string) (dir string) {
 
 func compile(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", args...)
+	if err := Compile(t.Context(), args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Compile runs go so that what it builds, of the current directory's module, runs in a guest: statically.
+func Compile(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go %q: %v\n%s", args, err, out)
+		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
+	return nil
 }
 
 // Guest runs one program in a guest, as uml.Run and qemu.Run do: program is its path on the host, to out goes what it says.
