@@ -34,10 +34,12 @@ type speech struct {
 	voices voices
 	began  uint64                       // index of the first state: what was given before this process is no hand-over to it
 	spoken map[speak.ID]spoken          // that this node speaks for, or has still to say a last word of
-	opened map[fsm.AddressKey]fsm.Epoch // the assignment by which each was opened last
+	opened map[fsm.AddressKey]fsm.Epoch // the assignment by which each was opened last, or was lost
 	asks   map[speak.ID]bool            // before they open, it is asked whether somebody answers
 	waits  map[fsm.AddressKey]string    // what is not opened for a router outside the cluster, and why
 	deaf   map[speak.ID]time.Time       // since when this node hears nothing of each, for want of sockets; the others are not in it
+	away   map[string]time.Time         // since when it has no link for each, by name; the others are not in it
+	lost   map[fsm.AddressKey]bool      // what is closed here for so long that others may have it, though no host was heard that does
 	timed  bool                         // something changes by time alone
 	of     *fsm.State                   // that wanted is of
 	wanted []speak.Router
@@ -89,9 +91,14 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 		t.of, t.wanted = s, wantedRouters(s, self, routers)
 	}
 	t.voices.Want(t.wanted)
-	deaf := map[speak.ID]time.Time{}
+	deaf, away := map[speak.ID]time.Time{}, map[string]time.Time{}
 	for _, r := range routers {
 		id, ok := routerID(r)
+		if !ok {
+			if away[r.Router.Name] = t.away[r.Router.Name]; away[r.Router.Name].IsZero() {
+				away[r.Router.Name] = time.Now()
+			}
+		}
 		if !ok || !t.voices.View(id).Since.IsZero() {
 			continue
 		}
@@ -99,7 +106,7 @@ func (t *speech) begin(s *fsm.State, self fsm.NodeID, routers []fsm.LocalRouter)
 			deaf[id] = time.Now()
 		}
 	}
-	t.deaf = deaf
+	t.deaf, t.away = deaf, away
 }
 
 // deafSince is since when this node hears nothing of a router: since now, where it still heard when the pass began.
@@ -112,19 +119,26 @@ func (t *speech) deafSince(id speak.ID, now time.Time) time.Time {
 
 // hold takes out of next what a router outside the cluster has by right: it is closed at once, whatever the agreed state still says, or it is not opened.
 func (t *speech) hold(in speechInput, next lease.Opened) {
-	t.waits, t.timed = nil, false
+	t.waits, t.lost, t.timed = nil, nil, false
 	dumb := t.dumb
 	t.dumb = nil
 	for _, r := range in.local.Routers {
 		id, ok := routerID(r)
 		keys := routerKeys(r)
 		_, elected := in.elect[r.Router.Name] // then its machine knows whom it leaves the addresses
-		if !ok || !anyIn(next, keys) || elected {
+		if !anyIn(next, keys) || elected {
 			delete(t.asks, id)
 			continue
 		}
 		open := anyIn(in.open, keys)
-		why := t.against(in, r, id, t.voices.View(id), open)
+		why, lost := "", !ok
+		if ok {
+			v := t.voices.View(id)
+			why = t.against(in, r, id, v, open)
+			lost = v.Since.IsZero() && len(r.Router.Peers) > 0 && in.now.Sub(t.deafSince(id, in.now)) >= deafFor(r)
+		} else if why = t.linkless(in, r, open); why == "" {
+			continue
+		}
 		if why == "" {
 			switch {
 			case t.asks[id]:
@@ -143,12 +157,16 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 					t.dumb = map[speak.ID]bool{}
 				}
 				t.dumb[id] = true
+				t.lose(in.s, keys)
 			case dumb[id]: // whoever has taken over has to give way first
 				t.anew = append(t.anew, r.Router.Addrs()...)
 			}
 			continue
 		}
 		delete(t.asks, id)
+		if lost {
+			t.lose(in.s, keys)
+		}
 		for _, k := range keys {
 			if _, is := next[k]; is {
 				delete(next, k)
@@ -159,6 +177,27 @@ func (t *speech) hold(in speechInput, next lease.Opened) {
 			}
 		}
 	}
+}
+
+// lose notes that this node has not had addresses open for so long that others may.
+func (t *speech) lose(s *fsm.State, keys []fsm.AddressKey) {
+	if t.lost == nil {
+		t.lost = map[fsm.AddressKey]bool{}
+	}
+	for _, k := range keys {
+		t.lost[k] = true
+		t.opened[k] = s.Assignments[k].Epoch // by this assignment it is handed to this node no more
+	}
+}
+
+// linkless is why this node closes in its books what its kernel does not have any more, for want of the link, or never had; "" = nothing, as when the link is away for a moment: it opens
+// again without a question.
+func (t *speech) linkless(in speechInput, r fsm.LocalRouter, open bool) string {
+	if open && (len(r.Router.Peers) == 0 || in.now.Sub(t.away[r.Router.Name]) < deafFor(r)) {
+		t.timed = t.timed || len(r.Router.Peers) > 0
+		return ""
+	}
+	return "this node has no link for it"
 }
 
 // joins reports whether an address is to be opened beside others of its router that are open, and nobody is known to have had it open.
@@ -186,6 +225,7 @@ func (t *speech) against(in speechInput, r fsm.LocalRouter, id speak.ID, v speak
 			t.timed = true
 			return ""
 		}
+		t.timed = t.timed || in.now.Sub(t.deafSince(id, in.now)) < deafFor(r)
 		return fmt.Sprintf("this node neither hears nor speaks VRRP on %s, so a router outside the cluster may have it", r.Link)
 	case open || !patient(r) || t.handed(in, r, v) && !v.Busy():
 		return ""
@@ -227,8 +267,8 @@ func (t *speech) handed(in speechInput, r fsm.LocalRouter, v speak.View) bool {
 	}
 	switch r.Reason {
 	case fsm.ReasonFenced, fsm.ReasonDrained, fsm.ReasonPreempted, fsm.ReasonRequested, fsm.ReasonRebalanced, fsm.ReasonGrouped,
-		fsm.ReasonUnhealthy, fsm.ReasonPath, fsm.ReasonUnheard:
-	default: // who is unable may have been without a link or sockets, and silent, for long enough that another router takes over
+		fsm.ReasonUnable, fsm.ReasonUnhealthy, fsm.ReasonPath, fsm.ReasonUnheard:
+	default: // who was without a link or sockets for long enough that another router takes over has said so (lose)
 		return false
 	}
 	for _, k := range routerKeys(r) {
@@ -411,7 +451,7 @@ func (t *speech) note(s *fsm.State, open lease.Opened) {
 
 // report is what this node hears of routers outside the cluster, and has found of its own VIPs. asking are those that are not open yet, st is what the kernel has.
 func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, st vip.Status, now time.Time) (out cluster.ForeignReport) {
-	out.Fresh = found(s, local, open, asking, st)
+	out.Fresh = found(s, local, open, asking, t.lost, st)
 	for _, r := range local.Routers {
 		id, ok := routerID(r)
 		if !ok || len(r.Router.Peers) == 0 {
@@ -439,14 +479,14 @@ func (t *speech) report(s *fsm.State, local fsm.Local, open lease.Opened, asking
 }
 
 // found is what the agreed state has to know of this node's VIPs of virtual routers, since their next owner asks on the link only for what was never open: that they are open here
-// by now, or that another host answers for them. What is only wanted open is not: where the kernel refused it, or its link lost carrier, others never learned of it, and another host
+// by now, or that another host answers for them, or may since they are lost. What is only wanted open is not: where the kernel refused it, or its link lost carrier, others never learned of it, and another host
 // may answer still.
-func found(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, st vip.Status) (out []fsm.FreshVIP) {
+func found(s *fsm.State, local fsm.Local, open lease.Opened, asking map[fsm.AddressKey]asked, lost map[fsm.AddressKey]bool, st vip.Status) (out []fsm.FreshVIP) {
 	for _, v := range local.VIPs {
 		a := s.Assignments[v.Key]
 		_, is := open[v.Key]
 		x := asking[v.Key]
-		if v.VIP.RouterName() != "" && (is && a.Fresh != 0 && answers(st, v.Key.Addr) || x.router != "" && x.heard.by != "" && a.Fresh == 0) {
+		if v.VIP.RouterName() != "" && (is && a.Fresh != 0 && answers(st, v.Key.Addr) || (lost[v.Key] || x.router != "" && x.heard.by != "") && a.Fresh == 0) {
 			out = append(out, fsm.FreshVIP{Key: v.Key, Epoch: a.Epoch, Fresh: a.Fresh})
 		}
 	}

@@ -80,3 +80,67 @@ func TestUnsureUntilSaid(t *testing.T) {
 		}
 	})
 }
+
+// link takes n1's link away, or gives it back.
+func (w *world) link(t *testing.T, there bool) {
+	t.Helper()
+	f := w.State().Nodes["n1"].Facts
+	f.Links = nil
+	if there {
+		f.Links = []fsm.Link{{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}
+	}
+	w.apply(t, fsm.Command{SetFacts: &fsm.SetFacts{Node: "n1", Store: w.State().Nodes["n1"].Store, Facts: f}})
+}
+
+// TestWithoutItsLink: an owner whose link is away for so long that another router may have taken over asks when it is back, and says before that the address is not open, for whoever
+// is the owner then. So does one that has never had the link. For a moment, nothing of the kind.
+func TestWithoutItsLink(t *testing.T) {
+	const other = "02:00:00:00:00:05"
+	answers := func(w *world, mac string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.answers[web.Addr] = mac; mac == "" {
+			delete(w.answers, web.Addr)
+		}
+	}
+	says := func(t *testing.T, when string, v *worldVoices, want bool) {
+		t.Helper()
+		if f := v.reported().Fresh; (len(f) > 0) != want {
+			t.Errorf("%s: reported %+v", when, f)
+		}
+	}
+	for _, away := range []time.Duration{time.Second, 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w, v := opened(t)
+			w.link(t, false)
+			w.expect(t, "its link is away", "vrid 51: silence", "192.0.2.10 closed", "remove 192.0.2.10/24")
+			says(t, "at once", v, false)
+			time.Sleep(away)
+			w.expect(t, "for a while")
+			says(t, "for a while", v, away > 2*time.Second)
+			answers(w, other)
+			w.link(t, true)
+			if away < 2*time.Second {
+				w.expect(t, "it was away for a moment", "vrid 51: speak", "192.0.2.10 open", "put 192.0.2.10/24")
+				return
+			}
+			time.Sleep(time.Second)
+			w.expect(t, "while another answers", "vrid 51: speak")
+			answers(w, "")
+			time.Sleep(time.Second + stubborn)
+			w.expect(t, "when nobody does", "192.0.2.10 open", "put 192.0.2.10/24")
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, v := routed(t)
+		w.link(t, false)
+		w.give(t, fsm.ReasonFenced)
+		time.Sleep(time.Second)
+		w.expect(t, "it is given the address without a link")
+		says(t, "it has never opened it", v, true)
+		answers(w, other)
+		w.link(t, true)
+		time.Sleep(time.Second)
+		w.expect(t, "while another answers", "vrid 51: speak")
+	})
+}

@@ -18,7 +18,8 @@ func TestHandedOver(t *testing.T) {
 	}{
 		{"a planned move", fsm.ReasonRequested, false, 20, true},
 		{"a fence", fsm.ReasonFenced, false, 20, true},
-		{"its owner had no sockets", fsm.ReasonUnable, false, 20, false},
+		{"its owner cannot do its services any more", fsm.ReasonUnable, false, 20, true},
+		{"its owner had no sockets, and has said so", fsm.ReasonUnable, true, 20, false},
 		{"placed", fsm.ReasonPlaced, false, 20, false},
 		{"out of shadow, on the node where it was requested", fsm.ReasonRequested, true, 20, false},
 		{"a foreign owner had it meanwhile", fsm.ReasonFenced, true, 20, false},
