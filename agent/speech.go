@@ -197,7 +197,7 @@ func (t *speech) linkless(in speechInput, r fsm.LocalRouter, open bool) string {
 		t.timed = t.timed || len(r.Router.Peers) > 0
 		return ""
 	}
-	return "this node has no link for it"
+	return "this node has no interface with its subnet" // as the status has it of other VIPs
 }
 
 // joins reports whether an address is to be opened beside others of its router that are open, and nobody is known to have had it open.
