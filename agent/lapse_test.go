@@ -8,6 +8,33 @@ import (
 	"quorate/cluster/lease"
 )
 
+// TestLapseWhileTheKernelIsAsked: the actuator, which asks in each pass, does not wait for a renewal that waits for the kernel: its own part of the lease would end.
+func TestLapseWhileTheKernelIsAsked(t *testing.T) {
+	var l lapse
+	if err := l.guard(true, nil); err != nil {
+		t.Fatal(err)
+	}
+	inKernel, free, renewed, asked := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(renewed)
+		c := lease.LeaseChanged{Epoch: 7, Until: lease.Instant{Raw: time.Second, Boot: time.Second}}
+		_ = l.renewed(c, lease.Instant{}, func(lease.LeaseChanged) error { close(inKernel); <-free; return nil })
+	}()
+	<-inKernel
+	go func() {
+		defer close(asked)
+		_, _ = l.lapsed(), l.guard(true, nil)
+	}()
+	select {
+	case <-asked:
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the kernel")
+	}
+	close(free)
+	<-renewed
+	<-asked
+}
+
 // A lease that comes back after its end waits for the actuator, where others may have taken over by VRRP; nothing else waits.
 func TestLapse(t *testing.T) {
 	at := func(ms int) lease.Instant {

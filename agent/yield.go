@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"quorate/cluster"
 	"quorate/fsm"
 )
 
@@ -61,13 +62,16 @@ func (a *Agent) yield(ctx context.Context) (stay func()) {
 		if lost.IsZero() {
 			lost = time.Now()
 		}
-		a.untaken.Store(led && lost.Sub(began) >= yieldNotice/2 && !moving(a.node.State(), a.o.Name)) // a leader of a moment may not have come to it
+		a.untaken.Store(led && isUntaken(lost.Sub(began), moving(a.node.State(), a.o.Name)))
 		a.log.Warn("not everything was handed over: the rest goes by fence", "vips", left, "took", time.Since(began).Round(time.Millisecond))
 	} else {
 		a.log.Info("handed over", "vips", owned, "took", time.Since(began).Round(time.Millisecond))
 	}
 	return stay
 }
+
+// isUntaken reports whether a leader that led for so long since it was asked has given to nobody what this node has: nobody is to have it. A leader of a moment may not have come to it.
+func isUntaken(led time.Duration, moving bool) bool { return led >= yieldNotice/2 && !moving }
 
 // resign hands the leadership over, so that the others need not find out first that it is vacant.
 func (a *Agent) resign(ctx context.Context) {
@@ -99,12 +103,13 @@ func (a *Agent) mayYield(s *fsm.State) bool {
 // others are the nodes that live on when this one has ended, and have a quorum then; empty if they have none, nil if nobody can say. A node that died is
 // among them for some seconds; one that ends in the same moment would be, but the leader, which knows, has given it nothing.
 func (a *Agent) others() map[fsm.NodeID]bool {
-	if a.untaken.Load() {
+	return survivors(a.node.Members(), a.untaken.Load())
+}
+
+// survivors are those of others, by what gossip says of the members; untaken says that they were given the VIPs in vain.
+func survivors(members []cluster.Member, untaken bool) map[fsm.NodeID]bool {
+	if untaken {
 		return map[fsm.NodeID]bool{}
-	}
-	members := a.node.Members()
-	if len(members) == 0 {
-		return nil
 	}
 	voters, alive, out := 0, 0, map[fsm.NodeID]bool{}
 	for _, m := range members {
@@ -119,7 +124,7 @@ func (a *Agent) others() map[fsm.NodeID]bool {
 			alive++
 		}
 	}
-	if voters == 0 { // the log is closed already, as this node ends
+	if voters == 0 { // nothing is known, or the log is closed already, as this node ends
 		return nil
 	}
 	if alive <= voters/2 {
