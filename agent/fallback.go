@@ -62,8 +62,8 @@ type fallbackOutput struct {
 	claims  map[fsm.AddressKey]string // the addresses that may be open without a lease, and their VIPs
 	abstain []string                  // the routers that have to be silent and wait from the beginning, once their addresses are gone
 	listen  bool                      // it has to be asked who answers for all addresses of the candidacies
-	// doubt says that this node stood still for so long that others may have elected another. What was open is not, whatever the lease says: it is closed, and
-	// asked for.
+	// doubt says that this node stood still for so long that another may have taken what was open: a node that was elected, or a router outside the cluster, where nobody elects, too.
+	// It is closed, whatever the lease says, and asked for.
 	doubt bool
 }
 

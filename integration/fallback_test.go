@@ -19,6 +19,7 @@ func TestFallbackToVRRP(t *testing.T) {
 	p := paceOf()
 	bed := newBed(t, 3, 0)
 	form(t, bed)
+	stalls := watchStalls(t)
 	vip, db := lab.VIP(1), lab.VIP(2)
 	first := bed.Directors[1]
 	prefer := fmt.Sprintf("prefer = [%q]", first.Name)
@@ -101,21 +102,22 @@ func TestFallbackToVRRP(t *testing.T) {
 	is = serving()
 	last := rest(is)[0]
 	other := rest(is)[1]
+	stalled := stalls()
 	must(t, other.PowerOff())
 	must(t, is.PowerOff())
 	died := lab.Now()
 	if now := serving(is, other); now != last {
 		t.Fatalf("%s has it, not %s", now.Name, last.Name)
 	}
-	// Three adverts, and the skew of the second priority: (256-221)/256 s.
+	// Three adverts, and the skew of the second priority: (256-221)/256 s. The rest is for opening, and for what the processors stood still.
 	limit := 3*time.Second + 137*time.Millisecond
 	late := lab.Since(died)
 	if first, ok := capture.Began(a, lab.Span{From: died, To: lab.Now()}, last.Name); ok {
 		late = first.Sub(died)
 	}
 	t.Logf("the last one serves %s after the others died", lab.Millis(late))
-	if late > limit+400*time.Millisecond*p.times {
-		t.Errorf("the last one served after %s, want three adverts and the skew: %s", lab.Millis(late), limit)
+	if stalled = stalls() - stalled; late > limit+slack*p.times+stalled {
+		t.Errorf("the last one served after %s, want three adverts and the skew: %s (and the machine stood still for %s)", lab.Millis(late), limit, lab.Millis(stalled))
 	}
 	state(t, last, "web", api.VIPUnguarded)
 	if out := says(t, last, "status"); !strings.Contains(out, "WITHOUT A QUORUM by "+last.Name) {
