@@ -318,3 +318,36 @@ func TestForeignPace(t *testing.T) {
 		t.Errorf("after a quiet time it waited for %v", d)
 	}
 }
+
+// TestAlikeReports: what differs in a router's priority alone may wait, and nothing else may.
+func TestAlikeReports(t *testing.T) {
+	whole := func() ForeignReport {
+		r := hears(220, true)
+		r.Unsure, r.Fresh = []string{"db"}, []fsm.FreshVIP{{Epoch: 7}}
+		return r
+	}
+	for name, c := range map[string]struct {
+		change       func(*ForeignReport)
+		alike, equal bool
+	}{
+		"nothing":              {func(*ForeignReport) {}, true, true},
+		"its priority":         {func(r *ForeignReport) { r.Seen[0].Priority = 221 }, true, false},
+		"it outranks no more":  {func(r *ForeignReport) { r.Seen[0].Better = false }, false, false},
+		"another one":          {func(r *ForeignReport) { r.Seen[0].Source = netip.MustParseAddr("192.0.2.6") }, false, false},
+		"of another":           {func(r *ForeignReport) { r.Seen[0].Router = "api" }, false, false},
+		"one more":             {func(r *ForeignReport) { r.Seen = append(r.Seen, r.Seen[0]) }, false, false},
+		"none":                 {func(r *ForeignReport) { r.Seen = nil }, false, false},
+		"it is sure":           {func(r *ForeignReport) { r.Unsure = nil }, false, false},
+		"it has opened a VIP":  {func(r *ForeignReport) { r.Fresh[0].Fresh = 7 }, false, false},
+		"it has found nothing": {func(r *ForeignReport) { r.Fresh = nil }, false, false},
+	} {
+		r, o := whole(), whole()
+		c.change(&o)
+		if r.alike(o) != c.alike || o.alike(r) != c.alike || r.equal(o) != c.equal {
+			t.Errorf("%s: alike %t, equal %t", name, r.alike(o), r.equal(o))
+		}
+		if whole().Seen[0] != r.Seen[0] {
+			t.Errorf("%s: a comparison has changed it", name)
+		}
+	}
+}
