@@ -89,8 +89,12 @@ func TestUnanswered(t *testing.T) {
 	counters.Next(counts(), time.Now())
 	for _, s := range services {
 		err := b.Client.Do(func() error {
-			c, err := net.DialTimeout(s.Protocol, netip.AddrPortFrom(s.Addr, s.Port).String(), 300*time.Millisecond)
-			if well := s.Port == 80 || s.Port == lvstest.Port; err != nil && !well {
+			well, limit := s.Port == 80 || s.Port == lvstest.Port, 300*time.Millisecond
+			if well {
+				limit = 10 * time.Second
+			}
+			c, err := net.DialTimeout(s.Protocol, netip.AddrPortFrom(s.Addr, s.Port).String(), limit)
+			if err != nil && !well {
 				return nil
 			}
 			if err != nil {
