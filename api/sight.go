@@ -14,9 +14,11 @@ import (
 	"quorate/fsm"
 )
 
-// Sight is what the nodes see of a VIP, and of all that can only go with it: what a takeover or giveback is judged by. Package crossing judges it.
+// Sight is what the nodes see of a VIP, and of all that goes together with it: what a takeover or giveback is judged by. Package crossing judges it.
 type Sight struct {
 	Version uint64        `json:"config_version" doc:"Version of the configuration that it was seen under"`
+	VIP     string        `json:"vip" doc:"Name of the VIP that was asked for"`
+	Modes   fsm.Modes     `json:"modes" doc:"The modes as that configuration has them written: what undoes a change of them"`
 	VIPs    []SightVIP    `json:"vips" nullable:"false" doc:"The VIP, and those of its virtual router and group, and of theirs"`
 	Routers []RouterAside `json:"virtual_routers" nullable:"false" doc:"Their virtual routers"`
 	Nodes   []NodeSight   `json:"nodes" nullable:"false" doc:"What each director sees"`
@@ -136,15 +138,21 @@ type (
 	sightOutput struct{ Body Sight }
 	// ModeRequest asks for another mode.
 	ModeRequest struct {
-		Mode string `json:"mode" enum:"live,shadow"`
-		Base uint64 `json:"base" doc:"Version of the configuration that it was decided on; refused with conflict when it is not the current one"`
+		Mode string    `json:"mode" enum:"live,shadow"`
+		Base uint64    `json:"base" doc:"Version of the configuration that it was decided on; refused with conflict when it is not the current one"`
+		Undo *ModeUndo `json:"undo,omitempty" doc:"It undoes a change: only what that changed gets the mode"`
+	}
+	// ModeUndo says what is undone.
+	ModeUndo struct {
+		VIPs []string  `json:"vips" nullable:"false" doc:"VIPs that the change gave another mode"`
+		Was  fsm.Modes `json:"was" doc:"The modes as they were written before: modes of vip-sight. They are written so again, unless something else is live by now"`
 	}
 	// ModeSet is the answer.
 	ModeSet struct {
 		Version uint64   `json:"version" doc:"Of the configuration now"`
-		Changed []string `json:"changed" nullable:"false" doc:"VIPs that have another mode now: those that can only go together"`
+		Changed []string `json:"changed" nullable:"false" doc:"VIPs that have another mode now"`
 		// Write is what the files have to say.
-		Write []string `json:"write" nullable:"false" doc:"What to write into the configuration files, so that the next plan does not undo it"`
+		Write []string `json:"write" nullable:"false" doc:"What to write into the configuration files, so that the next plan does not undo it. Of an undo: what is not written as it was"`
 	}
 	modeInput struct {
 		Name string `path:"name" maxLength:"200"`
@@ -163,7 +171,7 @@ func (s *Server) registerCrossing(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "vip-sight", Method: "GET", Path: "/v1/vips/{name}/sight", Tags: []string{"vips"},
 		Summary:     "What the nodes see of a VIP on the wire",
-		Description: "Who answers for it and for the routers outside the cluster, who speaks VRRP for it, and what does not fit: for the VIP and for all that can only change its mode with it. Every director asks on its link, which takes some hundred milliseconds.",
+		Description: "Who answers for it and for the routers outside the cluster, who speaks VRRP for it, and what does not fit: for the VIP and for all that goes together with it. Every director asks on its link, which takes some hundred milliseconds.",
 	}, func(ctx context.Context, in *nameInput) (*sightOutput, error) {
 		st, v, err := s.freshVIP(ctx, in.Name)
 		if err != nil {
@@ -177,8 +185,8 @@ func (s *Server) registerCrossing(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "vip-mode", Method: "PUT", Path: "/v1/vips/{name}/mode", Tags: []string{"vips"}, MaxBodyBytes: maxBody,
 		Summary: "Change the mode of a VIP: live or shadow",
-		Description: "Of the VIP and of all that can only have the same: the VIPs of its virtual router and of its group, and of theirs. One transaction; refused with conflict when base is not the " +
-			"current version of the configuration. It judges nothing: see vip-sight.",
+		Description: "Of the VIP and of all that goes together with it: the VIPs of its virtual router and of its group, and of theirs; or, with undo, of those that a change gave another mode. One " +
+			"transaction; refused with conflict when base is not the current version of the configuration. It judges nothing: see vip-sight.",
 	}, s.mode)
 }
 
@@ -195,8 +203,13 @@ func (s *Server) mode(ctx context.Context, in *modeInput) (*modeOutput, error) {
 		m = fsm.LiveMode
 	}
 	c, changed := st.Config.WithMode(v.Name, m)
-	out := ModeSet{Version: st.ConfigVersion, Changed: list(changed), Write: list(st.Config.ModeLines(c))}
-	if len(changed) == 0 {
+	write := st.Config.ModeLines(c)
+	if u := in.Body.Undo; u != nil {
+		c, changed = st.Config.UndoMode(u.VIPs, m, u.Was)
+		write = c.Written(u.Was).ModeLines(c)
+	}
+	out := ModeSet{Version: st.ConfigVersion, Changed: list(changed), Write: list(write)}
+	if len(changed) == 0 && in.Body.Undo == nil || c.Modes().Equal(st.Config.Modes()) {
 		return &modeOutput{Body: out}, nil
 	}
 	if ps := modeProblems(st, c, m); len(ps) > 0 {
@@ -226,7 +239,7 @@ func newProblems(before, after fsm.Problems) fsm.Problems {
 
 // sight asks all directors at once.
 func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
-	out := Sight{Version: st.ConfigVersion, VIPs: []SightVIP{}, Routers: []RouterAside{}, Nodes: []NodeSight{}}
+	out := Sight{Version: st.ConfigVersion, VIP: name, Modes: st.Config.Modes(), VIPs: []SightVIP{}, Routers: []RouterAside{}, Nodes: []NodeSight{}}
 	if c, changed := st.Config.WithMode(name, fsm.LiveMode); len(changed) > 0 {
 		out.Refused = modeProblems(st, c, fsm.LiveMode)
 	}

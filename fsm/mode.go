@@ -55,12 +55,15 @@ func (c Config) ShadowsAll() bool {
 	return len(c.VIPs) > 0
 }
 
-// WithMode is c with another mode for a VIP and everything that has to have the same: the VIPs of its virtual router and of its group, and of theirs. changed are the
+// WithMode is c with another mode for a VIP and everything that goes together with it: the VIPs of its virtual router and of its group, and of theirs. changed are the
 // names of those whose mode is another then, sorted. Where the cluster's mode puts all in shadow and the VIP is to be live, each of the others gets the mode by itself.
 func (c Config) WithMode(name string, m Mode) (out Config, changed []string) {
+	return c.setMode(c.Bound(name), m)
+}
+
+func (c Config) setMode(names []string, m Mode) (out Config, changed []string) {
 	out = c
 	out.VIPs = maps.Clone(c.VIPs)
-	bound := c.Bound(name)
 	if m == LiveMode && c.Settings.Mode == ShadowMode {
 		out.Settings.Mode = LiveMode
 		for n, v := range out.VIPs {
@@ -68,7 +71,7 @@ func (c Config) WithMode(name string, m Mode) (out Config, changed []string) {
 			out.VIPs[n] = v
 		}
 	}
-	for _, n := range bound {
+	for _, n := range names {
 		v := out.VIPs[n]
 		if c.ModeOf(v) != m {
 			changed = append(changed, n)
@@ -79,7 +82,83 @@ func (c Config) WithMode(name string, m Mode) (out Config, changed []string) {
 	return out, changed
 }
 
-// Bound are the names of the VIP and of all that can only go with it, sorted: those of one virtual router have one mode, and those of one group one owner.
+// Modes are the modes as they are written.
+type Modes struct {
+	Cluster Mode     `json:"cluster,omitempty"`
+	Shadows []string `json:"shadows,omitempty"` // VIPs that are in shadow by themselves, sorted
+}
+
+// Modes are those of the configuration.
+func (c Config) Modes() Modes {
+	out := Modes{Cluster: c.Settings.Mode}
+	for n, v := range c.VIPs {
+		if v.Mode == ShadowMode {
+			out.Shadows = append(out.Shadows, n)
+		}
+	}
+	slices.Sort(out.Shadows)
+	return out
+}
+
+// Equal reports whether both are written alike.
+func (m Modes) Equal(o Modes) bool {
+	return m.Cluster == o.Cluster && slices.Equal(m.Shadows, o.Shadows)
+}
+
+// Written is c with its modes written so.
+func (c Config) Written(modes Modes) Config {
+	out := c
+	out.Settings.Mode = modes.Cluster
+	out.VIPs = maps.Clone(c.VIPs)
+	shadows := make(map[string]bool, len(modes.Shadows))
+	for _, n := range modes.Shadows {
+		shadows[n] = true
+	}
+	for n, v := range out.VIPs {
+		v.Mode = LiveMode
+		if shadows[n] {
+			v.Mode = ShadowMode
+		}
+		out.VIPs[n] = v
+	}
+	return out
+}
+
+// UndoMode undoes a WithMode: m is the mode that the VIPs it changed had before, and was how all modes were written. Only those VIPs get another mode, with what has got into
+// their virtual routers since, as one of those has one mode. All is written as it was, unless something is live by now that would not be then: that came otherwise, and stays.
+func (c Config) UndoMode(vips []string, m Mode, was Modes) (out Config, changed []string) {
+	with := map[string]bool{}
+	for _, n := range vips {
+		if r := c.VIPs[n].RouterName(); r != "" {
+			with[r] = true
+		}
+	}
+	var names []string
+	for n, v := range c.VIPs {
+		if with[v.RouterName()] || slices.Contains(vips, n) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	out, changed = c.setMode(names, m)
+	if written := out.Written(was); written.sameModes(out) {
+		out = written
+	}
+	return out, changed
+}
+
+// sameModes reports whether all VIPs have the same modes in both, however they are written.
+func (c Config) sameModes(o Config) bool {
+	for n, v := range c.VIPs {
+		if c.ModeOf(v) != o.ModeOf(o.VIPs[n]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Bound are the names of the VIP and of all that goes together with it, sorted: those of one virtual router have one mode, and those of one group one owner. A group may
+// have VIPs of both modes, as where a new one is rehearsed in its place.
 func (c Config) Bound(name string) []string {
 	if _, ok := c.VIPs[name]; !ok {
 		return nil
@@ -105,8 +184,12 @@ func (c Config) Bound(name string) []string {
 
 // ModeLines say what to write into the configuration files where c was in force and next is: the modes that are others.
 func (c Config) ModeLines(next Config) (out []string) {
-	if c.Settings.Mode != next.Settings.Mode {
-		out = append(out, fmt.Sprintf("in cluster: take mode = %q out", c.Settings.Mode.String()))
+	switch was, is := c.Settings.Mode, next.Settings.Mode; {
+	case was == is:
+	case is == ShadowMode:
+		out = append(out, fmt.Sprintf("in cluster: mode = %q", is.String()))
+	default:
+		out = append(out, fmt.Sprintf("in cluster: take mode = %q out", was.String()))
 	}
 	for _, n := range slices.Sorted(maps.Keys(next.VIPs)) {
 		switch was, is := c.VIPs[n].Mode, next.VIPs[n].Mode; {

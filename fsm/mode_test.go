@@ -70,6 +70,67 @@ func TestWithMode(t *testing.T) {
 	}
 }
 
+// TestUndoMode: what a change of modes has changed is as it was, and written so; what others have changed since stays.
+func TestUndoMode(t *testing.T) {
+	mode := func(name string, m Mode) func(c Config) Config {
+		return func(c Config) Config { c, _ = c.WithMode(name, m); return c }
+	}
+	nothing := func(c Config) Config { return c }
+	for _, x := range []struct {
+		name    string
+		c       Config
+		vip     string
+		to      Mode
+		since   func(c Config) Config
+		shadows string // afterwards
+		write   string // what differs from how it was written
+	}{
+		{"the cluster's mode", modes(ShadowMode), "a", LiveMode, nothing, "abcde", ""},
+		{"both", modes(ShadowMode, "a", "e"), "e", LiveMode, nothing, "abcde", ""},
+		{"each by itself", modes(LiveMode, "a", "b", "c", "d"), "d", LiveMode, nothing, "abcd", ""},
+		{"a mixed group", modes(LiveMode, "c"), "c", LiveMode, nothing, "c", ""},
+		{"a mixed group, asked for by another", modes(LiveMode, "c"), "a", LiveMode, nothing, "c", ""},
+		{"back of all", modes(LiveMode), "a", ShadowMode, nothing, "", ""},
+		{"back of a mixed group", modes(LiveMode, "c", "e"), "a", ShadowMode, nothing, "ce", ""},
+		{"another was taken over since", modes(ShadowMode), "a", LiveMode, mode("d", LiveMode), "abce",
+			`in cluster: take mode = "shadow" out; in vip "a": mode = "shadow"; in vip "b": mode = "shadow"; in vip "c": mode = "shadow"; in vip "e": mode = "shadow"`},
+		{"it is undone already", modes(ShadowMode), "a", LiveMode, mode("a", ShadowMode), "abcde", ""},
+		{"one is new in the virtual router", modes(ShadowMode), "a", LiveMode, func(c Config) Config {
+			c.VIPs["f"] = VIP{Name: "f", Address: netip.MustParsePrefix("192.0.2.20/24"), Group: "g", Router: "r"}
+			return c
+		}, "abcdef", ""},
+		{"one is new, and live", modes(ShadowMode), "d", LiveMode, func(c Config) Config {
+			c.VIPs["f"] = VIP{Name: "f", Address: netip.MustParsePrefix("192.0.2.20/24")}
+			return c
+		}, "abcde", `in cluster: take mode = "shadow" out; in vip "a": mode = "shadow"; in vip "b": mode = "shadow"; in vip "c": mode = "shadow"; in vip "d": mode = "shadow"; in vip "e": mode = "shadow"`},
+		{"one is there no more", modes(ShadowMode), "a", LiveMode, func(c Config) Config { delete(c.VIPs, "b"); return c }, "acde", ""},
+	} {
+		was := x.c.Modes()
+		done, changed := x.c.WithMode(x.vip, x.to)
+		back := ShadowMode
+		if x.to == ShadowMode {
+			back = LiveMode
+		}
+		got, _ := x.since(done).UndoMode(changed, back, was)
+		var shadows string
+		for _, n := range slices.Sorted(maps.Keys(got.VIPs)) {
+			if got.Shadows(got.VIPs[n]) {
+				shadows += n
+			}
+		}
+		write := strings.Join(got.Written(was).ModeLines(got), "; ")
+		if shadows != x.shadows || write != x.write || (write == "") != got.Modes().Equal(got.Written(was).Modes()) {
+			t.Errorf("%s: in shadow %q, want %q; written otherwise: %s; want %s", x.name, shadows, x.shadows, write, x.write)
+		}
+		if ps := got.Validate(); len(ps) > 0 {
+			t.Errorf("%s: %v", x.name, ps)
+		}
+	}
+	if lines := modes(LiveMode).ModeLines(modes(ShadowMode)); !slices.Equal(lines, []string{`in cluster: mode = "shadow"`}) {
+		t.Errorf("to write: %q", lines)
+	}
+}
+
 // TestPartInShadow: a VIP in shadow is spoken for by nobody, and the owner of one that goes into shadow resigns, so that the routers outside the cluster need not wait.
 func TestPartInShadow(t *testing.T) {
 	w := newWorld(t)

@@ -41,11 +41,14 @@ func (w Way) Back() Way {
 	return Giveback
 }
 
+// Refused is the code of an objection that cannot be overridden: the configuration would be refused.
+const Refused = "refused"
+
 // Objection is something that speaks against the step.
 type Objection struct {
 	Code string `json:"code"` // what kind it is, for programs
 	Text string `json:"text"` // with the cure
-	// Blocks says that it is not begun, unless it is forced.
+	// Blocks says that it is not begun, unless it is forced; one with the code Refused not even then.
 	Blocks bool `json:"blocks"`
 }
 
@@ -61,9 +64,47 @@ func Done(steps []Step) bool {
 	return !slices.ContainsFunc(steps, func(s Step) bool { return !s.Done })
 }
 
+// Part are the VIPs that the step changes: of all that goes together those with the mode of the VIP that it was asked for. Where that one has the wanted mode already, they
+// are what there is to look at. A group may have VIPs of both modes, and what has the wanted one is neither judged nor undone.
+func Part(s api.Sight) (part, rest []string) {
+	for _, v := range s.VIPs {
+		if v.Mode == ModeOf(s) {
+			part = append(part, v.Name)
+		} else {
+			rest = append(rest, v.Name)
+		}
+	}
+	return part, rest
+}
+
+// ModeOf is the mode of the VIP that was asked for.
+func ModeOf(s api.Sight) string {
+	for _, v := range s.VIPs {
+		if v.Name == s.VIP {
+			return v.Mode
+		}
+	}
+	return ""
+}
+
+// Of is what is seen of these VIPs alone, and of their virtual routers.
+func Of(s api.Sight, vips []string) api.Sight {
+	s.VIPs = slices.DeleteFunc(slices.Clone(s.VIPs), func(v api.SightVIP) bool { return !slices.Contains(vips, v.Name) })
+	others := func(name string) bool {
+		return !slices.ContainsFunc(s.VIPs, func(v api.SightVIP) bool { return v.Router == name })
+	}
+	s.Routers = slices.DeleteFunc(slices.Clone(s.Routers), func(r api.RouterAside) bool { return others(r.Name) })
+	s.Nodes = slices.Clone(s.Nodes)
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		n.Routers = slices.DeleteFunc(slices.Clone(n.Routers), func(r api.HeardRouter) bool { return others(r.Name) })
+	}
+	return s
+}
+
 // There reports whether nothing is to be changed: all have the mode already.
 func There(w Way, s api.Sight) bool {
-	return !slices.ContainsFunc(s.VIPs, func(v api.SightVIP) bool { return v.Mode != w.Mode() })
+	return len(s.VIPs) > 0 && !slices.ContainsFunc(s.VIPs, func(v api.SightVIP) bool { return v.Mode != w.Mode() })
 }
 
 // Against lists what speaks against the step, what blocks it first.
@@ -111,7 +152,7 @@ func rank(o Objection) int {
 
 func againstTakeover(s api.Sight, say func(bool, string, string, ...any)) {
 	for _, p := range s.Refused {
-		say(true, "refused", "%s", p)
+		say(true, Refused, "%s", p)
 	}
 	for _, v := range s.VIPs {
 		if v.Owner == "" && v.Mode == string(fsm.ShadowMode) && v.Router == "" {

@@ -51,6 +51,36 @@ func sight(live bool) api.Sight {
 	return s
 }
 
+// TestOf: what is of no part in a step neither speaks against it nor is waited for.
+func TestOf(t *testing.T) {
+	mixed := func(live bool) api.Sight { // and v6 has the other mode
+		s := sight(live)
+		second(&s)
+		s.VIP, s.VIPs[1].Mode = "web", map[bool]string{true: "shadow", false: "live"}[live]
+		s.Nodes[1].Routers[1].Heard[0] = api.Rival{Source: peer, Role: "stranger", Active: true, Priority: 255}
+		s.Nodes[2].Routers[1].Speaks = true
+		each(&s, func(n *api.NodeSight) { n.Addresses[3].MACs = nil })
+		return s
+	}
+	for _, way := range []Way{Takeover, Giveback} {
+		s := mixed(way == Giveback)
+		if len(Against(way, s)) == 0 {
+			t.Errorf("%s: nothing speaks against what is of no part", way)
+		}
+		part, rest := Part(s)
+		if !slices.Equal(part, []string{"web"}) || !slices.Equal(rest, []string{"v6"}) || There(way, Of(s, part)) || !There(way, Of(s, rest)) || There(way, Of(s, nil)) {
+			t.Errorf("%s: it is about %v, and not about %v", way, part, rest)
+		}
+		if out := Against(way, Of(s, part)); len(out) > 0 {
+			t.Errorf("%s: %v", way, out)
+		}
+		s = mixed(way == Takeover)
+		if !Done(Steps(way, Of(s, part))) || Done(Steps(way, s)) {
+			t.Errorf("%s: %v", way, Steps(way, Of(s, part)))
+		}
+	}
+}
+
 // second adds v6 of the virtual router VI_2 to sight: the group has both.
 func second(s *api.Sight) {
 	v, r := s.VIPs[0], s.Routers[0]

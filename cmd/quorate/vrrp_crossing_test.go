@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,14 +86,19 @@ func (p *pass) cross(way crossing.Way, f crossingFlags) (out string, err error) 
 
 func (p *pass) run(a *app, way crossing.Way, f crossingFlags) (string, error) {
 	p.t.Helper()
+	return p.runOf("web", a, way, f)
+}
+
+func (p *pass) runOf(vip string, a *app, way crossing.Way, f crossingFlags) (string, error) {
+	p.t.Helper()
 	c, err := client.New(p.url)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer c.Close()
 	var out strings.Builder
-	a.out, f.limit = &out, 3*time.Second
-	err = a.cross(p.ctx, c, way, "web", f)
+	a.out, f.limit = &out, cmp.Or(f.limit, 3*time.Second)
+	err = a.cross(p.ctx, c, way, vip, f)
 	return out.String(), err
 }
 
@@ -175,6 +181,14 @@ func TestCrossingDisturbed(t *testing.T) {
 		{"the leader is lost before it has", func(*pass) meanwhile {
 			return func(w http.ResponseWriter, set bool, sets, _ int) bool { return set && sets == 1 && unavailable(w) }
 		}, "live", true, []string{"Done: the takeover of web is made sure of"}, 2},
+		{"the leader stood still, and goes on after it was asked again", func(p *pass) meanwhile {
+			return func(w http.ResponseWriter, set bool, sets, _ int) bool {
+				if set && sets == 2 {
+					p.apply(p.live)
+				}
+				return set && sets == 1 && unavailable(w)
+			}
+		}, "live", true, []string{"Done: the takeover of web is made sure of"}, 2},
 		{"there is no leader for a while", func(*pass) meanwhile {
 			return func(w http.ResponseWriter, set bool, sets, looks int) bool {
 				return !set && sets == 1 && looks < 4 && unavailable(w)
@@ -199,7 +213,7 @@ func TestCrossingDisturbed(t *testing.T) {
 				}
 				return false
 			}
-		}, "live", false, []string{"It could not be undone: web is live, and the cluster acts on that as soon as it can", "`quorate vrrp giveback web` takes it back", "no majority"}, -1},
+		}, "live", false, []string{"It is not known whether it was undone: look at `quorate vip show web`; `quorate vrrp giveback web` undoes it.", "no majority"}, -1},
 		{"the agent is gone for good", func(*pass) meanwhile {
 			return func(_ http.ResponseWriter, set bool, sets, _ int) bool {
 				if sets > 0 && (!set || sets > 1) {
@@ -207,7 +221,7 @@ func TestCrossingDisturbed(t *testing.T) {
 				}
 				return false
 			}
-		}, "live", false, []string{"It could not be undone: web is live", "it is not known whether the mode of web is shadow now"}, -1},
+		}, "live", false, []string{"It is not known whether it was undone: look at `quorate vip show web`; `quorate vrrp giveback web` undoes it."}, -1},
 		{"another takeover in the same moment", func(p *pass) meanwhile {
 			return func(_ http.ResponseWriter, set bool, _, _ int) bool {
 				if set {
@@ -269,11 +283,72 @@ func TestCrossingDisturbed(t *testing.T) {
 					t.Errorf("it does not say %q:\n%s", w, out)
 				}
 			}
+			if last := lastLine(out); strings.Contains(last, "not known") && strings.Contains(last, "web is ") {
+				t.Errorf("it knows what is not known: %s", last)
+			}
 			if strings.Contains(out, "%!") || strings.Contains(out, "context") {
 				t.Errorf("it says:\n%s", out)
 			}
 			if m := p.mode(); m != x.mode || x.sets >= 0 && p.sets != x.sets {
 				t.Errorf("the mode is %s after %d changes, want %s after %d:\n%s", m, p.sets, x.mode, x.sets, out)
+			}
+		})
+	}
+}
+
+func lastLine(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	return lines[len(lines)-1]
+}
+
+// TestCrossingOfDeafAgent: an agent that takes a question and never answers keeps nobody from ending it, and what is not known is not said.
+func TestCrossingOfDeafAgent(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		name       string
+		sets, deaf int // from which look on, after that many changes of the mode
+		do         func(p *pass)
+		mode       string
+		says       string
+	}{
+		{"while it is undone", 2, 1, func(p *pass) {
+			c := p.live
+			c.Groups = map[string]fsm.Group{"g": {Name: "g"}}
+			p.apply(c) // so that it is refused, and looked again
+		}, "live", "It could not be undone: web is live"},
+		{"after somebody has taken it back", 1, 2, func(p *pass) { p.apply(p.shadow) }, "", "Somebody has taken it back meanwhile"},
+		{"altogether", 1, 1, func(*pass) {}, "", "It is not known whether it was undone"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPass(t)
+			p.world.Beside(&apitest.Legacy{Source: netip.MustParseAddr("192.0.2.5"), Priority: 254})
+			over := make(chan struct{})
+			t.Cleanup(func() { close(over) })
+			var once sync.Once
+			p.meanwhile = func(_ http.ResponseWriter, set bool, sets, looks int) bool {
+				if sets == x.sets && set == (x.sets == 2) {
+					once.Do(func() { x.do(p) })
+				}
+				deaf := sets == x.sets && looks >= x.deaf || sets > x.sets
+				if deaf {
+					<-over
+				}
+				return deaf
+			}
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				out, err := p.run(&app{output: "json"}, crossing.Takeover, crossingFlags{wait: time.Second, force: true, rollback: true, limit: 300 * time.Millisecond})
+				var r crossed
+				if jerr := json.Unmarshal([]byte(out), &r); jerr != nil || !errors.Is(err, errSaid) || r.Mode != x.mode || !strings.HasPrefix(r.Note, x.says) || strings.Contains(r.Note, "context") {
+					t.Errorf("%v, %v: %s", err, jerr, out)
+				}
+			}()
+			select {
+			case <-ended:
+			case <-time.After(20 * time.Second):
+				t.Error("it hangs")
 			}
 		})
 	}
@@ -298,6 +373,62 @@ func TestCrossingThere(t *testing.T) {
 	if jerr := json.Unmarshal([]byte(out), &r); err != nil || jerr != nil || !r.Done || r.Mode != "live" || p.sets > 0 {
 		t.Errorf("%v, %v: %s", err, jerr, out)
 	}
+}
+
+// TestCrossingOfMixedGroup: of what goes together but differs in its mode, a step changes what it was asked for and what has the mode of that, and no undo touches the rest.
+func TestCrossingOfMixedGroup(t *testing.T) {
+	t.Parallel()
+	p := newPass(t)
+	c := p.shadow
+	web := c.VIPs["web"]
+	web.Group = "g"
+	c.Groups = map[string]fsm.Group{"g": {Name: "g"}}
+	c.VIPs = map[string]fsm.VIP{"web": web, "api": {Name: "api", Address: netip.MustParsePrefix("192.0.2.11/24"), Group: "g"}}
+	p.apply(c)
+	api := c.VIPs["api"].Key()
+	before := p.agents[0].State()
+	stays := func(what, mode string) {
+		t.Helper()
+		st := p.agents[0].State()
+		if a, was := st.Assignments[api], before.Assignments[api]; st.Config.Shadows(st.Config.VIPs["api"]) || a.Owner == "" || a.Release != nil || a.Epoch != was.Epoch {
+			t.Errorf("%s: what was live and was not to be changed is %+v, and was %+v", what, a, was)
+		}
+		if m := p.mode(); m != mode {
+			t.Errorf("%s: the mode is %s, want %s", what, m, mode)
+		}
+	}
+	stays("at first", "shadow")
+
+	// Nothing is to be done: neither is the other one taken over, nor given back.
+	out, err := p.runOf("api", &app{}, crossing.Takeover, crossingFlags{wait: time.Second, rollback: true})
+	if err != nil || p.sets > 0 || !strings.Contains(out, "api is live already: nothing is changed.") || !strings.Contains(out, "note: web, which goes together with it, is in mode shadow") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	stays("a takeover of what is live", "shadow")
+	out, err = p.cross(crossing.Giveback, crossingFlags{wait: time.Second, rollback: true})
+	if err != nil || p.sets > 0 || !strings.Contains(out, "web is shadow already: nothing is changed.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	stays("a giveback of what is in shadow", "shadow")
+
+	// It fails, and is undone.
+	p.world.Beside(&apitest.Legacy{Source: netip.MustParseAddr("192.0.2.5"), Priority: 254})
+	out, err = p.cross(crossing.Takeover, crossingFlags{wait: time.Second, force: true, rollback: true})
+	if !errors.Is(err, errSaid) || !strings.Contains(out, "Undone: everything is as it was before, web is shadow again.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	stays("a takeover that is undone", "shadow")
+	if d := fsm.Diff(before.Config, p.agents[0].State().Config); len(d) > 0 {
+		t.Errorf("not everything is as it was before: %v", d)
+	}
+
+	// It succeeds: that another one of the group is live speaks not against it. Both go back together, and that is said.
+	p.world.Beside(&apitest.Legacy{Source: netip.MustParseAddr("192.0.2.5"), Priority: 150})
+	out, err = p.cross(crossing.Takeover, crossingFlags{wait: soon, rollback: true})
+	if err != nil || !strings.Contains(out, "Done: the takeover of web is made sure of; `quorate vrrp giveback web` takes it back, and api with it.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	stays("a takeover", "live")
 }
 
 // TestCrossingWithoutTerminal: a terminal that is lost does not leave a takeover that fails as it is.

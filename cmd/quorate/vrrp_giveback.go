@@ -11,7 +11,7 @@ func (a *app) vrrpGiveback() *cobra.Command {
 		Use:   "giveback VIP",
 		Short: "Give a VIP back to keepalived and the like, step by step",
 		Long: `Give a VIP back to the routers outside the cluster, the way back of takeover: its mode becomes shadow, together with that
-of all that can only go with it. The owner takes the address off and then tells the other routers, by an advert of priority 0,
+of all that goes with it. The owner takes the address off and then tells the other routers, by an advert of priority 0,
 that they need not wait. Then it is made sure of: no node has the address any more, one of the virtual router's peers speaks
 for it, and somebody answers for it.
 

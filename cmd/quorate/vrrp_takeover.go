@@ -15,12 +15,12 @@ func (a *app) vrrpTakeover() *cobra.Command {
 		Use:   "takeover VIP",
 		Short: "Take a VIP in shadow over from keepalived and the like, step by step",
 		Long: `Take a VIP that is in shadow over from the routers outside the cluster that have it: first it is looked at what speaks
-against it, then the mode of the VIP becomes live, together with that of all that can only go with it (the VIPs of its
-virtual router and of its group), and then it is made sure of: the owner's adverts are heard by the other nodes, the
+against it, then the mode of the VIP becomes live, together with that of all that goes with it (the VIPs of its virtual
+router and of its group), and then it is made sure of: the owner's adverts are heard by the other nodes, the
 routers outside the cluster have fallen silent, and the owner alone answers for the address.
 
 What is not so within --wait is undone: the VIP goes back into shadow, unless --rollback=false. What blocks the way can
-be overridden with --force. The configuration files have to be changed too, or the next apply takes it back: the command
+be overridden with --force, but for what the configuration would be refused for. The configuration files have to be changed too, or the next apply takes it back: the command
 says how. giveback is the way back.
 
 A VIP that is live already is only looked at: nothing is changed, and nothing undone. Interrupted (Ctrl-C), the command
@@ -46,7 +46,7 @@ type crossingFlags struct {
 // crossed is what they say as JSON.
 type crossed struct {
 	VIP        string               `json:"vip"`
-	VIPs       []string             `json:"vips"` // all that can only go together
+	VIPs       []string             `json:"vips"` // those that the step is about: they go together, and their mode is the same
 	Way        crossing.Way         `json:"way"`
 	Mode       string               `json:"mode,omitempty"` // at the end; absent: that is not known, or the VIP is there no more
 	Objections []crossing.Objection `json:"objections"`
