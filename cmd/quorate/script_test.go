@@ -160,6 +160,7 @@ func TestScript(t *testing.T) {
 					if time.Now().After(limit) {
 						ts.Fatalf("%v never says %s", args[1:], args[0])
 					}
+					time.Sleep(50 * time.Millisecond) // it is another process that is waited for
 				}
 			},
 			// member DIR NAME: DIR is the data directory of the one node of a cluster; its agent does not run.

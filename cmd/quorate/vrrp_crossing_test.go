@@ -443,7 +443,7 @@ func TestCrossingWithoutTerminal(t *testing.T) {
 		}
 		return false
 	}
-	if out, err := p.cross(crossing.Takeover, crossingFlags{wait: time.Second, force: true, rollback: true}); !errors.Is(err, errSaid) || p.mode() != "shadow" || !strings.Contains(out, "Undone: everything is as it was before") {
+	if out, err := p.cross(crossing.Takeover, crossingFlags{wait: soon, force: true, rollback: true}); !errors.Is(err, errSaid) || p.mode() != "shadow" || !strings.Contains(out, "Undone: everything is as it was before") {
 		t.Errorf("the mode is %s, %v\n%s", p.mode(), err, out)
 	}
 }
