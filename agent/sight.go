@@ -36,35 +36,8 @@ func (a *Agent) sight(ctx context.Context, q api.SightQuery) (out api.NodeSight,
 		out.MACs = append(out.MACs, m)
 	}
 	slices.Sort(out.MACs)
-	facts := a.node.State().Nodes[a.o.Name].Facts
-	on := map[string][]netip.Addr{}
-	add := func(addr netip.Addr, name string) {
-		link, _ := facts.LinkFor(addr, name)
-		if slices.ContainsFunc(out.Addresses, func(h api.HeardAddress) bool { return h.Address == addr }) {
-			return
-		}
-		out.Addresses = append(out.Addresses, api.HeardAddress{Address: addr, Link: link})
-		if link != "" {
-			on[link] = append(on[link], addr)
-		}
-	}
-	named, first := "", ""
-	for i, addr := range q.VIPs {
-		if i < len(q.Interfaces) {
-			named = q.Interfaces[i]
-		}
-		add(addr, named)
-		if first == "" && len(out.Addresses) > 0 {
-			first = out.Addresses[0].Link
-		}
-	}
-	for _, addr := range q.Peers {
-		if addr.IsLinkLocalUnicast() { // it is where the VIPs are
-			add(addr, first)
-		} else {
-			add(addr, "")
-		}
-	}
+	var on map[string][]netip.Addr
+	out.Addresses, on = whereAsked(a.node.State().Nodes[a.o.Name].Facts, q)
 	have := a.here()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -98,6 +71,37 @@ func (a *Agent) sight(ctx context.Context, q api.SightQuery) (out api.NodeSight,
 		}
 	}
 	return out, nil
+}
+
+// whereAsked are the addresses of a question with the link on which each is asked, each once; and by link which are.
+func whereAsked(facts fsm.Facts, q api.SightQuery) (out []api.HeardAddress, on map[string][]netip.Addr) {
+	on = map[string][]netip.Addr{}
+	add := func(addr netip.Addr, router, link string) {
+		if slices.ContainsFunc(out, func(h api.HeardAddress) bool { return h.Address == addr && h.Router == router }) {
+			return
+		}
+		out = append(out, api.HeardAddress{Address: addr, Router: router, Link: link})
+		if link != "" && !slices.Contains(on[link], addr) {
+			on[link] = append(on[link], addr)
+		}
+	}
+	for i, addr := range q.VIPs {
+		named := ""
+		if i < len(q.Interfaces) {
+			named = q.Interfaces[i]
+		}
+		link, _ := facts.LinkFor(addr, named)
+		add(addr, "", link)
+	}
+	for _, p := range q.Peers {
+		at, named := p.Address, ""
+		if p.VIP.IsValid() { // it is where that is
+			at, named = p.VIP, p.Interface
+		}
+		link, _ := facts.LinkFor(at, named)
+		add(p.Address, p.Router, link)
+	}
+	return out, on
 }
 
 // here are the addresses of this host, and whether they are ours.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,6 +66,7 @@ type NodeSight struct {
 // HeardAddress is who answers for an address, as a node hears it on its link: a VIP, or a router outside the cluster.
 type HeardAddress struct {
 	Address netip.Addr `json:"address"`
+	Router  string     `json:"virtual_router,omitempty" doc:"Of a peer with a link-local address: on whose link it was asked. On another that address is another host's"`
 	Link    string     `json:"link,omitempty" doc:"Absent: it has none for it"`
 	Asked   bool       `json:"asked" doc:"It could be asked there"`
 	MACs    []string   `json:"macs,omitempty" doc:"That answered"`
@@ -102,10 +104,22 @@ type Differs struct {
 // SightQuery asks a node what it sees.
 type SightQuery struct {
 	VIPs  []netip.Addr `json:"vips"`
-	Peers []netip.Addr `json:"peers"`
+	Peers []SightPeer  `json:"peers"`
 	// Interfaces are the links on which the VIPs are, where they are named; "" = the one that has the subnet. As long as VIPs.
 	Interfaces []string `json:"interfaces"`
 	Routers    []string `json:"routers"`
+}
+
+// SightPeer is a router outside the cluster. One with a link-local address is where the VIPs of its virtual router are: Router, VIP and Interface, as in SightQuery, say where.
+type SightPeer struct {
+	Address   netip.Addr `json:"address"`
+	Router    string     `json:"router,omitempty"`
+	VIP       netip.Addr `json:"vip,omitzero"`
+	Interface string     `json:"interface,omitempty"`
+}
+
+func (p SightPeer) compare(o SightPeer) int {
+	return cmp.Or(p.Address.Compare(o.Address), strings.Compare(p.Router, o.Router))
 }
 
 // MaxSight is how many addresses a node is asked about at once.
@@ -120,9 +134,8 @@ func (q SightQuery) pages() (out []SightQuery) {
 		end := min(i+MaxSight, len(q.VIPs))
 		out = append(out, SightQuery{VIPs: q.VIPs[i:end], Interfaces: q.Interfaces[i:end]})
 	}
-	const peers = MaxSight - 1 // a link-local one is where the first VIP is
-	for all := range slices.Chunk(q.Peers, peers) {
-		out = append(out, SightQuery{VIPs: q.VIPs[:1], Interfaces: q.Interfaces[:1], Peers: all})
+	for all := range slices.Chunk(q.Peers, MaxSight) {
+		out = append(out, SightQuery{Peers: all})
 	}
 	out[0].Routers = q.Routers
 	return out
@@ -260,9 +273,16 @@ func (s *Server) sight(ctx context.Context, st *fsm.State, name string) Sight {
 		}
 		out.Routers = append(out.Routers, RouterAside{Name: r.Name, VRID: r.VRID, Priority: r.Priority, Preempt: !r.NoPreempt, PreemptDelayMS: r.PreemptDelay.Milliseconds(), Yield: !r.NoYield,
 			Unicast: r.Unicast, DownMS: r.LongestMasterDown().Milliseconds(), SkewMS: r.LongestSkew().Milliseconds(), Peers: r.Peers})
-		q.Routers, q.Peers = append(q.Routers, r.Name), append(q.Peers, r.Peers...)
+		q.Routers = append(q.Routers, r.Name)
+		for _, p := range r.Peers {
+			x := SightPeer{Address: p}
+			if p.IsLinkLocalUnicast() {
+				x.Router, x.VIP, x.Interface = r.Name, r.VIPs[0].Address.Addr(), r.VIPs[0].Interface
+			}
+			q.Peers = append(q.Peers, x)
+		}
 	}
-	slices.SortFunc(q.Peers, netip.Addr.Compare)
+	slices.SortFunc(q.Peers, SightPeer.compare)
 	q.Peers = slices.Compact(q.Peers)
 	pages := q.pages()
 	ctx, cancel := context.WithTimeout(ctx, sightLimit+time.Duration(len(pages)-1)*sightMore)
@@ -301,7 +321,7 @@ func (s *Server) look(ctx context.Context, id fsm.NodeID, pages []SightQuery) (o
 			out = x
 			continue
 		}
-		out.Addresses = append(out.Addresses, slices.DeleteFunc(x.Addresses, func(h HeardAddress) bool { return len(q.Peers) > 0 && h.Address == q.VIPs[0] })...)
+		out.Addresses = append(out.Addresses, x.Addresses...)
 	}
 	return out, nil
 }

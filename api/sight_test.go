@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"quorate/api"
@@ -57,6 +58,35 @@ func TestSightOfMany(t *testing.T) {
 			if len(seen) != len(want) || x.Problem != "" || len(x.Routers) != len(c.Routers) {
 				t.Errorf("%v: %s has seen %d addresses of %d and %d routers: %s", n, x.Node, len(seen), len(want), len(x.Routers), x.Problem)
 			}
+		}
+	}
+}
+
+// TestSightOfLinkLocalPeers: a peer with a link-local address is looked for where the VIPs of its own virtual router are, once for each virtual router that has it.
+func TestSightOfLinkLocalPeers(t *testing.T) {
+	s, _ := cluster(t)
+	c := fsm.Config{Settings: fsm.DefaultSettings(), Groups: map[string]fsm.Group{"g": {Name: "g"}}, Routers: map[string]fsm.VirtualRouter{}, VIPs: map[string]fsm.VIP{}}
+	for i, peers := range [][]netip.Addr{{netip.MustParseAddr("fe80::5")}, {netip.MustParseAddr("fe80::5"), netip.MustParseAddr("fe80::6")}} {
+		name := fmt.Sprintf("r%d", i)
+		c.Routers[name] = fsm.VirtualRouter{VRID: uint8(i + 1), Peers: peers}
+		c.VIPs[name] = fsm.VIP{Name: name, Address: netip.MustParsePrefix(fmt.Sprintf("2001:db8::1%d/64", i)), Group: "g", Router: name}
+	}
+	if _, err := s.unix.Apply(t.Context(), c, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	sight, err := s.unix.Sight(t.Context(), "r0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range sight.Nodes {
+		var got []string
+		for _, h := range n.Addresses {
+			if h.Router != "" {
+				got = append(got, h.Router+" "+h.Address.String())
+			}
+		}
+		if want := []string{"r0 fe80::5", "r1 fe80::5", "r1 fe80::6"}; !slices.Equal(got, want) || n.Problem != "" {
+			t.Errorf("%s was asked for %q, want %q: %s", n.Node, got, want, n.Problem)
 		}
 	}
 }

@@ -82,9 +82,12 @@ func (a *Agent) Sight(_ context.Context, node fsm.NodeID, q api.SightQuery) (api
 		}
 		out.Addresses = append(out.Addresses, h)
 	}
-	for _, addr := range q.Peers {
-		h := api.HeardAddress{Address: addr, Link: "eth0", Asked: true}
-		if l != nil && addr == l.Source && !l.Gone {
+	for _, p := range q.Peers {
+		h := api.HeardAddress{Address: p.Address, Router: p.Router, Link: "eth0", Asked: true}
+		if p.Address.IsLinkLocalUnicast() != p.VIP.IsValid() {
+			return api.NodeSight{}, fmt.Errorf("asked for %v beside the VIP %v", p.Address, p.VIP)
+		}
+		if l != nil && p.Address == l.Source && !l.Gone {
 			h.MACs = []string{legacyMAC}
 		}
 		out.Addresses = append(out.Addresses, h)

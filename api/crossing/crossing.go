@@ -276,7 +276,9 @@ func againstGiveback(s api.Sight, say func(bool, string, string, ...any)) {
 // lives reports whether any node hears a router outside the cluster: its adverts, or an answer for its own address. Whether VRRP runs on it shows only once it has to take over.
 func lives(s api.Sight, name string, peer netip.Addr) bool {
 	for _, n := range s.Nodes {
-		if h, ok := address(n, peer); ok && (len(h.MACs) > 0 || h.Here) {
+		if slices.ContainsFunc(n.Addresses, func(h api.HeardAddress) bool {
+			return h.Address == peer && (h.Router == "" || h.Router == name) && (len(h.MACs) > 0 || h.Here)
+		}) {
 			return true
 		}
 		if h, ok := router(n, name); ok && slices.ContainsFunc(h.Heard, func(x api.Rival) bool { return x.Source == peer && x.Active }) {

@@ -206,6 +206,24 @@ func TestAgainst(t *testing.T) {
 			second(s)
 			each(s, func(n *api.NodeSight) { n.Addresses[3].MACs = nil })
 		}, "!nobody-left"},
+		{"back: two routers, and the second's peer is there on the link of the first alone", Giveback, func(s *api.Sight) {
+			second(s)
+			each(s, func(n *api.NodeSight) {
+				there := n.Addresses[3]
+				n.Addresses[3].Router, there.Router = "VI_1", "VI_2"
+				there.MACs = nil
+				n.Addresses = append(n.Addresses, there)
+			})
+		}, "!nobody-left"},
+		{"back: two routers with peers of one link-local address, the first's is gone", Giveback, func(s *api.Sight) {
+			second(s)
+			s.Routers[0].Peers = s.Routers[1].Peers
+			each(s, func(n *api.NodeSight) {
+				gone := n.Addresses[3]
+				n.Addresses[3].Router, gone.Router, gone.MACs = "VI_2", "VI_1", nil
+				n.Addresses[1] = gone
+			})
+		}, "!nobody-left"},
 		{"back: no peer was ever heard", Giveback, func(s *api.Sight) { each(s, func(n *api.NodeSight) { n.Routers[0].Heard = nil }) }, "never-heard"},
 		{"back: no peers", Giveback, func(s *api.Sight) { s.Routers[0].Peers = nil }, "!no-peers"},
 		{"back: no virtual router", Giveback, func(s *api.Sight) { s.Routers, s.VIPs[0].Router = nil, "" }, "!no-router"},
