@@ -160,7 +160,7 @@ func (d *decoder) value(k key, a attr, object string, dst any) {
 	}
 	f := *faultOf(err)
 	switch {
-	case k.hidden && v == cty.NilVal: // it would name what was written
+	case k.hidden && f.what == bareWord: // the cure has the word
 		f.cure = "write it in quotes"
 	case f.cure == "":
 		f.cure = "use " + k.span

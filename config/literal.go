@@ -30,6 +30,9 @@ func literal(expr hcl.Expression) (cty.Value, error) {
 	return v, nil
 }
 
+// bareWord is wrong with a word without quotes. The cure names it.
+const bareWord = "a word without quotes is a variable, and variables are not supported"
+
 var (
 	errTemplate   = faultf("write the value itself", "${…} and %%{…} stand for variables and functions, and those are not supported")
 	errFunction   = faultf("write the value itself", "functions are not supported")
@@ -64,7 +67,7 @@ func writtenOut(expr hclsyntax.Expression) error {
 		return errExpression
 	case *hclsyntax.ScopeTraversalExpr:
 		if len(x.Traversal) == 1 {
-			return faultf(`write it in quotes: "`+x.Traversal.RootName()+`"`, "a word without quotes is a variable, and variables are not supported")
+			return faultf(`write it in quotes: "`+x.Traversal.RootName()+`"`, bareWord)
 		}
 		return faultf("write the value itself, in quotes", "variables are not supported")
 	case *hclsyntax.FunctionCallExpr:
