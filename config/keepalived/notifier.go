@@ -7,6 +7,12 @@ import (
 	"quorate/fsm"
 )
 
+// pipeFor is how a script of a service or a server is run here: on each director, as by keepalived, or once for the cluster.
+func pipeFor(event, line string) string {
+	return fmt.Sprintf(`add a notify block with services = ["SERVICE"], events = [%q] and fifo { path = "/run/quorate/NAME.fifo" }, and on each director a reader that runs it for lines like %s; `+
+		`or, to have it run once for the cluster, one with by = "leader" and script { command = ["PROGRAM"] }`, event, line)
+}
+
 // notifiers makes notify blocks of scripts, pipes and mail.
 func (im *importer) notifiers() {
 	found := variants[fsm.Notifier]{}

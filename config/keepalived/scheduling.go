@@ -149,7 +149,7 @@ func (x *built) availability() {
 	}
 	for _, word := range []string{"quorum_up", "quorum_down"} {
 		for _, q := range d.all(word) {
-			q.settle(Unsupported, "no script is run on a node for what becomes of a service", `add notify "NAME" { services = ["SERVICE"]  events = ["service"]  fifo { path = "/run/quorate/NAME.fifo" } }, and a reader that runs it for lines like VS [192.0.2.10]:tcp:80 UP`)
+			q.settle(Unsupported, "no script is run on a node for what becomes of a service", pipeFor("service", "VS [192.0.2.10]:tcp:80 UP"))
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (x *built) serverSettings(r *directive, server *fsm.Server, inhibited *int)
 	}
 	for _, word := range []string{"notify_up", "notify_down"} {
 		for _, n := range r.all(word) {
-			n.settle(Unsupported, "no script is run on a node for what becomes of a server", `add notify "NAME" { services = ["SERVICE"]  events = ["health"]  fifo { path = "/run/quorate/NAME.fifo" } }, and a reader that runs it for lines like RS [10.0.0.11]:tcp:80 [192.0.2.10]:tcp:80 UP`)
+			n.settle(Unsupported, "no script is run on a node for what becomes of a server", pipeFor("health", "RS [10.0.0.11]:tcp:80 [192.0.2.10]:tcp:80 UP"))
 		}
 	}
 }
