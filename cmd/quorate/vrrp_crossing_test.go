@@ -457,7 +457,30 @@ func TestCrossingWaits(t *testing.T) {
 	p.shadow.Routers["VI_1"] = r
 	p.apply(p.shadow)
 	out, err := p.cross(crossing.Takeover, crossingFlags{rollback: true})
-	if err != nil || !strings.Contains(out, "It takes up to 13m16s to be sure") {
+	if err != nil || !strings.Contains(out, "It takes up to 13m16s to be sure, by the timers of the routers outside the cluster;") {
 		t.Errorf("%v\n%s", err, out)
+	}
+	p.apply(p.shadow)
+	out, err = p.cross(crossing.Takeover, crossingFlags{rollback: true, wait: 2 * time.Minute})
+	if err != nil || !strings.Contains(out, "It takes up to 2m0s to be sure; Ctrl-C") {
+		t.Errorf("as it was told: %v\n%s", err, out)
+	}
+}
+
+// TestCrossingRefused: what the configuration is refused for is not said to be done with --force, and is not.
+func TestCrossingRefused(t *testing.T) {
+	t.Parallel()
+	p := newPass(t)
+	r := p.shadow.Routers["VI_1"]
+	r.Peers = append(r.Peers, netip.MustParseAddrPort(p.agents[0].State().Nodes["n1"].Addr).Addr())
+	p.shadow.Routers["VI_1"] = r
+	p.apply(p.shadow)
+	out, err := p.cross(crossing.Takeover, crossingFlags{rollback: true})
+	if !errors.Is(err, errSaid) || !strings.Contains(out, "against it: ") || !strings.Contains(out, "Nothing is changed: 1 reason against it. What the configuration is refused for is refused with --force, too.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	var refused *api.Error
+	if out, err = p.cross(crossing.Takeover, crossingFlags{rollback: true, force: true}); !errors.As(err, &refused) || refused.Status != http.StatusUnprocessableEntity || p.mode() != "shadow" {
+		t.Errorf("forced: %v\n%s", err, out)
 	}
 }
