@@ -39,6 +39,7 @@ type RouterStatus struct {
 // VirtualRouters is the answer of /v1/virtual-routers.
 type VirtualRouters struct {
 	Index          uint64         `json:"index"`
+	Leader         fsm.NodeID     `json:"leader,omitempty" doc:"Whom the agent that answers follows; absent: nobody, so that all of this may be old"`
 	VirtualRouters []RouterStatus `json:"virtual_routers" nullable:"false"`
 }
 
@@ -54,7 +55,8 @@ func (s *Server) registerVirtualRouters(h huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &virtualRoutersOutput{Body: VirtualRouters{Index: st.Index, VirtualRouters: virtualRoutersOf(st)}}, nil
+		leader, _ := s.inspector.Leader()
+		return &virtualRoutersOutput{Body: VirtualRouters{Index: st.Index, Leader: leader, VirtualRouters: virtualRoutersOf(st)}}, nil
 	})
 }
 

@@ -18,7 +18,8 @@ func (a *app) vrrpList() *cobra.Command {
 		Short:   "List the cluster's virtual routers, and who has each",
 		Long: `List the virtual routers of the configuration. OWNER is the node that speaks, as the cluster agreed, in parentheses where
 it would and the VIPs are in shadow; OTHER is the router outside the cluster that has it in its place. MASTER DOWN is how
-long the most impatient of those hears nothing before it takes over.`,
+long the most impatient of those hears nothing before it takes over. Without a quorum it is what the agent knew last, and
+says so.`,
 		Example: `  quorate vrrp list`,
 		Args:    needs(),
 		RunE: a.ask(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -27,6 +28,9 @@ long the most impatient of those hears nothing before it takes over.`,
 				return err
 			}
 			return a.print(rs, func(w io.Writer) {
+				if rs.Leader == "" {
+					fmt.Fprintln(w, a.paint(bad, "Nobody leads, as far as this agent knows: this is what it knew last, and may be old."))
+				}
 				if len(rs.VirtualRouters) == 0 {
 					fmt.Fprintln(w, "The configuration has no virtual routers.")
 					return
