@@ -50,7 +50,7 @@ var routerKeys = []key{
 	unless("yield", func(r *fsm.VirtualRouter) *bool { return &r.NoYield },
 		"A peer of higher priority gets the VIPs (`foreign-owner`), until it is heard no more. With false two claim them, and there is an alarm."),
 	policy("checksum", string(fsm.ChecksumLearn), func(r *fsm.VirtualRouter) *fsm.ChecksumForm { return &r.Checksum },
-		"Form of the checksum of version 3 over IPv4, of which there are several: keepalived's is `pseudo-header`, with v3_checksum_as_v2 `message-only`. Left out: `learn`, as the peers have it.").
+		"Form of the checksum of version 3 over IPv4, of which there are several: keepalived's is `pseudo-header`, with v3_checksum_as_v2 `message-only`. Left out: `learn`, as the peers have it, or the node that spoke before. By unicast the nodes do not hear each other: name it there, unless it is `pseudo-header`.").
 		oneOf(string(fsm.ChecksumLearn), string(fsm.ChecksumPseudo), string(fsm.ChecksumMessage), string(fsm.ChecksumGroup)),
 }
 

@@ -48,7 +48,7 @@ type Checker struct {
 	advert    Advert
 	sorted    []netip.Addr // room to sort what was heard
 	replay    *replay
-	form      Form // heard last from whom counts
+	form      Form // learned last
 	counts    [Reasons]uint64
 }
 
@@ -62,10 +62,19 @@ func NewChecker(c Config) *Checker {
 	return k
 }
 
+// inherit takes over what a checker of the same router knew before that got another configuration. With other keys, or peers, what was heard last orders nothing.
+func (k *Checker) inherit(old *Checker) {
+	k.form, k.counts = old.form, old.counts
+	a, b := &k.config, &old.config
+	if a.Keys != nil && b.Keys != nil && a.Keys.equal(b.Keys) && slices.Equal(a.Peers, b.Peers) && a.window() == b.window() {
+		k.replay = old.replay
+	}
+}
+
 // Counts is how many datagrams ended with each reason.
 func (k *Checker) Counts() [Reasons]uint64 { return k.counts }
 
-// Form is the form of the checksum to send: the configured one, else that of the router whose adverts count and which was heard last.
+// Form is the form of the checksum to send: the configured one, else the one that was learned last.
 func (k *Checker) Form() Form {
 	switch {
 	case k.config.Form != Learn:
@@ -90,10 +99,18 @@ func (k *Checker) Check(d Datagram, wall time.Time) Heard {
 	if h.Sound {
 		h.Differs = k.differences(d, h)
 	}
-	if h.Reason == Accepted && h.Role == Listed && k.advert.Version == V3 && d.Source.Is4() {
-		k.form = form
+	if h.Reason == Accepted && k.advert.Version == V3 && d.Source.Is4() {
+		k.learn(form, h.Role)
 	}
 	return h
+}
+
+// learn the form of a router whose adverts count, or of a fellow, which has learned it from such a one that may be silent by now. One that has learned nothing sends [PseudoHeader], which
+// so says nothing of a fellow.
+func (k *Checker) learn(f Form, from Role) {
+	if from == Listed || from == Fellow && f != PseudoHeader {
+		k.form = f
+	}
 }
 
 func (k *Checker) role(a netip.Addr) Role {

@@ -190,6 +190,23 @@ func TestFormIsLearned(t *testing.T) {
 	if k.Form() != MessageOnly {
 		t.Errorf("the listed router taught %s", k.Form())
 	}
+	c.Fellows = addrs("192.168.1.2")
+	k = NewChecker(c)
+	for _, x := range []struct {
+		source     string
+		form, want Form
+	}{
+		{"192.168.1.2", PseudoHeader, PseudoHeader},
+		{"192.168.1.2", MessageOnly, MessageOnly},
+		{"192.168.1.2", PseudoHeader, MessageOnly}, // it may have learned nothing
+		{"192.168.1.10", PseudoHeader, PseudoHeader},
+		{"192.168.1.2", MessageOnly, MessageOnly}, // it has heard what this node has not
+	} {
+		k.Check(from(x.source, x.form), wall)
+		if k.Form() != x.want {
+			t.Errorf("%s in %s taught %s, want %s", x.source, x.form, k.Form(), x.want)
+		}
+	}
 	c.Form = PseudoHeader
 	k = NewChecker(c)
 	k.Check(from("192.168.1.10", MessageOnly), wall)
@@ -263,6 +280,41 @@ func TestReplay(t *testing.T) {
 				if h := k.Check(from(s.from, s.s), wall.Add(s.at)); h.Reason != s.want {
 					t.Errorf("step %d: %s, want %s", i+1, h.Reason, s.want)
 				}
+			}
+		})
+	}
+}
+
+// TestReplayOutlivesConfiguration: who is configured anew takes no advert again, unless keys or peers are others.
+func TestReplayOutlivesConfiguration(t *testing.T) {
+	c := base()
+	c.Keys, c.Monotonic = keyring(t, 1, key0()), true
+	two := Key{ID: 2, Secret: slices.Repeat([]byte{9}, 64)}
+	d := sent(t, vectors[3].advert, Envelope{Source: addr("192.168.1.10"), Destination: IPv4.Group(), Keys: keyring(t, 1, key0()), Sequence: SequenceAt(wall)})
+	for name, x := range map[string]struct {
+		change func(*Config)
+		want   Reason
+	}{
+		"priority":    {func(c *Config) { c.Priority = 200 }, Replayed},
+		"another key": {func(c *Config) { c.Keys = keyring(t, 1, key0(), two) }, Accepted},
+		"a window":    {func(c *Config) { c.Monotonic = false }, Accepted},
+		"none before": {func(*Config) {}, Accepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := c, c
+			after.Keys = keyring(t, 1, key0())
+			x.change(&after)
+			if name == "none before" {
+				before.Keys, before.Monotonic = nil, false
+			}
+			old, err := NewRouter(before)
+			must(t, err)
+			old.Hear(d, sec, wall)
+			r, err := NewRouter(after)
+			must(t, err)
+			r.inherit(old)
+			if h, _ := r.Hear(d, 2*sec, wall); h.Reason != x.want {
+				t.Errorf("heard again: %s, want %s", h.Reason, x.want)
 			}
 		})
 	}

@@ -11,7 +11,7 @@ import (
 type Form uint8
 
 const (
-	// Learn is no form: the one that was heard from the peers last, [PseudoHeader] until then.
+	// Learn is no form: the one that was heard last from the peers, or from a fellow that has learned one, [PseudoHeader] until then.
 	Learn Form = iota
 	// PseudoHeader: with the source, the real destination, the protocol and the length. keepalived's default, which up to 2.2.7 takes no other.
 	PseudoHeader

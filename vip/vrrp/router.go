@@ -33,10 +33,11 @@ func NewRouter(c Config) (*Router, error) {
 	return &Router{config: c, checker: NewChecker(c), machine: NewMachine(c), neighbours: NewNeighbours(MaxNeighbours)}, nil
 }
 
-// inherit takes over what the same router knew before it got another configuration: who is heard does not change by it.
+// inherit takes over what the same router knew before it got another configuration: who is heard does not change by it, nor what they take.
 func (r *Router) inherit(old *Router) {
+	r.checker.inherit(old.checker)
 	r.neighbours, r.signed, r.id = old.neighbours, old.signed, old.id
-	r.sent, r.lastWords, r.kept = old.sent, old.lastWords, old.kept
+	r.surplus, r.sent, r.lastWords, r.kept = old.surplus, old.sent, old.lastWords, old.kept
 }
 
 // listener is what those who listen to a router want to know of it.

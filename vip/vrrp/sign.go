@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -67,7 +68,7 @@ type Keyring struct {
 }
 
 type signer struct {
-	id   uint8
+	Key
 	hash hash.Hash
 }
 
@@ -84,7 +85,7 @@ func NewKeyring(active uint8, keys ...Key) (*Keyring, error) {
 		case k.find(key.ID) != nil:
 			return nil, fmt.Errorf("key id %d is there twice: give each key its own", key.ID)
 		}
-		k.keys = append(k.keys, signer{key.ID, hmac.New(sha256.New, key.Secret)})
+		k.keys = append(k.keys, signer{Key{key.ID, slices.Clone(key.Secret)}, hmac.New(sha256.New, key.Secret)})
 	}
 	if k.find(active) == nil {
 		return nil, fmt.Errorf("the active key %d is not among the keys: add it, or make another one active", active)
@@ -92,9 +93,17 @@ func NewKeyring(active uint8, keys ...Key) (*Keyring, error) {
 	return k, nil
 }
 
+// equal reports whether two have the same keys, whichever signs.
+func (k *Keyring) equal(o *Keyring) bool {
+	sorted := func(keys []signer) []signer {
+		return slices.SortedFunc(slices.Values(keys), func(a, b signer) int { return int(a.ID) - int(b.ID) })
+	}
+	return slices.EqualFunc(sorted(k.keys), sorted(o.keys), func(a, b signer) bool { return a.ID == b.ID && hmac.Equal(a.Secret, b.Secret) })
+}
+
 func (k *Keyring) find(id uint8) hash.Hash {
 	for i := range k.keys {
-		if k.keys[i].id == id {
+		if k.keys[i].ID == id {
 			return k.keys[i].hash
 		}
 	}

@@ -215,7 +215,8 @@ func (f flooded) Receive() ([]vrrp.Datagram, error) {
 	return []vrrp.Datagram{{Source: vrrp.Addr("192.168.1.9"), Payload: []byte{0x31, 99, 0, 0}}}, nil
 }
 
-// TestSpeakerTellsTurns: who listens hears once that a router begins to speak, changes its priority and stops, and that also where the router here is configured anew meanwhile.
+// TestSpeakerTellsTurns: who listens hears once that a router begins to speak, changes its priority and stops, and that also where the router here is configured anew meanwhile. Nothing
+// that was learned and counted is lost by that.
 func TestSpeakerTellsTurns(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
 		c := vrrp.Base()
@@ -223,7 +224,7 @@ func TestSpeakerTellsTurns(t *testing.T) {
 		turns := 0
 		s := run(ctx, t, vrrp.SpeakerOptions{Wire: link.Plug(), Turned: func(vrrp.VRID) { turns++ }}, c)
 		legacy := vrrp.Base()
-		legacy.Source, legacy.Priority, legacy.Anyone = vrrp.Addr("192.168.1.10"), 200, true
+		legacy.Source, legacy.Priority, legacy.Anyone, legacy.Form = vrrp.Addr("192.168.1.10"), 200, true, vrrp.MessageOnly
 		var did []string
 		n := router(ctx, t, link, legacy, &did)
 		time.Sleep(8*sec + sec/2)
@@ -231,9 +232,12 @@ func TestSpeakerTellsTurns(t *testing.T) {
 		if err := s.Add(c); err != nil {
 			t.Fatal(err)
 		}
+		if st, _ := s.Status(51); st.Form != vrrp.MessageOnly || st.Counts[vrrp.Accepted] != 6 {
+			t.Errorf("configured anew it sends %s, and has counted %v", st.Form, st.Counts)
+		}
 		time.Sleep(sec)
 		synctest.Wait()
-		if st, _ := s.Status(51); turns != 1 || len(st.Neighbours) != 1 || !st.Heeded[0] {
+		if st, _ := s.Status(51); turns != 1 || len(st.Neighbours) != 1 || !st.Heeded[0] || st.Counts[vrrp.Accepted] != 7 {
 			t.Errorf("%d turns, %+v", turns, st)
 		}
 		if err := n.Tell(51, vrrp.Reprioritised, 220); err != nil {
@@ -246,6 +250,47 @@ func TestSpeakerTellsTurns(t *testing.T) {
 		synctest.Wait()
 		if st, _ := s.Status(51); turns != 3 || st.Heeded[0] || st.Neighbours[0].Priority != 220 {
 			t.Errorf("%d turns, %+v", turns, st)
+		}
+	})
+}
+
+// TestSpeakerTakesOverTheForm of the checksum, which the others of the cluster have learned from a router that is silent by now: who begins when that has said its last hears it from them.
+func TestSpeakerTakesOverTheForm(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
+		node := func(source, fellow string) *vrrp.Speaker {
+			c := vrrp.Base()
+			c.Mode, c.Priority, c.Listed, c.Source, c.Fellows = vrrp.Appointed, 254, vrrp.Addrs("192.168.1.10"), vrrp.Addr(source), vrrp.Addrs(fellow)
+			return run(ctx, t, vrrp.SpeakerOptions{Wire: link.Plug()}, c)
+		}
+		owner := node("192.168.1.1", "192.168.1.2")
+		legacy := vrrp.Base()
+		legacy.Source, legacy.Priority, legacy.Anyone, legacy.Form = vrrp.Addr("192.168.1.10"), 100, true, vrrp.MessageOnly
+		var did []string
+		n := router(ctx, t, link, legacy, &did)
+		time.Sleep(5 * sec)
+		if err := owner.Tell(51, vrrp.Appoint, 0); err != nil { // from now on the other is silent
+			t.Fatal(err)
+		}
+		time.Sleep(5 * sec)
+		heir := node("192.168.1.2", "192.168.1.1")
+		time.Sleep(5 * sec)
+		if err := errors.Join(owner.Tell(51, vrrp.HandOver, 0), heir.Tell(51, vrrp.Appoint, 0)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		st, _ := n.Status(51)
+		if st.State != vrrp.Backup || len(st.Neighbours) != 2 || st.Neighbours[0].Form != vrrp.MessageOnly || st.Neighbours[1].Form != vrrp.MessageOnly {
+			t.Errorf("it hears %+v", st)
+		}
+		// A node that has learned nothing sends the usual form, which teaches nobody.
+		c := vrrp.Base()
+		c.Mode, c.Priority, c.Source = vrrp.Appointed, 254, vrrp.Addr("192.168.1.1")
+		if err := errors.Join(heir.Tell(51, vrrp.HandOver, 0), owner.Remove(51), owner.Add(c), owner.Tell(51, vrrp.Appoint, 0)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if st, _ := heir.Status(51); st.Form != vrrp.MessageOnly || st.Neighbours[0].Form != vrrp.PseudoHeader {
+			t.Errorf("it has heard %+v, and sends %s", st.Neighbours, st.Form)
 		}
 	})
 }
