@@ -427,6 +427,24 @@ func TestExplainsAsItTells(t *testing.T) {
 	})
 }
 
+// TestStatusOfWhoCannotSend: of two routers on a link the status names the one whose adverts do not leave, and counts those of the other.
+func TestStatusOfWhoCannotSend(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		c.Bar(errors.New("no route to 192.0.2.5"), addrs("192.0.2.5")...)
+		a := newHost(ctx, c, "192.0.2.1")
+		works, fails := router(51), router(52)
+		works.Name, fails.Name, fails.Config.Peers = "A", "B", addrs("192.0.2.5")
+		a.Want([]Router{works, fails})
+		a.Speak(works.ID, 7)
+		a.Speak(fails.ID, 7)
+		time.Sleep(3*sec + sec/2)
+		st := a.Status()
+		if len(st) != 2 || st[0].Problem != "" || st[1].Problem != "no route to 192.0.2.5" || st[0].Sent != 4 || st[1].Sent != 0 {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
 // TestSpeakAfterAFreeze: the lease is gone and back within a moment, and in that moment a better router is heard, of which whoever gave the order does not know yet. Nothing is said
 // beside it; once it is silent, what was ordered is done.
 func TestSpeakAfterAFreeze(t *testing.T) {

@@ -14,7 +14,7 @@ type Status struct {
 	ID     ID
 	Name   string
 	Config vrrp.Config // Source is from where adverts go; no keys
-	// Problem is why nothing is spoken or heard; "" = nothing speaks against it.
+	// Problem is why nothing is spoken or heard, or not by all peers; "" = nothing speaks against it.
 	Problem string
 	// Speaks says that it is to advertise now.
 	Speaks bool
@@ -126,7 +126,7 @@ func (x *Status) fill(l *line) {
 		return
 	}
 	x.RouterStatus = st
-	if err := speaker.Failing(); err != nil {
+	if err := speaker.Failing(x.ID.VRID); err != nil {
 		x.Problem = err.Error()
 	}
 	now, ours := time.Now(), x.Config

@@ -266,7 +266,7 @@ func (c *Conn) Send(packet []byte, to netip.Addr) error {
 func (c *Conn) sent(to netip.Addr, err error) error {
 	switch {
 	case errors.Is(err, unix.EAGAIN):
-		return fmt.Errorf("vrrp on %s: too much waits to be sent, so the link takes nothing, or peers are not there: %w", c.link, err)
+		return fmt.Errorf("vrrp on %s: send to %s: too much waits to be sent, so the link takes nothing, or peers are not there: %w", c.link, to, err)
 	case err != nil:
 		return fmt.Errorf("vrrp on %s: send to %s: %w", c.link, to, err)
 	}

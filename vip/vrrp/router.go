@@ -20,6 +20,8 @@ type Router struct {
 	sent       uint64
 	lastWords  uint64
 	kept       uint64
+	failing    error // of the last advert
+	unheard    bool  // it went to nobody
 }
 
 // maxInbox is how many routers are heard in one batch of datagrams: one advert of each.
@@ -38,6 +40,7 @@ func (r *Router) inherit(old *Router) {
 	r.checker.inherit(old.checker)
 	r.neighbours, r.signed, r.id = old.neighbours, old.signed, old.id
 	r.surplus, r.sent, r.lastWords, r.kept = old.surplus, old.sent, old.lastWords, old.kept
+	r.failing, r.unheard = old.failing, old.unheard
 }
 
 // listener is what those who listen to a router want to know of it.

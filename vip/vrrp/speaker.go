@@ -57,7 +57,6 @@ type Speaker struct {
 	routers map[VRID]*Router
 	unknown uint64 // datagrams of no router of ours
 	ended   bool
-	failing error         // of the last Send
 	listens time.Duration // until then what waits is heard before the timers that are due; 0 = none is
 }
 
@@ -128,7 +127,7 @@ type RouterStatus struct {
 	// Heeded says of each whether it speaks with adverts that we accept.
 	Heeded []bool
 	Counts [Reasons]uint64
-	// Sent is how many adverts were sent, LastWords those of them that had priority 0, and Kept those that were not sent, as they might not.
+	// Sent is how many adverts were sent, to one peer at least, LastWords those of them that had priority 0, and Kept those that were not sent, as they might not.
 	Sent, LastWords, Kept uint64
 	// Now is the clock of the neighbours' times.
 	Now time.Duration
@@ -159,11 +158,14 @@ func (s *Speaker) Unknown() uint64 {
 	return s.unknown
 }
 
-// Failing is why the last advert could not be sent; nil if it was.
-func (s *Speaker) Failing() error {
+// Failing is why the last advert of a router that is Active could not be sent, or not to all of its peers; nil if it was.
+func (s *Speaker) Failing(v VRID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failing
+	if r := s.routers[v]; r != nil && r.machine.State() == Active {
+		return r.failing
+	}
+	return nil
 }
 
 // Run hears, speaks and keeps the timers until ctx ends. It says nothing at its end: see [EventKind] for what has to be told before.
@@ -290,25 +292,39 @@ func (s *Speaker) act(r *Router, actions []Action) {
 			r.kept++
 			continue
 		}
-		err := r.Compose(a.Priority, time.Now(), s.sends(r.config.VRID))
-		switch {
-		case err != nil:
-		case a.Priority == Releasing:
-			r.lastWords++
-			fallthrough
-		default:
-			r.sent++
-		}
-		s.options.Log.Debug("vrrp advert sent", "vrid", r.config.VRID, "priority", a.Priority, "reason", err)
-		if (err == nil) != (s.failing == nil) {
-			if err != nil {
-				s.options.Log.Warn("vrrp adverts cannot be sent: other routers will take over", "vrid", r.config.VRID, "reason", err)
-			} else {
-				s.options.Log.Info("vrrp adverts are sent again", "vrid", r.config.VRID)
-			}
-		}
-		s.failing = err
+		s.send(r, a.Priority)
 	}
+}
+
+// send sends an advert, and says when that begins to fail, and when it does no more.
+func (s *Speaker) send(r *Router, p Priority) {
+	out, send := 0, s.sends(r.config.VRID)
+	err := r.Compose(p, time.Now(), func(packet []byte, to netip.Addr) error {
+		err := send(packet, to)
+		if err == nil {
+			out++
+		}
+		return err
+	})
+	if out > 0 {
+		r.sent++
+		if p == Releasing {
+			r.lastWords++
+		}
+	}
+	log, v := s.options.Log, r.config.VRID
+	log.Debug("vrrp advert sent", "vrid", v, "priority", p, "reason", err)
+	failing, unheard := err != nil, err != nil && out == 0
+	switch {
+	case failing == (r.failing != nil) && unheard == r.unheard:
+	case !failing:
+		log.Info("vrrp adverts are sent again", "vrid", v)
+	case unheard:
+		log.Warn("vrrp adverts cannot be sent: other routers will take over", "vrid", v, "reason", err)
+	default:
+		log.Warn("vrrp adverts do not reach all peers: those may take over", "vrid", v, "reason", err)
+	}
+	r.failing, r.unheard = err, unheard
 }
 
 // sends is how an advert of the router leaves.

@@ -314,6 +314,56 @@ func TestSpeakerCannotSend(t *testing.T) {
 	})
 }
 
+// TestSpeakerCannotSendOne router's adverts, and those of another it can: what is said and counted is of the one, and once.
+func TestSpeakerCannotSendOne(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {
+		var log strings.Builder
+		link.Bar(errors.New("no route to 192.168.1.10"), vrrp.Addr("192.168.1.10"))
+		s := appointed(ctx, t, vrrp.SpeakerOptions{Wire: link.Plug(), Log: slog.New(slog.NewTextHandler(&log, nil))}) // by multicast
+		c := vrrp.Base()
+		c.VRID, c.Mode, c.Peers = 52, vrrp.Appointed, vrrp.Addrs("192.168.1.10", "192.168.1.11", "192.168.1.12")
+		if err := errors.Join(s.Add(c), s.Tell(52, vrrp.Appoint, 0)); err != nil {
+			t.Fatal(err)
+		}
+		said := func() string { defer log.Reset(); return log.String() }
+		time.Sleep(10*sec + sec/2)
+		synctest.Wait()
+		st, _ := s.Status(52)
+		if s.Failing(51) != nil || s.Failing(52) == nil || s.Failing(52).Error() != "no route to 192.168.1.10" || st.Sent != 11 {
+			t.Errorf("one of three peers is not reached: %d sent, failing: %v and %v", st.Sent, s.Failing(51), s.Failing(52))
+		}
+		if text := said(); strings.Count(text, "level=") != 1 || !strings.Contains(text, `level=WARN msg="vrrp adverts do not reach all peers: those may take over" vrid=52 reason="no route to 192.168.1.10"`) {
+			t.Errorf("one of three peers is not reached: said %s", text)
+		}
+		c.Priority++
+		link.Bar(errors.New("no route"), c.Peers...)
+		if err := errors.Join(s.Add(c), s.Tell(52, vrrp.Appoint, 0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3*sec + sec/4)
+		synctest.Wait()
+		if st, _ := s.Status(52); st.Sent != 11 || s.Failing(52) == nil {
+			t.Errorf("none is reached: %d sent, failing: %v", st.Sent, s.Failing(52))
+		}
+		if text := said(); strings.Count(text, "level=") != 1 || !strings.Contains(text, "cannot be sent: other routers will take over") {
+			t.Errorf("none is reached: said %s", text)
+		}
+		if err := s.Tell(52, vrrp.HandOver, 0); err != nil || s.Failing(52) != nil {
+			t.Errorf("one that is silent fails: %v, %v", err, s.Failing(52))
+		}
+		link.Bar(nil, c.Peers...)
+		if err := s.Tell(52, vrrp.Appoint, 0); err != nil {
+			t.Fatal(err)
+		}
+		if text := said(); s.Failing(52) != nil || strings.Count(text, "level=") != 1 || !strings.Contains(text, "vrrp adverts are sent again") {
+			t.Errorf("all are: failing: %v, said %s", s.Failing(52), text)
+		}
+		if err := s.Remove(52); err != nil || s.Failing(52) != nil {
+			t.Error("a router that is gone fails")
+		}
+	})
+}
+
 // TestSpeakerTellsDifferences of a neighbour once, with the neighbour.
 func TestSpeakerTellsDifferences(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, link *vrrptest.Cable) {

@@ -2,6 +2,7 @@
 package vrrptest
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"net"
@@ -22,6 +23,7 @@ type Cable struct {
 	ends []*End
 	seen []Sent
 	cut  error // what Send says
+	bars map[netip.Addr]error
 }
 
 // Sent is an advert on the cable.
@@ -131,14 +133,14 @@ func (e *End) Freeze() (thaw func()) {
 }
 
 // Send implements vrrp.Wire.
-func (e *End) Send(packet []byte, _ netip.Addr) error { return e.send("", packet) }
+func (e *End) Send(packet []byte, to netip.Addr) error { return e.send("", packet, to) }
 
 // SendFrom implements vrrp.Wire.
-func (e *End) SendFrom(mac net.HardwareAddr, packet []byte, _ netip.Addr) error {
-	return e.send(mac.String(), packet)
+func (e *End) SendFrom(mac net.HardwareAddr, packet []byte, to netip.Addr) error {
+	return e.send(mac.String(), packet, to)
 }
 
-func (e *End) send(mac string, packet []byte) error {
+func (e *End) send(mac string, packet []byte, to netip.Addr) error {
 	if e.Stuck != nil {
 		select {
 		case e.Begun <- struct{}{}:
@@ -153,8 +155,8 @@ func (e *End) send(mac string, packet []byte) error {
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cut != nil {
-		return c.cut
+	if err := cmp.Or(c.cut, c.bars[to]); err != nil {
+		return err
 	}
 	var a vrrp.Advert
 	a.Decode(d)
@@ -250,6 +252,18 @@ func (c *Cable) Cut(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cut = err
+}
+
+// Bar has the cable take nothing that is sent to some hosts, as Cut does.
+func (c *Cable) Bar(err error, hosts ...netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bars == nil {
+		c.bars = map[netip.Addr]error{}
+	}
+	for _, a := range hosts {
+		c.bars[a] = err
+	}
 }
 
 // Lose has the cable lose all that is sent until the returned function is called.
