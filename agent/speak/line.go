@@ -189,7 +189,6 @@ func (l *line) wrapped() (Wire, error) {
 // running is a router as the Speaker has it.
 type running struct {
 	router *Router
-	at     place
 	own    Claim
 	hosts  []netip.Addr // whose word counts; nil is everybody's
 }
@@ -245,7 +244,7 @@ func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrr
 	}
 	for _, v := range slices.Sorted(maps.Keys(want)) {
 		r := want[v]
-		if was, is := have[v]; is && was.at == at && (was.router == r || was.router.equal(r)) {
+		if was, is := have[v]; is && was.own.Source == r.source(at) && (was.router == r || was.router.equal(r)) {
 			continue
 		}
 		c, err := r.config(at)
@@ -269,7 +268,7 @@ func (l *line) match(s *vrrp.Speaker, wire, wrapped Wire, at place, want map[vrr
 			}
 			continue
 		}
-		have[v] = running{r, at, Claim{c.Source, c.Priority}, c.Hosts()}
+		have[v] = running{r, Claim{c.Source, c.Priority}, c.Hosts()}
 		filter = true
 	}
 	if filter {

@@ -329,6 +329,54 @@ func TestFollowsTheLink(t *testing.T) {
 	})
 }
 
+// TestGlobalAddressOfALink: what global addresses of IPv6 a link has matters to a router alone that sends beyond the link. Any other goes on: where routers elect, one that began anew
+// would be silent for three intervals.
+func TestGlobalAddressOfALink(t *testing.T) {
+	for name, x := range map[string]struct {
+		peers  []netip.Addr
+		source string // it sends from
+		anew   bool   // it begins anew, from another
+	}{
+		"multicast":           {nil, "fe80::1", false},
+		"unicast on the link": {addrs("fe80::5"), "fe80::1", false},
+		"unicast beyond it":   {addrs("2001:db8::5"), "2001:db8::1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+				a := newHost(ctx, c, "192.0.2.1")
+				at := func(global string) {
+					a.link.Store(&vip.Link{Name: "eth0", Index: 2, LinkLocal: netip.MustParseAddr("fe80::1"), Own: addrs("192.0.2.1", global)})
+					a.Look()
+					synctest.Wait()
+				}
+				r := router(51)
+				r.ID.Family, r.Config.Addresses, r.Config.Listed, r.Config.Peers = vrrp.IPv6, addrs("fe80::10"), x.peers, x.peers
+				a.Want([]Router{r})
+				at("2001:db8::1")
+				a.Elect(r.ID, 7, 200)
+				time.Sleep(5*sec + sec/2)
+				turn := time.Now()
+				if n := len(c.By(x.source, time.Time{})); n == 0 {
+					t.Fatalf("it does not speak: %+v", a.Status())
+				}
+				at("2001:db8::2")
+				st := a.Status()
+				if on := st[0].State == vrrp.Active; on == x.anew || a.View(r.ID).Speaks != on {
+					t.Errorf("it is %s", st[0].State)
+				}
+				time.Sleep(2 * sec)
+				if !x.anew && len(c.By(x.source, turn)) != 2 {
+					t.Errorf("%d adverts from %s in 2 s", len(c.By(x.source, turn)), x.source)
+				}
+				time.Sleep(5 * sec)
+				if st := a.Status(); x.anew && (st[0].ActiveRouter.String() != "2001:db8::2" || len(c.By("2001:db8::2", turn)) == 0) {
+					t.Errorf("in the end %+v", st)
+				}
+			})
+		})
+	}
+}
+
 // TestRemovedRouter: a router that is configured no more stays until its last word is said, and no longer.
 func TestRemovedRouter(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {

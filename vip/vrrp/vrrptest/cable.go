@@ -148,10 +148,7 @@ func (e *End) send(mac string, packet []byte, to netip.Addr) error {
 		}
 		<-e.Stuck
 	}
-	d, r := vrrp.ParseIPv4(slices.Clone(packet))
-	if r != vrrp.Accepted {
-		panic(r)
-	}
+	d := parse(slices.Clone(packet))
 	c := e.cable
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,6 +168,18 @@ func (e *End) send(mac string, packet []byte, to netip.Addr) error {
 		}
 	}
 	return nil
+}
+
+// parse takes the IP header off, as a Conn does.
+func parse(packet []byte) vrrp.Datagram {
+	if packet[0]>>4 == 6 {
+		return vrrp.Datagram{Source: netip.AddrFrom16([16]byte(packet[8:])), Destination: netip.AddrFrom16([16]byte(packet[24:])), TTL: packet[7], Payload: packet[40:]}
+	}
+	d, r := vrrp.ParseIPv4(packet)
+	if r != vrrp.Accepted {
+		panic(r)
+	}
+	return d
 }
 
 // Wrap wraps a packet of IPv4 in an authentication header, as version 2 had it: 96 bits of check value, which nobody verifies.
