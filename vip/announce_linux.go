@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,15 +98,21 @@ func (f *Frames) port(link string) (*port, error) {
 	if p != nil && time.Since(p.at) < portAge {
 		return p, nil
 	}
-	var ifi *net.Interface
+	var links []net.Interface
 	err := f.in(func() (err error) {
-		ifi, err = net.InterfaceByName(link)
+		links, err = net.Interfaces()
 		return err
 	})
 	if err != nil {
 		f.drop(link)
-		return nil, fmt.Errorf("%w: %s: %w", ErrNoLink, link, err)
+		return nil, fmt.Errorf("list the links, to announce on %s: %w", link, err)
 	}
+	f.keep(links)
+	i := slices.IndexFunc(links, func(l net.Interface) bool { return l.Name == link })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoLink, link)
+	}
+	ifi := &links[i]
 	if len(ifi.HardwareAddr) != 6 || ifi.Flags&net.FlagLoopback != 0 {
 		f.drop(link)
 		return nil, fmt.Errorf("%w: %s", ErrNoNeighbours, link)
@@ -114,11 +121,10 @@ func (f *Frames) port(link string) (*port, error) {
 		f.drop(link)
 		return nil, fmt.Errorf("%w: %s: ip link set %[2]s up", ErrLinkDown, link)
 	}
-	if p != nil && p.index == ifi.Index {
+	if p = f.ports[link]; p != nil {
 		p.mac, p.at = ifi.HardwareAddr, time.Now()
 		return p, nil
 	}
-	f.drop(link)
 	p = &port{index: ifi.Index, mac: ifi.HardwareAddr, at: time.Now()}
 	err = f.in(func() (err error) {
 		// Protocol 0: the socket only sends. Bound to ARP or IPv6 it would get a copy of every such frame of a busy link.
@@ -130,6 +136,15 @@ func (f *Frames) port(link string) (*port, error) {
 	}
 	f.ports[link] = p
 	return p, nil
+}
+
+// keep closes the ways out of links that are gone, or others by now under the same name.
+func (f *Frames) keep(links []net.Interface) {
+	for name, p := range f.ports {
+		if !slices.ContainsFunc(links, func(l net.Interface) bool { return l.Name == name && l.Index == p.index }) {
+			f.drop(name)
+		}
+	}
 }
 
 // drop closes the way out of link.

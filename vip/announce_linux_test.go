@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,4 +117,26 @@ func TestAnnouncerErrors(t *testing.T) {
 	}
 	s.join("eth0", newSpace(t), "peer0")
 	must(t, f.Announce("eth0", vip))
+}
+
+// TestAnnouncerForgets links that are gone, as virtual MACs' are when their addresses move: what goes out on another one closes their sockets.
+func TestAnnouncerForgets(t *testing.T) {
+	s, _ := node(t)
+	f, vip := s.announcer(), netip.MustParseAddr("192.0.2.10")
+	for _, name := range []string{"eth1", "eth2", "eth3"} {
+		s.join(name, newSpace(t), "peer0")
+		must(t, f.Announce(name, vip))
+	}
+	must(t, s.NL.LinkDel(s.Link("eth1")), s.NL.LinkDel(s.Link("eth2")))
+	s.join("eth2", newSpace(t), "peer0") // another one
+	must(t, f.Announce("eth0", vip))
+	var open []string
+	for name := range f.ports {
+		open = append(open, name)
+	}
+	slices.Sort(open)
+	if !slices.Equal(open, []string{"eth0", "eth3"}) {
+		t.Errorf("sockets are open on %v", open)
+	}
+	must(t, f.Announce("eth2", vip), f.Announce("eth3", vip))
 }
