@@ -92,9 +92,9 @@ func (k *Checker) Check(d Datagram, wall time.Time) Heard {
 	h.Form = form
 	h.Reason = k.judge(d, decoded, wall)
 	k.counts[h.Reason]++
-	// What is in an authentication header was said as well. Of the cluster nobody speaks so: who uses a node's address is not to be taken for the node.
-	if decoded == Accepted || decoded == InAH && k.advert.Version == V2 && len(k.advert.Addresses) > 0 && h.Role != Fellow {
-		h.Sound = k.advert.VRID == k.config.VRID && d.TTL >= k.config.minTTL() && (d.Source != k.config.Source || k.config.SharedSource)
+	// Of the cluster nobody speaks in authentication headers: who uses a node's address is not to be taken for the node.
+	if k.advert.sound(decoded, d.TTL, k.config.minTTL()) && (decoded == Accepted || h.Role != Fellow) {
+		h.Sound = k.advert.VRID == k.config.VRID && (d.Source != k.config.Source || k.config.SharedSource)
 	}
 	if h.Sound {
 		h.Differs = k.differences(d, h)
@@ -111,6 +111,11 @@ func (k *Checker) learn(f Form, from Role) {
 	if from == Listed || from == Fellow && f != PseudoHeader {
 		k.form = f
 	}
+}
+
+// sound reports whether an advert that was decoded came from the link and is whole. What is in an authentication header was said as well, and is of version 2.
+func (a *Advert) sound(decoded Reason, ttl, least uint8) bool {
+	return ttl >= least && (decoded == Accepted || decoded == InAH && a.Version == V2 && len(a.Addresses) > 0)
 }
 
 func (k *Checker) role(a netip.Addr) Role {

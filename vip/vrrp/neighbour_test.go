@@ -193,9 +193,22 @@ func TestSurvey(t *testing.T) {
 	if r := s.Hear(bad, sec); r != BadTTL || s.Counts()[BadTTL] != 1 {
 		t.Errorf("TTL 254: %s", r)
 	}
-	ah := Datagram{Source: addr("192.168.1.14"), Destination: IPv4.Group(), TTL: 255, AH: true, Payload: inAH(bad.Payload)}
-	if r := s.Hear(ah, sec); r != InAH {
-		t.Errorf("in an authentication header: %s", r)
+	spoiled := unhex(t, vectors[0].hex)
+	spoiled[7]++
+	for source, x := range map[string]struct {
+		message []byte
+		ttl     uint8
+	}{
+		"192.168.1.14": {unhex(t, vectors[0].hex), 255},
+		// Nobody knows who has said these:
+		"192.168.1.15": {bad.Payload, 255}, // version 3, which has no such header
+		"192.168.1.16": {unhex(t, vectors[0].hex), 254},
+		"192.168.1.17": {spoiled, 255},
+	} {
+		ah := Datagram{Source: addr(source), Destination: IPv4.Group(), TTL: x.ttl, AH: true, Payload: inAH(x.message)}
+		if r := s.Hear(ah, sec); r != InAH {
+			t.Errorf("%s in an authentication header: %s", source, r)
+		}
 	}
 	all := s.Neighbours()
 	var sources []netip.Addr

@@ -15,11 +15,16 @@ func NewSurvey() *Survey { return &Survey{neighbours: NewNeighbours(MaxScanned)}
 // Hear notes a datagram, and says why it was not.
 func (s *Survey) Hear(d Datagram, at time.Duration) Reason {
 	form, r := s.advert.Decode(d)
-	if r == Accepted && d.Destination.IsMulticast() && d.TTL != wireTTL {
+	least := uint8(0) // who sends by unicast may not be on the link, and keepalived asks no TTL of it
+	if d.Destination.IsMulticast() {
+		least = wireTTL
+	}
+	sound := s.advert.sound(r, d.TTL, least)
+	if r == Accepted && !sound {
 		r = BadTTL
 	}
 	s.counts[r]++
-	if r == Accepted || r == InAH {
+	if sound {
 		s.neighbours.Hear(Heard{Source: d.Source, Role: Stranger, Form: form, Reason: r, Advert: &s.advert}, d.Destination, at)
 	}
 	return r
