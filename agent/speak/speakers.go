@@ -314,8 +314,13 @@ func (s *Speakers) Run(ctx context.Context) error {
 		for id, stop := range stops {
 			if want[id] == nil {
 				stop()
+			}
+		}
+		for id := range stops {
+			if want[id] == nil {
 				<-ended[id]
 				delete(stops, id)
+				delete(ended, id)
 				s.mu.Lock()
 				delete(s.lines, id)
 				s.mu.Unlock()

@@ -435,6 +435,71 @@ func TestSocketThatHangs(t *testing.T) {
 	<-ended
 }
 
+// slow is an end whose reader takes a second to see that it is to stop.
+type slow struct {
+	*vrrptest.End
+	closed func()
+}
+
+func (s slow) Receive() ([]vrrp.Datagram, error) {
+	got, err := s.End.Receive()
+	if err != nil {
+		time.Sleep(sec)
+	}
+	return got, err
+}
+
+func (s slow) Close() error {
+	s.closed()
+	return s.End.Close()
+}
+
+// TestLinesEndTogether: nobody waits for the sockets of one line to close before the next one is told.
+func TestLinesEndTogether(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		var closed []time.Time
+		var mu sync.Mutex
+		names := []string{"eth0", "eth1", "eth2"}
+		s := New(Options{
+			Links: func() (links []vip.Link, err error) {
+				for i, name := range names {
+					links = append(links, vip.Link{Name: name, Index: 2 + i, Primary: addrs("192.0.2.1")[0]})
+				}
+				return links, nil
+			},
+			Open: func(o vrrp.ConnOptions) (Wire, error) {
+				if o.AH {
+					return nil, errors.New("no socket")
+				}
+				return slow{c.Open(o), func() { mu.Lock(); defer mu.Unlock(); closed = append(closed, time.Now()) }}, nil
+			},
+			Live: func(uint64) bool { return true },
+		})
+		go s.Run(ctx)
+		var routers []Router
+		for _, name := range names {
+			r := router(51)
+			r.ID.Link = name
+			routers = append(routers, r)
+		}
+		s.Want(routers)
+		time.Sleep(sec)
+		turn := time.Now()
+		s.Want(nil)
+		time.Sleep(10 * sec)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(closed) != len(names) || closed[0].Sub(turn) != sec || closed[2].Sub(turn) != sec {
+			t.Errorf("told at %v, they are closed at %v", turn, closed)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.lines) != 0 {
+			t.Errorf("%d lines are left", len(s.lines))
+		}
+	})
+}
+
 // TestTellsDifferences with what they lead to, and the cure.
 func TestTellsDifferences(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {

@@ -324,6 +324,43 @@ func TestConnAH(t *testing.T) {
 	}
 }
 
+// TestReceiveEnds: who keeps a pace, and so does not look at the socket, minds the deadline that is set meanwhile, and that the socket is closed.
+func TestReceiveEnds(t *testing.T) {
+	us, them := wire(t)
+	out := them.conn(ConnOptions{Family: IPv4})
+	r, err := NewRouter(Config{VRID: 51, Version: V3, Priority: 100, Interval: time.Second, Addresses: addrs("192.168.1.100"), Source: addr("192.168.1.10")})
+	must(t, err)
+	for name, x := range map[string]struct {
+		end  func(*Conn) error
+		want string
+	}{
+		"deadline": {func(c *Conn) error { return c.SetReadDeadline(time.Now()) }, "i/o timeout"},
+		"close":    {func(c *Conn) error { return c.Close() }, "use of closed file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := us.conn(ConnOptions{Family: IPv4, VRIDs: []VRID{51}})
+			in.pace.most, in.pace.pause = 1, time.Hour
+			must(t, r.Compose(100, time.Now(), out.Send))
+			in.take(t, 1)
+			must(t, in.SetReadDeadline(time.Time{}))
+			ended := make(chan error)
+			go func() {
+				_, err := in.Receive()
+				ended <- err
+			}()
+			must(t, x.end(in))
+			select {
+			case err := <-ended:
+				if err == nil || !strings.Contains(err.Error(), x.want) {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("it waits on")
+			}
+		})
+	}
+}
+
 // TestSendDoesNotWait: what cannot be sent at once is not sent, though the kernel holds everything back until ARP gives up; and a peer that is not there keeps nothing
 // from one that is.
 func TestSendDoesNotWait(t *testing.T) {

@@ -26,6 +26,7 @@ type ear struct {
 	slots  []slot
 	heard  []Datagram
 	pace   pace
+	pause  *pause
 }
 
 // slot has room for one datagram, and for what the kernel says of it.
@@ -40,7 +41,7 @@ func listen(o ConnOptions, ifi *net.Interface, w who) (*ear, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &ear{family: o.Family, ah: o.AH, link: o.Link, who: w, pace: paceOf(w)}
+	e := &ear{family: o.Family, ah: o.AH, link: o.Link, who: w, pace: paceOf(w), pause: newPause()}
 	protocol := Protocol
 	if o.AH {
 		protocol = protocolAH
@@ -124,10 +125,9 @@ func control(file syscall.Conn, f func(fd int) error) error {
 }
 
 // Receive waits for datagrams and returns what has come, up to a batch. They are valid until the next Receive. What is no VRRP at all is left out, so that there may be
-// none. It ends with os.ErrDeadlineExceeded at the time that SetReadDeadline has set, or some milliseconds after it where more comes than a link of routers sends; but what
-// waits is read first, however late it is.
+// none. It ends with os.ErrDeadlineExceeded at the time that SetReadDeadline has set; but what waits is read first, however late it is.
 func (e *ear) Receive() ([]Datagram, error) {
-	time.Sleep(e.pace.wait)
+	e.pause.wait(e.pace.wait)
 	n := 0
 	bell, err := e.bell.SyscallConn()
 	if err == nil {
@@ -201,7 +201,10 @@ func (e *ear) datagram(b, oob []byte, from unix.Sockaddr) (Datagram, bool) {
 }
 
 // SetReadDeadline makes Receive end, the one that waits too.
-func (e *ear) SetReadDeadline(t time.Time) error { return e.bell.SetReadDeadline(t) }
+func (e *ear) SetReadDeadline(t time.Time) error {
+	e.pause.until(t)
+	return e.bell.SetReadDeadline(t)
+}
 
 // unread is how many datagrams found no room (SO_MEMINFO, which golang.org/x/sys has no function for).
 func (e *ear) unread() uint64 {
@@ -216,6 +219,7 @@ func (e *ear) unread() uint64 {
 
 // close ends a Receive that waits, and closes the socket.
 func (e *ear) close() error {
+	e.pause.end()
 	var errs []error
 	if e.bell != nil {
 		errs = append(errs, e.bell.Close())
