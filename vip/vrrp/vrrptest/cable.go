@@ -24,6 +24,7 @@ type Cable struct {
 	seen []Sent
 	cut  error // what Send says
 	bars map[netip.Addr]error
+	lost bool // what is sent
 }
 
 // Sent is an advert on the cable.
@@ -160,7 +161,7 @@ func (e *End) send(mac string, packet []byte, to netip.Addr) error {
 	v := a.VRID
 	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, a.Priority, mac})
 	for _, other := range c.ends {
-		if other != e && other.hears(d, v) {
+		if other != e && !c.lost && other.hears(d, v) {
 			other.mu.Lock()
 			other.inbox = append(other.inbox, d)
 			other.mu.Unlock()
@@ -279,11 +280,10 @@ func (c *Cable) Bar(err error, hosts ...netip.Addr) {
 func (c *Cable) Lose() (mend func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ends := c.ends
-	c.ends = nil
+	c.lost = true
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.ends = ends
+		c.lost = false
 	}
 }
