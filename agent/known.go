@@ -41,11 +41,11 @@ func KnownHere(cluster string, c fsm.Config, nodes map[netip.Addr]string) (surve
 		}
 		want := wantedRouter(id, r, slices.Collect(maps.Keys(nodes)))
 		if x := &want.Config; !x.SharedSource {
-			if x.Source = links[i].Primary; id.Family == vrrp.IPv6 {
-				x.Source = links[i].LinkLocal
+			source := links[i].Primary
+			if id.Family == vrrp.IPv6 {
+				source = links[i].LinkLocal
 			}
-			x.Peers = slices.DeleteFunc(x.Peers, func(a netip.Addr) bool { return a == x.Source })
-			x.Fellows = slices.DeleteFunc(x.Fellows, func(a netip.Addr) bool { return a == x.Source })
+			*x = x.From(source)
 		}
 		if !want.Config.Source.IsValid() {
 			continue // an agent here would not speak either, and says why

@@ -59,11 +59,7 @@ func (r *Router) source(at place) netip.Addr {
 
 // config is the router's at a place.
 func (r *Router) config(at place) (vrrp.Config, error) {
-	c := r.Config
-	c.Source = r.source(at)
-	// Another node's address may be this node's a moment later, and was known as the other's before.
-	c.Fellows = slices.DeleteFunc(slices.Clone(c.Fellows), func(a netip.Addr) bool { return a == c.Source })
-	c.Peers = slices.DeleteFunc(slices.Clone(c.Peers), func(a netip.Addr) bool { return a == c.Source })
+	c := r.Config.From(r.source(at))
 	if len(r.Keys) > 0 {
 		k, err := vrrp.NewKeyring(r.Keys[0].ID, r.Keys...)
 		if err != nil {

@@ -377,6 +377,34 @@ func TestGlobalAddressOfALink(t *testing.T) {
 	}
 }
 
+// TestPeerIsThisNode: a router whose only peer has this node's address has nobody to speak to, and multicasts nothing to those who were not to hear it. When the address is another's, that is told.
+func TestPeerIsThisNode(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.5")
+		r := router(51)
+		r.Config.Peers = r.Config.Listed
+		a.Want([]Router{r})
+		a.Speak(id51, 7)
+		time.Sleep(5*sec + sec/2)
+		st := a.Status()
+		if n := len(c.By("192.0.2.5", time.Time{})); n > 0 || len(st) != 1 || st[0].State != vrrp.Active || st[0].Sent != 0 || st[0].Problem != "its only peer is this node itself, so that it speaks to nobody" {
+			t.Errorf("%d adverts; %+v", n, st)
+		}
+		a.LastWord(id51)
+		time.Sleep(sec)
+		a.Speak(id51, 7)
+		if st := a.Status(); st[0].LastWords != 0 || len(c.By("192.0.2.5", time.Time{})) > 0 {
+			t.Errorf("in the end %+v", st)
+		}
+		a.link.Store(&vip.Link{Name: "eth0", Index: 2, Primary: netip.MustParseAddr("192.0.2.1")})
+		a.Look()
+		time.Sleep(sec + sec/2)
+		if said := c.By("192.0.2.1", time.Time{}); len(said) != 2 || said[0].To != addrs("192.0.2.5")[0] || a.Status()[0].Problem != "" {
+			t.Errorf("said %v; %+v", said, a.Status())
+		}
+	})
+}
+
 // TestRemovedRouter: a router that is configured no more stays until its last word is said, and no longer.
 func TestRemovedRouter(t *testing.T) {
 	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {

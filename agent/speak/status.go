@@ -108,7 +108,7 @@ func (x *Status) fill(l *line) {
 	speaker, at, problem, bad := l.speaker, l.place, l.problem, l.bad[x.ID.VRID]
 	l.mu.Unlock()
 	r := Router{Config: x.Config}
-	x.Config.Source = r.source(at)
+	x.Config = x.Config.From(r.source(at))
 	switch {
 	case speaker == nil && problem != nil:
 		x.Problem = problem.Error()
@@ -126,7 +126,9 @@ func (x *Status) fill(l *line) {
 		return
 	}
 	x.RouterStatus = st
-	if err := speaker.Failing(x.ID.VRID); err != nil {
+	if x.Config.Alone {
+		x.Problem = "its only peer is this node itself, so that it speaks to nobody"
+	} else if err := speaker.Failing(x.ID.VRID); err != nil {
 		x.Problem = err.Error()
 	}
 	now, ours := time.Now(), x.Config

@@ -62,8 +62,10 @@ type Config struct {
 	Listed []netip.Addr
 	// Anyone makes everybody's adverts count, as the RFCs have it.
 	Anyone bool
-	// Peers are where adverts go by unicast, and whom they come from: without any, adverts are multicast.
+	// Peers are where adverts go by unicast, and whom they come from: without any, adverts are multicast, unless Alone is set.
 	Peers []netip.Addr
+	// Alone says that adverts would go by unicast, and that there is nobody whom they could go to.
+	Alone bool
 	// Group is the multicast group; the zero value is the family's own.
 	Group netip.Addr
 	// MinTTL is the least TTL or hop limit of what is heard. 0 is 255, but 64 for IPv6 unicast: keepalived sends that with the kernel's default.
@@ -95,7 +97,19 @@ type Config struct {
 func (c *Config) Family() Family { return FamilyOf(c.Source) }
 
 // Unicast reports whether adverts go to peers, not to a group.
-func (c *Config) Unicast() bool { return len(c.Peers) > 0 }
+func (c *Config) Unicast() bool { return len(c.Peers) > 0 || c.Alone }
+
+// From is the router of a host that sends from an address, and so is neither its own fellow nor its own peer. Another node's address may be this one's a moment later, and was known as
+// the other's before.
+func (c Config) From(source netip.Addr) Config {
+	others := func(list []netip.Addr) []netip.Addr {
+		return slices.DeleteFunc(slices.Clone(list), func(a netip.Addr) bool { return a == source })
+	}
+	unicast := c.Unicast()
+	c.Source, c.Fellows, c.Peers = source, others(c.Fellows), others(c.Peers)
+	c.Alone = unicast && len(c.Peers) == 0
+	return c
+}
 
 // Hosts are those whose adverts count, or are a fellow's; nil is everybody. Of the fellows of a router that multicasts from a link-local address it is their link-local addresses, as
 // they do the same (RFC 9568 section 5.1.2.1): a filter has no room for all that they have.

@@ -122,7 +122,7 @@ func (c *Config) Explain(d Difference, n Neighbour) string {
 
 func kindOf(c *Config) string {
 	if c.Unicast() {
-		return DestinationKind(c.Peers[0])
+		return DestinationKind(c.Source) // they go to such addresses
 	}
 	return DestinationKind(c.group())
 }

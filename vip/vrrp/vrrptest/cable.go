@@ -30,7 +30,7 @@ type Cable struct {
 // Sent is an advert on the cable.
 type Sent struct {
 	At       time.Time
-	From     netip.Addr
+	From, To netip.Addr
 	VRID     vrrp.VRID
 	Priority vrrp.Priority
 	MAC      string // from which it was sent; "" = the link's own
@@ -159,7 +159,7 @@ func (e *End) send(mac string, packet []byte, to netip.Addr) error {
 	var a vrrp.Advert
 	a.Decode(d)
 	v := a.VRID
-	c.seen = append(c.seen, Sent{time.Now(), d.Source, v, a.Priority, mac})
+	c.seen = append(c.seen, Sent{time.Now(), d.Source, d.Destination, v, a.Priority, mac})
 	for _, other := range c.ends {
 		if other != e && !c.lost && other.hears(d, v) {
 			other.mu.Lock()
