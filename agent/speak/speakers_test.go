@@ -44,6 +44,7 @@ type host struct {
 	opened    atomic.Int32
 	broken    atomic.Bool // no socket can be opened
 	opening   sync.Mutex  // held: no socket has been opened yet
+	ends      []*vrrptest.End
 	unwrapped atomic.Bool // none for what is in authentication headers
 	stuck     chan struct{}
 	events    chan Event
@@ -69,7 +70,9 @@ func newHost(ctx context.Context, c *vrrptest.Cable, source string) *host {
 			if !o.AH {
 				h.opened.Add(1)
 			}
-			return c.Open(o), nil
+			end := c.Open(o)
+			h.ends = append(h.ends, end)
+			return end, nil
 		},
 		Live: func(e uint64) bool { return e == 7 && h.live.Load() },
 		Tell: func(e Event) { h.events <- e },
@@ -583,6 +586,39 @@ func TestStatusOfWhoCannotSend(t *testing.T) {
 		if len(st) != 2 || st[0].Problem != "" || st[1].Problem != "no route to 192.0.2.5" || st[0].Sent != 4 || st[1].Sent != 0 {
 			t.Errorf("status %+v", st)
 		}
+	})
+}
+
+// TestUnread: what the sockets of a line could not take is counted, also of the one that only names others, and of those that it had before.
+func TestUnread(t *testing.T) {
+	vrrptest.Scene(t, func(ctx context.Context, t *testing.T, c *vrrptest.Cable) {
+		a := newHost(ctx, c, "192.0.2.1")
+		a.Want([]Router{router(51)})
+		synctest.Wait()
+		unread := func(want uint64) {
+			t.Helper()
+			if st := a.Status(); len(st) != 1 || st[0].Unread != want {
+				t.Errorf("unread are %d, want %d", st[0].Unread, want)
+			}
+		}
+		unread(0)
+		a.ends[0].Missed.Store(3)
+		unread(3)
+		a.ends[1].Missed.Store(40) // in authentication headers
+		unread(43)
+		a.link.Store(&vip.Link{Name: "eth0", Index: 3, Primary: addrs("192.0.2.1")[0]})
+		a.Look()
+		synctest.Wait()
+		if len(a.ends) != 4 {
+			t.Fatalf("%d sockets", len(a.ends))
+		}
+		unread(43)
+		a.ends[3].Missed.Store(500)
+		unread(543)
+		a.link.Store(nil)
+		a.Look()
+		synctest.Wait()
+		unread(543)
 	})
 }
 

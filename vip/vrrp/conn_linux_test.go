@@ -302,7 +302,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestConnAH: what is wrapped in an authentication header is heard, to be named.
+// TestConnAH: what is wrapped in an authentication header is heard, to be named, and what is too much is counted.
 func TestConnAH(t *testing.T) {
 	one, two := wire(t)
 	in := one.conn(ConnOptions{Family: IPv4, AH: true, VRIDs: []VRID{51}})
@@ -321,6 +321,17 @@ func TestConnAH(t *testing.T) {
 	var a Advert
 	if _, r := a.Decode(d); !d.AH || r != InAH || a.VRID != 51 {
 		t.Errorf("heard %+v: %s, vrid %d", d, r, a.VRID)
+	}
+	if n := in.Unread(); n != 0 {
+		t.Errorf("%d are lost of one", n)
+	}
+	const sent = 2000
+	for range sent {
+		must(t, out.Send(PacketInAH(t, 51), IPv4.Group()))
+	}
+	lost := in.Unread()
+	if heard := len(in.take(t, sent-int(lost))); lost == 0 || in.Unread() != lost {
+		t.Errorf("%d are lost of %d, and %d heard", lost, sent, heard)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,7 +50,9 @@ type End struct {
 	// Stuck: Send waits until it is closed, and says so in Begun; nil = it does not.
 	Stuck, Begun chan struct{}
 	// Batch is how many datagrams one Receive returns at most; 0 = all.
-	Batch  int
+	Batch int
+	// Missed is what Unread says.
+	Missed atomic.Uint64
 	frozen chan struct{}
 }
 
@@ -207,8 +210,8 @@ func (e *End) Rest() vrrp.Wire { return nil }
 // Join hears all groups anyway.
 func (e *End) Join([]netip.Addr) error { return nil }
 
-// Unread is nothing: a cable has room for all.
-func (e *End) Unread() uint64 { return 0 }
+// Unread is what it was told: a cable has room for all.
+func (e *End) Unread() uint64 { return e.Missed.Load() }
 
 // Only hears only some virtual routers, of all hosts; one that hears what is in authentication headers has no Rest for those that are not named, and does not hear them.
 func (e *End) Only(v []vrrp.VRID, hosts []netip.Addr) error {
