@@ -20,8 +20,8 @@ router and of its group), and then it is made sure of: the owner's adverts are h
 routers outside the cluster have fallen silent, and the owner alone answers for the address.
 
 What is not so within --wait is undone: the VIP goes back into shadow, unless --rollback=false. What blocks the way can
-be overridden with --force, but for what the configuration would be refused for. The configuration files have to be changed too, or the next apply takes it back: the command
-says how. giveback is the way back.
+be overridden with --force, but for what the configuration would be refused for. The configuration files have to be
+changed too, or the next apply takes it back: the command says how. giveback is the way back.
 
 A VIP that is live already is only looked at: nothing is changed, and nothing undone. Interrupted (Ctrl-C), the command
 says in which mode it leaves the VIP; a terminal that is lost does not end it.
