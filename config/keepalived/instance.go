@@ -225,9 +225,12 @@ func (b *box) sameRouters() {
 	}
 }
 
-// said is the last directive of a name, settled or not.
+// said is the directive of a name that counts, settled or not: the last one; or the last mistake, where there are only those.
 func (i *instance) said(word string) *directive {
-	all := i.d.named(word)
+	all := i.d.all(word)
+	if len(all) == 0 {
+		all = i.d.named(word)
+	}
 	if len(all) == 0 {
 		return nil
 	}
