@@ -69,10 +69,11 @@ type actuator struct {
 	passed  func()                      // a pass has come to its end; does not block
 	heard   <-chan struct{}             // a token when what is heard of virtual routers is another than before
 	foreign func(cluster.ForeignReport) // tells the leader of it; does not block
-	unasked func(map[string]unasked)    // the routers that this node is silent for since it cannot ask; nil: it is not said
-	report  func(fsm.Event)             // takes it into the timeline; does not block
-	ending  func() bool                 // this agent has been asked to end
-	others  func() map[fsm.NodeID]bool  // the nodes that have a quorum without this one
+	// unasked is told for which routers this node is silent since it cannot ask, and which it has open; nil: nobody is.
+	unasked func(cannot map[string]unasked, can map[string]bool)
+	report  func(fsm.Event)            // takes it into the timeline; does not block
+	ending  func() bool                // this agent has been asked to end
+	others  func() map[fsm.NodeID]bool // the nodes that have a quorum without this one
 	orders  chan order
 	log     *slog.Logger
 
@@ -248,7 +249,7 @@ func (a *actuator) carryOut(s *fsm.State, patient bool) (waits bool) {
 		deaf: func(x netip.Addr) bool { return a.ear.of(x).deafLong(time.Now()) }}
 	a.speech.hold(turn, next)
 	if a.unasked != nil {
-		a.unasked(a.speech.unasked(local, func(x netip.Addr) error { return a.ear.of(x).err }))
+		a.unasked(a.speech.unasked(local, a.open, func(x netip.Addr) error { return a.ear.of(x).err }))
 	}
 	stay := a.lingers.next(local, a.open, a.carried, timing, a.clock.Now().Boot, a.lease.Live)
 	local = local.WithServices(s, stay.keys())

@@ -348,7 +348,11 @@ func (w *world) start(t *testing.T) (stop func()) {
 	if v := w.speaks; v != nil {
 		a.speech.voices, a.heard = v, v.news
 		a.foreign = func(r cluster.ForeignReport) { v.mu.Lock(); defer v.mu.Unlock(); v.seen = r }
-		a.unasked = func(x map[string]unasked) { w.mu.Lock(); defer w.mu.Unlock(); w.unasked = x }
+		a.unasked = func(x map[string]unasked, _ map[string]bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.unasked = x
+		}
 		a.ending = func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.ending }
 		a.others = func() map[fsm.NodeID]bool { w.mu.Lock(); defer w.mu.Unlock(); return w.others }
 	}

@@ -23,6 +23,7 @@ type deafness struct {
 	mu      sync.Mutex
 	said    []fsm.DeafRouter
 	unasked map[string]unasked // by the actuator's last pass
+	asked   map[string]bool    // by the same
 	// What is known of each router by name. The goroutine's alone.
 	ears     map[string]earshot
 	silences map[string]silence
@@ -57,10 +58,11 @@ func (d *deafness) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
-			d.try(ctx, now)
+			owned, there := d.take()
 			if d.look(now) {
 				d.refresh()
 			}
+			d.try(ctx, now, owned, there)
 		}
 	}
 }

@@ -157,6 +157,8 @@ func TestCannotAskIsAFact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failing atomic.Bool
 		var there atomic.Bool
+		var link atomic.Value
+		link.Store("eth0")
 		rounds := 0
 		ask := scriptAsker(func(int, func(string)) error {
 			rounds++
@@ -172,7 +174,7 @@ func TestCannotAskIsAFact(t *testing.T) {
 			if !there.Load() {
 				return nil
 			}
-			return []speak.Heard{{ID: speak.ID{Link: "eth0"}, Name: "web", Config: vrrp.Config{Interval: time.Second, Listed: []netip.Addr{legacyRouter}}}}
+			return []speak.Heard{{ID: speak.ID{Link: link.Load().(string)}, Name: "web", Config: vrrp.Config{Interval: time.Second, Listed: []netip.Addr{legacyRouter}, Addresses: []netip.Addr{web.Addr}}}}
 		}}
 		go func() { _ = d.run(context.WithValue(t.Context(), askerKey{}, new(int))) }()
 		says := func(when string, after time.Duration, want bool) {
@@ -192,14 +194,14 @@ func TestCannotAskIsAFact(t *testing.T) {
 		if rounds > 0 {
 			t.Error("asks of its own accord")
 		}
-		d.cannotAsk(owns)
+		d.cannotAsk(owns, nil)
 		says("it cannot ask", time.Second, true)
-		d.cannotAsk(map[string]unasked{"web": {"eth0", []netip.Addr{web.Addr}, "another error"}})
+		d.cannotAsk(map[string]unasked{"web": {"eth0", []netip.Addr{web.Addr}, "another error"}}, nil)
 		says("it cannot ask for a minute", time.Minute, true)
 		if rounds > 0 {
 			t.Error("asks beside the owner's own rounds")
 		}
-		d.cannotAsk(nil)
+		d.cannotAsk(nil, nil)
 		says("another node has it", time.Minute, true)
 		failing.Store(false)
 		says("it can ask", listensFor-time.Second, true)
@@ -215,12 +217,24 @@ func TestCannotAskIsAFact(t *testing.T) {
 		if rounds != was {
 			t.Error("goes on asking")
 		}
-		d.cannotAsk(owns)
+		d.cannotAsk(owns, nil)
 		says("once more", time.Second, true)
-		d.cannotAsk(nil)
+		d.cannotAsk(nil, nil)
 		failing.Store(true)
 		there.Store(false)
 		says("the router is gone", deafGone-2*time.Second, true)
 		says("for good", 4*time.Second, false)
+
+		there.Store(true)
+		d.cannotAsk(owns, nil)
+		says("once more", time.Second, true)
+		d.cannotAsk(nil, map[string]bool{"web": true})
+		says("it could be asked, and the owner has opened", deafLook, false)
+		d.cannotAsk(owns, nil)
+		says("once more", time.Second, true)
+		d.cannotAsk(nil, nil)
+		says("another node has it", time.Minute, true)
+		link.Store("eth1")
+		says("the router is on another link", deafLook, false)
 	})
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
+	"quorate/agent/speak"
+	"quorate/cluster/lease"
 	"quorate/fsm"
 	"quorate/vip/probe"
 )
@@ -34,12 +37,20 @@ const (
 	tryFor = 100 * time.Millisecond
 )
 
-// unasked are the virtual routers that this node has, and does not speak for since it cannot ask.
-func (t *speech) unasked(local fsm.Local, why func(netip.Addr) error) map[string]unasked {
-	var out map[string]unasked
+// unasked are the virtual routers that this node has, and does not speak for since it cannot ask; and asked those that it has open: it could.
+func (t *speech) unasked(local fsm.Local, open lease.Opened, why func(netip.Addr) error) (out map[string]unasked, asked map[string]bool) {
 	for _, r := range local.Routers {
 		id, ok := routerID(r)
-		if !ok || !t.dumb[id] || len(r.Router.Peers) == 0 { // else nobody is waiting for its silence
+		if !ok || len(r.Router.Peers) == 0 { // else nobody is waiting for its silence
+			continue
+		}
+		if !t.dumb[id] {
+			if anyIn(open, routerKeys(r)) {
+				if asked == nil {
+					asked = map[string]bool{}
+				}
+				asked[r.Router.Name] = true
+			}
 			continue
 		}
 		if out == nil {
@@ -53,20 +64,20 @@ func (t *speech) unasked(local fsm.Local, why func(netip.Addr) error) map[string
 		}
 		out[r.Router.Name] = x
 	}
-	return out
+	return out, asked
 }
 
-// cannotAsk states for which routers this node, which has their VIPs, cannot ask now. It does not block.
-func (d *deafness) cannotAsk(now map[string]unasked) {
+// cannotAsk states for which routers this node, which has their VIPs, cannot ask now, and for which it could. It does not block.
+func (d *deafness) cannotAsk(cannot map[string]unasked, can map[string]bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.unasked = now
+	d.unasked, d.asked = cannot, can
 }
 
-// try brings up to date for which routers it cannot be asked.
-func (d *deafness) try(ctx context.Context, now time.Time) {
+// take brings up to date what the owner's passes say, and forgets what is of another link than its router: whether that can be asked is not known.
+func (d *deafness) take() (owned map[string]unasked, there map[string]speak.Heard) {
 	d.mu.Lock()
-	owned := d.unasked
+	owned, could := d.unasked, d.asked
 	d.mu.Unlock()
 	if d.silences == nil {
 		d.silences = map[string]silence{}
@@ -77,29 +88,55 @@ func (d *deafness) try(ctx context.Context, now time.Time) {
 		x.why = cmp.Or(x.why, u.why) // it is said once: it may change with each attempt
 		d.silences[name] = x
 	}
+	there = map[string]speak.Heard{}
+	for _, h := range d.heard() {
+		there[h.Name] = h
+	}
+	for name, x := range d.silences {
+		_, still := owned[name]
+		h, is := there[name]
+		if could[name] || !still && is && h.ID.Link != x.link {
+			delete(d.silences, name)
+		}
+	}
+	return owned, there
+}
+
+// try asks for the routers that are not this node's any more, on all links at once.
+func (d *deafness) try(ctx context.Context, now time.Time, owned map[string]unasked, there map[string]speak.Heard) {
 	if now.Sub(d.tried) < tryAgain {
 		return
 	}
 	d.tried = now
-	there, byLink := map[string]bool{}, map[string][]netip.Addr{}
-	for _, h := range d.heard() {
-		there[h.Name] = true
-	}
+	byLink := map[string][]netip.Addr{}
 	for name, x := range d.silences {
-		if _, still := owned[name]; !still && there[name] {
-			byLink[x.link] = append(byLink[x.link], x.addrs...)
+		h, is := there[name]
+		if _, still := owned[name]; still || !is {
+			continue
 		}
+		x.addrs = h.Config.Addresses // they may be others by now
+		d.silences[name] = x
+		byLink[x.link] = append(byLink[x.link], x.addrs...)
 	}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
 	errs := map[string]error{}
 	for link, addrs := range byLink {
-		errs[link] = d.ask.Ask(ctx, link, addrs, tryFor, func(netip.Addr, string) {})
+		asking.Go(func() {
+			err := d.ask.Ask(ctx, link, addrs, tryFor, func(netip.Addr, string) {})
+			mu.Lock()
+			defer mu.Unlock()
+			errs[link] = err
+		})
 	}
+	asking.Wait()
 	for name, x := range d.silences {
 		_, still := owned[name]
+		_, is := there[name]
 		switch {
 		case still:
 			continue
-		case !there[name]:
+		case !is:
 			if x.asks = (time.Time{}); x.gone.IsZero() {
 				x.gone = now
 			}
@@ -118,5 +155,5 @@ func (d *deafness) try(ctx context.Context, now time.Time) {
 
 // text says why.
 func (x silence) text() string {
-	return fmt.Sprintf("on %s: nobody can be asked whether another router has its addresses: %s", x.link, x.why)
+	return fmt.Sprintf("on %s: nobody can be asked whether another router has its addresses: %s", x.link, cmp.Or(x.why, "no answers are heard"))
 }

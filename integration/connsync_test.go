@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -102,7 +103,7 @@ func wayBack(t *testing.T, bed *lab.Bed, client *lab.Host, through netip.Addr) {
 type talkers struct {
 	mu    sync.Mutex
 	last  []time.Time // of each: when its last exchange began that came to its end
-	ended []bool
+	ended []error     // nil: it goes on
 	news  chan struct{}
 	alive int // when they were counted last
 	end   func()
@@ -111,7 +112,7 @@ type talkers struct {
 // talk opens connections to a service, as many as the machine bears, to its addresses by turns. They end with the test, or when it calls end.
 func talk(t *testing.T, from *lab.Host, p pace, to ...netip.AddrPort) *talkers {
 	t.Helper()
-	k := &talkers{last: make([]time.Time, p.conns), ended: make([]bool, p.conns), news: make(chan struct{}, 1), alive: p.conns}
+	k := &talkers{last: make([]time.Time, p.conns), ended: make([]error, p.conns), news: make(chan struct{}, 1), alive: p.conns}
 	var done sync.WaitGroup
 	stop := make(chan struct{})
 	k.end = sync.OnceFunc(func() { close(stop); done.Wait() })
@@ -126,7 +127,7 @@ func talk(t *testing.T, from *lab.Host, p pace, to ...netip.AddrPort) *talkers {
 			defer c.Close()
 			ask(c, stop, p, func(at time.Time, err error) {
 				k.mu.Lock()
-				k.last[i], k.ended[i] = at, err != nil
+				k.last[i], k.ended[i] = at, err
 				k.mu.Unlock()
 				select {
 				case k.news <- struct{}{}:
@@ -148,7 +149,7 @@ func (k *talkers) goOn(t *testing.T, what string, percent int) {
 		k.alive = 0
 		for i, at := range k.last {
 			switch {
-			case k.ended[i]:
+			case k.ended[i] != nil:
 			case at.After(now):
 				k.alive++
 			default:
@@ -162,7 +163,7 @@ func (k *talkers) goOn(t *testing.T, what string, percent int) {
 	}
 	t.Logf("%s: %d of %d connections go on", what, k.alive, len(k.last))
 	if k.alive*100 < len(k.last)*percent {
-		t.Errorf("%s: %d of %d connections go on, want %d %%", what, k.alive, len(k.last), percent)
+		t.Errorf("%s: %d of %d connections go on, want %d %%; the others: %v", what, k.alive, len(k.last), percent, errors.Join(k.ended...))
 	}
 }
 
