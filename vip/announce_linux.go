@@ -108,22 +108,16 @@ func (f *Frames) port(link string) (*port, error) {
 		return nil, fmt.Errorf("list the links, to announce on %s: %w", link, err)
 	}
 	f.keep(links)
+	if p = f.ports[link]; p != nil {
+		return p, nil
+	}
 	i := slices.IndexFunc(links, func(l net.Interface) bool { return l.Name == link })
 	if i < 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoLink, link)
 	}
 	ifi := &links[i]
-	if len(ifi.HardwareAddr) != 6 || ifi.Flags&net.FlagLoopback != 0 {
-		f.drop(link)
-		return nil, fmt.Errorf("%w: %s", ErrNoNeighbours, link)
-	}
-	if ifi.Flags&net.FlagUp == 0 {
-		f.drop(link)
-		return nil, fmt.Errorf("%w: %s: ip link set %[2]s up", ErrLinkDown, link)
-	}
-	if p = f.ports[link]; p != nil {
-		p.mac, p.at = ifi.HardwareAddr, time.Now()
-		return p, nil
+	if err := announceable(ifi); err != nil {
+		return nil, err
 	}
 	p = &port{index: ifi.Index, mac: ifi.HardwareAddr, at: time.Now()}
 	err = f.in(func() (err error) {
@@ -138,13 +132,31 @@ func (f *Frames) port(link string) (*port, error) {
 	return p, nil
 }
 
-// keep closes the ways out of links that are gone, or others by now under the same name.
+// keep takes in how the links are: the ways out of those that are as they were are believed anew, and the others are closed, as where a link is gone, or another one under the same name.
 func (f *Frames) keep(links []net.Interface) {
-	for name, p := range f.ports {
-		if !slices.ContainsFunc(links, func(l net.Interface) bool { return l.Name == name && l.Index == p.index }) {
-			f.drop(name)
-		}
+	byName := make(map[string]*net.Interface, len(links))
+	for i := range links {
+		byName[links[i].Name] = &links[i]
 	}
+	for name, p := range f.ports {
+		l := byName[name]
+		if l == nil || l.Index != p.index || announceable(l) != nil {
+			f.drop(name)
+			continue
+		}
+		p.mac, p.at = l.HardwareAddr, time.Now()
+	}
+}
+
+// announceable says why nothing can be announced on a link.
+func announceable(l *net.Interface) error {
+	switch {
+	case len(l.HardwareAddr) != 6 || l.Flags&net.FlagLoopback != 0:
+		return fmt.Errorf("%w: %s", ErrNoNeighbours, l.Name)
+	case l.Flags&net.FlagUp == 0:
+		return fmt.Errorf("%w: %s: ip link set %[2]s up", ErrLinkDown, l.Name)
+	}
+	return nil
 }
 
 // drop closes the way out of link.
