@@ -16,8 +16,6 @@ UNIT       = $(shell $(GO) list ./... | grep -v /integration)
 PURE       = $(shell $(GO) list ./fsm ./config/...)
 # Long schedules of faults in virtual time, in ./agent and ./cluster/...; no others are called so.
 SCHEDULES  = ^Test(FallbackSchedules|FallbackMutants|Sim.*|Walks.*)$$
-# Tests of parts of a kernel that has IPVS, in ./integration/uml, which may take their time: no cluster is in them, nobody keeps a lease, and no connection has to be in time.
-KERNELS    = ^Test(IPVS|IPVSAdm|RealServer|ProbePath)$$
 
 # Debian packages: what `make test` needs beyond Go, each with the file that shows that it is there.
 PACKAGES  := gcc:/usr/bin/gcc libc6-dev:/usr/include/stdlib.h kmod:/sbin/depmod user-mode-linux:/usr/bin/linux.uml \
@@ -42,7 +40,7 @@ demo: need-root build ## three directors in network namespaces, real traffic, on
 	$(BIN)/quorate-lab demo
 
 .PHONY: test
-test: need-root deps build lint test-unit test-beside test-clusters ## everything, on this machine; at most 30 minutes on two cores
+test: need-root deps build lint test-unit test-beside test-ipvs ## everything, on this machine; at most 30 minutes on two cores
 	@echo "make test: all passed"
 
 .PHONY: check
@@ -72,17 +70,12 @@ test-sim: ## fault schedules in virtual time, and the planted mutants that they 
 
 # The hosts wait for most of the time. What knows no real time, or only its own guest's, fills it, with what the processors have left: a lease must not notice.
 .PHONY: test-beside
-test-beside: need-root ## test-hosts, and beside it test-pure, test-cross, test-sim, test-stock, test-fuzz and test-kernels
-	$(MAKE) -j3 -Oline --no-print-directory test-hosts test-idle
+test-beside: need-root ## test-hosts, and beside it test-pure, test-cross, test-sim, test-stock and test-fuzz
+	$(MAKE) -j2 -Oline --no-print-directory test-hosts test-idle
 
 .PHONY: test-idle
-# One after the other, but for the last two: the one fills one processor, and the guests of the other are in nobody's way.
 test-idle:
-	chrt --idle 0 $(MAKE) --no-print-directory test-pure
-	chrt --idle 0 $(MAKE) --no-print-directory test-cross
-	chrt --idle 0 $(MAKE) --no-print-directory test-sim
-	chrt --idle 0 $(MAKE) --no-print-directory test-stock
-	chrt --idle 0 $(MAKE) --no-print-directory test-fuzz test-kernels
+	chrt --idle 0 $(MAKE) --no-print-directory test-pure test-cross test-sim test-stock test-fuzz
 
 # By counts, for about 60 s and 20 s of one processor: a time that ends while a worker waits for one is reported as a failure (go.dev/issue/75804).
 .PHONY: test-fuzz
@@ -95,15 +88,8 @@ test-hosts: need-root ## whole clusters of the real program on hosts in network 
 	$(GO) test -timeout 17m -count=1 -p 1 ./integration ./integration/checks ./integration/lab ./integration/matrix
 
 .PHONY: test-ipvs
-test-ipvs: test-kernels test-clusters ## everything on a kernel that has IPVS (User-Mode Linux)
-
-.PHONY: test-kernels
-test-kernels: deps ## what works on the kernel, each by itself, on one that has IPVS (User-Mode Linux)
-	$(GO) test -timeout 15m -count=1 -run '$(KERNELS)' ./integration/uml
-
-.PHONY: test-clusters
-test-clusters: deps ## clusters, and what has to be in time, on a kernel that has IPVS (User-Mode Linux)
-	$(GO) test -timeout 12m -count=1 -skip '$(KERNELS)' ./integration/guest/... ./integration/uml/...
+test-ipvs: deps ## the same on a kernel that has IPVS (User-Mode Linux)
+	$(GO) test -timeout 12m -count=1 ./integration/guest/... ./integration/uml/...
 
 .PHONY: test-stock
 test-stock: deps stock-kernel ## what needs IPVS beside nftables, on a stock Debian kernel (QEMU)

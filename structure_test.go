@@ -88,40 +88,35 @@ func TestFSMIsStandardLibraryOnly(t *testing.T) {
 	}
 }
 
-// TestNoTestIsLeftOut: what the Makefile leaves out of one target by its name (-skip) must be where another runs it (-run).
-func TestNoTestIsLeftOut(t *testing.T) {
+// TestSchedulesAreRun: tests whose names are SCHEDULES are left out by `make test-unit`, so they must be where `make test-pure` runs them.
+func TestSchedulesAreRun(t *testing.T) {
 	makefile, err := os.ReadFile("Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := testsBelow(t, ".")
-	for variable, among := range map[string]func(file string) bool{
-		"SCHEDULES": func(file string) bool { return !strings.HasPrefix(file, "integration/") },
-		"KERNELS": func(file string) bool {
-			return strings.HasPrefix(file, "integration/guest/") || strings.HasPrefix(file, "integration/uml/")
-		},
-	} {
-		name := regexp.MustCompile(`(?m)^` + variable + ` *= *(\S+)$`).FindSubmatch(makefile)
-		runs := regexp.MustCompile(`(?m)^\t.* -run '\$\(` + variable + `\)' (.*)$`).FindSubmatch(makefile)
-		if name == nil || runs == nil {
-			t.Fatalf("the Makefile has no %s, or does not run them", variable)
+	name := regexp.MustCompile(`(?m)^SCHEDULES *= *(\S+)$`).FindSubmatch(makefile)
+	runs := regexp.MustCompile(`(?m)^\t.* -run '\$\(SCHEDULES\)' (.*)$`).FindSubmatch(makefile)
+	if name == nil || runs == nil {
+		t.Fatal("the Makefile has no SCHEDULES, or does not run them")
+	}
+	schedules := regexp.MustCompile(strings.ReplaceAll(string(name[1]), "$$", "$"))
+	places := strings.Fields(string(runs[1]))
+	found := 0
+	for file, tests := range testsBelow(t, ".") {
+		if strings.HasPrefix(file, "integration/") { // no unit tests
+			continue
 		}
-		called := regexp.MustCompile(strings.ReplaceAll(string(name[1]), "$$", "$"))
-		places := strings.Fields(string(runs[1]))
-		found := 0
-		for file, tests := range all {
-			for _, test := range tests {
-				if !among(file) || !called.MatchString(test) {
-					continue
-				}
-				if found++; !slices.Contains(places, "./"+filepath.Dir(file)) {
-					t.Errorf("%s: %s is called as what the Makefile leaves out: name it otherwise, or add ./%s where it runs %s", file, test, filepath.Dir(file), variable)
-				}
+		for _, test := range tests {
+			if !schedules.MatchString(test) {
+				continue
+			}
+			if found++; !slices.Contains(places, "./"+filepath.Dir(file)) {
+				t.Errorf("%s: %s is called as what make test-unit leaves out: name it otherwise, or add ./%s where the Makefile runs SCHEDULES", file, test, filepath.Dir(file))
 			}
 		}
-		if found == 0 {
-			t.Errorf("no test is called %s", called)
-		}
+	}
+	if found == 0 {
+		t.Errorf("no test is called %s", schedules)
 	}
 }
 

@@ -64,13 +64,10 @@ func guestTest(t *testing.T, pkg string, limit time.Duration, p uml.Program) str
 	return guesttest.Package(t, pkg, limit, inGuest(p))
 }
 
-// kernelLimit is for how long a guest may take for tests that need a quarter of it at most: they get what others leave of the processors (KERNELS in the Makefile).
-const kernelLimit, kernelTimeout = 10 * time.Minute, "-test.timeout=9m"
-
 // TestIPVS runs the tests of lvs/ipvs, which the host's kernel may skip, on a kernel that has IPVS.
 func TestIPVS(t *testing.T) {
 	t.Parallel()
-	out := guestTest(t, "quorate/lvs/ipvs", kernelLimit, uml.Program{Args: []string{"-test.v", kernelTimeout,
+	out := guestTest(t, "quorate/lvs/ipvs", 5*time.Minute, uml.Program{Args: []string{"-test.v", "-test.timeout=4m",
 		"-test.skip=FirewallIsRead|Conntrack"}}) // it has no tables of the families ip, ip6 and inet
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "--- SKIP") {
@@ -96,8 +93,8 @@ func TestGate(t *testing.T) {
 // TestRealServer: every kind of tunnel, none of which the host's kernel may have.
 func TestRealServer(t *testing.T) {
 	t.Parallel()
-	out := guestTest(t, "quorate/lvs/realserver", kernelLimit, uml.Program{
-		Args:    []string{"-test.v", kernelTimeout, "-test.run=FailedSetup|EveryForward|Traffic|Silent"},
+	out := guestTest(t, "quorate/lvs/realserver", 4*time.Minute, uml.Program{
+		Args:    []string{"-test.v", "-test.timeout=3m", "-test.run=FailedSetup|EveryForward|Traffic|Silent"},
 		Modules: []string{"veth", "bridge", "ipv6", "ipip", "ip6_tunnel", "ip_gre", "ip6_gre", "fou", "fou6"},
 	})
 	for line := range strings.Lines(out) {
@@ -123,8 +120,8 @@ func TestConnSync(t *testing.T) {
 // TestProbePath: probes that come to a server as its clients do, by every way of forwarding.
 func TestProbePath(t *testing.T) {
 	t.Parallel()
-	out := guestTest(t, "quorate/lvs/probepath", kernelLimit, uml.Program{
-		Args:    []string{"-test.v", kernelTimeout, "-test.skip=Firewall"}, // it has no ip tables
+	out := guestTest(t, "quorate/lvs/probepath", 4*time.Minute, uml.Program{
+		Args:    []string{"-test.v", "-test.timeout=3m", "-test.skip=Firewall"}, // it has no ip tables
 		Modules: slices.Concat(uml.Modules, []string{"ipv6", "ip_gre", "ip6_gre", "fou", "fou6"}),
 	})
 	for line := range strings.Lines(out) {
