@@ -221,13 +221,16 @@ func (b *book) foreignOwner(s *fsm.State, able map[fsm.NodeID]bool, awaited func
 			agreed = &was
 		}
 		b.pace[r.Name] = b.pace[r.Name].seen(agreed, now)
-		f, seen, _ := b.foreignOf(r, nodes, holder(s, r))
-		_, stands, sure := b.foreignOf(r, asked, holder(s, r))
+		owner := holder(s, r)
+		f, seen, _ := b.foreignOf(r, nodes, owner)
 		var next *fsm.ForeignOwner
 		switch {
 		case seen && (!had || !f.Same(was)):
 			next = &f
-		case !seen && !stands && had && sure:
+		case !seen && had:
+			if _, stands, sure := b.foreignOf(r, asked, owner); stands || !sure {
+				continue
+			}
 		default:
 			continue
 		}
