@@ -416,6 +416,35 @@ func TestStalePins(t *testing.T) {
 	}
 }
 
+// TestSweepDisturbsNobody: an agent that starts, in another network namespace, does not keep one from the directory of its pins.
+func TestSweepDisturbsNobody(t *testing.T) {
+	s := newSpace(t)
+	g, err := openBPFAs(Options{In: s.In, Log: quiet}, "tcx")
+	if err != nil {
+		t.Skipf("this host has no tcx (Linux 6.6): %v", err)
+	}
+	check(t, g)
+	must(t, g.Close())
+	swept, end := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(swept)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				sweep(quiet)
+			}
+		}
+	}()
+	defer func() { close(end); <-swept }()
+	for range 20_000 {
+		if inUse(s.pins) {
+			t.Fatal("sweep locked the pins of a namespace that is there")
+		}
+	}
+}
+
 func TestRenewAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	n := now(t)

@@ -106,28 +106,33 @@ func lockPins(dir string) (*os.File, error) {
 }
 
 // sweep removes the pins of network namespaces that are gone: all their links were taken off by the kernel. Directories
-// that a living agent has locked, or that have no links, are left alone.
+// that a living agent has locked, or that have no links, are left alone. Only what seems to be gone is locked, if for a moment:
+// the agents of other namespaces would take that for one of their own.
 func sweep(log *slog.Logger) {
 	dirs, _ := filepath.Glob(pinRoot + "/netns-*") // the pattern is sound
 	for _, dir := range dirs {
-		if abandoned(dir) {
-			log.Info("pins of a network namespace that is gone", "dir", dir)
-			if err := removePins(dir); err != nil {
-				log.Warn("pins cannot be removed", "dir", dir, "reason", err)
-			}
+		if !abandoned(dir) || inUse(dir) {
+			continue
+		}
+		log.Info("pins of a network namespace that is gone", "dir", dir)
+		if err := removePins(dir); err != nil {
+			log.Warn("pins cannot be removed", "dir", dir, "reason", err)
 		}
 	}
 }
 
-func abandoned(dir string) bool {
+// inUse says whether an agent has locked a directory of pins, or nobody can tell.
+func inUse(dir string) bool {
 	f, err := os.Open(dir)
 	if err != nil {
-		return false
+		return true
 	}
 	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return false
-	}
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil
+}
+
+// abandoned says whether a directory has pins of links, and the network interfaces of all of them are gone.
+func abandoned(dir string) bool {
 	pins, err := filepath.Glob(dir + "/link-*")
 	if err != nil || len(pins) == 0 {
 		return false
