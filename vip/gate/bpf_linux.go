@@ -379,10 +379,10 @@ func words(ds []Direction) string {
 // neither renewed nor closed by the next process.
 func (g *bpf) pin() error {
 	if g.held == nil {
-		if err := os.MkdirAll(g.dir, 0o700); err != nil {
+		err := makePins(g.dir)
+		if err != nil {
 			return fmt.Errorf("make %s: %w", g.dir, err)
 		}
-		var err error
 		if g.held, err = lockPins(g.dir); err != nil {
 			return err
 		}

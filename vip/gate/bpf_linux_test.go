@@ -445,6 +445,27 @@ func TestSweepDisturbsNobody(t *testing.T) {
 	}
 }
 
+// TestFirstPinsBesideTheLast: an agent starts while the last of the other namespaces' ends, and takes the root with it.
+func TestFirstPinsBesideTheLast(t *testing.T) {
+	root := t.TempDir() + "/quorate"
+	removed, end := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(removed)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				_ = os.Remove(root) // it may not be there, or have the directory
+			}
+		}
+	}()
+	defer func() { close(end); <-removed }()
+	for range 2_000 {
+		must(t, makePins(root+"/netns-1"), os.Remove(root+"/netns-1"))
+	}
+}
+
 func TestRenewAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	n := now(t)
