@@ -49,9 +49,9 @@ func TestPeerHearsAnnouncements(t *testing.T) {
 			k, an := s.kernel(), s.announcer()
 			a, _ := start(t, k, an)
 			v4, v6 := wanted(carrier, "192.0.2.10/24", life), wanted(carrier, "2001:db8::10/64", life)
-			st := a.Reconcile([]Wanted{v4, v6})
-			for _, x := range st.Addresses {
-				if x.Err != nil || x.AnnouncedAt.IsZero() {
+			a.Reconcile([]Wanted{v4, v6})
+			for _, x := range announced(t, a).Addresses {
+				if x.Err != nil {
 					t.Errorf("%+v", x)
 				}
 			}

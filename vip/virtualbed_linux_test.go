@@ -254,6 +254,16 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
+// announced is the state once every address was announced: an IPv6 one is when the kernel's work queue has made its route.
+func announced(t testing.TB, a *Actuator) (st Status) {
+	t.Helper()
+	eventually(t, "all addresses are announced", func() bool {
+		st = a.Status()
+		return !slices.ContainsFunc(st.Addresses, func(x AddressStatus) bool { return x.AnnouncedAt.IsZero() })
+	})
+	return st
+}
+
 // strip takes all addresses off a link.
 func (s *space) strip(link string) error {
 	list, err := s.NL.AddrList(s.Link(link), vnl.FAMILY_ALL)
