@@ -179,21 +179,23 @@ func TestFallbackGivesUp(t *testing.T) {
 	s, _ := node(t)
 	k := s.kernel()
 	k.marks = marksByRule
-	a, _ := start(t, k, nil)
 	v4, v6 := wanted("eth0", "192.0.2.10/24", life), wanted("eth0", "2001:db8::10/64", life)
-	for what, give := range map[string]func(){
-		"each with a Put": func() { must(t, k.Put(v4), k.Put(v6)) },
-		"all with PutAll": func() { must(t, k.PutAll([]Wanted{v4, v6})...) },
-		"by the actuator": func() { a.Reconcile([]Wanted{v4, v6}) },
-		"adopted by it":   func() { must(t, s.kernel().Put(v6)); a.Reconcile([]Wanted{v4, v6}) },
+	for what, give := range map[string]func(a *Actuator){
+		"each with a Put": func(*Actuator) { must(t, k.Put(v4), k.Put(v6)) },
+		"all with PutAll": func(*Actuator) { must(t, k.PutAll([]Wanted{v4, v6})...) },
+		"by the actuator": func(a *Actuator) { a.Reconcile([]Wanted{v4, v6}) },
+		"adopted by it":   func(a *Actuator) { must(t, s.kernel().Put(v6)); a.Reconcile([]Wanted{v4, v6}) },
 	} {
-		a.Manage([]netip.Addr{v4.Prefix.Addr(), v6.Prefix.Addr()})
-		give()
-		a.Manage(nil)
-		a.Reconcile(nil)
-		if got := s.table(); got != "" {
-			t.Errorf("%s: left:\n%s", what, got)
-		}
+		t.Run(what, func(t *testing.T) {
+			a, _ := start(t, k, nil) // ends here: it would remove what is put below
+			a.Manage([]netip.Addr{v4.Prefix.Addr(), v6.Prefix.Addr()})
+			give(a)
+			a.Manage(nil)
+			a.Reconcile(nil)
+			if got := s.table(); got != "" {
+				t.Errorf("left:\n%s", got)
+			}
+		})
 	}
 	// What is gone is forgotten: an equal entry may be another program's.
 	must(t, k.Put(v6))
