@@ -23,7 +23,7 @@ import (
 // take waits for n datagrams.
 func (c *Conn) take(t testing.TB, n int) (all []Datagram) {
 	t.Helper()
-	must(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+	must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
 	for len(all) < n {
 		got, err := c.Receive()
 		must(t, err)
