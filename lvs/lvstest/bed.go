@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -32,8 +33,9 @@ type Bed struct {
 
 // Host is one network namespace.
 type Host struct {
-	Name string
-	ns   netns.NsHandle
+	Name  string
+	ns    netns.NsHandle
+	asked atomic.Uint32 // how often over udp
 }
 
 // The addresses of the bed.

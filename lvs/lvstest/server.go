@@ -14,6 +14,9 @@ import (
 // Port is where the servers listen, TCP and UDP, on both families.
 const Port = 8080
 
+// udpPorts is the first of as many ports that [Host.Open] takes one after the other: none that a service or a server has, or that the kernel gives.
+const udpPorts = 15000
+
 // patience bounds every single exchange with a server; on a loaded machine, inside an emulated one, still far too long.
 const patience = 10 * time.Second
 
@@ -129,16 +132,16 @@ type Conn struct {
 	Source netip.Addr // that the server saw
 }
 
-// Open connects from this host to a service, over tcp or udp, and reads who answered. from may be the zero Addr.
+// Open connects from this host to a service, over tcp or udp, and reads who answered. from may be the zero Addr. Over udp each call has a port of
+// its own: the kernel takes one by chance, also one that was just closed, and the director would take what comes from there for the earlier connection.
 func (h *Host) Open(network string, service netip.AddrPort, from netip.Addr) (*Conn, error) {
 	c := &Conn{}
 	err := h.Do(func() (err error) {
 		d := net.Dialer{Timeout: patience}
 		switch {
-		case !from.IsValid():
 		case network == "udp":
-			d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
-		default:
+			d.LocalAddr = &net.UDPAddr{IP: from.AsSlice(), Port: udpPorts + int(h.asked.Add(1)%udpPorts)}
+		case from.IsValid():
 			d.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
 		}
 		c.Conn, err = d.Dial(network, service.String())
