@@ -107,14 +107,14 @@ func TestOnTheWire(t *testing.T) {
 
 		// The linger: who knows the MAC is served, who asks is not.
 		for _, a := range []string{vip4, vip6} {
-			if !p.ask(a, time.Second) {
+			if !p.ask(a, patience) {
 				t.Fatalf("%s does not answer", a)
 			}
 		}
-		until := now(t) + 300*time.Millisecond
+		until := now(t) + time.Hour
 		must(t, g.Set([]Entry{{Addr: ip(vip4), Epoch: 7, IP: true, IPUntil: until}, {Addr: ip(vip6), Epoch: 7, IP: true, IPUntil: until}}))
 		for _, a := range []string{vip4, vip6} {
-			if !p.ask(a, 100*time.Millisecond) && now(t) < until {
+			if !p.ask(a, patience) {
 				t.Errorf("in a linger: %s does not answer one who knows its MAC", a)
 			}
 		}
@@ -125,22 +125,32 @@ func TestOnTheWire(t *testing.T) {
 	})
 }
 
-// TestSilence: nobody does anything, and the address falls silent in the very millisecond.
+// TestSilence: nobody does anything, and the address falls silent in the very millisecond. That it is not too late the answers show, and that it is not
+// too early what the gate has dropped: an answer that does not come may have waited for a processor.
 func TestSilence(t *testing.T) {
 	p := newPair(t)
 	g := p.host.gate("")
-	must(t, g.Set(opened(7)))
+	must(t, g.Set(opened(7)), g.Renew(7, now(t)+time.Hour))
 	check(t, g)
+	if !p.answers(vip4) {
+		t.Fatal("open, and does not answer")
+	}
 	until := now(t) + 200*time.Millisecond
 	must(t, g.Renew(7, until))
-	last := time.Duration(0)
-	for now(t) < until+200*time.Millisecond {
-		if at := now(t); p.ask(vip4, 5*time.Millisecond) {
-			last = at
+	for dropped := uint64(0); dropped == 0 || now(t) < until+100*time.Millisecond; {
+		asked := now(t)
+		if p.ask(vip4, 5*time.Millisecond) && asked >= until {
+			t.Fatalf("a question was answered that was asked %s after the deadline", asked-until)
 		}
-	}
-	if last == 0 || last >= until || last < until-100*time.Millisecond {
-		t.Errorf("the last answered question was asked %s before the deadline", until-last)
+		drops, err := g.Drops()
+		must(t, err)
+		dropped = sum(drops, In, ARP, Expired) + sum(drops, In, IP, Expired)
+		switch at := now(t); {
+		case dropped > 0 && at < until:
+			t.Fatalf("%d frames were dropped %s before the deadline", dropped, until-at)
+		case at > until+patience:
+			t.Fatal("nothing was dropped after the deadline")
+		}
 	}
 }
 
@@ -415,9 +425,15 @@ func TestStalePins(t *testing.T) {
 		t.Fatalf("the pins of a namespace that is there: %v", err)
 	}
 	must(t, gone.NL.LinkDel(gone.Link("e0"))) // what the end of a namespace does to its links
-	sweep(quiet)
-	if _, err := os.Stat(gone.pins); !os.IsNotExist(err) {
-		t.Errorf("the pins are still there (%v)", err)
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		sweep(quiet) // which leaves them to an agent that starts elsewhere on this host at the same moment
+		_, err := os.Stat(gone.pins)
+		if os.IsNotExist(err) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the pins are still there (%v)", err)
+		}
 	}
 }
 
