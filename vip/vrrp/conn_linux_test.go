@@ -134,7 +134,7 @@ func TestApart(t *testing.T) {
 				t.Error("nothing is lost: the queue of strangers is no smaller than 2,000 adverts")
 			}
 			rest := in.Rest()
-			must(t, rest.SetReadDeadline(time.Now().Add(time.Second)))
+			must(t, rest.SetReadDeadline(time.Now().Add(10*time.Second)))
 			heard := 0
 			for {
 				got, err := rest.Receive()
