@@ -220,10 +220,10 @@ func (s *space) gate(kind gate.Kind) gate.Gate {
 	return g
 }
 
-// virtual is a wanted address on a virtual MAC over eth0.
+// virtual is a wanted address on a virtual MAC over eth0. Its lifetime is longer than a test that waits for no end of it.
 func virtual(vrid uint8, p string) Wanted {
 	w := opened(7, "eth0", p)
-	w.VRID = vrid
+	w.VRID, w.Lifetime = vrid, time.Minute
 	return w
 }
 

@@ -34,10 +34,7 @@ func TestVirtualMACGated(t *testing.T) {
 			h := l.hosts[0]
 			g := h.gate(kind)
 			a := h.frozenActuator(g, "192.0.2.10", "2001:db8::10")
-			want := []Wanted{virtual(51, "192.0.2.10/24"), virtual(51, "2001:db8::10/64")}
-			want[0].Lifetime, want[1].Lifetime = time.Minute, time.Minute
-			st := a.Reconcile(want)
-			for _, x := range st.Addresses {
+			for _, x := range a.Reconcile([]Wanted{virtual(51, "192.0.2.10/24"), virtual(51, "2001:db8::10/64")}).Addresses {
 				if x.Err != nil {
 					t.Fatal(x.Err)
 				}
@@ -83,14 +80,19 @@ func TestVirtualMACStaysSilent(t *testing.T) {
 	h := l.hosts[0]
 	g := h.gate("")
 	a := h.frozenActuator(g, "2001:db8::10")
-	w := virtual(51, "2001:db8::10/64")
-	w.Lifetime = time.Second
-	if st := a.Reconcile([]Wanted{w}); st.Addresses[0].Err != nil {
-		t.Fatal(st.Addresses[0].Err)
+	put := func(life time.Duration) {
+		t.Helper()
+		w := virtual(51, "2001:db8::10/64")
+		w.Lifetime = life
+		if st := a.Reconcile([]Wanted{w}); st.Addresses[0].Err != nil {
+			t.Fatal(st.Addresses[0].Err)
+		}
 	}
+	put(time.Minute)
 	if !l.client.pinger("2001:db8::10").answers() {
 		t.Fatal("no answer")
 	}
+	put(2 * time.Second)
 	must(t, g.Renew(7, 0)) // it dies here
 	frames := l.client.listen("eth0", unix.ETH_P_ALL)
 	h.wait("the lifetime ends", func() bool { return h.table() == "eth0 192.0.2.1/24 foreign\neth0 2001:db8::1/64 foreign\n" })
@@ -124,6 +126,7 @@ func TestVirtualMACMoves(t *testing.T) {
 	addrs := []string{"192.0.2.10", "192.0.2.11"}
 	a, b := one.frozenActuator(one.gate(""), addrs...), two.frozenActuator(two.gate(""), addrs...)
 	v, plain := virtual(51, "192.0.2.10/24"), opened(7, "eth0", "192.0.2.11/24")
+	plain.Lifetime = v.Lifetime
 	ok := func(st Status) {
 		t.Helper()
 		for _, x := range st.Addresses {
@@ -221,6 +224,7 @@ func TestVirtualRouters(t *testing.T) {
 	h := l.hosts[0]
 	a := h.virtualActuator(h.gate(""), "192.0.2.10", "192.0.2.11", "192.0.2.12")
 	want := []Wanted{virtual(51, "192.0.2.10/24"), virtual(52, "192.0.2.11/24"), opened(7, "eth0", "192.0.2.12/24")}
+	want[2].Lifetime = time.Minute
 	for _, x := range a.Reconcile(want).Addresses {
 		if x.Err != nil {
 			t.Fatal(x.Err)
