@@ -16,7 +16,8 @@ import (
 // next waits for the frame that pick takes.
 func next(t *testing.T, frames <-chan []byte, what string, pick func([]byte) bool) {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	const within = 20 * time.Second
+	deadline := time.After(within)
 	for {
 		select {
 		case f, ok := <-frames:
@@ -27,7 +28,7 @@ func next(t *testing.T, frames <-chan []byte, what string, pick func([]byte) boo
 				return
 			}
 		case <-deadline:
-			t.Fatalf("%s: no such frame within 5 s", what)
+			t.Fatalf("%s: no such frame within %s", what, within)
 		}
 	}
 }
@@ -48,7 +49,7 @@ func TestPeerHearsAnnouncements(t *testing.T) {
 			arps, nas := peer.listen("peer0", unix.ETH_P_ARP), peer.listen("peer0", unix.ETH_P_IPV6)
 			k, an := s.kernel(), s.announcer()
 			a, _ := start(t, k, an)
-			v4, v6 := wanted(carrier, "192.0.2.10/24", life), wanted(carrier, "2001:db8::10/64", life)
+			v4, v6 := wanted(carrier, "192.0.2.10/24", time.Minute), wanted(carrier, "2001:db8::10/64", time.Minute)
 			a.Reconcile([]Wanted{v4, v6})
 			for _, x := range announced(t, a).Addresses {
 				if x.Err != nil {
@@ -58,7 +59,7 @@ func TestPeerHearsAnnouncements(t *testing.T) {
 			mac := s.Link(carrier).Attrs().HardwareAddr
 			want4, _, _ := announcement(mac, v4.Prefix.Addr())
 			want6, _, _ := announcement(mac, v6.Prefix.Addr())
-			for range 3 { // 0, 50 and 200 ms
+			for range 2 { // at once, and again: at 50 ms, or later where nobody was there to do it
 				next(t, arps, "gratuitous ARP", func(f []byte) bool { return bytes.Equal(f, want4) })
 				next(t, nas, "neighbour advertisement", func(f []byte) bool { return bytes.Equal(f, want6) })
 			}
