@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,8 @@ import (
 // mailServer is an exim of the test's own, which keeps what it takes in its spool.
 type mailServer struct{ addr, ca, spool string }
 
-// serveMail starts one. It offers AUTH after STARTTLS only, to the user quorate, and knows no user nobody.
+// serveMail has one serve each connection, as inetd does: so its port is nobody else's, and at the end none is left that would still write into the spool. It offers AUTH
+// after STARTTLS only, to the user quorate, and knows no user nobody.
 func serveMail(t *testing.T) mailServer {
 	t.Helper()
 	const program = "/usr/sbin/exim4"
@@ -59,13 +61,6 @@ func serveMail(t *testing.T) mailServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	_ = free.Close()
 	write := func(name string, content []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
@@ -73,11 +68,10 @@ func serveMail(t *testing.T) mailServer {
 	}
 	write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secretKey}))
-	write("exim.conf", []byte(strings.NewReplacer("DIR", dir, "PORT", port).Replace(`
+	write("exim.conf", []byte(strings.NewReplacer("DIR", dir).Replace(`
 primary_hostname = mail.example.org
 spool_directory = DIR/spool
 log_file_path = DIR/spool/%slog
-local_interfaces = <; [127.0.0.1]:PORT
 queue_only = true
 tls_advertise_hosts = *
 tls_certificate = DIR/cert.pem
@@ -116,27 +110,41 @@ plain:
 	if err := os.Chown(spool, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	cmd := exec.Command(program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-oP", filepath.Join(dir, "pid"))
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for range 500 {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			_ = c.Close()
-			return mailServer{addr, filepath.Join(dir, "cert.pem"), spool}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				socket, err := c.(*net.TCPConn).File()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer socket.Close()
+				cmd := exec.Command(program, "-C", filepath.Join(dir, "exim.conf"), "-bs")
+				cmd.Stdin, cmd.Stdout = socket, socket
+				if err := cmd.Start(); err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = socket.Close(), c.Close() // it has its own
+				_ = cmd.Wait()                   // a conversation that is broken off is a failure to it
+			})
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	t.Fatalf("exim does not listen: %s", said.String())
-	return mailServer{}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		all.Wait()
+	})
+	return mailServer{l.Addr().String(), filepath.Join(dir, "cert.pem"), spool}
 }
 
 // taken are the files of the mails that the server has taken: headers (-H) or bodies (-D).
