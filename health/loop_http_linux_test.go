@@ -98,7 +98,7 @@ func TestLongAnswers(t *testing.T) {
 func TestExpressionOffTheLoop(t *testing.T) {
 	body := strings.Repeat("x", 10_000)
 	x := answering(t, func(c net.Conn) { fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body) })()
-	x.Timeout, x.Interval = 400*time.Millisecond, 5*time.Second
+	x.Timeout, x.Interval = time.Second, 5*time.Second
 	x.HTTP.URLs = []URL{{Body: Body{Regex: strings.Repeat("(.{0,900}y)?", 30) + "Q"}}} // seconds
 	_, err := byLoop(t, x.withDefaults())
 	wantText(t, "", err, `status 200, but regex .* was not through the 10000 bytes of the body when time was up .*`)

@@ -333,7 +333,11 @@ func byLoop(t testing.TB, target Target) (Answer, error) {
 		t.Fatal("no loop")
 	}
 	defer l.close()
-	k, o, ended := l.start(&entry{target: &target}, time.Now())
+	e := &entry{target: &target}
+	if target.Type == TypeHTTP {
+		_, _ = e.questions.of(web, newVisit(&target, web.scheme())) // to compile an expression may take longer than the answer
+	}
+	k, o, ended := l.start(e, time.Now())
 	for !ended {
 		if long := l.takeLong(); long != nil {
 			ctx, cancel := context.WithDeadline(t.Context(), k.deadline)

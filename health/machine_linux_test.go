@@ -134,8 +134,11 @@ func TestScriptAnswers(t *testing.T) {
 		{fakeRunner{refuse: errors.New("everybody may write to it")}, false, "not asked: everybody may write to it"},
 		{fakeRunner{err: errors.New("no interpreter")}, false, "not asked: no interpreter"},
 	} {
-		p := newScriptProber(&tt.run)
-		got := said(p.Probe(t.Context(), Target{Timeout: 50 * time.Millisecond, Machine: Machine{Script: Script{Dynamic: tt.dynamic}}}))
+		p, timeout := newScriptProber(&tt.run), 10*time.Second
+		if tt.run.hang {
+			timeout = 50 * time.Millisecond
+		}
+		got := said(p.Probe(t.Context(), Target{Timeout: timeout, Machine: Machine{Script: Script{Dynamic: tt.dynamic}}}))
 		if got != tt.want {
 			t.Errorf("%+v: %s, want %s", tt.run, got, tt.want)
 		}
