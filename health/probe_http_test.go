@@ -117,7 +117,7 @@ func TestHTTPAnswers(t *testing.T) {
 		{URL{Path: "/503", Body: Body{Contains: "bad"}}, 0, `status 503, want 200-299`},
 		{URL{Path: "/503", Status: []StatusRange{{503, 503}}, Body: Body{Contains: "fine"}}, 0, `ok: status 503 in .*`},
 		{URL{Path: "/silent"}, 0, `connected, but no HTTP answer within 200ms`},
-		{URL{Path: "/stalls"}, 0, `status 200, but no complete body within 200ms`},
+		{URL{Path: "/stalls"}, 0, `status 200, but no complete body within 1s`},
 		{URL{Path: "/breaks"}, 0, `status 200, but the body broke off after 4 bytes: .*`},
 		{URL{Path: "/gzip", Body: Body{Contains: "no gzip"}}, 0, `ok: status 200 in .*`},
 
@@ -156,8 +156,11 @@ func TestHTTPAnswers(t *testing.T) {
 			base := webServer(t, version, mux)
 			for _, c := range rows {
 				target := base
-				if strings.Contains(c.want, "200ms") {
+				switch {
+				case strings.Contains(c.want, "200ms"):
 					target.Timeout = 200 * time.Millisecond
+				case strings.Contains(c.want, "1s"): // in which the server has to begin
+					target.Timeout = time.Second
 				}
 				target.HTTP.URLs, target.HTTP.Redirects = []URL{c.url}, c.redirects
 				detail, err := askBoth(t, target)

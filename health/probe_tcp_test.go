@@ -38,8 +38,8 @@ func TestTCPTalk(t *testing.T) {
 		"no regex":     {echo, TCPQuery{ExpectRegex: "("}, `not asked: error parsing regexp: .*`},
 		"only told":    {echo, TCPQuery{Send: "PING\r\n"}, `ok: connected in .*`},
 		"greeting":     {say("220 mail.example ESMTP\r\n"), TCPQuery{ExpectRegex: `^220[ -]`}, `ok: expected answer in .*`},
-		"another":      {say("554 go away\r\n"), TCPQuery{ExpectRegex: `^220[ -]`}, `no match of "\^220\[ -\]" within 200ms: the server says "554 go away\\r\\n"`},
-		"both, one":    {say("220 fine"), TCPQuery{Expect: "good", ExpectRegex: `^220[ -]`}, `no "good" and match of "\^220\[ -\]" within 200ms: the server says "220 fine"`},
+		"another":      {say("554 go away\r\n"), TCPQuery{ExpectRegex: `^220[ -]`}, `no match of "\^220\[ -\]" within 1s: the server says "554 go away\\r\\n"`},
+		"both, one":    {say("220 fine"), TCPQuery{Expect: "good", ExpectRegex: `^220[ -]`}, `no "good" and match of "\^220\[ -\]" within 1s: the server says "220 fine"`},
 		"silent":       {func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, TCPQuery{Expect: "x"}, `connected, but "x" did not come within 200ms`},
 		"closes":       {func(c net.Conn) {}, TCPQuery{Expect: "x"}, `connection closed before "x"`},
 		"closes late":  {func(c net.Conn) { _, _ = io.WriteString(c, "half") }, TCPQuery{Expect: "x"}, `connection closed before "x": the server says "half"`},
@@ -49,8 +49,11 @@ func TestTCPTalk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := 10 * time.Second
-			if strings.Contains(c.want, "200ms") {
+			switch {
+			case strings.Contains(c.want, "200ms"):
 				timeout = 200 * time.Millisecond
+			case strings.Contains(c.want, "1s"): // in which the server has to say something
+				timeout = time.Second
 			}
 			target := Target{Type: TypeTCP, Addr: listen(t, c.serve), Interval: timeout, Timeout: timeout, Protocols: Protocols{TCP: c.query}}
 			detail, err := ask(t, target)
@@ -81,9 +84,9 @@ func TestTCPWithTLS(t *testing.T) {
 	detail, err = ask(t, good)
 	wantText(t, detail, err, `ok: expected answer in .*`)
 	good.Protocols.TCP.Expect = "* BYE"
-	good.Timeout = 300 * time.Millisecond
+	good.Timeout = time.Second
 	detail, err = ask(t, good)
-	wantText(t, detail, err, `no "\* BYE" within 300ms: the server says "\* OK IMAP ready\\r\\n"`)
+	wantText(t, detail, err, `no "\* BYE" within 1s: the server says "\* OK IMAP ready\\r\\n"`)
 	detail, err = ask(t, serve(ca.Issue([]string{"127.0.0.1"}, certtest.Expired(49*time.Hour))))
 	wantText(t, detail, err, `certificate of 127\.0\.0\.1 expired 2 days ago`)
 	if err := Inspect(Target{Type: TypeTCP, TLS: TLS{On: true, CA: "/none"}}); err == nil {

@@ -18,14 +18,45 @@ import (
 	"time"
 )
 
-// ask probes a real address once, as the engine does.
+// ask probes a real address once, as the engine does; but time begins to run when the connection stands, so that what the probe says of a server that is silent does not
+// depend on whether this machine stood still before.
 func ask(t *testing.T, target Target) (string, error) {
 	t.Helper()
+	if target.Timeout == 0 {
+		target.Timeout = 10 * time.Second
+	}
 	target = target.withDefaults()
-	ctx, cancel := context.WithTimeout(t.Context(), target.Timeout)
-	defer cancel()
-	a, err := probers(dialTarget, nil)[target.Type].Probe(ctx, target)
+	ctx := deadline{t.Context(), make(chan struct{})}
+	up := sync.OnceFunc(func() { close(ctx.up) })
+	defer up()
+	defer time.AfterFunc(30*time.Second, up).Stop() // for one that never stands
+	begin := sync.OnceFunc(func() { time.AfterFunc(target.Timeout, up) })
+	dial := func(ctx context.Context, network string, x Target) (net.Conn, error) {
+		c, err := dialTarget(ctx, network, x)
+		if err == nil {
+			begin()
+		}
+		return c, err
+	}
+	a, err := probers(dial, nil)[target.Type].Probe(ctx, target)
 	return a.Detail, err
+}
+
+// deadline is a context whose deadline passes when its channel is closed.
+type deadline struct {
+	context.Context
+	up chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.up }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.up:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // askBoth asks by both ways, which have to say the same.
@@ -88,14 +119,27 @@ func listen(t *testing.T, handle func(c net.Conn)) netip.AddrPort {
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// closedPort is an address at which nobody listens.
+// closedPort is an address at which nobody listens by TCP until the test ends: a socket that does not has it, and no other process can.
 func closedPort(t *testing.T) netip.AddrPort {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(at.(*syscall.SockaddrInet4).Port))
 }
 
 func TestTCPProbe(t *testing.T) {
@@ -221,11 +265,15 @@ func TestHTTPProbeLater(t *testing.T) {
 	for path, want := range map[string]string{
 		"/hangup":   `/hangup: connection closed without an HTTP answer`,
 		"/redirect": `/redirect: connection closed without an HTTP answer`,
-		"/silent":   `/silent: connected, but no HTTP answer within 300ms`,
+		"/silent":   `/silent: connected, but no HTTP answer within 1s`,
 		"/ok":       `ok: status 200, 200 in .*`,
 	} {
+		timeout := 10 * time.Second
+		if path == "/silent" {
+			timeout = time.Second // for the URL before it, too
+		}
 		detail, err := askBoth(t, Target{
-			Type: TypeHTTP, Addr: netip.MustParseAddrPort(srv.Listener.Addr().String()), Interval: 300 * time.Millisecond, Timeout: 300 * time.Millisecond,
+			Type: TypeHTTP, Addr: netip.MustParseAddrPort(srv.Listener.Addr().String()), Interval: timeout, Timeout: timeout,
 			HTTP: HTTP{Redirects: 3, URLs: []URL{{Path: "/ok"}, {Path: path}}},
 		})
 		wantText(t, detail, err, want)
