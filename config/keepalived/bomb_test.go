@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -13,6 +14,16 @@ const manyAddresses = "~SEQ(A,0,255) ~SEQ(B,0,253) "
 
 // beyond are the bombs that are tried with 65,024 as well: those that are the whole of what keepalived's manual shows, and those that cost most.
 var beyond = map[string]bool{"instances": true, "addresses": true, "virtual servers": true, "servers": true, "scripts": true, "unknown blocks": true, "tracked links": true}
+
+// worked is how long this process has had a processor so far: what a machine that has others to serve first makes of that is no matter of an import.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
 
 // TestBombs: a few lines that stand for tens of thousands of instances, scripts, servers or lines of a list end soon, in bounded memory: with a configuration, or with an
 // error that says which limit was passed and what to do.
@@ -64,9 +75,9 @@ func TestBombs(t *testing.T) {
 				text := strings.ReplaceAll(text, manyAddresses, "~SEQ(A,0,"+last+") ~SEQ(B,0,253) ")
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				begin := time.Now()
+				begin := worked(t)
 				r, err := Import(Options{Files: tree("k.conf", text)}, []Director{{Name: "lb1", File: "k.conf"}})
-				took := time.Since(begin)
+				took := worked(t) - begin
 				runtime.ReadMemStats(&after)
 				if err != nil && (!errors.Is(err, ErrTooMuch) && !strings.Contains(err.Error(), "limit") || !strings.Contains(err.Error(), "k.conf")) {
 					t.Errorf("not a clear error: %v", err)
