@@ -339,7 +339,7 @@ func TestCrossingOfDeafAgent(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				out, err := p.run(&app{output: "json"}, crossing.Takeover, crossingFlags{wait: time.Second, force: true, rollback: true, limit: 300 * time.Millisecond})
+				out, err := p.run(&app{output: "json"}, crossing.Takeover, crossingFlags{wait: time.Second, force: true, rollback: true, limit: 2 * time.Second})
 				var r crossed
 				if jerr := json.Unmarshal([]byte(out), &r); jerr != nil || !errors.Is(err, errSaid) || r.Mode != x.mode || !strings.HasPrefix(r.Note, x.says) || strings.Contains(r.Note, "context") {
 					t.Errorf("%v, %v: %s", err, jerr, out)
