@@ -56,8 +56,8 @@ test-unit: ## the other unit tests under the race detector; the commands' withou
 
 .PHONY: test-pure
 test-pure: ## the unit tests of what has neither time nor a kernel, or virtual time alone, under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(PURE)
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m -run '$(SCHEDULES)' ./agent ./cluster ./cluster/lease
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PURE)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m -run '$(SCHEDULES)' ./agent ./cluster ./cluster/lease
 
 .PHONY: test-cross
 test-cross: ## it builds for arm64, and the client commands for darwin
@@ -66,7 +66,7 @@ test-cross: ## it builds for arm64, and the client commands for darwin
 
 .PHONY: test-sim
 test-sim: ## fault schedules in virtual time, and the planted mutants that they must catch
-	$(GO) test -timeout 15m ./integration/sim/...
+	$(GO) test -timeout 20m ./integration/sim/...
 
 # The hosts wait for most of the time. What knows no real time, or only its own guest's, fills it, with what the processors have left: a lease must not notice.
 .PHONY: test-beside
