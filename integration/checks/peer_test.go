@@ -136,17 +136,12 @@ func until(t *testing.T, is func() bool, otherwise func() string) {
 	}
 }
 
-// free are ports that nobody listens on.
+// free are ports that nobody listens on: see freePort.
 func free(t *testing.T, n int) []uint16 {
 	t.Helper()
 	var ports []uint16
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, uint16(l.Addr().(*net.TCPAddr).Port))
+		ports = append(ports, freePort(t).Port())
 	}
 	return ports
 }

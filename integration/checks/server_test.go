@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -108,16 +110,19 @@ func (s *server) said() string {
 func (s *server) stop(t *testing.T) {
 	t.Helper()
 	s.signal(t, syscall.SIGSTOP)
-	waitFor(t, func() bool {
-		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
-		for _, path := range threads {
-			b, err := os.ReadFile(path)
-			if _, state, _ := strings.Cut(string(b), ") "); err == nil && !strings.HasPrefix(state, "T") {
-				return false
-			}
+	waitFor(t, func() bool { return stands(s.cmd.Process.Pid) })
+}
+
+// stands says whether all threads of a process stand still. One of them hears of the signal, and has to run for the others to hear of it.
+func stands(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		b, err := os.ReadFile(path)
+		if _, state, _ := strings.Cut(string(b), ") "); err == nil && !strings.HasPrefix(state, "T") {
+			return false
 		}
-		return len(threads) > 0
-	})
+	}
+	return len(threads) > 0
 }
 
 func (s *server) resume(t *testing.T) { s.signal(t, syscall.SIGCONT) }
@@ -140,15 +145,25 @@ func (s *server) kill() {
 	<-s.done
 }
 
-// freePort is an address on loopback at which nobody listens.
+// given counts the ports that were given out. Two processes begin at different ones.
+var given atomic.Uint32
+
+func init() { given.Store(rand.Uint32()) }
+
+// freePort is an address on loopback at which nobody listens, given out once. It lies below the ports that the kernel chooses from (ip_local_port_range): one of those, closed
+// again, may be another's before the server that it is for listens at it, and after that server has ended.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, many = 20000, 10000
+	for range many {
+		at := local(uint16(first + given.Add(1)%many))
+		if l, err := net.Listen("tcp", at.String()); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	t.Fatal("no port of loopback is free")
+	return netip.AddrPort{}
 }
 
 // listening serves each connection with handle until the test ends.
