@@ -107,7 +107,7 @@ func underFlood(t *testing.T, bed *lab.Bed, evil *lab.Host, same func(what strin
 		if is := foreign(); is.State != api.VIPForeign || is.Foreign == nil || was.Foreign == nil || is.Foreign.Index != was.Foreign.Index {
 			t.Errorf("%s: what %v had, is %s of %v", x.name, was.Foreign, is.State, is.Foreign)
 		}
-		if gap := its.Gap(lab.Span{From: from, To: lab.Now().Add(-20 * time.Millisecond)}).Duration(); gap > 400*time.Millisecond {
+		if gap := unanswered(its, lab.Span{From: from, To: lab.Now().Add(-20 * time.Millisecond)}); gap > 400*time.Millisecond {
 			t.Errorf("%s: %s did not answer for %s", x.name, theirs, lab.Millis(gap))
 		}
 		for i, d := range bed.Directors {

@@ -198,7 +198,7 @@ func TestHostileLAN(t *testing.T) {
 			if is.Owner != was.Owner || is.Epoch != was.Epoch || is.State != api.VIPHeld {
 				t.Errorf("%s: %s was of %s since epoch %d, and is %s of %q since %d", what, p.name, was.Owner, was.Epoch, is.State, is.Owner, is.Epoch)
 			}
-			if gap := pings[p.name].Gap(lab.Span{From: since, To: lab.Now().Add(-20 * time.Millisecond)}).Duration(); gap > 400*time.Millisecond {
+			if gap := unanswered(pings[p.name], lab.Span{From: since, To: lab.Now().Add(-20 * time.Millisecond)}); gap > 400*time.Millisecond {
 				t.Errorf("%s: %s did not answer for %s", what, p.name, lab.Millis(gap))
 			}
 		}

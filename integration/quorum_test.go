@@ -20,6 +20,12 @@ func answered(p *lab.Probe, since lab.Instant) func(context.Context) error {
 	}
 }
 
+// unanswered is the longest time in the window in which the probe's questions were asked in vain. While this process stands still it hears no answers, and asks nothing either.
+func unanswered(p *lab.Probe, window lab.Span) time.Duration {
+	gap := p.Gap(window)
+	return min(gap.Duration(), time.Duration(p.Lost(gap))*p.Interval)
+}
+
 // gone waits until no director of some carries the address.
 func gone(t *testing.T, a netip.Addr, patience time.Duration, from ...*lab.Director) {
 	t.Helper()
