@@ -89,6 +89,7 @@ func (p *peer) kill() {
 func (p *peer) stopped(do func()) {
 	p.signal(syscall.SIGSTOP)
 	defer p.signal(syscall.SIGCONT)
+	until(p.t, func() bool { return stands(p.cmd.Process.Pid) }, func() string { return "it goes on after SIGSTOP" })
 	do()
 }
 
