@@ -35,6 +35,6 @@ func TestGRPC(t *testing.T) {
 	ask(`tls = true; ca = "`+ca+`"`, sealed, "well, with TLS", true)
 	ask(`tls = true; verify = false`, sealed, "well, with TLS that nobody verifies", true)
 	ask(`tls = true`, sealed, "its certificate is signed by nobody known", false)
-	ask(`timeout = "300ms"`, sealed, "it wants TLS", false)
+	ask("", sealed, "it wants TLS", false)
 	ills(t, "grpc", "", "etcd", s, at, 12)
 }

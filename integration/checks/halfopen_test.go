@@ -71,20 +71,22 @@ func TestHalfOpenPath(t *testing.T) {
 			}
 			defer unix.Close(crowded(t, at(85)))
 			for _, half := range x.halves {
-				keys, more := `timeout = "200ms"`, ""
+				keys, more := []string(nil), ""
 				if half {
-					keys, more = keys+"; half_open = true", ", half_open"
+					keys, more = []string{"half_open = true"}, ", half_open"
 				}
 				name := func(condition string) string { return condition + more }
-				ask(t, "tcp", keys, at(80), x.name, name("somebody listens"), true)
-				ask(t, "tcp", keys, at(90), x.name, name("nobody listens"), false)
-				ask(t, "tcp", keys, at(81), x.name, name("a firewall drops the SYN"), false)
+				with := func(others ...string) string { return strings.Join(append(others, keys...), "; ") }
+				const silent = `timeout = "200ms"` // where no answer comes; one that comes has time
+				ask(t, "tcp", with(), at(80), x.name, name("somebody listens"), true)
+				ask(t, "tcp", with(), at(90), x.name, name("nobody listens"), false)
+				ask(t, "tcp", with(silent), at(81), x.name, name("a firewall drops the SYN"), false)
 				if at(82).Addr().Is4() { // with IPv6 it depends on the kernel whether it ends a connection that is being opened
-					ask(t, "tcp", keys, at(82), x.name, name("a firewall says by ICMP that the host is unreachable"), false)
+					ask(t, "tcp", with(), at(82), x.name, name("a firewall says by ICMP that the host is unreachable"), false)
 				}
-				ask(t, "tcp", keys, at(83), x.name, name("a firewall resets the connection"), false)
-				ask(t, "tcp", keys+"; fwmark = 17; interface = \"lo\"; source = \""+x.host+"\"", at(84), x.name, name("a firewall lets only marked packets through, and they are"), true)
-				ask(t, "tcp", keys, at(85), x.name, name("nobody accepts, and the queue is full"), false)
+				ask(t, "tcp", with(), at(83), x.name, name("a firewall resets the connection"), false)
+				ask(t, "tcp", with("fwmark = 17", `interface = "lo"`, fmt.Sprintf("source = %q", x.host)), at(84), x.name, name("a firewall lets only marked packets through, and they are"), true)
+				ask(t, "tcp", with(silent), at(85), x.name, name("nobody accepts, and the queue is full"), false)
 			}
 		}
 	})

@@ -50,7 +50,7 @@ connect:
 	ask(`starttls = true; ca = "`+ca+`"`, at, "well, with STARTTLS", true)
 	ask(`starttls = true; ca = "`+other+`"`, at, "with STARTTLS, but its certificate is signed by another", false)
 	ask(`tls = true; ca = "`+ca+`"`, wrapped, "well, with TLS from the first byte on", true)
-	ask(`timeout = "300ms"; tls = true; ca = "`+ca+`"`, at, "it does not begin with TLS", false)
+	ask(`tls = true; ca = "`+ca+`"`, at, "it does not begin with TLS", false)
 	ask("", closed, "it takes no mail", false)
 	ills(t, "smtp", "", "Exim", s, at, 9)
 }
