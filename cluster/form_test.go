@@ -15,7 +15,7 @@ func TestFormThree(t *testing.T) {
 		until(t, 10*time.Second, "three grantors at "+string(n.opts.Name), func() bool { return grantors(n.State()) == 3 })
 	}
 	t.Logf("three grantors after %v", time.Since(begin))
-	configure(t, nodes[2], vips(2))
+	reconfigure(t, nodes[2], vips(2))
 	until(t, 10*time.Second, "owners", func() bool { return len(nodes[0].State().Assignments) == 2 && allOwned(nodes[0].State()) })
 	t.Logf("VIPs owned after %v", time.Since(begin))
 	owners := map[fsm.NodeID]int{}

@@ -88,7 +88,7 @@ func TestRefusals(t *testing.T) {
 		wantText(t, err, o.Advertise, "--advertise")
 	})
 	t.Run("address of a VIP", func(t *testing.T) {
-		configure(t, n1, vips(1))
+		reconfigure(t, n1, vips(1))
 		o := options(t, "clash")
 		o.Facts = func() fsm.Facts {
 			return fsm.Facts{Schema: fsm.MaxSchema, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}
@@ -122,15 +122,15 @@ func TestTypedErrorsSurviveForwarding(t *testing.T) {
 	until(t, 10*time.Second, "two grantors", func() bool { return grantors(nodes[0].State()) == 2 && grantors(nodes[1].State()) == 2 })
 	leader, _ := nodes[0].Leader()
 	for _, n := range nodes {
-		_, err := n.Propose(within(t, 5*time.Second), fsm.Command{Configure: &fsm.Configure{Base: 999, Config: vips(1)}})
+		_, err := insist(t, n, fsm.Command{Configure: &fsm.Configure{Base: 999, Config: vips(1)}})
 		wantErr(t, err, fsm.ErrConflict)
-		_, err = n.Propose(within(t, 5*time.Second), fsm.Command{RemoveNode: &fsm.RemoveNode{Node: "n2", Store: n.State().Nodes["n2"].Store}})
+		_, err = insist(t, n, fsm.Command{RemoveNode: &fsm.RemoveNode{Node: "n2", Store: n.State().Nodes["n2"].Store}})
 		if !errors.Is(err, fsm.ErrNodeGrants) {
 			t.Errorf("%s (leader %s): %v", n.opts.Name, leader, err)
 		}
 		bad := vips(1)
 		bad.Services = map[string]fsm.Service{"s": {Name: "s", VIP: "nope"}}
-		_, err = n.Propose(within(t, 5*time.Second), fsm.Command{Configure: &fsm.Configure{Force: true, Config: bad}})
+		_, err = insist(t, n, fsm.Command{Configure: &fsm.Configure{Force: true, Config: bad}})
 		var ps fsm.Problems
 		if !errors.As(err, &ps) || len(ps) == 0 || !errors.Is(err, fsm.ErrInvalid) {
 			t.Errorf("%s: problems of a configuration came back as %v", n.opts.Name, err)
@@ -145,7 +145,7 @@ func TestTypedErrorsSurviveForwarding(t *testing.T) {
 func TestRestartUnderNewAddress(t *testing.T) {
 	noRace(t)
 	nodes, _ := form(t, 3)
-	configure(t, nodes[0], vips(2))
+	reconfigure(t, nodes[0], vips(2))
 	until(t, 10*time.Second, "owners", func() bool { return allOwned(nodes[0].State()) })
 	o := nodes[2].opts
 	nodes[2].stop(t)
@@ -156,7 +156,7 @@ func TestRestartUnderNewAddress(t *testing.T) {
 	if err != nil || len(s.Config.VIPs) != 2 {
 		t.Fatalf("read after the restart: %v", err)
 	}
-	if _, err := again.Propose(within(t, 10*time.Second), note("back")); err != nil {
+	if _, err := insist(t, again, note("back")); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range again.Members() {
@@ -168,7 +168,7 @@ func TestRestartUnderNewAddress(t *testing.T) {
 
 func TestRestartAll(t *testing.T) {
 	nodes, _ := form(t, 3)
-	configure(t, nodes[0], vips(2))
+	reconfigure(t, nodes[0], vips(2))
 	until(t, 10*time.Second, "owners", func() bool { return allOwned(nodes[0].State()) })
 	for _, n := range nodes {
 		n.stop(t)
