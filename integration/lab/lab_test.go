@@ -2,13 +2,16 @@ package lab
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -243,6 +246,43 @@ func TestKilledLabIsSwept(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
+}
+
+// TestLabsComeAndGoAtOnce: who looks for labs disturbs none that is being made, and neither does one that ends.
+func TestLabsComeAndGoAtOnce(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it writes into " + StateDir)
+	}
+	over := make(chan struct{})
+	var looks, labs sync.WaitGroup
+	for range 2 {
+		looks.Go(func() {
+			for !closed(over) {
+				if _, err := Running(); err != nil {
+					t.Errorf("while labs come and go: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for lab := range 2 {
+		labs.Go(func() {
+			for i := range 200 {
+				id := fmt.Sprintf("quorate-lab-%d%03d%07d", lab+1, i, os.Getpid())
+				s, err := claimState(id, filepath.Join(t.TempDir(), id))
+				if err == nil {
+					err = s.release()
+				}
+				if err != nil {
+					t.Errorf("lab %d, time %d: %v", lab, i, err)
+					return
+				}
+			}
+		})
+	}
+	labs.Wait()
+	close(over)
+	looks.Wait()
 }
 
 func find(t *testing.T, id string) Found {

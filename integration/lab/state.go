@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -46,23 +47,28 @@ func (t Trace) check() error {
 	return nil
 }
 
-// claimState writes and locks the lab's file.
+// claimState writes and locks the lab's file. Under its name it is there only when it is both: who looks for labs takes a lock, too, for a
+// moment, and what cannot be read for a file that is damaged.
 func claimState(id, dir string) (*stateFile, error) {
-	if err := os.MkdirAll(StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of running labs: %w", err)
-	}
 	s := &stateFile{path: filepath.Join(StateDir, id+".json")}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("claim the lab's state file: %w", err)
+	fresh := filepath.Join(StateDir, "."+id)
+	for err := fs.ErrNotExist; errors.Is(err, fs.ErrNotExist); { // another lab that ends removes the directory when it is empty
+		if err := os.MkdirAll(StateDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the directory of running labs: %w", err)
+		}
+		if s.file, err = os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("claim the lab's state file: %w", err)
+		}
 	}
-	s.file = f
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", s.path, err), f.Close())
+	err := unix.Flock(int(s.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = json.NewEncoder(s.file).Encode(Trace{ID: id, Dir: dir, PID: os.Getpid()})
 	}
-	err = json.NewEncoder(f).Encode(Trace{ID: id, Dir: dir, PID: os.Getpid()})
+	if err == nil {
+		err = os.Rename(fresh, s.path)
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write %s: %w", s.path, err), s.release())
+		return nil, errors.Join(fmt.Errorf("write and lock %s: %w", s.path, err), os.Remove(fresh), s.file.Close())
 	}
 	return s, nil
 }
