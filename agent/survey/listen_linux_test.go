@@ -90,7 +90,8 @@ func link(t *testing.T) (us, them *viptest.Space) {
 	return us, them
 }
 
-// speak sends a router's adverts from a host, whatever else is there, until ctx ends.
+// speak sends a router's adverts from a host, whatever else is there, until ctx ends. The test's end waits for the last of them, and so for ctx: the link goes
+// after that.
 func speak(ctx context.Context, t *testing.T, h *viptest.Space, c vrrp.Config) {
 	t.Helper()
 	r, err := vrrp.NewRouter(c)
@@ -100,7 +101,10 @@ func speak(ctx context.Context, t *testing.T, h *viptest.Space, c vrrp.Config) {
 		conn, err = vrrp.Open(vrrp.ConnOptions{Link: "eth0", Family: c.Family()})
 		return err
 	}))
+	ended := make(chan struct{})
+	t.Cleanup(func() { <-ended })
 	go func() {
+		defer close(ended)
 		defer conn.Close()
 		for tick := time.Tick(c.Interval); ctx.Err() == nil; {
 			if err := r.Compose(c.Priority, time.Now(), conn.Send); err != nil {
