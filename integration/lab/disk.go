@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -141,7 +142,13 @@ func (d *Disk) unmount(ns *namespace) error {
 	err := d.root.Close()
 	d.root = nil
 	return errors.Join(err, ns.onKeeper(func() error {
-		if err := unix.Unmount(d.Dir, 0); err != nil {
+		// A child that another goroutine is starting has a copy of root until it becomes its program, and who was killed leaves
+		// its namespaces before the kernel has closed the last of its files.
+		err := unix.Unmount(d.Dir, 0)
+		for deadline := time.Now().Add(10 * time.Second); errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); err = unix.Unmount(d.Dir, 0) {
+			time.Sleep(time.Millisecond)
+		}
+		if err != nil {
 			return fmt.Errorf("host %s: unmount its disk: %w", d.host.Name, err)
 		}
 		return nil

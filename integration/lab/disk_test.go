@@ -2,8 +2,10 @@ package lab
 
 import (
 	"errors"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -56,6 +58,34 @@ func TestDiskFillsUpAndSurvivesPowerLoss(t *testing.T) {
 		}
 		if r := sh(t, d, "cat file && echo more > other"); r.Code != 0 || r.Stdout != "kept\n" {
 			t.Errorf("after a loss of power: %+v", r)
+		}
+	}
+}
+
+// TestPowerLossWhileProgramsStart: a child has what this process has open, until it becomes another program.
+func TestPowerLossWhileProgramsStart(t *testing.T) {
+	a := addHost(t, newLab(t), "a", "192.0.2.1/24")
+	newDisk(t, a)
+	over := make(chan struct{})
+	var starts sync.WaitGroup
+	defer starts.Wait()
+	defer close(over)
+	for range 4 {
+		starts.Go(func() {
+			for !closed(over) {
+				if err := exec.Command("true").Run(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 40 {
+		if err := a.PowerOff(); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.PowerOn(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
