@@ -440,10 +440,7 @@ func TestStalePins(t *testing.T) {
 // TestSweepDisturbsNobody: an agent that starts, in another network namespace, does not keep one from the directory of its pins.
 func TestSweepDisturbsNobody(t *testing.T) {
 	s := newSpace(t)
-	g, err := openBPFAs(Options{In: s.In, Log: quiet}, "tcx")
-	if err != nil {
-		t.Skipf("this host has no tcx (Linux 6.6): %v", err)
-	}
+	g := s.gate("")
 	check(t, g)
 	must(t, g.Close())
 	swept, end := make(chan struct{}), make(chan struct{})
