@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -187,6 +188,16 @@ func overPreference(st *fsm.State, v fsm.VIP, to fsm.NodeID) string {
 	return ""
 }
 
+// notYet says why to does not own all of group.
+func notYet(st *fsm.State, group []fsm.VIP, to fsm.NodeID) string {
+	for _, v := range group {
+		if a := st.Assignments[v.Key()]; a.Owner != to && (a.Release == nil || a.Release.To != to) {
+			return fmt.Sprintf("%s does not own it: the cluster decided otherwise meanwhile, and %s has %s; quorate events says why", to, cmp.Or(string(a.Owner), "nobody"), v.Name)
+		}
+	}
+	return fmt.Sprintf("%s does not own it yet: the owner has not confirmed that it gave it up", to)
+}
+
 // awaitHeld waits until to owns all of group and its kernel has them; otherwise it says in words how far it came.
 func (s *Server) awaitHeld(ctx context.Context, group []fsm.VIP, to fsm.NodeID) string {
 	_, err := s.await(ctx, func(st *fsm.State) bool {
@@ -198,7 +209,7 @@ func (s *Server) awaitHeld(ctx context.Context, group []fsm.VIP, to fsm.NodeID) 
 		return true
 	})
 	if err != nil {
-		return fmt.Sprintf("%s does not own it yet: the owner has not confirmed that it gave it up", to)
+		return notYet(s.reader.State(), group, to)
 	}
 	now := s.reader.State()
 	group = slices.DeleteFunc(slices.Clone(group), func(v fsm.VIP) bool { return now.Assignments[v.Key()].Shadow }) // there is nothing to carry
