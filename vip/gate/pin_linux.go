@@ -153,12 +153,11 @@ func abandoned(dir string) bool {
 
 // makePins makes a directory of pins, and the root when it is the first.
 func makePins(dir string) (err error) {
-	for range 100 { // the last agent of another namespace may remove the root between the two
-		if err = os.MkdirAll(dir, 0o700); !errors.Is(err, os.ErrNotExist) {
+	for end := time.Now().Add(time.Second); ; { // the last agent of another namespace may remove the root between the two
+		if err = os.MkdirAll(dir, 0o700); !errors.Is(err, os.ErrNotExist) || time.Now().After(end) {
 			return err
 		}
 	}
-	return err
 }
 
 // removePins removes a directory of pins, and the root when it was the last.
