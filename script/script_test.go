@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // write makes a script in a directory that only root may write to, as far as this test can see to it.
@@ -140,35 +143,43 @@ func (u until) Err() error {
 // A program that takes too long dies with all that it has started.
 func TestTimeoutKillsTheGroup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "child")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := os.OpenFile(path, os.O_RDWR, 0) // which waits for no writer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	if err := said.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	up := make(chan struct{})
-	started := make(chan int, 1)
+	child, pid := -1, 0 // as a file descriptor, which tells of its end, and as a number
 	go func() {
 		defer close(up)
-		defer close(started)
-		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			b, _ := os.ReadFile(path)
-			if pid, err := strconv.Atoi(strings.TrimSuffix(string(b), "\n")); err == nil && strings.HasSuffix(string(b), "\n") {
-				started <- pid
-				return
-			}
+		if _, err := fmt.Fscanln(said, &pid); err == nil {
+			child, _ = unix.PidfdOpen(pid, 0)
 		}
 	}()
 	body := write(t, "#!/bin/sh\nsleep 300 & echo $! > "+path+"; wait", 0o755)
 	res, err := Command{Args: []string{body}}.Run(until{t.Context(), up})
-	pid, has := <-started
-	if !has {
-		t.Fatal("it has started no child")
+	<-up
+	if child < 0 {
+		t.Fatalf("it has started no child: %+v, %v", res, err)
 	}
+	defer unix.Close(child)
 	if !errors.Is(err, ErrTimeout) || res.Exit != -1 || res.Took > 60*time.Second {
 		t.Fatalf("%+v, %v", res, err)
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // init reaps it; as a zombie it is dead enough
-		if st, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(st), ") Z ") {
-			return
-		}
+	n, err := 0, error(unix.EINTR)
+	for errors.Is(err, unix.EINTR) { // by the runtime's own signals
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(child), Events: unix.POLLIN}}, 20_000) // a zombie will do: init reaps it
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
-	t.Error("its child lives")
+	if n != 1 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		t.Error("its child lives", err)
+	}
 }
 
 // What a program leaves running does not hold the caller.

@@ -437,25 +437,30 @@ func TestStalePins(t *testing.T) {
 	}
 }
 
+// beside does f again and again until the test ends.
+func beside(t *testing.T, f func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				f()
+			}
+		}
+	}()
+	t.Cleanup(func() { close(end); <-ended })
+}
+
 // TestSweepDisturbsNobody: an agent that starts, in another network namespace, does not keep one from the directory of its pins.
 func TestSweepDisturbsNobody(t *testing.T) {
 	s := newSpace(t)
 	g := s.gate("")
 	check(t, g)
 	must(t, g.Close())
-	swept, end := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(swept)
-		for {
-			select {
-			case <-end:
-				return
-			default:
-				sweep(quiet)
-			}
-		}
-	}()
-	defer func() { close(end); <-swept }()
+	beside(t, func() { sweep(quiet) })
 	for range 20_000 {
 		if inUse(s.pins) {
 			t.Fatal("sweep locked the pins of a namespace that is there")
@@ -466,19 +471,7 @@ func TestSweepDisturbsNobody(t *testing.T) {
 // TestFirstPinsBesideTheLast: an agent starts while the last of the other namespaces' ends, and takes the root with it.
 func TestFirstPinsBesideTheLast(t *testing.T) {
 	root := t.TempDir() + "/quorate"
-	removed, end := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(removed)
-		for {
-			select {
-			case <-end:
-				return
-			default:
-				_ = os.Remove(root) // it may not be there, or have the directory
-			}
-		}
-	}()
-	defer func() { close(end); <-removed }()
+	beside(t, func() { _ = os.Remove(root) }) // it may not be there, or have the directory
 	for range 2_000 {
 		must(t, makePins(root+"/netns-1"), os.Remove(root+"/netns-1"))
 	}
