@@ -265,7 +265,7 @@ func TestLabsComeAndGoAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for lab := range 2 {
+	for lab := range 4 {
 		labs.Go(func() {
 			for i := range 200 {
 				id := fmt.Sprintf("quorate-lab-%d%03d%07d", lab+1, i, os.Getpid())

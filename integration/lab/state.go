@@ -52,8 +52,9 @@ func (t Trace) check() error {
 func claimState(id, dir string) (*stateFile, error) {
 	s := &stateFile{path: filepath.Join(StateDir, id+".json")}
 	fresh := filepath.Join(StateDir, "."+id)
-	for err := fs.ErrNotExist; errors.Is(err, fs.ErrNotExist); { // another lab that ends removes the directory when it is empty
-		if err := os.MkdirAll(StateDir, 0o700); err != nil {
+	// Another lab that ends removes the directory while it is empty, and yet another may make it.
+	for err := fs.ErrNotExist; errors.Is(err, fs.ErrNotExist); {
+		if err := os.Mkdir(StateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("make the directory of running labs: %w", err)
 		}
 		if s.file, err = os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {

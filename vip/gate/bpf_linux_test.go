@@ -2,12 +2,14 @@ package gate
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -468,13 +470,22 @@ func TestSweepDisturbsNobody(t *testing.T) {
 	}
 }
 
-// TestFirstPinsBesideTheLast: an agent starts while the last of the other namespaces' ends, and takes the root with it.
+// TestFirstPinsBesideTheLast: two agents start while the last of the other namespaces' ends, and takes the root with it.
 func TestFirstPinsBesideTheLast(t *testing.T) {
 	root := t.TempDir() + "/quorate"
 	beside(t, func() { _ = os.Remove(root) }) // it may not be there, or have the directory
-	for range 2_000 {
-		must(t, makePins(root+"/netns-1"), os.Remove(root+"/netns-1"))
+	var agents sync.WaitGroup
+	for _, dir := range []string{"/netns-1", "/netns-2"} {
+		agents.Go(func() {
+			for range 1_000 {
+				if err := errors.Join(makePins(root+dir), os.Remove(root+dir)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
 	}
+	agents.Wait()
 }
 
 func TestRenewAllocatesNothing(t *testing.T) {

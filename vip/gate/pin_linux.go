@@ -151,10 +151,18 @@ func abandoned(dir string) bool {
 	return true
 }
 
-// makePins makes a directory of pins, and the root when it is the first.
-func makePins(dir string) (err error) {
-	for end := time.Now().Add(time.Second); ; { // the last agent of another namespace may remove the root between the two
-		if err = os.MkdirAll(dir, 0o700); !errors.Is(err, os.ErrNotExist) || time.Now().After(end) {
+// makePins makes a directory of pins, and its root when it is the first. The last agent of another namespace may remove the root at any
+// moment until the directory is in it, and yet another make it; so what is there already is no error, and not looked at again.
+func makePins(dir string) error {
+	for end := time.Now().Add(time.Second); ; {
+		if err := os.Mkdir(filepath.Dir(dir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		err := os.Mkdir(dir, 0o700)
+		if err == nil || errors.Is(err, os.ErrExist) {
+			return nil
+		}
+		if !errors.Is(err, os.ErrNotExist) || time.Now().After(end) {
 			return err
 		}
 	}
