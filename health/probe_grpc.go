@@ -80,6 +80,11 @@ func (p grpcProber) Probe(ctx context.Context, t Target) (Answer, error) {
 		if timedOut(ctx, err) {
 			return Answer{}, fmt.Errorf("connected, but no answer by gRPC within %v", t.Timeout)
 		}
+		if !t.TLS.On { // where it is, the server has chosen HTTP/2
+			if err := limited.opening.fault(); err != nil {
+				return Answer{}, err
+			}
+		}
 		if !errors.Is(err, errAnswered) && (limited.ended.Load() || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
 			return Answer{}, errors.New("connection closed before an answer by gRPC")
 		}
@@ -239,6 +244,7 @@ func parseGRPCHealth(b []byte) (uint64, error) {
 // limitedConn reads no more than so many bytes.
 type limitedConn struct {
 	net.Conn
+	opening
 	left  int
 	ended atomic.Bool // by the server; net/http has many words for that
 }
@@ -249,6 +255,7 @@ func (c *limitedConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b[:min(len(b), c.left)])
 	c.left -= n
+	c.note(b[:n])
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
 		c.ended.Store(true)
 	}

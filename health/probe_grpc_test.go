@@ -76,6 +76,19 @@ func TestGRPCProbe(t *testing.T) {
 	}
 }
 
+// TestGRPCProbeOfAnotherProtocol: what is said of a server that speaks before it is asked does not depend on which is seen first.
+func TestGRPCProbeOfAnotherProtocol(t *testing.T) {
+	at := listen(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+		_ = c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+	})
+	for range 300 {
+		detail, err := ask(t, Target{Type: TypeGRPC, Addr: at, Timeout: 10 * time.Second, Interval: 10 * time.Second})
+		wantText(t, detail, err, `not an HTTP/2 answer: it began with "SSH-2.0-O"`)
+	}
+}
+
 func TestGRPCRequest(t *testing.T) {
 	seen := make(chan string, 1)
 	at := grpcServer(t, func(w http.ResponseWriter, r *http.Request) {

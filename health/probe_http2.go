@@ -64,11 +64,13 @@ func (p httpProber) exchange2(ctx context.Context, c net.Conn, req *http.Request
 // fault is what was wrong with a connection by HTTP/2.
 func (m *metered) fault(err error) error {
 	text := strings.TrimPrefix(strings.TrimPrefix(bare(err).Error(), "http2: "), "Transport ")
-	switch began := m.began(); {
-	case strings.HasPrefix(began, "HTTP/1."):
+	if strings.HasPrefix(m.began(), "HTTP/1.") {
 		return errors.New("not an HTTP/2 answer, but one by HTTP/1.1: leave version out")
-	case began != "":
-		return fmt.Errorf("not an HTTP/2 answer: it began with %q", began)
+	}
+	if err := m.opening.fault(); err != nil {
+		return err
+	}
+	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, errTooMuch):
@@ -94,9 +96,8 @@ var errTooMuch = errors.New("the server sent more than an answer may have")
 // the body gives it more.
 type metered struct {
 	net.Conn
-	left  atomic.Int64
-	mu    sync.Mutex
-	first []byte // the head of the first frame, or what came in its place
+	opening
+	left atomic.Int64
 }
 
 func (m *metered) Read(b []byte) (int, error) {
@@ -106,23 +107,43 @@ func (m *metered) Read(b []byte) (int, error) {
 	}
 	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
 	m.left.Add(-int64(n))
-	m.mu.Lock()
-	m.first = append(m.first, b[:min(n, frameHead-len(m.first))]...)
-	m.mu.Unlock()
+	m.note(b[:n])
 	return n, err
+}
+
+// opening is what a server begins with by HTTP/2: the head of its first frame, or what came in its place. Several goroutines may use it. What
+// net/http says of a server that speaks something else depends on whether it has read that before it asks, or after.
+type opening struct {
+	mu   sync.Mutex
+	head []byte
 }
 
 // frameHead is the length of what each frame begins with, whose fourth byte is its type (RFC 9113 section 4.1). The first is SETTINGS (section 3.4).
 const frameHead = 9
 
+// note takes what has been read.
+func (o *opening) note(b []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.head = append(o.head, b[:min(len(b), frameHead-len(o.head))]...)
+}
+
 // began says how the server began, when that is not by HTTP/2; "" = it did not, or nothing came.
-func (m *metered) began() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.first) == 0 || len(m.first) > 3 && http2.FrameType(m.first[3]) == http2.FrameSettings {
+func (o *opening) began() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.head) == 0 || len(o.head) > 3 && http2.FrameType(o.head[3]) == http2.FrameSettings {
 		return ""
 	}
-	return string(m.first)
+	return string(o.head)
+}
+
+// fault is what is wrong with it, if something is.
+func (o *opening) fault() error {
+	if began := o.began(); began != "" {
+		return fmt.Errorf("not an HTTP/2 answer: it began with %q", began)
+	}
+	return nil
 }
 
 // Close closes without the alert that ends TLS: to send it could take seconds where the server reads nothing.
