@@ -12,8 +12,8 @@ import (
 // link is how a Service waits and sends: the one thing in which the real lease and a simulated one differ. All but ring are
 // called by one goroutine.
 type link interface {
-	// wait returns the next datagram, valid until the next call; none when d has passed or after a ring. Errors that wrap
-	// net.ErrClosed are final.
+	// wait returns the next datagram, valid until the next call; none when d has passed, after a ring or a signal to its thread
+	// (the Go runtime sends some). Errors that wrap net.ErrClosed are final.
 	wait(d time.Duration) ([]byte, error)
 	// send sends a datagram, or loses it rather than wait for long.
 	send(b []byte, to netip.AddrPort) error
