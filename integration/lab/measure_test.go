@@ -116,3 +116,24 @@ func TestJoinCommand(t *testing.T) {
 		t.Errorf("found %v where there is none", got)
 	}
 }
+
+func TestApart(t *testing.T) {
+	const ms = time.Millisecond
+	request := func(at, took int) Request {
+		return Request{At: Instant(at) * Instant(ms), Took: time.Duration(took) * ms}
+	}
+	for _, c := range []struct {
+		requests []Request
+		want     time.Duration
+	}{
+		{nil, 0},
+		{[]Request{request(10, 1)}, 0},
+		{[]Request{request(50, 20), request(10, 100), request(52, 1)}, 0},      // all at 52 ms
+		{[]Request{request(40, 1), request(0, 1), request(80, 1)}, 79 * ms},    // one after the other
+		{[]Request{request(0, 100), request(0, 30), request(35, 100)}, 5 * ms}, // the second had ended
+	} {
+		if got := Apart(c.requests); got != c.want {
+			t.Errorf("%v: %v, want %v", c.requests, got, c.want)
+		}
+	}
+}

@@ -79,6 +79,19 @@ func (s Summary) CommonError() string {
 	return slices.MaxFunc(slices.Sorted(maps.Keys(s.Errors)), func(a, b string) int { return cmp.Compare(s.Errors[a], s.Errors[b]) })
 }
 
+// Apart is how far requests are from all having been under way at one moment: for how long the first of them had ended when the last one
+// began. It is 0 if there was such a moment.
+func Apart(requests []Request) time.Duration {
+	if len(requests) == 0 {
+		return 0
+	}
+	begun, ended := requests[0].At, requests[0].At.Add(requests[0].Took)
+	for _, r := range requests {
+		begun, ended = max(begun, r.At), min(ended, r.At.Add(r.Took))
+	}
+	return max(0, begun.Sub(ended))
+}
+
 // Millis writes a duration as a person compares them here: "312 ms", "4.2 ms", "2.9 s".
 func Millis(d time.Duration) string {
 	switch ms := float64(d) / float64(time.Millisecond); {
