@@ -31,14 +31,11 @@ func (s *show) drain(ctx context.Context) error {
 	}
 	s.within(3*time.Second, took, fmt.Sprintf("web moved from %s to %s and the command returned", owner.Name, next.Name))
 	s.within(100*time.Millisecond, s.pings[s.web].Gap(sum.Window).Duration(), "longest silence of web, pinged every "+lab.Millis(s.pingEvery()))
-	// Not by their number: a client that had to wait for a processor makes up for it, and several are under way at once.
 	failed := s.load.Failures(sum.Window)
-	together := lab.Apart(failed) <= s.slower(20*time.Millisecond)
-	s.promise(together, "the client: %s (promised: only those fail that are under way at that moment)", sum)
-	if !together {
-		for _, r := range failed {
-			s.saw("%s after the command, failed after %s: %s", lab.Millis(r.At.Sub(from)), lab.Millis(r.Took), r.Err)
-		}
+	only := s.onlyUnderWay(failed)
+	s.promise(only, "the client: %s (promised: only those fail that are under way at that moment)", sum)
+	if !only {
+		s.tell(failed, from, "the command")
 	}
 	s.single(sum.Window)
 	if err := s.tables(next, owner); err != nil {

@@ -85,9 +85,7 @@ func (s *show) killServer(ctx context.Context) error {
 	s.saw("until then %d of %d requests met it and failed at once (%s)", sum.Failed, sum.Total, sum.CommonError())
 	s.promise(s.unnoticed(after) && after.Servers["w2"] == 0, "from then on nobody notices: %s", after)
 	if !s.unnoticed(after) {
-		for _, r := range s.load.Failures(after.Window) {
-			s.saw("%s after the crash, failed after %s: %s", lab.Millis(r.At.Sub(from)), lab.Millis(r.Took), r.Err)
-		}
+		s.tell(s.load.Failures(after.Window), from, "the crash")
 	}
 	return s.restore(ctx, 1)
 }

@@ -35,6 +35,13 @@ func (s *show) over(ctx context.Context, from lab.Instant, length time.Duration)
 	return s.load.Summary(lab.Span{From: from, To: to}), nil
 }
 
+// tell says of each request that failed when it began, counted from an event, and how it failed.
+func (s *show) tell(failed []lab.Request, from lab.Instant, event string) {
+	for _, r := range failed {
+		s.saw("%s after %s, failed after %s: %s", lab.Millis(r.At.Sub(from)), event, lab.Millis(r.Took), r.Err)
+	}
+}
+
 // single promises that no address had two owners in the window.
 func (s *show) single(window lab.Span) {
 	var dual time.Duration

@@ -81,6 +81,19 @@ func (t *terms) unnoticed(s lab.Summary) bool {
 	return s.Failed == 0 || t.patience > 1 && 20*s.Failed <= s.Total
 }
 
+// onlyUnderWay reports whether the requests that failed are those that were under way when their VIP moved: there was one moment, to 20 ms, at
+// which all of them were, and no more of them ran into their timeout than begin in such a time. How many there are says nothing: a client that
+// had to wait for a processor makes up for it, and has several under way at once.
+func (t *terms) onlyUnderWay(failed []lab.Request) bool {
+	moment, silent := t.slower(20*time.Millisecond), 0
+	for _, r := range failed {
+		if r.Took >= timeout {
+			silent++
+		}
+	}
+	return lab.Apart(failed) <= moment && silent <= t.rate*int(moment/time.Millisecond)/1000
+}
+
 // within promises that a measured time is at most a limit, with patience.
 func (s *show) within(limit, measured time.Duration, what string) {
 	s.report.within(s.slower(limit), measured, what)
